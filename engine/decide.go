@@ -1,0 +1,220 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Exchange is one request on its way through the pipeline. Only the request's goroutine touches it.
+type Exchange struct {
+	Request   *RequestContext
+	Principal *Principal
+	Client    Credential // the client's own; empty unless x-sluice-key authenticated the request
+	Trace     RoutingTrace
+	Upstream  *UpstreamSlot // the last one tried, nil = none
+	// Dry is a preview: the pick leaves no trace, and nothing is observed.
+	Dry bool
+}
+
+// Candidates are the upstreams that may serve x, sorted by id, with what is known of them now. An error is a *Refusal.
+func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
+	out := make([]UpstreamCandidate, 0, len(g.Upstreams))
+	allowed := 0
+	for _, u := range g.Upstreams {
+		if !x.Principal.MayUse(u.ID) || u.ForwardsClient && x.Client.Empty() {
+			continue
+		}
+		allowed++
+		if u.Kind.Serves(x.Request.Path) {
+			out = append(out, UpstreamCandidate{Upstream: u.Upstream, Vitals: g.Vitals.Vitals(u.Upstream, x.Request.Now)})
+		}
+	}
+	switch {
+	case allowed == 0:
+		return nil, &Refusal{Code: CodeNoUpstreamAvailable, Message: fmt.Sprintf("principal %q reaches no upstream", x.Principal.Name)}
+	case len(out) == 0:
+		return nil, &Refusal{Code: CodePathNotServed, Message: fmt.Sprintf("no upstream of principal %q serves %s", x.Principal.Name, x.Request.Path)}
+	case AccountBound(x.Request.Path) && allowed != 1:
+		return nil, &Refusal{Code: CodePathNotServed, Message: fmt.Sprintf(
+			"%s names things that live in one account: principal %q reaches %d upstreams, want exactly one", x.Request.Path, x.Principal.Name, allowed)}
+	}
+	return out, nil
+}
+
+// Filter runs the chain over the candidates, each filter on what the one before kept. An error is a *Refusal.
+func (g *Generation) Filter(x *Exchange, candidates []UpstreamCandidate) ([]UpstreamCandidate, error) {
+	chain := g.Filters
+	if x.Principal.OwnFilters {
+		chain = x.Principal.Filters
+	}
+	if len(chain) > 0 && x.Trace.Stages == nil {
+		x.Trace.Stages = make([]StageDecision, 0, len(chain))
+	}
+	emptied := "" // who kept nothing, and why
+	for _, slot := range chain {
+		kept, stage, err := slot.run(x, candidates)
+		x.Trace.Stages = append(x.Trace.Stages, stage)
+		if err != nil {
+			return nil, err
+		}
+		if len(kept) == 0 && len(candidates) > 0 {
+			emptied = fmt.Sprintf("filter %q kept no upstream", stage.Stage)
+			if stage.Reason != "" {
+				emptied += ": " + stage.Reason
+			}
+		}
+		candidates = kept
+	}
+	if len(candidates) == 0 {
+		return nil, &Refusal{Code: CodeNoUpstreamAfterFilter, Message: emptied}
+	}
+	return candidates, nil
+}
+
+// run calls one filter and applies its decision, or its failure rule. A *Refusal ends the request.
+func (f *FilterSlot) run(x *Exchange, in []UpstreamCandidate) ([]UpstreamCandidate, StageDecision, error) {
+	start := time.Now()
+	out, err := f.Filter.Filter(x.Request, x.Principal, in)
+	stage := StageDecision{Stage: f.PluginName(), Reason: Cut(out.Reason, MaxReason), Duration: time.Since(start)}
+	f.Meter.Observe(stage.Duration)
+	if err != nil {
+		return f.failed(x, in, stage, err)
+	}
+	if out.Denied {
+		stage.Denied = true
+		return nil, stage, &Refusal{Code: CodeDeniedByFilter, Message: stage.Reason}
+	}
+	kept, err := apply(in, out.KeptUpstreamIDs)
+	if err != nil {
+		return f.failed(x, in, stage, err)
+	}
+	stage.Kept, stage.Dropped = out.KeptUpstreamIDs, out.PerCandidateReasons
+	for i := range stage.Dropped {
+		stage.Dropped[i].Reason = Cut(stage.Dropped[i].Reason, MaxReason)
+	}
+	return kept, stage, nil
+}
+
+// failed records why a filter's decision does not count, and lets the candidates pass unless it must be closed.
+func (f *FilterSlot) failed(x *Exchange, in []UpstreamCandidate, stage StageDecision, err error) ([]UpstreamCandidate, StageDecision, error) {
+	kind := f.count(err)
+	stage.Error = Cut(err.Error(), MaxErrorMessage)
+	stage.Kept = idsOf(in)
+	x.Trace.fail(StageFilter, kind, stage.Error)
+	if f.Policy == FailClosed {
+		return nil, stage, &Refusal{Code: CodeFilterFailed, Message: fmt.Sprintf("filter %q failed", stage.Stage), Cause: err}
+	}
+	return in, stage, nil
+}
+
+func (f *FilterSlot) count(err error) InternalErrorKind {
+	var output *OutputError
+	if errors.As(err, &output) {
+		f.Meter.Invalid.Add(1)
+		return InternalInvalidOutput
+	}
+	f.Meter.Count(scriptErrorOf(err))
+	var failure *FilterError
+	if errors.As(err, &failure) && failure.Variant == FilterTrap {
+		return InternalTrap
+	}
+	return InternalPluginError
+}
+
+// OutputVariant says what is wrong with a plugin's decision.
+type OutputVariant string
+
+// The ways an output is invalid.
+const (
+	OutputDuplicate OutputVariant = "duplicate"
+	OutputSuperset  OutputVariant = "superset"
+	OutputUnknown   OutputVariant = "unknown"
+	OutputShape     OutputVariant = "shape" // a wrong type, or no value at all
+)
+
+// OutputError is a decision that does not count: a plugin returned something that its hook does not allow.
+type OutputError struct {
+	Variant OutputVariant
+	Reason  string
+	Cause   error
+}
+
+func (e *OutputError) Error() string { return "invalid output: " + e.Reason }
+func (e *OutputError) Unwrap() error { return e.Cause }
+
+// apply cuts the candidates down to the kept ids, in the candidates' order. An error is an *OutputError.
+func apply(in []UpstreamCandidate, kept []uuid.UUID) ([]UpstreamCandidate, error) {
+	keep := make([]bool, len(in))
+	for n, id := range kept {
+		i := sort.Search(len(in), func(i int) bool { return !lessID(in[i].ID, id) })
+		switch {
+		case i < len(in) && in[i].ID == id && keep[i]:
+			return nil, &OutputError{Variant: OutputDuplicate, Reason: fmt.Sprintf("upstream %q is kept twice", in[i].Name)}
+		case n >= len(in):
+			return nil, &OutputError{Variant: OutputSuperset, Reason: fmt.Sprintf("%d ids are kept of %d candidates", len(kept), len(in))}
+		case i == len(in) || in[i].ID != id:
+			return nil, &OutputError{Variant: OutputUnknown, Reason: fmt.Sprintf("id %s is not a candidate of this request", id)}
+		}
+		keep[i] = true
+	}
+	if len(kept) == len(in) {
+		return in, nil
+	}
+	out := make([]UpstreamCandidate, 0, len(kept))
+	for i := range in {
+		if keep[i] {
+			out = append(out, in[i])
+		}
+	}
+	return out, nil
+}
+
+func idsOf(c []UpstreamCandidate) []uuid.UUID {
+	out := make([]uuid.UUID, len(c))
+	for i := range c {
+		out[i] = c[i].ID
+	}
+	return out
+}
+
+func lessID(a, b uuid.UUID) bool { return string(a[:]) < string(b[:]) }
+
+// Pick lets the router, or else the strategy, choose one of the kept candidates. An error is a *Refusal.
+func (g *Generation) Pick(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlot, *DialectSlot, error) {
+	if g.Router != nil {
+		return g.route(x, kept)
+	}
+	slot := g.slot(kept[g.Strategy.Pick(kept, x.Dry)].ID)
+	x.Trace.Terminal = &TerminalDecision{slot.ID, slot.Name, g.Strategy.Name()}
+	return slot, slot.Dialect, nil
+}
+
+func (g *Generation) route(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlot, *DialectSlot, error) {
+	start := time.Now()
+	d, err := g.Router.Route(x.Request, x.Principal, kept)
+	g.Router.Meter.Observe(time.Since(start))
+	if err == nil {
+		_, err = apply(kept, []uuid.UUID{d.UpstreamID})
+	}
+	if err != nil {
+		g.Router.Meter.Count(scriptErrorOf(err))
+		x.Trace.fail(StageRouter, InternalPluginError, err.Error())
+		return nil, nil, &Refusal{Code: CodeRouterFailed, Message: fmt.Sprintf("router %q chose no upstream", g.Router.Name), Cause: err}
+	}
+	slot := g.slot(d.UpstreamID)
+	x.Trace.Terminal = &TerminalDecision{slot.ID, slot.Name, "router"}
+	if d.Dialect != nil {
+		return slot, &DialectSlot{Dialect: d.Dialect, Meter: g.Router.Meter}, nil
+	}
+	return slot, slot.Dialect, nil
+}
+
+// slot finds an upstream of g by id, which must be there.
+func (g *Generation) slot(id uuid.UUID) *UpstreamSlot {
+	i := sort.Search(len(g.Upstreams), func(i int) bool { return !lessID(g.Upstreams[i].ID, id) })
+	return g.Upstreams[i]
+}

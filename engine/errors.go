@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+)
+
+// The error kinds of the plugin contract. Each is a struct with a variant from a closed list and a reason that carries no secret, so
+// that a caller switches on the variant and a person reads the text. Cause, where there is one, is the error below.
+
+// FilterVariant says how a filter failed.
+type FilterVariant string
+
+// A script's own error is FilterRuntime. A budget overrun, a panic or a lost interpreter is FilterTrap.
+const (
+	FilterRuntime FilterVariant = "runtime"
+	FilterTrap    FilterVariant = "trap"
+)
+
+// FilterError is a filter that could not decide. The candidates pass unchanged unless the binding says on_error: closed.
+type FilterError struct {
+	Variant FilterVariant
+	Reason  string
+	Cause   error
+}
+
+func (e *FilterError) Error() string { return fmt.Sprintf("filter %s error: %s", e.Variant, e.Reason) }
+func (e *FilterError) Unwrap() error { return e.Cause }
+
+// RouteVariant says how a router failed.
+type RouteVariant string
+
+// The ways a router fails.
+const (
+	RouteNoRoute             RouteVariant = "no route"
+	RouteUpstreamUnavailable RouteVariant = "upstream unavailable"
+	RouteRuntime             RouteVariant = "runtime error"
+)
+
+// RouteError is a router that chose nothing usable.
+type RouteError struct {
+	Variant RouteVariant
+	Reason  string
+	Cause   error
+}
+
+func (e *RouteError) Error() string { return "router: " + string(e.Variant) + ": " + e.Reason }
+func (e *RouteError) Unwrap() error { return e.Cause }
+
+// DialectVariant says how shaping failed.
+type DialectVariant string
+
+// The ways a dialect fails.
+const (
+	DialectUnsupportedRequest DialectVariant = "unsupported request"
+	DialectUpstreamMismatch   DialectVariant = "upstream mismatch"
+	DialectInvalidURL         DialectVariant = "invalid url"
+)
+
+// DialectError is a request that could not be shaped for the chosen upstream: this attempt is over.
+type DialectError struct {
+	Variant DialectVariant
+	Reason  string
+	Cause   error
+}
+
+func (e *DialectError) Error() string { return "dialect: " + string(e.Variant) + ": " + e.Reason }
+func (e *DialectError) Unwrap() error { return e.Cause }
+
+// SignerVariant says how signing failed.
+type SignerVariant string
+
+// The ways a signer fails.
+const (
+	SignerMissingCredentials SignerVariant = "missing credentials"
+	SignerInvalidCredentials SignerVariant = "invalid credentials"
+	SignerSigningFailed      SignerVariant = "signing failed"
+	SignerStorageUnavailable SignerVariant = "storage unavailable"
+	SignerExpiredToken       SignerVariant = "expired token"
+	SignerWrongStrategy      SignerVariant = "wrong strategy"
+)
+
+// SignerError is a shaped request that could not be signed: this attempt is over.
+type SignerError struct {
+	Variant SignerVariant
+	Reason  string
+	Cause   error
+}
+
+func (e *SignerError) Error() string { return "signer: " + string(e.Variant) + ": " + e.Reason }
+func (e *SignerError) Unwrap() error { return e.Cause }
+
+// UpstreamVariant says what an upstream's failure means for a retry.
+type UpstreamVariant string
+
+// Unauthorized concerns our credential, Retryable may succeed elsewhere or later, Failed will not.
+const (
+	UpstreamUnauthorized UpstreamVariant = "unauthorized"
+	UpstreamRetryable    UpstreamVariant = "retryable"
+	UpstreamFailed       UpstreamVariant = "failed"
+)
+
+// UpstreamError is an answer, or the lack of one, that is not a success. Status is 0 when there was no answer. Body is the answer's, cut
+// at UpstreamErrorBody bytes; it is for signers and logs, and never names a credential of ours.
+type UpstreamError struct {
+	Variant UpstreamVariant
+	Status  int
+	Body    []byte
+	Cause   error
+}
+
+// UpstreamErrorBody caps the part of an error body that is kept, in bytes.
+const UpstreamErrorBody = 64 << 10
+
+func (e *UpstreamError) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("upstream %s: %v", e.Variant, e.Cause)
+	}
+	return fmt.Sprintf("upstream %s: status %d", e.Variant, e.Status)
+}
+func (e *UpstreamError) Unwrap() error { return e.Cause }
+
+// ObservabilityVariant says why an event was not observed.
+type ObservabilityVariant string
+
+// QueueFull: the observer is too slow. Dropped: it failed on this event.
+const (
+	ObservabilityQueueFull ObservabilityVariant = "queue full"
+	ObservabilityDropped   ObservabilityVariant = "dropped"
+)
+
+// ObservabilityError is an event that an observer missed. It is counted and never delays or fails a request.
+type ObservabilityError struct {
+	Variant ObservabilityVariant
+	Reason  string
+	Cause   error
+}
+
+func (e *ObservabilityError) Error() string {
+	return "observer: " + string(e.Variant) + ": " + e.Reason
+}
+func (e *ObservabilityError) Unwrap() error { return e.Cause }
+
+// RuntimeVariant says at which step a plugin could not be made.
+type RuntimeVariant string
+
+// The steps of making a plugin.
+const (
+	RuntimeInvalidManifest   RuntimeVariant = "invalid manifest"
+	RuntimeLoadFailed        RuntimeVariant = "load failed"
+	RuntimeInstantiateFailed RuntimeVariant = "instantiate failed"
+	RuntimeHandshakeFailed   RuntimeVariant = "handshake failed"
+)
+
+// RuntimeError is a plugin that could not be made from its manifest. What served before goes on serving.
+type RuntimeError struct {
+	Variant RuntimeVariant
+	Reason  string
+	Cause   error
+}
+
+func (e *RuntimeError) Error() string { return string(e.Variant) + ": " + e.Reason }
+func (e *RuntimeError) Unwrap() error { return e.Cause }
+
+// ScriptError is a script's failure with its place. It is the Cause of the kinds above where a script was at fault.
+type ScriptError struct {
+	File    string // below the scripts root, with slashes
+	Line    int    // 1-based, 0 = unknown
+	Column  int    // 1-based, 0 = the language does not tell
+	Message string
+	Stack   []string // "file:line:col: in name", innermost first; may be empty
+	Budget  string   // the setting that was overrun, "" = an ordinary error
+	Trap    bool     // a panic or a lost interpreter
+}
+
+func (e *ScriptError) Error() string {
+	switch {
+	case e.Line == 0:
+		return e.File + ": " + e.Message
+	case e.Column == 0:
+		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
+}
+
+// Code is the precise cause of an answer that Sluice itself makes, sent as x-sluice-error.
+type Code string
+
+// The closed list of codes. What each means on the wire is one table in package proxy.
+const (
+	CodeBadKey                Code = "bad_key"
+	CodePrincipalDisabled     Code = "principal_disabled"
+	CodeModelNotAllowed       Code = "model_not_allowed"
+	CodePathNotAllowed        Code = "path_not_allowed"
+	CodeDeniedByFilter        Code = "denied_by_filter"
+	CodeBadBody               Code = "bad_body"
+	CodeBadRequest            Code = "bad_request"
+	CodeClientTimeout         Code = "client_timeout"
+	CodePathNotServed         Code = "path_not_served"
+	CodeBodyTooLarge          Code = "body_too_large"
+	CodeTooBusy               Code = "too_busy"
+	CodeNoUpstreamAfterFilter Code = "no_upstream_after_filter"
+	CodeNoUpstreamAvailable   Code = "no_upstream_available"
+	CodeFilterFailed          Code = "filter_failed"
+	CodeRouterFailed          Code = "router_failed"
+	CodeDialectFailed         Code = "dialect_failed"
+	CodeSignerFailed          Code = "signer_failed"
+	CodeUpstreamCredential    Code = "upstream_credential"
+	CodeUpstreamUnreachable   Code = "upstream_unreachable"
+	CodeUpstreamTimeout       Code = "upstream_timeout"
+	CodeDraining              Code = "draining"
+	CodeClientGone            Code = "client_gone"
+	CodeInternal              Code = "internal"
+	CodeForbiddenOrigin       Code = "forbidden_origin"
+)
+
+// Refusal is a request that ends with an answer of our own. Message is for the client; Cause is for the log alone.
+type Refusal struct {
+	Code       Code
+	Message    string
+	RetryAfter time.Duration // 0 = none
+	Cause      error
+}
+
+func (r *Refusal) Error() string {
+	if r.Cause != nil {
+		return string(r.Code) + ": " + r.Message + ": " + r.Cause.Error()
+	}
+	return string(r.Code) + ": " + r.Message
+}
+func (r *Refusal) Unwrap() error { return r.Cause }

@@ -1,0 +1,109 @@
+package engine
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+// FeedQueue is how many events wait for one observer before more are dropped.
+const FeedQueue = 4096
+
+// ObserverSlot is a bound observer.
+type ObserverSlot struct {
+	Observer
+	Name   string
+	Script string
+	Meter  *Meter
+	// Chunks: it wants Chunk events, of which there are many.
+	Chunks bool
+}
+
+// Feed carries events to the observers of one generation, each behind its own bounded queue and goroutine. A nil Feed has no observer.
+type Feed struct {
+	lines []*feedLine
+	wait  sync.WaitGroup
+}
+
+type feedLine struct {
+	slot  *ObserverSlot
+	queue chan ObserveEvent
+}
+
+// NewFeed starts a goroutine for each observer. Close ends them. It is nil when there is no observer.
+func NewFeed(slots []*ObserverSlot) *Feed {
+	if len(slots) == 0 {
+		return nil
+	}
+	f := &Feed{}
+	for _, s := range slots {
+		line := &feedLine{s, make(chan ObserveEvent, FeedQueue)}
+		f.lines = append(f.lines, line)
+		f.wait.Add(1)
+		go func() {
+			defer f.wait.Done()
+			line.run()
+		}()
+	}
+	return f
+}
+
+func (l *feedLine) run() {
+	for ev := range l.queue {
+		start := time.Now()
+		err := l.slot.Observe(ev)
+		l.slot.Meter.Observe(time.Since(start))
+		if err != nil {
+			l.slot.Meter.Dropped.Add(1)
+			l.slot.Meter.Count(scriptErrorOf(err))
+		}
+	}
+}
+
+// Emit offers ev to every observer and never waits: an observer whose queue is full misses it, which is counted.
+func (f *Feed) Emit(ev ObserveEvent) {
+	if f == nil {
+		return
+	}
+	_, chunk := ev.(Chunk)
+	for _, l := range f.lines {
+		if chunk && !l.slot.Chunks {
+			continue
+		}
+		select {
+		case l.queue <- ev:
+		default:
+			l.slot.Meter.Dropped.Add(1)
+		}
+	}
+}
+
+// WantsChunks reports whether any observer takes Chunk events.
+func (f *Feed) WantsChunks() bool {
+	if f == nil {
+		return false
+	}
+	for _, l := range f.lines {
+		if l.slot.Chunks {
+			return true
+		}
+	}
+	return false
+}
+
+// Close lets the observers finish what is queued. Nobody may Emit any more.
+func (f *Feed) Close() {
+	if f == nil {
+		return
+	}
+	for _, l := range f.lines {
+		close(l.queue)
+	}
+	f.wait.Wait()
+}
+
+func scriptErrorOf(err error) *ScriptError {
+	var se *ScriptError
+	errors.As(err, &se)
+	return se
+}

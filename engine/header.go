@@ -1,0 +1,89 @@
+package engine
+
+import "iter"
+
+// Header is one header line. Its name keeps the letters it came with; names compare without regard to case.
+type Header struct{ Name, Value string }
+
+// Headers is an ordered list of header lines; repeated names keep their order.
+type Headers []Header
+
+// Get returns the first value of name, or "".
+func (h Headers) Get(name string) string {
+	v, _ := h.Lookup(name)
+	return v
+}
+
+// Lookup returns the first value of name and whether there is one.
+func (h Headers) Lookup(name string) (string, bool) {
+	for i := range h {
+		if EqualFold(h[i].Name, name) {
+			return h[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// All iterates over the values of name, in order.
+func (h Headers) All(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range h {
+			if EqualFold(h[i].Name, name) && !yield(h[i].Value) {
+				return
+			}
+		}
+	}
+}
+
+// Set makes value the only value of name, in the place of the first one there was.
+func (h *Headers) Set(name, value string) {
+	for i := range *h {
+		if EqualFold((*h)[i].Name, name) {
+			(*h)[i].Value = value
+			rest := (*h)[i+1:]
+			rest.Remove(name)
+			*h = (*h)[:i+1+len(rest)]
+			return
+		}
+	}
+	h.Add(name, value)
+}
+
+// Add appends a line.
+func (h *Headers) Add(name, value string) { *h = append(*h, Header{name, value}) }
+
+// Remove drops every line of name.
+func (h *Headers) Remove(name string) {
+	kept := (*h)[:0]
+	for _, line := range *h {
+		if !EqualFold(line.Name, name) {
+			kept = append(kept, line)
+		}
+	}
+	*h = kept
+}
+
+// Clone returns a copy with room for extra more lines.
+func (h Headers) Clone(extra int) Headers {
+	return append(make(Headers, 0, len(h)+extra), h...)
+}
+
+// EqualFold compares two ASCII names without regard to case.
+func EqualFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := 0; i < len(a); i++ {
+		if a[i] != b[i] && lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}

@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Meter counts the calls of one slot. It lives beside the generations and outlives reloads. All methods may be called from any goroutine.
+type Meter struct {
+	Calls    atomic.Int64
+	Errors   atomic.Int64 // a script's own errors
+	Overruns atomic.Int64 // budget overruns and panics
+	Invalid  atomic.Int64 // outputs that were refused
+	Dropped  atomic.Int64 // events an observer missed
+	buckets  [4 * 40]atomic.Int64
+	nanos    atomic.Int64
+}
+
+// Observe adds one call that took d.
+func (m *Meter) Observe(d time.Duration) {
+	m.Calls.Add(1)
+	m.nanos.Add(int64(d))
+	m.buckets[bucketOf(d)].Add(1)
+}
+
+// Seconds is the summed duration of all calls.
+func (m *Meter) Seconds() float64 { return time.Duration(m.nanos.Load()).Seconds() }
+
+// bucketOf is logarithmic: four buckets to each doubling, from 1 ns to about 18 minutes.
+func bucketOf(d time.Duration) int {
+	n := uint64(max(d, 4))
+	exp := bits.Len64(n) - 1
+	return min((exp-2)*4+int(n>>(exp-2)&3), 4*40-1)
+}
+
+// Quantile estimates the duration below which a share q of the calls stayed, within a fifth. It is 0 before the first call.
+func (m *Meter) Quantile(q float64) time.Duration {
+	var total int64
+	for i := range m.buckets {
+		total += m.buckets[i].Load()
+	}
+	rank := int64(q*float64(total) + 0.5)
+	for i := range m.buckets {
+		rank -= m.buckets[i].Load()
+		if total > 0 && rank <= 0 {
+			return time.Duration(uint64(4+i%4) << (i / 4))
+		}
+	}
+	return 0
+}
+
+// Count notes how a call failed.
+func (m *Meter) Count(err *ScriptError) {
+	if err != nil && (err.Budget != "" || err.Trap) {
+		m.Overruns.Add(1)
+		return
+	}
+	m.Errors.Add(1)
+}
+
+// Meters keeps the meter of each slot across generations.
+type Meters struct {
+	mu sync.Mutex
+	m  map[MeterKey]*Meter // guarded by mu
+}
+
+// MeterKey addresses a meter: a slot's kind and its key.
+type MeterKey struct {
+	Slot SlotKind
+	Key  SlotKey
+}
+
+// For returns the meter of a slot, new when it is the first time.
+func (ms *Meters) For(slot SlotKind, key SlotKey) *Meter {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	k := MeterKey{slot, key}
+	if ms.m == nil {
+		ms.m = make(map[MeterKey]*Meter)
+	}
+	if ms.m[k] == nil {
+		ms.m[k] = &Meter{}
+	}
+	return ms.m[k]
+}
+
+// All returns a copy of the table, for reports.
+func (ms *Meters) All() map[MeterKey]*Meter {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	out := make(map[MeterKey]*Meter, len(ms.m))
+	for k, m := range ms.m {
+		out[k] = m
+	}
+	return out
+}

@@ -1,0 +1,86 @@
+package engine
+
+import (
+	"bytes"
+	"io"
+	"time"
+)
+
+// MaxErrorBody caps the error body that a dialect is asked to normalize, in bytes. A longer one passes as it is.
+const MaxErrorBody = 256 << 10
+
+// normalize lets the dialect put an error answer into Anthropic's shape.
+func (a *Answer) normalize(x *Exchange) {
+	if a.Dialect.Script == "" {
+		return
+	}
+	head, err := io.ReadAll(io.LimitReader(a.Body, MaxErrorBody+1))
+	if err != nil || len(head) > MaxErrorBody {
+		a.Body = rest{io.MultiReader(bytes.NewReader(head), failing{a.Body, err}), a.Body}
+		return
+	}
+	n := a.Dialect.normalizeError(x, a.Status, a.Headers, head)
+	if n == nil {
+		a.Body = rest{bytes.NewReader(head), a.Body}
+		return
+	}
+	if n.Status != 0 {
+		a.Status = n.Status
+	}
+	a.setBody(n.Body)
+}
+
+// NormalizeEvent lets the dialect put the data of a stream's error event into Anthropic's shape. Nil passes the original.
+func (a *Answer) NormalizeEvent(x *Exchange, data []byte) []byte {
+	if a.Dialect.Script == "" {
+		return nil
+	}
+	if n := a.Dialect.normalizeError(x, 0, nil, data); n != nil {
+		return n.Body
+	}
+	return nil
+}
+
+func (d *DialectSlot) normalizeError(x *Exchange, status int, h Headers, body []byte) *NormalizedError {
+	start := time.Now()
+	n, err := d.NormalizeError(status, h, body)
+	d.Meter.Observe(time.Since(start))
+	if err != nil {
+		d.Meter.Count(scriptErrorOf(err))
+		x.Trace.fail(StageShape, InternalPluginError, err.Error())
+		return nil
+	}
+	return n
+}
+
+// setBody replaces the answer's body. The old one is closed.
+func (r *Response) setBody(b []byte) {
+	old := r.Body
+	old.Close()
+	r.Body, r.Length = io.NopCloser(bytes.NewReader(b)), int64(len(b))
+	h := r.Headers.Clone(0)
+	h.Remove("content-encoding")
+	h.Remove("content-length")
+	h.Remove("content-type")
+	h.Add("content-type", "application/json")
+	r.Headers = h
+}
+
+// rest reads from one place and closes another.
+type rest struct {
+	io.Reader
+	io.Closer
+}
+
+// failing yields err where the part before it ended in one.
+type failing struct {
+	io.Reader
+	err error
+}
+
+func (f failing) Read(p []byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	return f.Reader.Read(p)
+}

@@ -1,0 +1,27 @@
+package engine
+
+import "strings"
+
+// Passthrough is the dialect "none": the request goes as it came, to the same path below the upstream's base address.
+type Passthrough struct{}
+
+// Shape sends the request as it came.
+func (Passthrough) Shape(ctx *RequestContext, u *Upstream, _ *Principal, b *ShapedRequestBuilder) (Shaped, error) {
+	return b.Build(DraftOf(ctx, u))
+}
+
+// NormalizeError passes every error as it is.
+func (Passthrough) NormalizeError(int, Headers, []byte) (*NormalizedError, error) { return nil, nil }
+
+// DraftOf is a request as it came, addressed to u: what a dialect begins with.
+func DraftOf(ctx *RequestContext, u *Upstream) Draft {
+	return Draft{Method: ctx.Method, URL: addressOf(ctx, u), Headers: ctx.Headers, Body: ctx.Body}
+}
+
+func addressOf(ctx *RequestContext, u *Upstream) string {
+	base := u.BaseURL.Scheme + "://" + u.BaseURL.Host + strings.TrimSuffix(u.BaseURL.EscapedPath(), "/")
+	if ctx.Query == "" {
+		return base + ctx.Path
+	}
+	return base + ctx.Path + "?" + ctx.Query
+}

@@ -1,0 +1,72 @@
+package engine
+
+import "github.com/google/uuid"
+
+// PrincipalKind says how a principal proves who it is.
+type PrincipalKind string
+
+// The kinds of the plugin contract. Sluice's own keys make PrincipalAPIKey.
+const (
+	PrincipalAPIKey             PrincipalKind = "api_key"
+	PrincipalOAuthSubject       PrincipalKind = "oauth_subject"
+	PrincipalInternalKey        PrincipalKind = "internal_key"
+	PrincipalWorkloadIdentity   PrincipalKind = "workload_identity"
+	PrincipalSubscriptionBearer PrincipalKind = "subscription_bearer"
+)
+
+// Principal is who asks: a person, a team or a machine that holds a key. It belongs to one generation and is never written after.
+type Principal struct {
+	ID       string // stable and unique in a deployment; the configured name
+	Name     string
+	Kind     PrincipalKind
+	Claims   *Object // free-form, for scripts
+	Disabled bool
+
+	Upstreams map[uuid.UUID]bool // those it may use; nil = all
+	Models    []string           // globs it may ask for; nil = all
+	Paths     []string           // globs of request paths it may ask
+
+	// Filters is the principal's own chain. It replaces the global chain if OwnFilters is set, even when it is empty.
+	Filters    []*FilterSlot
+	OwnFilters bool
+}
+
+// MayUse reports whether p may reach the upstream id.
+func (p *Principal) MayUse(id uuid.UUID) bool { return p.Upstreams == nil || p.Upstreams[id] }
+
+// MayAskModel reports whether p's allow-list covers model.
+func (p *Principal) MayAskModel(model string) bool {
+	return p.Models == nil || matchAny(p.Models, model)
+}
+
+// MayAskPath reports whether p may ask for a path. Paths of organisations and of OAuth are reached only where they are listed literally,
+// since a glob meant for messages must not open account administration.
+func (p *Principal) MayAskPath(path string) bool {
+	if accountPath(path) {
+		for _, g := range p.Paths {
+			if g == path {
+				return true
+			}
+		}
+		return false
+	}
+	return matchAny(p.Paths, path)
+}
+
+func accountPath(path string) bool {
+	return pathBelow(path, "/v1/organizations") || pathBelow(path, "/v1/oauth")
+}
+
+// pathBelow reports whether path is root, or lies below it.
+func pathBelow(path, root string) bool {
+	return len(path) >= len(root) && path[:len(root)] == root && (len(path) == len(root) || path[len(root)] == '/')
+}
+
+func matchAny(globs []string, s string) bool {
+	for _, g := range globs {
+		if MatchGlob(g, s) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,40 @@
+package engine
+
+import "time"
+
+// Record is the account of one request, made once when it ended: one row of the ledger. It holds no body and no credential.
+type Record struct {
+	RequestID       string // ours
+	ClientRequestID string // the client's own, "" = none
+	UpstreamReqID   string // the upstream's request-id, "" = none
+	SessionID       string
+	Started         time.Time
+	Principal       string
+	Key             string // the key's name, never the key
+	Upstream        string
+	Method          string
+	Path            string
+	Model           string
+	Stream          bool
+	Status          int // 499 = the client left
+	Code            Code
+	Usage           Usage
+	BytesIn         int64
+	BytesOut        int64
+	Timings         Timings
+	Trace           RoutingTrace
+	Generation      uint64
+}
+
+// Timings are the parts of a request's duration. Zero: that part did not happen.
+type Timings struct {
+	Body     time.Duration // reading the request
+	Decide   time.Duration // filters, router, strategy
+	TTFB     time.Duration // from the request's first byte to the answer's first
+	Duration time.Duration // all of it
+}
+
+// Ledger takes the record of each request. It must not block; the record is its own from then on.
+type Ledger interface {
+	Record(r *Record)
+}

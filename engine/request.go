@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"strconv"
+	"time"
+)
+
+// RequestContext is one downstream request as scripts see it: no credential is in it. It lives as long as its request; only its own
+// goroutine touches it, and nobody writes to Headers or Body.
+type RequestContext struct {
+	RequestID string // ours, a UUIDv7
+	SessionID string // "" = none
+	Method    string
+	Path      string
+	Query     string // without '?'
+	Headers   Headers
+	Body      []byte
+	// Index is what the proxy learned when it scanned Body, for those who look into it again. It is opaque here; nil = not scanned.
+	Index any
+
+	Model       string // "" = the request names none
+	Stream      bool
+	MaxTokens   int64 // 0 = not asked
+	ServiceTier string
+
+	Attempt int       // 1 for the first
+	Vitals  *Vitals   // of the upstream this attempt goes to; nil while filters run
+	Now     time.Time // fixed for the request
+	Seed    uint64    // of ctx.random(), derived from RequestID
+}
+
+// Credential is a secret of the client's own. It prints as "[secret]" however it is formatted.
+type Credential struct{ headers Headers }
+
+// NewCredential keeps the client's own credential lines (x-api-key, authorization) for a signer that forwards them.
+func NewCredential(h Headers) Credential { return Credential{h} }
+
+// Reveal returns the header lines. Only a signer may ask.
+func (c Credential) Reveal() Headers { return c.headers }
+
+// Empty reports whether the client sent none.
+func (c Credential) Empty() bool { return len(c.headers) == 0 }
+
+// String hides the secret.
+func (c Credential) String() string { return "[secret]" }
+
+// GoString hides the secret.
+func (c Credential) GoString() string { return "[secret]" }
+
+// MarshalText hides the secret.
+func (c Credential) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
+
+// SlotKind names a place in the pipeline where a plugin sits.
+type SlotKind string
+
+// The slots.
+const (
+	SlotFilter   SlotKind = "filter"
+	SlotRouter   SlotKind = "router"
+	SlotDialect  SlotKind = "dialect"
+	SlotObserver SlotKind = "observer"
+)
+
+// GlobalPrincipal stands for "every principal" in a SlotKey.
+const GlobalPrincipal = "__global__"
+
+// SlotKey addresses one binding of a plugin: the principal whose chain it is in, or GlobalPrincipal, and the binding's name. It is the
+// key of per-slot metrics, eviction and hot reload.
+type SlotKey struct{ Principal, Plugin string }
+
+// GlobalSlot is the key of a binding in a chain that all principals share.
+func GlobalSlot(plugin string) SlotKey { return SlotKey{GlobalPrincipal, plugin} }
+
+func (k SlotKey) String() string { return k.Principal + "/" + strconv.Quote(k.Plugin) }

@@ -1,0 +1,69 @@
+package engine
+
+import "strings"
+
+// hopByHop are the headers that end at the next hop. Names that Connection lists join them.
+var hopByHop = [...]string{
+	"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+	"transfer-encoding", "upgrade",
+}
+
+// HopByHop reports whether a header of this name ends at the next hop.
+func HopByHop(name string) bool {
+	for _, h := range hopByHop {
+		if EqualFold(name, h) {
+			return true
+		}
+	}
+	return false
+}
+
+// credentialNames carry credentials, ours or the client's.
+var credentialNames = [...]string{"authorization", "x-api-key", "api-key", "proxy-authorization", "cookie"}
+
+// credentialPrefixes begin the names of headers that sign or identify.
+var credentialPrefixes = [...]string{"x-sluice-", "x-amz-", "x-goog-"}
+
+// CredentialHeader reports whether a header of this name may carry a credential: no script sees it and none may set it.
+func CredentialHeader(name string) bool {
+	for _, n := range credentialNames {
+		if EqualFold(name, n) {
+			return true
+		}
+	}
+	for _, p := range credentialPrefixes {
+		if len(name) >= len(p) && EqualFold(name[:len(p)], p) {
+			return true
+		}
+	}
+	return false
+}
+
+// reservedHeader reports whether a header is not a dialect's to set.
+func reservedHeader(name string) bool {
+	for _, n := range [...]string{"host", "content-length", "request-id", "set-cookie", "expect"} {
+		if EqualFold(name, n) {
+			return true
+		}
+	}
+	return HopByHop(name) || CredentialHeader(name)
+}
+
+func validName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !tokenByte(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func validMethod(s string) bool { return validName(s) && len(s) <= 20 }
+
+func tokenByte(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	}
+	return strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}

@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"errors"
+	"io/fs"
+	"time"
+)
+
+// PluginRuntime makes plugins from scripts in one language. It may be called from many goroutines. What it makes serves until nobody
+// holds it. An error is a *RuntimeError whose Cause is a *ScriptError where a script was at fault.
+type PluginRuntime interface {
+	InstantiateFilter(m *PluginManifest) (Filter, error)
+	// Deprecated: as Router.
+	InstantiateRouter(m *PluginManifest) (Router, error)
+	InstantiateDialect(m *PluginManifest) (Dialect, error)
+	// InstantiateSignerFactory returns ErrSignersAreBuiltIn: no script sees a credential.
+	InstantiateSignerFactory(m *PluginManifest) (SignerFactory, error)
+	InstantiateObservability(m *PluginManifest) (Observer, error)
+}
+
+// ErrSignersAreBuiltIn is what every PluginRuntime answers when it is asked for signers.
+var ErrSignersAreBuiltIn = errors.New("signers are built in: no script handles a credential")
+
+// PluginManifest is everything a runtime needs to make one plugin. It is not written after it was handed over.
+type PluginManifest struct {
+	Name      string // the binding's
+	Principal string // whose chain it is in, "" = all principals
+	Artifact  string // path of the script below the root of Files
+	// Files is a snapshot: the very bytes that were hashed and admitted. A runtime opens no path outside it.
+	Files    fs.FS
+	Config   *Object           // the binding's, for the script's "config"
+	Metadata map[string]string // free-form
+	// Fresh asks for a new top-level run for every call (isolation: call).
+	Fresh  bool
+	Budget Budget
+	// Upstreams are those of the generation: a runtime may prepare their script values once.
+	Upstreams []*Upstream
+	// Log takes the lines a script logs, one at a time, already escaped and capped. Nil drops them.
+	Log func(file string, line int, message string)
+}
+
+// Budget bounds one call of a script. The per-MiB parts are added for each MiB of body where a hook works on bodies.
+type Budget struct {
+	Time        time.Duration
+	Steps       int64
+	TimePerMiB  time.Duration
+	StepsPerMiB int64
+}
+
+// ForBody returns the budget of a call that works on n bytes of body.
+func (b Budget) ForBody(n int) Budget {
+	b.Time += time.Duration(float64(b.TimePerMiB) * float64(n) / (1 << 20))
+	b.Steps += int64(float64(b.StepsPerMiB) * float64(n) / (1 << 20))
+	return b
+}

@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Shaped is a request translated for one upstream and not yet signed. Only a ShapedRequestBuilder makes one; its zero value is refused
+// everywhere. Signing consumes it.
+type Shaped struct{ r *outgoing }
+
+// outgoing is the one body of a request behind Shaped and Signed. The seal is that nobody outside this package holds one.
+type outgoing struct {
+	upstream *Upstream
+	method   string
+	url      *url.URL
+	headers  Headers
+	body     []byte
+	shared   bool // body is the downstream request's own, which nobody writes
+	stream   bool
+	consumed bool
+}
+
+// Draft is what a dialect wants to send. It may be reused once the request was signed: what is sent was copied by then.
+type Draft struct {
+	Method  string
+	URL     string // absolute; its origin must be the upstream's, or one it allows
+	Headers Headers
+	Body    []byte
+}
+
+// ShapedRequestBuilder is lent to a dialect while Shape runs. Afterwards it refuses to build.
+type ShapedRequestBuilder struct {
+	ctx      *RequestContext
+	upstream *Upstream
+	done     bool
+	dropped  []string
+}
+
+var errBuilderReturned = errors.New("engine: a builder was used after its Shape call returned")
+
+// Build checks the draft and makes the shaped request. Headers that Sluice or a signer owns are dropped, see Dropped. An error is a
+// *DialectError.
+func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
+	if b == nil || b.ctx == nil || b.done {
+		return Shaped{}, &DialectError{DialectUnsupportedRequest, errBuilderReturned.Error(), errBuilderReturned}
+	}
+	u, err := b.checkURL(d.URL)
+	if err != nil {
+		return Shaped{}, err
+	}
+	headers, err := b.checkHeaders(d.Headers)
+	if err != nil {
+		return Shaped{}, err
+	}
+	if !validMethod(d.Method) {
+		return Shaped{}, b.unsupported("method %q is not a token", d.Method)
+	}
+	return Shaped{&outgoing{upstream: b.upstream, method: d.Method, url: u, headers: headers, body: d.Body,
+		shared: sameBytes(d.Body, b.ctx.Body), stream: b.ctx.Stream}}, nil
+}
+
+// Dropped names the headers of the draft that were not taken, in order.
+func (b *ShapedRequestBuilder) Dropped() []string { return b.dropped }
+
+func (b *ShapedRequestBuilder) unsupported(format string, args ...any) error {
+	return &DialectError{Variant: DialectUnsupportedRequest, Reason: fmt.Sprintf(format, args...)}
+}
+
+func (b *ShapedRequestBuilder) checkURL(s string) (*url.URL, error) {
+	bad := func(format string, args ...any) (*url.URL, error) {
+		return nil, &DialectError{Variant: DialectInvalidURL, Reason: fmt.Sprintf(format, args...)}
+	}
+	if strings.ContainsAny(s, "\\#") || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return bad("url %q holds a backslash, a fragment, a space or a control character", s)
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return bad("url %q cannot be parsed", s)
+	}
+	if u.User != nil || u.Opaque != "" {
+		return bad("url %q names a user or has no path, want an absolute url without user info", s)
+	}
+	if !SameOrigin(u, b.upstream.BaseURL) && !b.allowed(u) {
+		return bad("url %q leaves upstream %q, want an origin of %s or one of allow_origins", s, b.upstream.Name, Origin(b.upstream.BaseURL))
+	}
+	return u, nil
+}
+
+func (b *ShapedRequestBuilder) allowed(u *url.URL) bool {
+	for _, origin := range b.upstream.AllowOrigins {
+		if o, err := url.Parse(origin); err == nil && SameOrigin(u, o) {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *ShapedRequestBuilder) checkHeaders(h Headers) (Headers, error) {
+	out := make(Headers, 0, len(h)+2) // room for a signer's lines
+	for _, line := range h {
+		if !validName(line.Name) {
+			return nil, b.unsupported("header name %q is not a token", line.Name)
+		}
+		if strings.ContainsAny(line.Value, "\r\n\x00") {
+			return nil, b.unsupported("header %q: its value holds CR, LF or NUL", line.Name)
+		}
+		if reservedHeader(line.Name) {
+			b.dropped = append(b.dropped, line.Name)
+			continue
+		}
+		out = append(out, line)
+	}
+	return out, nil
+}
+
+// Origin is "scheme://host:port" with the scheme's default port filled in.
+func Origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
+}
+
+// SameOrigin reports whether a and b agree in scheme, host and port.
+func SameOrigin(a, b *url.URL) bool {
+	if a.Scheme == b.Scheme && a.Host == b.Host {
+		return a.Host != ""
+	}
+	return a.Host != "" && Origin(a) == Origin(b)
+}
+
+func sameBytes(a, b []byte) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}

@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// SigningCapability is lent to a signer while Sign runs. Nothing else turns a Shaped into a Signed.
+type SigningCapability struct {
+	shaped *outgoing
+	done   bool
+}
+
+var errSeal = errors.New("engine: a request was sealed twice, outside its Sign call, or is the zero value")
+
+// Method is the request's method.
+func (s Shaped) Method() string { return s.get().method }
+
+// URL is the absolute address. The caller must not write to it.
+func (s Shaped) URL() *url.URL { return s.get().url }
+
+// Headers may be edited by a signer, in place, until the seal.
+func (s Shaped) Headers() *Headers { return &s.get().headers }
+
+// Body is the exact bytes to be sent. The caller must not write to it.
+func (s Shaped) Body() []byte { return s.get().body }
+
+func (s Shaped) get() *outgoing {
+	if s.r == nil || s.r.consumed {
+		return &outgoing{url: &url.URL{}} // of no use: nothing seals it
+	}
+	return s.r
+}
+
+// Seal consumes shaped and copies what somebody may still hold, so that nothing can change after it was signed. An error is a *SignerError: the capability was not lent for this request, or was used before.
+func (c *SigningCapability) Seal(shaped Shaped) (Signed, error) {
+	r := shaped.r
+	if c == nil || c.done || r == nil || r.consumed || r != c.shaped {
+		return Signed{}, &SignerError{SignerSigningFailed, errSeal.Error(), errSeal}
+	}
+	for _, line := range r.headers {
+		if !validName(line.Name) || strings.ContainsAny(line.Value, "\r\n\x00") {
+			return Signed{}, &SignerError{Variant: SignerInvalidCredentials, Reason: "header " + line.Name + " holds CR, LF or NUL"}
+		}
+	}
+	c.done, r.consumed = true, true
+	sealed := *r
+	sealed.headers = r.headers.Clone(0)
+	if !r.shared {
+		sealed.body = append([]byte(nil), r.body...)
+	}
+	return Signed{&sealed}, nil
+}
+
+// Signed is a sealed request, the only thing that a Transport sends. Its zero value is refused. Its field has another name than that of
+// Shaped, or one could be converted into the other.
+type Signed struct{ sealed *outgoing }
+
+// Valid reports whether s was sealed by a SigningCapability. A Transport must refuse any other.
+func (s Signed) Valid() bool { return s.sealed != nil }
+
+// ErrUnsigned is what a Transport answers to a request that is not Valid.
+var ErrUnsigned = errors.New("engine: this request was never signed")
+
+// UpstreamID is where the request goes.
+func (s Signed) UpstreamID() uuid.UUID { return s.sealed.upstream.ID }
+
+// Upstream is where the request goes.
+func (s Signed) Upstream() *Upstream { return s.sealed.upstream }
+
+// Method is the request's method.
+func (s Signed) Method() string { return s.sealed.method }
+
+// Scheme, Host and RequestURI tell where it goes.
+func (s Signed) Scheme() string { return s.sealed.url.Scheme }
+
+// Host is the host and port as the address names them.
+func (s Signed) Host() string { return s.sealed.url.Host }
+
+// RequestURI is the path and query in wire form.
+func (s Signed) RequestURI() string { return s.sealed.url.RequestURI() }
+
+// HeaderLines is the number of header lines.
+func (s Signed) HeaderLines() int { return len(s.sealed.headers) }
+
+// HeaderLine returns the i-th header line.
+func (s Signed) HeaderLine(i int) Header { return s.sealed.headers[i] }
+
+// Body is the exact bytes to be sent. The caller must not write to it.
+func (s Signed) Body() []byte { return s.sealed.body }
+
+// Stream reports whether the client asked for a stream.
+func (s Signed) Stream() bool { return s.sealed.stream }
+
+// String tells no header: a credential may be in it.
+func (s Signed) String() string {
+	if s.sealed == nil {
+		return "unsigned"
+	}
+	return s.sealed.method + " " + Origin(s.sealed.url)
+}
+
+// GoString is String.
+func (s Signed) GoString() string { return s.String() }
+
+// String tells no header.
+func (s Shaped) String() string { return "shaped " + s.get().method }
+
+// GoString is String.
+func (s Shaped) GoString() string { return s.String() }
+
+// shapeRequest lends d a builder for the length of one Shape call.
+func shapeRequest(d Dialect, ctx *RequestContext, u *Upstream, p *Principal) (Shaped, []string, error) {
+	b := &ShapedRequestBuilder{ctx: ctx, upstream: u}
+	shaped, err := d.Shape(ctx, u, p, b)
+	b.done = true
+	if err == nil && (shaped.r == nil || shaped.r.upstream != u || shaped.r.consumed) {
+		err = &DialectError{Variant: DialectUpstreamMismatch, Reason: "shape returned no request for upstream " + u.Name}
+	}
+	return shaped, b.dropped, err
+}
+
+// signRequest lends s a capability for the length of one Sign call.
+func signRequest(ctx context.Context, s Signer, shaped Shaped) (Signed, error) {
+	capability := &SigningCapability{shaped: shaped.r}
+	signed, err := s.Sign(ctx, shaped, capability)
+	ok := capability.done
+	capability.done = true
+	if err == nil && (!ok || signed.sealed == nil) {
+		err = &SignerError{Variant: SignerSigningFailed, Reason: "sign returned a request that it did not seal"}
+	}
+	return signed, err
+}

@@ -1,0 +1,33 @@
+package engine
+
+// FilterSlot is a filter bound into a chain.
+type FilterSlot struct {
+	Filter
+	Policy FailurePolicy
+	Script string // path below the scripts root
+	Meter  *Meter
+}
+
+// RouterSlot is the bound router.
+type RouterSlot struct {
+	Router
+	Name   string
+	Script string
+	Meter  *Meter
+}
+
+// DialectSlot is a dialect bound to an upstream.
+type DialectSlot struct {
+	Dialect
+	Script string // "" = built in
+	Meter  *Meter
+}
+
+// UpstreamSlot is an upstream with what is needed to reach it.
+type UpstreamSlot struct {
+	*Upstream
+	Dialect *DialectSlot
+	Signers SignerFactory
+	// ForwardsClient: its signer passes the client's own credential on, so a 401 is the client's and goes back to it.
+	ForwardsClient bool
+}

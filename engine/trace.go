@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// RoutingTrace tells how one request was decided. The request's goroutine writes it; it is read-only once the request ended.
+type RoutingTrace struct {
+	Stages   []StageDecision
+	Terminal *TerminalDecision // nil: no upstream was picked
+	Attempts []Attempt
+	// Errors are the failures that the request survived, and the one that ended it.
+	Errors []InternalError
+}
+
+// StageDecision is what one filter or the router made of the candidates.
+type StageDecision struct {
+	Stage    string // the binding's name
+	Kept     []uuid.UUID
+	Dropped  []PerCandidateReason
+	Reason   string
+	Error    string // why the stage was passed over, "" = it was not
+	Denied   bool
+	Duration time.Duration
+}
+
+// TerminalDecision is the pick among the kept candidates.
+type TerminalDecision struct {
+	UpstreamID uuid.UUID
+	Upstream   string
+	By         string // a strategy's name, or "router"
+}
+
+// Attempt is one upstream tried.
+type Attempt struct {
+	Upstream string
+	Status   int    // 0 = no answer
+	Error    string // "" = an answer came
+	TTFB     time.Duration
+	Duration time.Duration
+}
+
+// InternalErrorStage names where in the pipeline an InternalError arose.
+type InternalErrorStage string
+
+// The stages.
+const (
+	StageAuthn    InternalErrorStage = "authn"
+	StageFilter   InternalErrorStage = "router_filter"
+	StageRouter   InternalErrorStage = "router"
+	StageShape    InternalErrorStage = "shape"
+	StageSigner   InternalErrorStage = "signer"
+	StageRelay    InternalErrorStage = "relay"
+	StageObserver InternalErrorStage = "observer"
+)
+
+// InternalErrorKind classifies an InternalError.
+type InternalErrorKind string
+
+// The kinds.
+const (
+	InternalPluginError   InternalErrorKind = "PluginError"
+	InternalInvalidOutput InternalErrorKind = "InvalidOutput"
+	InternalTrap          InternalErrorKind = "Trap"
+	InternalConfigError   InternalErrorKind = "ConfigError"
+	InternalTimeout       InternalErrorKind = "Timeout"
+	InternalUnavailable   InternalErrorKind = "Unavailable"
+)
+
+// InternalError is a side record of a failure. Message carries no secret and is cut at MaxErrorMessage bytes.
+type InternalError struct {
+	Stage   InternalErrorStage
+	Kind    InternalErrorKind
+	Message string
+}
+
+// MaxErrorMessage caps a recorded message, in bytes.
+const MaxErrorMessage = 1024
+
+func (t *RoutingTrace) fail(stage InternalErrorStage, kind InternalErrorKind, message string) {
+	t.Errors = append(t.Errors, InternalError{stage, kind, Cut(message, MaxErrorMessage)})
+}
+
+// Cut shortens s to at most n bytes without breaking a UTF-8 sequence.
+func Cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xC0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}

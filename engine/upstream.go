@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"crypto/x509"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// UpstreamKind names the wire that an upstream speaks.
+type UpstreamKind string
+
+// The kinds of upstreams.
+const (
+	KindAnthropicDirect UpstreamKind = "anthropic_direct"
+	KindBedrockRuntime  UpstreamKind = "bedrock_runtime"
+	KindBedrockMantle   UpstreamKind = "bedrock_mantle"
+	KindVertex          UpstreamKind = "vertex"
+	KindCustom          UpstreamKind = "custom"
+)
+
+// Upstream is one account at one provider. It belongs to one generation and is never written after. It holds no credential: those
+// stay with its signer.
+type Upstream struct {
+	ID           uuid.UUID
+	Name         string
+	Kind         UpstreamKind
+	BaseURL      *url.URL // absolute; its scheme, host and port are where signed requests may go
+	Region       string
+	Project      string
+	Weight       int // share for random and round-robin, 0 = none
+	Priority     int // strategy priority: lower first
+	Labels       *Object
+	Models       map[string]string // asked -> this upstream's own id
+	AllowOrigins []string          // further "scheme://host:port" that a dialect may shape to
+	Roots        *x509.CertPool    // who may vouch for it; nil = the bundled roots
+	Timeouts     Timeouts
+}
+
+// Timeouts bound the waits of an exchange. Zero is no bound.
+type Timeouts struct {
+	Connect        time.Duration // dial and TLS handshake
+	ResponseHeader time.Duration // from the last byte sent to the answer's head
+	Idle           time.Duration // between two reads of an answer
+	ClientHeader   time.Duration
+	ClientBody     time.Duration
+	ClientWrite    time.Duration // one write to the client
+	Drain          time.Duration // how long streams run on after SIGTERM
+}
+
+// Serves reports whether a kind of upstream can answer a path at all.
+func (k UpstreamKind) Serves(path string) bool {
+	switch k {
+	case KindAnthropicDirect, KindCustom:
+		return true
+	}
+	return path == "/v1/messages" || k == KindVertex && path == "/v1/messages/count_tokens"
+}
+
+// AccountBound reports whether what a path names lives in one account: files, batches and their kin.
+func AccountBound(path string) bool {
+	switch path {
+	case "/v1/messages", "/v1/messages/count_tokens", "/v1/complete":
+		return false
+	}
+	return !pathBelow(path, "/v1/models")
+}
+
+// Model returns the upstream's own id for an asked model, or the asked one.
+func (u *Upstream) Model(asked string) string {
+	if own, ok := u.Models[asked]; ok {
+		return own
+	}
+	return asked
+}
+
+// UpstreamCandidate is an upstream that may serve one request, with what is known of it at that moment. Candidates are made for each
+// request, sorted by upstream id.
+type UpstreamCandidate struct {
+	*Upstream
+	*Vitals
+	Cache *CacheScore // nil: nothing predicted
+}
+
+// Vitals is one consistent snapshot of what was observed of an upstream. It is never written after it was published.
+type Vitals struct {
+	Healthy     bool
+	Cooldown    time.Duration // how long it still cools, 0 = not
+	Breaker     string        // closed, open or half_open
+	InFlight    int
+	Concurrency int           // configured cap, 0 = none
+	ErrorRate   float64       // 0..1 over recent answers
+	TTFB        time.Duration // running mean from dispatch to the answer's head, 0 = unknown
+	RateLimits  []RateLimit
+	Quotas      []Quota
+}
+
+// RateLimit is the latest observation of one of an account's rate limits. Fields are -1 where the provider did not say.
+type RateLimit struct {
+	Kind      string // requests, tokens, input_tokens, output_tokens
+	Window    string
+	Limit     int64
+	Remaining int64
+	Resets    time.Time // zero: unknown
+}
+
+// Quota is the latest observation of one window of a subscription.
+type Quota struct {
+	Window      string  // 5h, 7d, 7d_opus, overage, unified …
+	Status      string  // allowed, allowed_warning, rejected …, as the provider says
+	Utilization float64 // 0..1, -1 = not said
+	Resets      time.Time
+	Observed    time.Time
+}
+
+// QuotaStaleAfter is how long an observation of a quota counts as fresh.
+const QuotaStaleAfter = 10 * time.Minute
+
+// State is "fresh", "stale" or "missing" at a moment.
+func (q *Quota) State(now time.Time) string {
+	switch {
+	case q.Observed.IsZero():
+		return "missing"
+	case now.Sub(q.Observed) > QuotaStaleAfter:
+		return "stale"
+	}
+	return "fresh"
+}
+
+// UtilizationOf returns how full a window is, 0..1: a quota's by its window, or a rate limit's by its kind. It is unknown when it was never
+// observed or its reset has passed.
+func (v *Vitals) UtilizationOf(window string, now time.Time) (u float64, known bool) {
+	for i := range v.Quotas {
+		q := &v.Quotas[i]
+		if q.Window == window {
+			passed := !q.Resets.IsZero() && !q.Resets.After(now)
+			return q.Utilization, q.Utilization >= 0 && !passed
+		}
+	}
+	for i := range v.RateLimits {
+		r := &v.RateLimits[i]
+		if r.Kind == window {
+			passed := !r.Resets.IsZero() && !r.Resets.After(now)
+			return 1 - float64(r.Remaining)/float64(r.Limit), r.Limit > 0 && r.Remaining >= 0 && !passed
+		}
+	}
+	return 0, false
+}
+
+// CacheScore predicts what an upstream's prompt cache will do for one request. Counts are tokens.
+type CacheScore struct {
+	PredictedReadTokens       int64
+	PredictedCreation5mTokens int64
+	PredictedCreation1hTokens int64
+	PredictedUncachedTokens   int64
+	Expires                   time.Time
+	Confidence                float64 // 0..1
+}
