@@ -91,6 +91,18 @@ func (f *Feed) WantsChunks() bool {
 	return false
 }
 
+// Slots are the observers of the feed.
+func (f *Feed) Slots() []*ObserverSlot {
+	if f == nil {
+		return nil
+	}
+	out := make([]*ObserverSlot, len(f.lines))
+	for i, l := range f.lines {
+		out[i] = l.slot
+	}
+	return out
+}
+
 // Close lets the observers finish what is queued. Nobody may Emit any more.
 func (f *Feed) Close() {
 	if f == nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/tls"
 	"sync/atomic"
 	"time"
 )
@@ -20,6 +21,8 @@ type Generation struct {
 	Vitals     VitalsSource
 	Limits     Limits
 	Timeouts   Timeouts
+	// Certificate is what the client-facing listener shows; nil = plain HTTP.
+	Certificate *tls.Certificate
 
 	refs    atomic.Int64 // leases, plus one while it is current
 	onClose []func()
