@@ -1,0 +1,82 @@
+package body
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"unicode/utf8"
+)
+
+// AppendString appends s as a JSON string. Only what must be escaped is: quotes, backslashes and control characters. A byte that
+// is not UTF-8 is written as \ufffd.
+func AppendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	if !utf8.ValidString(s) {
+		return appendRepaired(dst, s)
+	}
+	for i := 0; i < len(s); i++ {
+		end := plainEnd(s, i)
+		dst = append(dst, s[i:end]...)
+		if i = end; i < len(s) {
+			dst = appendEscaped(dst, s[i])
+		}
+	}
+	return append(dst, '"')
+}
+
+// appendRepaired appends the inside and the closing quote of a string that is not UTF-8.
+func appendRepaired(dst []byte, s string) []byte {
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			dst = append(dst, `\ufffd`...)
+		case r < ' ' || r == '"' || r == '\\':
+			dst = appendEscaped(dst, s[i])
+		default:
+			dst = append(dst, s[i:i+size]...)
+		}
+		i += size
+	}
+	return append(dst, '"')
+}
+
+// appendEscaped appends the escape of a quote, a backslash or a control character.
+func appendEscaped(dst []byte, c byte) []byte {
+	const digits = "0123456789abcdef"
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\b':
+		return append(dst, '\\', 'b')
+	case '\f':
+		return append(dst, '\\', 'f')
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	return append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+}
+
+// AppendInt appends n in decimal.
+func AppendInt(dst []byte, n int64) []byte {
+	return strconv.AppendInt(dst, n, 10)
+}
+
+// AppendFloat appends the shortest number that reads back as f: without a fraction if f has none, with an exponent below 1e-6
+// and from 1e21 on. Minus zero is 0. NaN and the infinities are errors.
+func AppendFloat(dst []byte, f float64) ([]byte, error) {
+	abs := math.Abs(f)
+	switch {
+	case math.IsNaN(f) || math.IsInf(f, 0):
+		return dst, errors.New("JSON has no number for " + strconv.FormatFloat(f, 'g', -1, 64))
+	case f == 0:
+		return append(dst, '0'), nil
+	case abs < 1e-6 || abs >= 1e21:
+		return strconv.AppendFloat(dst, f, 'e', -1, 64), nil
+	}
+	return strconv.AppendFloat(dst, f, 'f', -1, 64), nil
+}

@@ -1,0 +1,302 @@
+package body
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// MaxDepth is how many objects and lists may stand inside each other.
+const MaxDepth = 256
+
+// maxIndexed bounds what an index may cost: an object with more members is walked instead, so that a body of a million tiny
+// members takes no more memory than its bytes.
+const maxIndexed = 256
+
+// Top is a scanned body: where it begins and ends, and, if it is an object, where its members are. It refers to the bytes that
+// were scanned, which must not change while it is in use. A Top is not written to again: any number of goroutines may share it.
+type Top struct {
+	src     []byte
+	root    span
+	members []member // nil: walk the root instead
+}
+
+// span is src[start:end].
+type span struct{ start, end int }
+
+// Scan checks that b is one JSON value as in RFC 8259, with nothing but white space around it and no deeper than MaxDepth. As in
+// encoding/json, bytes in strings need not be UTF-8 and surrogates need not be paired. If b is an object none of the routed keys
+// (at most 64) may occur twice in it, however they are escaped. The error is a *SyntaxError.
+func Scan(b []byte, routed ...string) (Top, error) {
+	s := scanner{b: b, routed: routed}
+	root, ok := s.whole(0)
+	if !ok {
+		return Top{}, s.err
+	}
+	return Top{src: b, root: root, members: s.members}, nil
+}
+
+// Value is the whole body.
+func (t Top) Value() Value { return Value{t.src[t.root.start:t.root.end]} }
+
+// Get returns the member of the body that has this key, the last if there are several. A body that is no object has none, nor
+// has the zero Top.
+func (t Top) Get(key string) (Value, bool) {
+	if t.Value().Kind() != Object {
+		return Value{}, false
+	}
+	at, n := t.walk(t.root).child(key)
+	if n == 0 {
+		return Value{}, false
+	}
+	return Value{t.src[at.start:at.end]}, true
+}
+
+// scanner checks in one pass. Its methods take the index at which something starts and return the index after it, or -1 with err
+// set.
+type scanner struct {
+	b       []byte
+	routed  []string
+	seen    uint64 // bit r: routed[r] has been seen
+	members []member
+	count   int
+	err     *SyntaxError
+}
+
+// whole checks that there is one value and nothing else. The value counts as depth levels down.
+func (s *scanner) whole(depth int) (root span, ok bool) {
+	start := space(s.b, 0)
+	end := s.value(start, depth)
+	if end < 0 {
+		return span{}, false
+	}
+	if i := space(s.b, end); i < len(s.b) {
+		s.expected(i, "nothing after the value")
+		return span{}, false
+	}
+	return span{start, end}, true
+}
+
+func (s *scanner) fail(i int, message string) int {
+	s.err = syntaxError(s.b, i, message)
+	return -1
+}
+
+func (s *scanner) expected(i int, what string) int {
+	return s.fail(i, "expected "+what+", found "+found(s.b, i))
+}
+
+// at is the byte at i, or 0, which stands nowhere outside of strings, past the end.
+func (s *scanner) at(i int) byte {
+	if i < len(s.b) {
+		return s.b[i]
+	}
+	return 0
+}
+
+func (s *scanner) value(i, depth int) int {
+	switch c := s.at(i); c {
+	case '"':
+		return s.text(i)
+	case '{':
+		return s.object(i, depth)
+	case '[':
+		return s.list(i, depth)
+	case 't':
+		return s.literal(i, "true")
+	case 'f':
+		return s.literal(i, "false")
+	case 'n':
+		return s.literal(i, "null")
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return s.number(i)
+	}
+	return s.expected(i, "a value")
+}
+
+func (s *scanner) object(i, depth int) int {
+	if depth == MaxDepth {
+		return s.tooDeep(i)
+	}
+	i = space(s.b, i+1)
+	if s.at(i) == '}' {
+		return i + 1
+	}
+	for {
+		var m member
+		if m, i = s.member(i, depth); i < 0 {
+			return -1
+		}
+		if depth == 0 && !s.record(m) {
+			return -1
+		}
+		i = space(s.b, i)
+		switch s.at(i) {
+		case ',':
+			i = space(s.b, i+1)
+		case '}':
+			return i + 1
+		default:
+			return s.expected(i, "',' or '}' after object value")
+		}
+	}
+}
+
+func (s *scanner) member(i, depth int) (member, int) {
+	if s.at(i) != '"' {
+		return member{}, s.expected(i, "a key in double quotes")
+	}
+	keyEnd := s.text(i)
+	if keyEnd < 0 {
+		return member{}, -1
+	}
+	colon := space(s.b, keyEnd)
+	if s.at(colon) != ':' {
+		return member{}, s.expected(colon, "':' after object key")
+	}
+	start := space(s.b, colon+1)
+	end := s.value(start, depth+1)
+	return member{span{i, keyEnd}, span{start, end}}, end
+}
+
+// record takes m into the index of the top object; false if it repeats a routed key.
+func (s *scanner) record(m member) bool {
+	if s.members == nil && s.count == 0 {
+		s.members = make([]member, 0, 16)
+	}
+	if s.count++; s.count <= maxIndexed {
+		s.members = append(s.members, m)
+	} else {
+		s.members = nil
+	}
+	if len(s.routed) == 0 {
+		return true
+	}
+	name := s.b[m.key.start+1 : m.key.end-1]
+	if bytes.IndexByte(name, '\\') >= 0 {
+		name = appendUnquoted(nil, name)
+	}
+	for r, key := range s.routed {
+		if string(name) != key {
+			continue
+		}
+		if s.seen&(1<<r) != 0 {
+			s.fail(m.key.start, "duplicate key "+strconv.Quote(key))
+			return false
+		}
+		s.seen |= 1 << r
+	}
+	return true
+}
+
+func (s *scanner) list(i, depth int) int {
+	if depth == MaxDepth {
+		return s.tooDeep(i)
+	}
+	i = space(s.b, i+1)
+	if s.at(i) == ']' {
+		return i + 1
+	}
+	for {
+		if i = s.value(i, depth+1); i < 0 {
+			return -1
+		}
+		i = space(s.b, i)
+		switch s.at(i) {
+		case ',':
+			i = space(s.b, i+1)
+		case ']':
+			return i + 1
+		default:
+			return s.expected(i, "',' or ']' after list value")
+		}
+	}
+}
+
+func (s *scanner) tooDeep(i int) int {
+	return s.fail(i, "nested deeper than "+strconv.Itoa(MaxDepth))
+}
+
+func (s *scanner) literal(i int, want string) int {
+	for k := range len(want) {
+		if s.at(i+k) != want[k] {
+			return s.expected(i+k, strconv.QuoteRune(rune(want[k]))+" of "+want)
+		}
+	}
+	return i + len(want)
+}
+
+func (s *scanner) text(i int) int {
+	for i++; ; {
+		i = plainEnd(s.b, i)
+		switch c := s.at(i); {
+		case c == '"':
+			return i + 1
+		case c == '\\':
+			if i = s.escape(i); i < 0 {
+				return -1
+			}
+		case i >= len(s.b):
+			return s.expected(i, "'\"' at the end of the string")
+		default:
+			return s.fail(i, "control character in a string, found "+found(s.b, i))
+		}
+	}
+}
+
+func (s *scanner) escape(i int) int {
+	switch s.at(i + 1) {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 2
+	case 'u':
+		for k := i + 2; k < i+6; k++ {
+			if hex(s.at(k)) < 0 {
+				return s.expected(k, `a hexadecimal digit after \u`)
+			}
+		}
+		return i + 6
+	}
+	return s.expected(i+1, `one of "\/bfnrtu after a backslash`)
+}
+
+func (s *scanner) number(i int) int {
+	if s.at(i) == '-' {
+		i++
+	}
+	if s.at(i) == '0' {
+		i++
+	} else if i = s.digits(i, "a digit"); i < 0 {
+		return -1
+	}
+	if s.at(i) == '.' {
+		if i = s.digits(i+1, "a digit after the decimal point"); i < 0 {
+			return -1
+		}
+	}
+	if c := s.at(i); c == 'e' || c == 'E' {
+		i++
+		if c := s.at(i); c == '+' || c == '-' {
+			i++
+		}
+		i = s.digits(i, "a digit in the exponent")
+	}
+	return i
+}
+
+func (s *scanner) digits(i int, want string) int {
+	start := i
+	for c := s.at(i); c >= '0' && c <= '9'; c = s.at(i) {
+		i++
+	}
+	if i == start {
+		return s.expected(i, want)
+	}
+	return i
+}
+
+// space returns the index of the first byte of b, from i, that is no white space.
+func space(b []byte, i int) int {
+	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
+		i++
+	}
+	return i
+}
