@@ -1,0 +1,126 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"sluice/engine"
+)
+
+// bindingKeys are the keys that a binding takes in each place.
+var bindingKeys = map[string][]string{
+	"filters[]":   {"name", "script", "config", "on_error", "budgets", "isolation"},
+	"observers[]": {"name", "script", "config", "budgets", "isolation"},
+	"router":      {"name", "script", "config", "budgets"},
+	"dialect":     {"script", "config", "on_error", "budgets"},
+}
+
+// bindings reads a list of bindings, whose names differ. what calls one of them in messages.
+func (d *decoder) bindings(into *[]Binding, place, what string) decode {
+	var names seen
+	return list(d, into, func(b *Binding) decode {
+		return d.binding(b, place, func(at *yaml.Node) {
+			by := what
+			if at.Value != b.Name {
+				by += " named after"
+			}
+			d.uniqueName(&names, at, b.Name, by)
+		})
+	})
+}
+
+// binding reads a mapping. named, if not nil, gets the node that the name came from.
+func (d *decoder) binding(b *Binding, place string, named func(*yaml.Node)) decode {
+	all := []field{
+		opt("name", value(d, &b.Name, parseName)),
+		opt("script", value(d, &b.Script, parseScript)),
+		opt("config", d.free(&b.Config)),
+		opt("on_error", value(d, &b.Policy, parsePolicy)),
+		opt("budgets", d.budgets(&b.Budget)),
+		opt("isolation", value(d, &b.Fresh, parseIsolation)),
+	}
+	fields := slices.DeleteFunc(all, func(f field) bool { return !slices.Contains(bindingKeys[place], f.name) })
+	return func(n *yaml.Node) {
+		b.Pos, b.Config = posOf(n), &engine.Object{}
+		d.fillBudget(b)
+		got := d.object(n, place, fields...)
+		if got == nil {
+			return
+		}
+		if got["script"] == nil && got["experiment"] == nil {
+			d.fail(n, "%smissing key %q", prefix(d.key), "script")
+		}
+		at := got["name"]
+		if at == nil {
+			at = got["script"]
+			d.nameAfterScript(b, at)
+		}
+		if named != nil && at != nil {
+			named(at)
+		}
+	}
+}
+
+// bindPath reads a binding that is only the path of its script.
+func (d *decoder) bindPath(b *Binding, n *yaml.Node) {
+	b.Pos, b.Config = posOf(n), &engine.Object{}
+	d.fillBudget(b)
+	value(d, &b.Script, parseScript)(n)
+	d.nameAfterScript(b, n)
+}
+
+func (d *decoder) nameAfterScript(b *Binding, n *yaml.Node) {
+	if b.Script == "" {
+		return // reported
+	}
+	name, err := parseName(strings.TrimSuffix(path.Base(b.Script), path.Ext(b.Script)))
+	if err != nil {
+		d.fail(n, "script %s: its file name makes no name for the binding, %v", shown(n), err)
+	}
+	b.Name = name
+}
+
+// fillBudget gives b what its own budgets leave open, once those of the whole file are known.
+func (d *decoder) fillBudget(b *Binding) {
+	d.later = append(d.later, func() {
+		whole := d.cfg.Budget
+		own := &b.Budget
+		if own.Time == 0 {
+			own.Time = whole.Time
+		}
+		if own.Steps == 0 {
+			own.Steps = whole.Steps
+		}
+		if own.TimePerMiB == 0 {
+			own.TimePerMiB = whole.TimePerMiB
+		}
+		if own.StepsPerMiB == 0 {
+			own.StepsPerMiB = whole.StepsPerMiB
+		}
+	})
+}
+
+func parseScript(s string) (string, error) {
+	if !fs.ValidPath(s) || strings.Contains(s, `\`) {
+		return "", errors.New(`want a path below the scripts root, with "/" and without "." and ".."`)
+	}
+	if ext := path.Ext(s); ext != ".star" && ext != ".lua" {
+		return "", errors.New("want a script that ends in .star or .lua")
+	}
+	return s, nil
+}
+
+func parsePolicy(s string) (engine.FailurePolicy, error) {
+	word, err := oneOf("open", "closed")(s)
+	return engine.FailurePolicy(word == "closed"), err
+}
+
+func parseIsolation(s string) (bool, error) {
+	word, err := oneOf("state", "call")(s)
+	return word == "call", err
+}

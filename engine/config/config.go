@@ -1,0 +1,187 @@
+// Package config turns the bytes of a config file into a checked and complete Config.
+//
+//	cfg, err := config.Parse("sluice.yaml", data, config.Env{Var: os.LookupEnv, File: os.ReadFile})
+//
+// It reports every problem of the file at once, each with its line and column, and fills every default. It compiles no script,
+// loads no certificate and listens nowhere; all it reaches of the world is the Env that it is given.
+package config
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/engine"
+)
+
+// Env is where "${VAR}" and "${file:PATH}" in values come from. Both functions must be set. File gets a path as it is written.
+type Env struct {
+	Var  func(name string) (string, bool)
+	File func(path string) ([]byte, error)
+}
+
+// Config is a whole config file, defaults filled in. It is not written after Parse returned it. Paths are as written in the file.
+type Config struct {
+	Listen     string // HOST:PORT
+	TLS        *TLS   // nil: plain HTTP
+	Admin      Admin
+	Scripts    string // directory, the root of every script path
+	Data       string // directory
+	Limits     Limits
+	Timeouts   engine.Timeouts
+	Strategy   string // a name that engine.NewStrategy knows
+	Seed       uint64 // for strategy random; 0: none
+	Upstreams  []Upstream
+	Principals []Principal
+	Filters    []Binding // the global chain
+	Router     *Binding  // nil: none
+	Observers  []Binding
+	Budget     engine.Budget // already part of each binding's own
+
+	// SecretFiles are the paths of all "${file:PATH}", each once, in the order of the file.
+	SecretFiles []string
+}
+
+// Pos is a place in the config file. Lines and columns count from 1, columns in characters.
+type Pos struct{ Line, Column int }
+
+// String is LINE:COLUMN.
+func (p Pos) String() string { return strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Column) }
+
+// TLS names the PEM files of the client-facing listener.
+type TLS struct {
+	Pos       Pos
+	Cert, Key string
+}
+
+// Admin is the admin listener.
+type Admin struct {
+	Pos         Pos    // zero where the file does not mention it
+	Listen      string // HOST:PORT
+	Token       Secret // empty: none asked, loopback only
+	OpenMetrics bool   // /metrics needs no token
+}
+
+// Limits bound what clients may send. Sizes are in bytes.
+type Limits struct {
+	Body        int64 // of one request
+	FilesBody   int64 // of one request to /v1/files
+	BodiesTotal int64 // of all requests at once
+	Streams     int   // answers at once
+}
+
+// Upstream is one account at one provider.
+type Upstream struct {
+	Pos          Pos
+	Name         string
+	ID           uuid.UUID
+	Kind         engine.UpstreamKind
+	BaseURL      string // absolute, no slash at its end
+	Region       string
+	Project      string
+	Signer       Signer
+	Dialect      *Binding // nil: the kind's default, unless NoDialect
+	NoDialect    bool     // dialect: none
+	Labels       *engine.Object
+	Weight       int
+	Priority     int
+	Models       map[string]string // asked -> this upstream's own
+	AllowOrigins []string          // "scheme://host" or "scheme://host:port"
+	CA           string            // PEM file of roots; empty: the bundled ones
+	Insecure     bool              // plain HTTP beyond loopback was asked for
+}
+
+// The signer types.
+const (
+	SignerAnthropicKey = "anthropic_key"
+	SignerBearer       = "bearer"
+	SignerForward      = "forward"
+)
+
+// Signer says how requests to an upstream are signed.
+type Signer struct {
+	Pos   Pos
+	Type  string
+	Key   Secret // anthropic_key
+	Token Secret // bearer
+}
+
+// Principal is who may ask, and for what.
+type Principal struct {
+	Pos        Pos
+	Name       string
+	Keys       []Key
+	Disabled   bool
+	Claims     *engine.Object
+	Upstreams  []string  // names; nil: all
+	Models     []string  // globs for engine.MatchGlob; nil: all
+	Paths      []string  // globs for engine.MatchGlob
+	Filters    []Binding // in place of the global chain, if OwnFilters
+	OwnFilters bool      // the file gives the principal a chain, maybe an empty one
+}
+
+// Key is one key of a principal.
+type Key struct {
+	Pos      Pos
+	Hash     string    // "sha256:" and 64 lower-case hex digits
+	Name     string    // may be empty
+	Expires  time.Time // the first moment at which it no longer works; zero: never
+	Disabled bool
+}
+
+// Binding is a script and how it is called.
+type Binding struct {
+	Pos    Pos
+	Name   string // by default the script's file name without its extension
+	Script string // path below Config.Scripts, ending in .star or .lua
+	Config *engine.Object
+	Policy engine.FailurePolicy // on_error
+	Budget engine.Budget
+	Fresh  bool // isolation: call
+}
+
+// Watched lists the files besides the config file and the scripts whose change means a new load.
+func (c *Config) Watched() []string {
+	files := append([]string(nil), c.SecretFiles...)
+	if c.TLS != nil {
+		files = append(files, c.TLS.Cert, c.TLS.Key)
+	}
+	for i := range c.Upstreams {
+		if ca := c.Upstreams[i].CA; ca != "" {
+			files = append(files, ca)
+		}
+	}
+	return files
+}
+
+func defaults() *Config {
+	return &Config{
+		Listen:   "127.0.0.1:8787",
+		Admin:    Admin{Listen: "127.0.0.1:8788"},
+		Scripts:  "./scripts",
+		Data:     "./data",
+		Limits:   Limits{Body: 32 << 20, FilesBody: 100 << 20, BodiesTotal: 1 << 30, Streams: 10000},
+		Strategy: "first-pick",
+		Timeouts: engine.Timeouts{
+			Connect:        5 * time.Second,
+			ResponseHeader: 600 * time.Second,
+			Idle:           300 * time.Second,
+			ClientHeader:   10 * time.Second,
+			ClientBody:     60 * time.Second,
+			ClientWrite:    60 * time.Second,
+			Drain:          60 * time.Second,
+		},
+		Budget: DefaultBudget(),
+	}
+}
+
+// DefaultBudget bounds a call where the file says nothing.
+func DefaultBudget() engine.Budget {
+	return engine.Budget{
+		Time:        50 * time.Millisecond,
+		Steps:       2_000_000,
+		TimePerMiB:  400 * time.Millisecond,
+		StepsPerMiB: 20_000_000,
+	}
+}

@@ -1,0 +1,258 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestMistakesInUpstreams(t *testing.T) {
+	t.Parallel()
+	f := refuses(t)
+	f(asUpstreams("a"), "2:12: upstreams: want a list, got a single value")
+	f(asUpstreams("[{}]"),
+		`2:13: upstreams: missing key "name"`,
+		`2:13: upstreams: missing key "kind"`,
+		`2:13: upstreams: missing key "signer"`)
+	f(asUpstreams("[a]"), `2:13: upstreams: want a mapping of "key: value", got a single value`)
+	f(asUpstreams("[{name: up, kind: anthropic_direct}]"), `2:13: upstreams: missing key "signer"`)
+	f(inUpstream("name2: x"), `6:5: unknown key "name2", want name`)
+	f(asName("my key"), `5:11: name "my key": want 1 to 64 letters, digits, ".", "_" or "-", the first a letter or digit`)
+	f(asName("-x"), `5:11: name "-x": want 1 to 64 letters, digits, ".", "_" or "-", the first a letter or digit`)
+	f(asName("${UP}!"), `5:11: name "${UP}!": want 1 to 64 letters, digits, ".", "_" or "-", the first a letter or digit`)
+	f(asName("nulé"), "5:11: name \"nulé\": want 1 to 64 letters, digits, \".\", \"_\" or \"-\", the first a letter or digit")
+	f(asName(""), "5:10: name: want a value, got nothing")
+	f(asName(strings.Repeat("a", 70)),
+		`5:11: name (a text of 70 bytes): want 1 to 64 letters, digits, ".", "_" or "-", the first a letter or digit`)
+	f(asKind("anthropic"), `5:11: kind "anthropic": want anthropic_direct or custom`)
+	f(asKind("anthropic_driect"), `5:11: kind "anthropic_driect": want anthropic_direct`)
+	f(asKind("custom"), `3:5: upstreams: missing key "base_url", which kind custom needs`)
+	f(asKind(""), "5:10: kind: want a value, got nothing")
+	f(inUpstream("id: team"), `6:9: id "team": want a UUID such as 6ba7b811-9dad-11d1-80b4-00c04fd430c8`)
+	f(inUpstream("id: 6ba7b8119dad11d180b400c04fd430c8"),
+		`6:9: id "6ba7b8119dad11d180b400c04fd430c8": want a UUID such as 6ba7b811-9dad-11d1-80b4-00c04fd430c8`)
+	f(inUpstream("id: 00000000-0000-0000-0000-000000000000"),
+		`6:9: id "00000000-0000-0000-0000-000000000000": want a UUID such as 6ba7b811-9dad-11d1-80b4-00c04fd430c8`)
+	f(inUpstream("base_url: api.anthropic.com"), "6:15: base_url: want an absolute URL such as https://api.anthropic.com")
+	f(inUpstream("base_url: ftp://a.example"), "6:15: base_url: want a URL with https or http")
+	f(inUpstream("base_url: https://user:planted@a.example"),
+		"6:15: base_url: want a URL without user info: credentials go into signer")
+	f(inUpstream("base_url: https://a.example?key=planted"), "6:15: base_url: want a URL without a query")
+	f(inUpstream("base_url: https://a.example/#x"), "6:15: base_url: want a URL without a fragment")
+	f(inUpstream("base_url: http://a.example"), `6:15: base_url: plain http beyond loopback, want https or "insecure: true"`)
+	f(inUpstream("base_url: https://a.example:0"), "6:15: base_url: want a URL with a port from 1 to 65535, or none")
+	f(inUpstream(`base_url: "https://a.example:"`), "6:15: base_url: want a URL with a port from 1 to 65535, or none")
+	f(inUpstream("base_url: https://a.example/x/../y"), `6:15: base_url: want a URL whose path has no "//", "." or ".."`)
+	f(inUpstream("base_url: https:///v1"), "6:15: base_url: want an absolute URL such as https://api.anthropic.com")
+	f(inUpstream(`base_url: "https://a.example/\\b"`), "6:15: base_url: want an absolute URL such as https://api.anthropic.com")
+	f(inUpstream("base_url: ${TYPO}"), `6:15: base_url "${TYPO}": want an absolute URL such as https://api.anthropic.com`)
+	f(inUpstream(`base_url: "https://${TYPO}@x"`), "6:15: base_url: want a URL without user info: credentials go into signer")
+	f(inUpstream("allow_origins: [https://a.example/path]"),
+		"6:21: allow_origins: want an origin without a path, such as https://api.anthropic.com")
+	f(inUpstream("allow_origins: https://a.example"), "6:20: allow_origins: want a list, got a single value")
+	f(inUpstream("allow_origins: [https://a.example, http://b.example]"),
+		`6:40: allow_origins: plain http beyond loopback, want https or "insecure: true"`)
+	f(inUpstream("weight: -1"), `6:13: weight "-1": want a whole number from 0 to 1000000`)
+	f(inUpstream("weight: heavy"), `6:13: weight "heavy": want a whole number from 0 to 1000000`)
+	f(inUpstream("priority: 1.5"), `6:15: priority "1.5": want a whole number from -1000000 to 1000000`)
+	f(inUpstream("insecure: 1"), `6:15: insecure "1": want true or false`)
+	f(inUpstream("labels: [a]"), `6:13: labels: want a mapping of "key: value", got a list`)
+	f(inUpstream("labels: gold"), `6:13: labels: want a mapping of "key: value", got a single value`)
+	f(inUpstream("labels: {n: 010}"), `6:17: labels: number "010", want plain decimal digits, or quotes if it is text`)
+	f(inUpstream("labels: {n: 1_000}"), `6:17: labels: number "1_000", want plain decimal digits, or quotes if it is text`)
+	f(inUpstream("labels: {n: 0x10}"), `6:17: labels: number "0x10", want plain decimal digits, or quotes if it is text`)
+	f(inUpstream("labels: {n: .inf}"), `6:17: labels: number ".inf", want plain decimal digits, or quotes if it is text`)
+	f(inUpstream("labels: {1: x}"),
+		"6:14: a key that is not text, want a single word, in quotes if it looks like a number or a date")
+	f(inUpstream("labels: {a: 1, a: 2}"), `6:20: duplicate key "a", first at 6:14`)
+	f(inUpstream(`labels: {a: "${UNSET}"}`), `6:17: labels: environment variable "UNSET" is not set`)
+	f(inUpstream("models: [a]"), `6:13: models: want a mapping of "key: value", got a list`)
+	f(inUpstream("models: {a: }"), "6:17: models: want a value, got nothing")
+	f(inUpstream("models: {a: 1, a: 2}"), `6:20: duplicate key "a", first at 6:14`)
+	f(inUpstream("models: {a: [b]}"), "6:17: models: want a single value, got a list")
+	f(inUpstream(`ca: ""`), `6:9: ca "": want a text that is not empty`)
+	f(inUpstream("dialect: dialects/x.py"), `6:14: dialect "dialects/x.py": want a script that ends in .star or .lua`)
+	f(inUpstream("dialect: /abs/x.star"),
+		`6:14: dialect "/abs/x.star": want a path below the scripts root, with "/" and without "." and ".."`)
+	f(inUpstream("dialect: {config: {}}"), `6:14: dialect: missing key "script"`)
+	f(inUpstream("dialect: {script: x.star, isolation: call}"),
+		`6:31: unknown key "isolation", want script, config, on_error or budgets`)
+	f(inUpstream("dialect: [x.star]"), `6:14: dialect: want a mapping of "key: value", got a list`)
+	f(inUpstream(`dialect: "${UNSET}"`), `6:14: dialect: environment variable "UNSET" is not set`)
+}
+
+func TestMistakesInSigners(t *testing.T) {
+	t.Parallel()
+	f := refuses(t)
+	f(asSigner("planted-key"), `5:13: signer: want a mapping of "key: value", got a single value`)
+	f(asSigner("{}"), `5:13: signer: missing key "type"`)
+	f(asSigner("{key: planted}"), `5:13: signer: missing key "type"`)
+	f(asSigner("{type: anthropic-key, key: planted}"), `5:20: type "anthropic-key": want anthropic_key`)
+	f(asSigner("{type: oauth}"), `5:20: type "oauth": want anthropic_key, bearer or forward`)
+	f(asSigner("{type: sk-ant-planted}"), "5:20: type (a text of 14 bytes): want anthropic_key, bearer or forward")
+	f(asSigner("{type: anthropic_key}"), `5:13: signer: missing key "key", which type anthropic_key needs`)
+	f(asSigner("{type: anthropic_key, token: planted}"),
+		`5:13: signer: missing key "key", which type anthropic_key needs`,
+		`5:42: signer: key "token" is not for type anthropic_key, want key`)
+	f(asSigner("{type: bearer, key: planted}"),
+		`5:13: signer: missing key "token", which type bearer needs`,
+		`5:33: signer: key "key" is not for type bearer, want token`)
+	f(asSigner("{type: forward, key: planted}"), `5:34: signer: key "key" is not for type forward, want type alone`)
+	f(asSigner(`{type: anthropic_key, key: ""}`), "5:40: key: want a secret that is not empty")
+	f(asSigner(`{type: anthropic_key, key: "${UNSET}"}`), `5:40: key: environment variable "UNSET" is not set`)
+	f(asSigner("{type: anthropic_key, key: }"), "5:40: key: want a value, got nothing")
+	f(asSigner("{type: anthropic_key, key: [planted]}"), "5:40: key: want a single value, got a list")
+	f(asSigner(`{type: anthropic_key, key: "planted\n"}`),
+		"5:40: key: want a secret of visible ASCII characters, without spaces and line breaks")
+	f(asSigner("{type: anthropic_key, api_key: planted}"),
+		`5:13: signer: missing key "key", which type anthropic_key needs`,
+		`5:35: unknown key "api_key", want type, key or token`)
+}
+
+func TestMistakesInPrincipals(t *testing.T) {
+	t.Parallel()
+	f := refuses(t)
+	f(asPrincipals("[{keys: []}]"), `2:14: principals: missing key "name"`)
+	f(asPrincipals("[{name: alice}]"), `2:14: principals: missing key "keys"`)
+	f(asPrincipals("[alice]"), `2:14: principals: want a mapping of "key: value", got a single value`)
+	f(inPrincipal("name2: x"), `5:5: unknown key "name2", want name`)
+	f(inPrincipal("disabled: no"), `5:15: disabled "no": want true or false`)
+	f(inPrincipal("claims: core"), `5:13: claims: want a mapping of "key: value", got a single value`)
+	f(inPrincipal("upstreams: []"), "5:16: upstreams: empty list, want at least one item, or no such key to allow all")
+	f(inPrincipal("upstreams: [upp]"), `5:17: upstreams: unknown upstream "upp", want up`)
+	f(inPrincipal("upstreams: [elsewhere]"), `5:17: upstreams: unknown upstream "elsewhere", want up`)
+	f(inPrincipal("upstreams: [up, elsewhere]"), `5:21: upstreams: unknown upstream "elsewhere", want up`)
+	f("principals: [{name: a, keys: [], upstreams: [up]}]\nupstreams: [{name: u p, kind: anthropic_direct, signer: {type: forward}}]",
+		`2:20: name "u p": want 1 to 64 letters, digits, ".", "_" or "-", the first a letter or digit`)
+	f(inPrincipal("upstreams: up"), "5:16: upstreams: want a list, got a single value")
+	f(inPrincipal("models: []"), "5:13: models: empty list, want at least one item, or no such key to allow all")
+	f(inPrincipal(`models: ["claude-[34]"]`),
+		`5:14: models "claude-[34]": want a text in which only "*" (any run of characters) and "?" (any one) are special`)
+	f(inPrincipal(`models: [""]`),
+		`5:14: models "": want a text in which only "*" (any run of characters) and "?" (any one) are special`)
+	f(inPrincipal("models: claude-*"), "5:13: models: want a list, got a single value")
+	f(inPrincipal("paths: []"), "5:12: paths: empty list, want at least one path, or no such key for the default")
+	f(inPrincipal("paths: [v1/messages]"), `5:13: paths "v1/messages": want a path that begins with "/"`)
+	f(inPrincipal("paths: [/v1/{id}]"),
+		`5:5: a [...] is not closed here, want "," or "]", and quotes around text with a bracket or brace`)
+	f(inPrincipal("filters: x.star"), "5:14: filters: want a list, got a single value")
+	f(asKey("planted-key"),
+		`5:9: keys: 11 bytes that do not begin with "sha256:", want the hash that "sluice keys new" prints, not the key`)
+	f(asKey(`"sk-sluice-planted"`),
+		`5:9: keys: 17 bytes that do not begin with "sha256:", want the hash that "sluice keys new" prints, not the key`)
+	f(asKey(`"sha256:"`), `5:9: keys: 0 characters after "sha256:", want 64 hex digits`)
+	f(asKey(`"sha256:abc"`), `5:9: keys: 3 characters after "sha256:", want 64 hex digits`)
+	f(asKey("sha256:"+strings.Repeat("g", 64)),
+		`5:9: keys: a character after "sha256:" that is no hex digit, want 64 hex digits`)
+	f(asKey("sha512:"+strings.Repeat("a", 64)),
+		`5:9: keys: 71 bytes that do not begin with "sha256:", want the hash that "sluice keys new" prints, not the key`)
+	f(asKey("{name: laptop}"), `5:9: keys: missing key "hash"`)
+	f(asKey("{hash: 12}"),
+		`5:16: hash: 2 bytes that do not begin with "sha256:", want the hash that "sluice keys new" prints, not the key`)
+	f(asKey("{hash: "+hashB+", expires: tomorrow}"),
+		`5:98: expires "tomorrow": want a date such as 2027-01-31 or a time such as 2027-01-31T18:00:00Z`)
+	f(asKey("{hash: "+hashB+", expires: 2027-13-01}"),
+		`5:98: expires "2027-13-01": want a date such as 2027-01-31 or a time such as 2027-01-31T18:00:00Z`)
+	f(asKey("{hash: "+hashB+", expires: 2027-01-01 10:00}"),
+		`5:98: expires "2027-01-01 10:00": want a date such as 2027-01-31 or a time such as 2027-01-31T18:00:00Z`)
+	f(asKey("{hash: "+hashB+", disabled: maybe}"), `5:99: disabled "maybe": want true or false`)
+	f(asKey("{hash: "+hashB+`, name: "my laptop"}`),
+		`5:95: name "my laptop": want 1 to 64 letters, digits, ".", "_" or "-", the first a letter or digit`)
+	f(asKey("{hash: "+hashB+", scope: x}"), `5:89: unknown key "scope", want hash, name, expires or disabled`)
+	f(asKey("${UNSET}"), `5:9: keys: environment variable "UNSET" is not set`)
+	f(asKey("["+hashB+"]"), `5:9: keys: want a mapping of "key: value", got a list`)
+}
+
+func TestMistakesInBindings(t *testing.T) {
+	t.Parallel()
+	f := refuses(t)
+	f(inFile("filters: filters/x.star"), "3:10: filters: want a list, got a single value")
+	f(inFile("filters: [filters/x.star]"), `3:11: filters: want a mapping of "key: value", got a single value`)
+	f(inFile("filters: [{}]"), `3:11: filters: missing key "script"`)
+	f(inFile("filters: [{name: x}]"), `3:11: filters: missing key "script"`)
+	f(inFile("filters: [{script: x.py}]"), `3:20: script "x.py": want a script that ends in .star or .lua`)
+	f(inFile("filters: [{script: x}]"), `3:20: script "x": want a script that ends in .star or .lua`)
+	f(inFile("filters: [{script: /x.star}]"),
+		`3:20: script "/x.star": want a path below the scripts root, with "/" and without "." and ".."`)
+	f(inFile("filters: [{script: ../x.star}]"),
+		`3:20: script "../x.star": want a path below the scripts root, with "/" and without "." and ".."`)
+	f(inFile("filters: [{script: ./x.star}]"),
+		`3:20: script "./x.star": want a path below the scripts root, with "/" and without "." and ".."`)
+	f(inFile("filters: [{script: 'a\\x.star'}]"),
+		`3:20: script "a\\x.star": want a path below the scripts root, with "/" and without "." and ".."`)
+	f(inFile("filters: [{script: a//x.star}]"),
+		`3:20: script "a//x.star": want a path below the scripts root, with "/" and without "." and ".."`)
+	f(inFile("filters: [{script: -x.star}]"),
+		`3:20: script "-x.star": its file name makes no name for the binding, want 1 to 64 letters, digits, ".", "_" or "-", the first a letter or digit`)
+	f(inFile("filters: [{script: x.star, on_error: close}]"), `3:38: on_error "close": want closed`)
+	f(inFile("filters: [{script: x.star, on_error: fail}]"), `3:38: on_error "fail": want open or closed`)
+	f(inFile("filters: [{script: x.star, isolation: none}]"), `3:39: isolation "none": want state or call`)
+	f(inFile("filters: [{script: x.star, configs: {}}]"), `3:28: unknown key "configs", want config`)
+	f(inFile("filters: [{script: x.star, config: 5}]"), `3:36: config: want a mapping of "key: value", got a single value`)
+	f(inFile("filters: [{script: x.star, budgets: {time: 0}}]"), `3:44: time "0": want a duration longer than 0`)
+	f(inFile("router: routers/x.star"), `3:9: router: want a mapping of "key: value", got a single value`)
+	f(inFile("router: {script: x.star, on_error: open}"), `3:26: unknown key "on_error", want name, script, config or budgets`)
+	f(inFile("observers: [{script: x.lua, on_error: open}]"),
+		`3:29: unknown key "on_error", want name, script, config, budgets or isolation`)
+	f(inFile("observers: {script: x.lua}"), `3:12: observers: want a list, got a mapping of "key: value"`)
+}
+
+func TestThingsThatAreThereTwice(t *testing.T) {
+	t.Parallel()
+	f := refuses(t)
+	f("upstreams:\n  - {name: a, kind: anthropic_direct, signer: {type: forward}}\n"+
+		"  - {name: a, kind: anthropic_direct, signer: {type: forward}}\n"+minPrincipals,
+		`3:12: upstream "a" is there twice, first at 2:12`)
+	f("upstreams:\n  - {name: a, kind: anthropic_direct, signer: {type: forward}, id: 6ba7b811-9dad-11d1-80b4-00c04fd430c8}\n"+
+		"  - {name: b, kind: anthropic_direct, signer: {type: forward}, id: 6BA7B811-9dad-11d1-80b4-00c04fd430c8}\n"+minPrincipals,
+		`3:68: upstream id "6BA7B811-9dad-11d1-80b4-00c04fd430c8" is there twice, first at 2:68`)
+	f(minUpstreams+"principals:\n  - {name: a, keys: ["+hashA+"]}\n  - {name: a, keys: []}\n",
+		`4:12: principal "a" is there twice, first at 3:12`)
+	f(minUpstreams+"principals:\n  - {name: a, keys: ["+hashA+"]}\n  - {name: b, keys: [{hash: "+hashA+"}]}\n",
+		"4:29: a key with this hash is there twice, first at 3:22")
+	f(minUpstreams+"principals:\n  - name: a\n    keys: [{hash: "+hashA+", name: k}, {hash: "+hashB+", name: k}]\n",
+		`4:188: key "k" is there twice, first at 4:98`)
+	f(inFile("filters:\n  - {name: x, script: a.star}\n  - {name: x, script: b.star}"),
+		`5:12: filter "x" is there twice, first at 4:12`)
+	f(inFile("filters:\n  - {script: a/x.star}\n  - {script: b/x.lua}"),
+		`5:14: filter named after "b/x.lua" is there twice, first at 4:14`)
+	f(inFile("observers:\n  - {name: x, script: a.star}\n  - {script: x.star}"),
+		`5:14: observer named after "x.star" is there twice, first at 4:12`)
+	f(inPrincipal("filters: [{script: x.star}, {script: x.star}]"),
+		`5:42: filter named after "x.star" is there twice, first at 5:24`)
+}
+
+func TestWhatALaterVersionWillServeIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	f := refuses(t)
+	f(inFile("affinity: x"), `3:1: "affinity" is not supported by this version`)
+	f(inFile("retry: x"), `3:1: "retry" is not supported by this version`)
+	f(inFile("ledger: x"), `3:1: "ledger" is not supported by this version`)
+	f(inFile("prices: x"), `3:1: "prices" is not supported by this version`)
+	f(inFile("data_key: x"), `3:1: "data_key" is not supported by this version`)
+	f(inFile("experiments: x"), `3:1: "experiments" is not supported by this version`)
+	f(inFile("strategy: affinity"), `3:11: "affinity" is not supported by this version`)
+	f(inUpstream("concurrency: 1"), `6:5: "concurrency" is not supported by this version`)
+	f(inUpstream("queue: {max: 1}"), `6:5: "queue" is not supported by this version`)
+	f(inUpstream("breaker: {}"), `6:5: "breaker" is not supported by this version`)
+	f(asKind("bedrock_runtime"), `5:11: "bedrock_runtime" is not supported by this version`)
+	f(asKind("bedrock_mantle"), `5:11: "bedrock_mantle" is not supported by this version`)
+	f(asKind("vertex"), `5:11: "vertex" is not supported by this version`)
+	f(asSigner("{type: anthropic_oauth, client_id: a, refresh_token: b}"),
+		`5:20: "anthropic_oauth" is not supported by this version`,
+		`5:37: "client_id" is not supported by this version`,
+		`5:51: "refresh_token" is not supported by this version`)
+	f(asSigner("{type: gcp_oauth}"), `5:20: "gcp_oauth" is not supported by this version`)
+	f(asSigner("{type: aws_sigv4, secret_key: planted}"),
+		`5:20: "aws_sigv4" is not supported by this version`,
+		`5:31: "secret_key" is not supported by this version`)
+	f(inPrincipal("limits: []"), `5:5: "limits" is not supported by this version`)
+	f(inPrincipal("shared_objects: true"), `5:5: "shared_objects" is not supported by this version`)
+	f(asKey("{hash: "+hashB+", limits: []}"), `5:89: "limits" is not supported by this version`)
+	f(inFile("filters: [{name: x, experiment: y}]"), `3:21: "experiment" is not supported by this version`)
+	f(inUpstream("dialect: {experiment: y}"), `6:15: "experiment" is not supported by this version`)
+	f(inFile("budgets: {memory: 64MiB}"), `3:11: "memory" is not supported by this version`)
+	f(inFile("budgets: {total_memory: 64MiB}"), `3:11: "total_memory" is not supported by this version`)
+	f(inFile("budgets: {per_mib: {memory: 1MiB}}"), `3:21: "memory" is not supported by this version`)
+	f(inFile("filters: [{script: x.star, budgets: {memory: 1MiB}}]"), `3:38: "memory" is not supported by this version`)
+	f(inPrincipal("filters: [{experiment: y}]"), `5:16: "experiment" is not supported by this version`)
+}

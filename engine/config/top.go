@@ -1,0 +1,99 @@
+package config
+
+import (
+	"cmp"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"sluice/engine"
+)
+
+// config reads the whole file.
+func (d *decoder) config(root *yaml.Node) {
+	c := d.cfg
+	got := d.object(root, "",
+		opt("listen", value(d, &c.Listen, parseListen)),
+		opt("tls", d.tls),
+		opt("admin", d.admin),
+		opt("scripts", value(d, &c.Scripts, parseText)),
+		opt("data", value(d, &c.Data, parseText)),
+		opt("limits", d.limits),
+		opt("timeouts", d.timeouts),
+		opt("strategy", enum(d, &c.Strategy, "strategy",
+			"first-pick", "priority", "random", "round-robin", "least-connections")),
+		opt("seed", value(d, &c.Seed, parseWhole[uint64](1, 1<<62))),
+		req("upstreams", filled(d, &c.Upstreams, d.upstream, "want at least one upstream")),
+		req("principals", filled(d, &c.Principals, d.principal, "want at least one principal")),
+		opt("filters", d.bindings(&c.Filters, "filters[]", "filter")),
+		opt("router", func(n *yaml.Node) {
+			c.Router = &Binding{}
+			d.binding(c.Router, "router", nil)(n)
+		}),
+		opt("observers", d.bindings(&c.Observers, "observers[]", "observer")),
+		opt("budgets", d.budgets(&c.Budget)),
+	)
+	if got != nil {
+		d.checkListeners(root, got)
+	}
+}
+
+func (d *decoder) tls(n *yaml.Node) {
+	t := &TLS{Pos: posOf(n)}
+	d.cfg.TLS = t
+	d.object(n, "tls", req("cert", value(d, &t.Cert, parseText)), req("key", value(d, &t.Key, parseText)))
+}
+
+func (d *decoder) admin(n *yaml.Node) {
+	a := &d.cfg.Admin
+	a.Pos = posOf(n)
+	d.object(n, "admin",
+		opt("listen", value(d, &a.Listen, parseListen)),
+		opt("token", hidden(d, &a.Token, parseSecret)),
+		opt("open_metrics", value(d, &a.OpenMetrics, parseBool)),
+	)
+}
+
+func (d *decoder) limits(n *yaml.Node) {
+	l := &d.cfg.Limits
+	got := d.object(n, "limits",
+		opt("body", value(d, &l.Body, parseSize)),
+		opt("files_body", value(d, &l.FilesBody, parseSize)),
+		opt("bodies_total", value(d, &l.BodiesTotal, parseSize)),
+		opt("streams", value(d, &l.Streams, parseWhole(1, 10_000_000))),
+	)
+	if got != nil && l.BodiesTotal < max(l.Body, l.FilesBody) {
+		at := cmp.Or(got["bodies_total"], got["body"], got["files_body"])
+		d.fail(at, "limits: bodies_total is smaller than one request may be, want at least body and files_body")
+	}
+}
+
+func (d *decoder) timeouts(n *yaml.Node) {
+	t := &d.cfg.Timeouts
+	longer := func(into *time.Duration) decode { return value(d, into, parseSomeTime) }
+	d.object(n, "timeouts",
+		opt("connect", longer(&t.Connect)),
+		opt("response_header", longer(&t.ResponseHeader)),
+		opt("idle", longer(&t.Idle)),
+		opt("client_header", longer(&t.ClientHeader)),
+		opt("client_body", longer(&t.ClientBody)),
+		opt("client_write", longer(&t.ClientWrite)),
+		opt("drain", value(d, &t.Drain, parseDuration)),
+	)
+}
+
+func (d *decoder) budgets(b *engine.Budget) decode {
+	steps := parseWhole[int64](1, 1<<53)
+	return func(n *yaml.Node) {
+		d.object(n, "budgets",
+			opt("time", value(d, &b.Time, parseSomeTime)),
+			opt("steps", value(d, &b.Steps, steps)),
+			opt("per_mib", func(n *yaml.Node) {
+				d.object(n, "budgets.per_mib",
+					opt("time", value(d, &b.TimePerMiB, parseSomeTime)),
+					opt("steps", value(d, &b.StepsPerMiB, steps)),
+				)
+			}),
+		)
+	}
+}

@@ -1,0 +1,58 @@
+package config
+
+import (
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// unsupported are the keys and values that the config knows and this version cannot serve. A key stands with the place that the
+// decoder calls it by, a value with its key.
+var unsupported = []string{
+	"affinity",
+	"retry",
+	"ledger",
+	"prices",
+	"data_key",
+	"experiments",
+	"strategy=affinity",
+
+	"upstreams[].concurrency",
+	"upstreams[].queue",
+	"upstreams[].breaker",
+	"kind=bedrock_runtime",
+	"kind=bedrock_mantle",
+	"kind=vertex",
+	"type=anthropic_oauth",
+	"type=gcp_oauth",
+	"type=aws_sigv4",
+	"signer.client_id",
+	"signer.access_token",
+	"signer.refresh_token",
+	"signer.token_url",
+	"signer.credentials_file",
+	"signer.service",
+	"signer.profile",
+	"signer.access_key",
+	"signer.secret_key",
+	"signer.session_token",
+
+	"principals[].limits",
+	"principals[].shared_objects",
+	"principals[].keys[].limits",
+
+	"filters[].experiment",
+	"dialect.experiment",
+	"budgets.memory",
+	"budgets.total_memory",
+	"budgets.per_mib.memory",
+}
+
+// refuseUnsupported reports n if its entry is in the table, and whether it is.
+func (d *decoder) refuseUnsupported(n *yaml.Node, entry string) bool {
+	found := slices.Contains(unsupported, entry)
+	if found {
+		d.fail(n, "%s is not supported by this version", shown(n))
+	}
+	return found
+}
