@@ -1,0 +1,104 @@
+package health
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/engine"
+)
+
+const (
+	limitPrefix   = "anthropic-ratelimit-"
+	unifiedPrefix = "unified-"
+)
+
+// observeLimits overlays v with the rate limits and quotas that an answer's headers tell. The slices in v are replaced, never written:
+// snapshots share them.
+func observeLimits(v *engine.Vitals, headers engine.Headers, now time.Time) {
+	rates, quotas := slices.Clone(v.RateLimits), slices.Clone(v.Quotas)
+	seen := false
+	for _, h := range headers {
+		name := strings.ToLower(h.Name)
+		if !strings.HasPrefix(name, limitPrefix) {
+			continue
+		}
+		seen = true
+		name = name[len(limitPrefix):]
+		if rest, ok := strings.CutPrefix(name, unifiedPrefix); ok {
+			window, field := splitUnified(rest)
+			quotas = observeQuota(quotas, window, field, h.Value, now)
+		} else if i := strings.LastIndexByte(name, '-'); i > 0 {
+			rates = observeRate(rates, strings.ReplaceAll(name[:i], "-", "_"), name[i+1:], h.Value)
+		}
+	}
+	if seen {
+		v.RateLimits, v.Quotas = rates, quotas
+	}
+}
+
+// splitUnified cuts "5h-utilization" into window and field; "status" alone is the window "unified".
+func splitUnified(rest string) (window, field string) {
+	for _, f := range [...]string{"status", "reset", "utilization"} {
+		if rest == f {
+			return "unified", f
+		}
+		if w, ok := strings.CutSuffix(rest, "-"+f); ok {
+			return w, f
+		}
+	}
+	return "", ""
+}
+
+func observeQuota(quotas []engine.Quota, window, field, value string, now time.Time) []engine.Quota {
+	if window == "" {
+		return quotas
+	}
+	i := slices.IndexFunc(quotas, func(q engine.Quota) bool { return q.Window == window })
+	if i < 0 {
+		i = len(quotas)
+		quotas = append(quotas, engine.Quota{Window: window, Utilization: -1})
+	}
+	q := &quotas[i]
+	q.Observed = now
+	switch field {
+	case "status":
+		q.Status = value
+	case "reset":
+		if secs, err := strconv.ParseInt(value, 10, 64); err == nil {
+			q.Resets = time.Unix(secs, 0)
+		}
+	case "utilization":
+		if u, err := strconv.ParseFloat(value, 64); err == nil && u >= 0 {
+			q.Utilization = u
+		}
+	}
+	return quotas
+}
+
+func observeRate(rates []engine.RateLimit, kind, field, value string) []engine.RateLimit {
+	switch kind {
+	case "requests", "tokens", "input_tokens", "output_tokens":
+	default:
+		return rates
+	}
+	i := slices.IndexFunc(rates, func(r engine.RateLimit) bool { return r.Kind == kind })
+	if i < 0 {
+		i = len(rates)
+		rates = append(rates, engine.RateLimit{Kind: kind, Window: "1m", Limit: -1, Remaining: -1})
+	}
+	r := &rates[i]
+	n, err := strconv.ParseInt(value, 10, 64)
+	switch {
+	case field == "limit" && err == nil:
+		r.Limit = n
+	case field == "remaining" && err == nil:
+		r.Remaining = n
+	case field == "reset":
+		if at, err := time.Parse(time.RFC3339, value); err == nil {
+			r.Resets = at
+		}
+	}
+	return rates
+}

@@ -1,0 +1,55 @@
+package ledger_test
+
+import (
+	"fmt"
+	"testing"
+
+	"sluice/engine"
+	"sluice/engine/ledger"
+)
+
+func ids(rows []*engine.Record) string {
+	out := ""
+	for _, r := range rows {
+		out += r.RequestID + " "
+	}
+	return out
+}
+
+func TestTheBookKeepsTheLatestNewestFirst(t *testing.T) {
+	b := ledger.New(3)
+	all := func(*engine.Record) bool { return true }
+	f := func(limit int, want string) {
+		t.Helper()
+		if got := ids(b.Recent(all, limit)); got != want {
+			t.Errorf("recent %d: %q, want %q", limit, got, want)
+		}
+	}
+	f(10, "")
+	for i := range 2 {
+		b.Record(&engine.Record{RequestID: fmt.Sprint(i)})
+	}
+	f(10, "1 0 ")
+	for i := range 5 {
+		b.Record(&engine.Record{RequestID: fmt.Sprint(i + 2), Status: 200 + i})
+	}
+	f(10, "6 5 4 ")
+	f(2, "6 5 ")
+	if got := ids(b.Recent(func(r *engine.Record) bool { return r.Status == 203 }, 10)); got != "5 " {
+		t.Errorf("by status: %q", got)
+	}
+}
+
+func TestARequestIsFoundByAnyOfItsIDs(t *testing.T) {
+	b := ledger.New(3)
+	b.Record(&engine.Record{RequestID: "ours", ClientRequestID: "theirs", UpstreamReqID: "req_1"})
+	for _, id := range []string{"ours", "theirs", "req_1"} {
+		if r, ok := b.Find(id); !ok || r.RequestID != "ours" {
+			t.Errorf("%s: not found", id)
+		}
+	}
+	b.Record(&engine.Record{RequestID: "without a client's id"})
+	if _, ok := b.Find(""); ok {
+		t.Error("the empty id finds a record without a client's id")
+	}
+}
