@@ -1,0 +1,295 @@
+package runtimes
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"sluice/engine"
+)
+
+// MaxSource bounds a script, in bytes.
+const MaxSource = 256 << 10
+
+// Admission is a script on its way into service, and the places it is to serve in.
+type Admission struct {
+	Language Language
+	Files    fs.FS  // a snapshot
+	Path     string // of the script, below the root of Files
+	Budget   engine.Budget
+	Bindings []Binding
+	// Tested: these very files have passed their tests before, which need not run again.
+	Tested bool
+	// Deadline bounds each load, test and probe from outside, for a script that its own budget cannot stop; 0 = DefaultDeadline.
+	Deadline time.Duration
+}
+
+// DefaultDeadline is how long one step of an admission may take.
+const DefaultDeadline = 5 * time.Second
+
+// Binding is a place in the config where a script serves.
+type Binding struct {
+	Slot     engine.SlotKind
+	Manifest *engine.PluginManifest
+	// Principal is one that reaches the binding; nil = the sample's.
+	Principal *engine.Principal
+	// Upstreams are those that the binding is about, such as the one whose dialect it is; nil = those of the manifest.
+	Upstreams []*engine.Upstream
+}
+
+// Admitted is what an admission found. A script serves only if there are no errors.
+type Admitted struct {
+	Plugin Plugin
+	Files  []string // the script and every file it loaded
+	Tests  int      // passed
+	Errors []*engine.ScriptError
+}
+
+// Admit loads the script, checks its hooks, runs its tests and probes its hooks in each binding. It goes on after an error where what
+// follows can still be judged, so that all errors are told at once. A step that outlives its deadline is abandoned: its goroutine runs on
+// until it ends by itself.
+func (a *Admission) Admit() *Admitted {
+	out := &Admitted{}
+	if err := a.checkSource(); err != nil {
+		out.fail(a.Path, err)
+		return out
+	}
+	m, err := a.load(a.firstConfig())
+	if err != nil {
+		out.fail(a.Path, err)
+		return out
+	}
+	out.Files = m.Files()
+	if out.Plugin, err = readPlugin(m); err != nil {
+		out.fail(a.Path, err)
+	}
+	functions := m.Functions()
+	out.Errors = append(out.Errors, a.checkFunctions(functions)...)
+	sound := len(out.Errors) == 0
+	a.runTests(functions, out)
+	if sound {
+		a.probeAll(functions, out)
+	}
+	return out
+}
+
+// fail records an error, as a script's if it is one.
+func (out *Admitted) fail(file string, err error) {
+	out.Errors = append(out.Errors, scriptError(file, err))
+}
+
+// scriptError finds the script's error in err, or makes one of a file alone.
+func scriptError(file string, err error) *engine.ScriptError {
+	var e *engine.ScriptError
+	if errors.As(err, &e) {
+		return e
+	}
+	return &engine.ScriptError{File: file, Message: err.Error()}
+}
+
+func (a *Admission) checkSource() error {
+	info, err := fs.Stat(a.Files, a.Path)
+	switch {
+	case err != nil:
+		return errors.New("there is no such file")
+	case !strings.HasSuffix(a.Path, a.Language.Extension()):
+		return fmt.Errorf("want a name that ends in %s", a.Language.Extension())
+	case info.Size() > MaxSource:
+		return fmt.Errorf("%d bytes, want at most %d", info.Size(), MaxSource)
+	}
+	return nil
+}
+
+func (a *Admission) firstConfig() *engine.Object {
+	if len(a.Bindings) > 0 {
+		return a.Bindings[0].Manifest.Config
+	}
+	return nil
+}
+
+func (a *Admission) load(config *engine.Object) (Module, error) {
+	return within(a, "loading", func() (Module, error) { return a.Language.Load(a.Files, a.Path, config, a.Budget) })
+}
+
+// within runs step on a goroutine of its own. When the deadline passes it returns an *abandoned and leaves the goroutine to itself.
+func within[T any](a *Admission, what string, step func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := step()
+		done <- result{v, err}
+	}()
+	deadline := a.Deadline
+	if deadline == 0 {
+		deadline = DefaultDeadline
+	}
+	timer := time.NewTimer(deadline)
+	defer timer.Stop()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-timer.C:
+		var none T
+		return none, &abandoned{fmt.Sprintf("%s took longer than %v and was abandoned", what, deadline)}
+	}
+}
+
+// abandoned is the error of a step that did not end: nothing that it used may be used again.
+type abandoned struct{ text string }
+
+func (e *abandoned) Error() string { return e.text }
+
+func wasAbandoned(err error) bool {
+	var e *abandoned
+	return errors.As(err, &e)
+}
+
+// checkFunctions judges the names and the parameters of what the script defines.
+func (a *Admission) checkFunctions(functions []Function) (found []*engine.ScriptError) {
+	refuse := func(f *Function, format string, args ...any) {
+		e := &engine.ScriptError{File: a.Path, Message: fmt.Sprintf(format, args...)}
+		if f != nil {
+			e.Line, e.Column = f.Line, f.Column
+		}
+		found = append(found, e)
+	}
+	for i := range functions {
+		f := &functions[i]
+		if err := checkFunction(f); err != nil {
+			refuse(f, "%v", err)
+		}
+	}
+	if f := find(functions, "drop"); f != nil && find(functions, "filter") != nil {
+		refuse(f, "defines both filter and drop, want one of them")
+	}
+	for _, b := range a.Bindings {
+		if names := slotHooks(b.Slot); !definesOne(functions, names) {
+			refuse(nil, "defines no %s, want one for binding %q", strings.Join(names, " or "), b.Manifest.Name)
+		}
+	}
+	return found
+}
+
+func checkFunction(f *Function) error {
+	for _, later := range laterHooks {
+		if f.Name == later {
+			return fmt.Errorf("%s is not called by this version, want it removed", f.Name)
+		}
+	}
+	if strings.HasPrefix(f.Name, testPrefix) && f.Params != 1 {
+		return fmt.Errorf("%s takes %d parameters, want %s(t)", f.Name, f.Params, f.Name)
+	}
+	if h, ok := FindHook(f.Name); ok {
+		return h.CheckParams(f.Params)
+	}
+	return nil
+}
+
+func find(functions []Function, name string) *Function {
+	for i := range functions {
+		if functions[i].Name == name {
+			return &functions[i]
+		}
+	}
+	return nil
+}
+
+func definesOne(functions []Function, names []string) bool {
+	for _, name := range names {
+		if find(functions, name) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// slotHooks are the hooks of which a slot wants one.
+func slotHooks(slot engine.SlotKind) []string {
+	var names []string
+	for i := range Hooks {
+		if Hooks[i].Slot == slot {
+			names = append(names, Hooks[i].Name)
+		}
+	}
+	return names
+}
+
+// testPrefix begins the names of functions that are tests.
+const testPrefix = "test_"
+
+// runTests runs every test once and counts those that pass.
+func (a *Admission) runTests(functions []Function, out *Admitted) {
+	if a.Tested || !hasTests(functions) {
+		return
+	}
+	err := a.EachTest(func(string) bool { return true }, func(name string, err error) {
+		if err != nil {
+			out.Errors = append(out.Errors, named(name, scriptError(a.Path, err)))
+			return
+		}
+		out.Tests++
+	})
+	if err != nil {
+		out.fail(a.Path, err)
+	}
+}
+
+// EachTest runs the test_ functions whose names match, in the order of the file and with the file's test_config as config, and tells each
+// result. An error means that the rest cannot run: the script does not load, or a test outlived its deadline.
+func (a *Admission) EachTest(match func(name string) bool, each func(name string, err error)) error {
+	m, err := a.load(a.firstConfig())
+	if err != nil {
+		return err
+	}
+	config, err := testConfig(m)
+	if err != nil {
+		return err
+	}
+	if m, err = a.load(config); err != nil {
+		return err
+	}
+	for _, f := range m.Functions() {
+		if !strings.HasPrefix(f.Name, testPrefix) || f.Params != 1 || !match(f.Name) {
+			continue
+		}
+		_, err := within(a, f.Name, func() (struct{}, error) { return struct{}{}, m.Test(f.Name) })
+		if wasAbandoned(err) {
+			return err
+		}
+		each(f.Name, err)
+	}
+	return nil
+}
+
+func hasTests(functions []Function) bool {
+	for i := range functions {
+		if strings.HasPrefix(functions[i].Name, testPrefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func testConfig(m Module) (*engine.Object, error) {
+	v, ok := m.Global("test_config")
+	if !ok {
+		return nil, nil
+	}
+	config, err := ToObject(v)
+	if err != nil {
+		return nil, fmt.Errorf("test_config %w", err)
+	}
+	return config, nil
+}
+
+// named puts what failed before the message of an error.
+func named(what string, e *engine.ScriptError) *engine.ScriptError {
+	copied := *e
+	copied.Message = what + ": " + e.Message
+	return &copied
+}

@@ -1,0 +1,98 @@
+package conformance_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sluice/engine"
+	"sluice/runtimes"
+)
+
+func TestAdmissionSaysTheSameInBothLanguages(t *testing.T) {
+	f := func(source written, slot engine.SlotKind, want ...string) {
+		t.Helper()
+		for _, lang := range languages() {
+			m := manifest(lang, source)
+			a := runtimes.Admission{Language: lang, Files: m.Files, Path: m.Artifact, Budget: m.Budget,
+				Bindings: []runtimes.Binding{{Slot: slot, Manifest: m}}}
+			var got []string
+			for _, e := range a.Admit().Errors {
+				e.Column = 0
+				got = append(got, strings.TrimPrefix(e.Error(), m.Artifact))
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: got %q, want %q", lang.Extension(), got, want)
+			}
+		}
+	}
+	f(written{".star": "def observe(event):\n    pass\n", ".lua": "function observe(event)\nend\n"},
+		engine.SlotFilter, `: defines no filter or drop, want one for binding "b"`)
+	f(written{".star": "def filter(ctx, principal, candidates):\n    return [c for c in candidates if c.quota]\n",
+		".lua": "function filter(ctx, principal, candidates)\n  return candidates[1].quota\nend\n"},
+		engine.SlotFilter, `:2: binding "b": candidate has no field "quota", want quotas`)
+	f(written{".star": "def filter(ctx):\n    pass\n", ".lua": "function filter(ctx)\nend\n"},
+		engine.SlotFilter, `:1: binding "b": filter returned nothing, want a list of candidates, or {keep, reason, reasons}, or {deny}`)
+	f(written{".star": "def filter(ctx):\n    return {'deny': 'never'}\n",
+		".lua": "function filter(ctx)\n  return { deny = 'never' }\nend\n"},
+		engine.SlotFilter)
+	f(written{".star": "def filter(ctx):\n    for i in range(100000): pass\n",
+		".lua": "function filter(ctx)\n  while true do end\nend\n"},
+		engine.SlotFilter, `:2: binding "b": the call took more steps than budgets.steps: 20000`)
+	f(written{".star": "def route(ctx, principal, candidates):\n    return 'x'\n",
+		".lua": "function route(ctx, principal, candidates)\n  return 'x'\nend\n"},
+		engine.SlotRouter, `:1: binding "b": route returned "x", want a candidate of this request`)
+	f(written{".star": "def shape(ctx, upstream, principal, request):\n    request.url = 'https://evil.example/'\n",
+		".lua": "function shape(ctx, upstream, principal, request)\n  request.url = 'https://evil.example/'\nend\n"},
+		engine.SlotDialect, `: binding "b": dialect_failed: the request could not be shaped for upstream "bedrock": dialect: invalid url: `+
+			`url "https://evil.example/" leaves upstream "bedrock", want an origin of https://bedrock-runtime.us-east-1.amazonaws.com:443 or one of allow_origins`)
+	f(written{".star": "def observe(event):\n    if event.kind == 'request_finished': event.cost\n",
+		".lua": "function observe(event)\n  if event.kind == 'request_finished' then return event.cost end\nend\n"},
+		engine.SlotObserver, `:2: binding "b": event has no field "cost", want code`)
+}
+
+func TestEveryBundledScriptIsAdmittedInThePlacesItsHooksAreFor(t *testing.T) {
+	const root = "../../scripts"
+	files := os.DirFS(root)
+	seen := 0
+	err := fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.Contains(path, "/") {
+			return err // what lies beside the folders are the editors' stubs
+		}
+		for _, lang := range languages() {
+			if filepath.Ext(path) == lang.Extension() {
+				seen++
+				admitBundled(t, lang, files, path)
+			}
+		}
+		return nil
+	})
+	if err != nil || seen == 0 {
+		t.Errorf("%d scripts were seen: %v", seen, err)
+	}
+}
+
+func admitBundled(t *testing.T, lang runtimes.Language, files fs.FS, path string) {
+	t.Helper()
+	budget := manifest(lang, nil).Budget
+	budget.Steps = 2_000_000
+	m, err := lang.Load(files, path, nil, budget)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	a := runtimes.Admission{Language: lang, Files: files, Path: path, Budget: budget}
+	for _, f := range m.Functions() {
+		if h, ok := runtimes.FindHook(f.Name); ok && !slices.ContainsFunc(a.Bindings,
+			func(b runtimes.Binding) bool { return b.Slot == h.Slot }) {
+			a.Bindings = append(a.Bindings, runtimes.Binding{Slot: h.Slot, Manifest: &engine.PluginManifest{Name: "b",
+				Artifact: path, Files: files, Budget: budget}})
+		}
+	}
+	for _, e := range a.Admit().Errors {
+		t.Error(e)
+	}
+}

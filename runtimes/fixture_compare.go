@@ -1,0 +1,128 @@
+package runtimes
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"sluice/engine"
+)
+
+// compare tells how a result differs from what was wanted. Of an object the keys that want.json names are compared.
+func (r *fixtureRun) compare(got any) error {
+	if !r.wanted {
+		return nil
+	}
+	result, ok := got.(*engine.Object)
+	want, ok2 := r.Want.(*engine.Object)
+	if list, isList := r.Want.([]any); isList && ok { // the short form of a filter's decision
+		want, ok2 = &engine.Object{}, true
+		want.Set("keep", list)
+	}
+	if !ok || !ok2 {
+		return r.same("result", got, r.Want)
+	}
+	for key, w := range want.All() {
+		g, _ := result.Lookup(key)
+		var err error
+		switch key {
+		case "headers":
+			err = r.sameHeaders(g, w)
+		case "body":
+			err = r.sameBody(g, w)
+		default:
+			err = r.same(key, g, w)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *fixtureRun) same(what string, got, want any) error {
+	if equal(r.call, OfPlain(got), OfPlain(want)) {
+		return nil
+	}
+	return fmt.Errorf("%s is %s, want %s", what, showNested(r.call, OfPlain(got), 0), showNested(r.call, OfPlain(want), 0))
+}
+
+func (r *fixtureRun) sameHeaders(got, want any) error {
+	lines, _ := got.(*engine.Object)
+	named, ok := want.(*engine.Object)
+	if !ok {
+		return errors.New("want.json: headers: want a map of name to text")
+	}
+	for name, w := range named.All() {
+		g, _ := lines.Lookup(strings.ToLower(name))
+		if err := r.same("header "+name, g, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sameBody compares bytes with a text, and JSON with any other value.
+func (r *fixtureRun) sameBody(got, want any) error {
+	text, isText := got.(string)
+	if _, exact := want.(string); exact || !isText {
+		return r.same("body", got, want)
+	}
+	decoded, err := parsePlain([]byte(text))
+	if err != nil {
+		return fmt.Errorf("body %q is not JSON: %w", text, err)
+	}
+	return r.same("body", decoded, want)
+}
+
+func (r *fixtureRun) wantedError() string {
+	want, ok := r.errors[r.lang.Extension()]
+	if !ok {
+		want = r.errors[""]
+	}
+	return strings.ReplaceAll(want, "{file}", r.manifest.Artifact)
+}
+
+var positionColumn = regexp.MustCompile(`^([^:\s]+:\d+):\d+: `)
+
+// checkError compares an error's text, with or without its column.
+func (r *fixtureRun) checkError(err error) error {
+	got := errorText(err)
+	want := r.wantedError()
+	switch {
+	case want == "":
+		return fmt.Errorf("got the error %q, want no error", got)
+	case got == want || positionColumn.ReplaceAllString(got, "$1: ") == want:
+		return nil
+	}
+	return fmt.Errorf("got the error %q, want %q", got, want)
+}
+
+// errorText is a script's error with its place, without the words of the kinds of error around it.
+func errorText(err error) string {
+	var script *engine.ScriptError
+	if errors.As(err, &script) {
+		return script.Error()
+	}
+	var (
+		filter  *engine.FilterError
+		route   *engine.RouteError
+		dialect *engine.DialectError
+		watch   *engine.ObservabilityError
+		load    *engine.RuntimeError
+	)
+	switch {
+	case errors.As(err, &filter):
+		return filter.Reason
+	case errors.As(err, &route):
+		return route.Reason
+	case errors.As(err, &dialect):
+		return dialect.Reason
+	case errors.As(err, &watch):
+		return watch.Reason
+	case errors.As(err, &load):
+		return load.Reason
+	}
+	return err.Error()
+}

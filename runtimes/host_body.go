@@ -1,0 +1,193 @@
+package runtimes
+
+import (
+	"errors"
+	"fmt"
+
+	"sluice/engine/body"
+)
+
+// BodyView is a JSON body as a script sees it.
+type BodyView struct {
+	call     *Call
+	doc      *body.Doc
+	writable bool
+}
+
+// BodyOf is the read-only body of c's request. It uses what the proxy learned when it scanned the body.
+func BodyOf(c *Call) *BodyView {
+	if c.body.doc == nil {
+		c.body = BodyView{call: c, doc: docOf(c)}
+	}
+	return &c.body
+}
+
+// docOf makes a Doc of the request's body.
+func docOf(c *Call) *body.Doc {
+	r := c.request()
+	if top, ok := r.Index.(*body.Top); ok && top != nil {
+		return body.WithTop(*top)
+	}
+	return body.New(r.Body)
+}
+
+// NewBody is a read-only view of another body, which must not be written to while the call runs.
+func NewBody(c *Call, b []byte) *BodyView { return &BodyView{call: c, doc: body.New(b)} }
+
+// TypeBody is a JSON body. Its receiver is a *BodyView.
+var TypeBody = newType(Type{
+	Name: "body",
+	Doc: "A JSON body. Paths are dots between keys, with list positions from 0; `\\.` is a dot in a key, and the empty path is the whole. " +
+		"A body that is not JSON has nothing at any path.",
+	Fields: []Field{
+		{Name: "size", Type: "int", Doc: "The length in bytes.",
+			Get: func(receiver any) Value { return OfInt(int64(len(receiver.(*BodyView).doc.Bytes()))) }},
+	},
+	Methods: []Method{
+		{Name: "get", Params: []Param{bodyPath, {Name: "default", Type: "any", Optional: true}}, Result: "any",
+			Doc: "The value at path, a decoded copy of an object or list; default where it is absent or null.", Call: bodyGet},
+		{Name: "has", Params: []Param{bodyPath}, Result: "bool", Doc: "Whether there is a value at path, null included.",
+			Call: atPath("has", func(b *BodyView, p body.Path) Value { return OfBool(b.doc.Has(p)) })},
+		{Name: "type", Params: []Param{bodyPath}, Result: "string or nothing",
+			Doc:  `"null", "bool", "number", "string", "list" or "object"; nothing where path is absent.`,
+			Call: atPath("type", func(b *BodyView, p body.Path) Value { return text(b.doc.Type(p)) })},
+		{Name: "raw", Params: []Param{{Name: "path", Type: "string", Optional: true}}, Result: "string or nothing",
+			Doc:  "The text at path as it stands in the body; of the whole, whatever it is, where path is empty or left out.",
+			Call: atPath("raw", (*BodyView).raw)},
+		{Name: "json", Result: "any", Doc: "The whole body, decoded. A body that is not JSON is an error.", Call: bodyJSON},
+		{Name: "set", Params: []Param{bodyPath, {Name: "value", Type: "value"}},
+			Doc: "Makes value the one at path; -1 appends to a list. In request alone.", Call: edits("set", bodySet)},
+		{Name: "set_raw", Params: []Param{bodyPath, {Name: "text", Type: "string"}},
+			Doc: "As set, with JSON text. In request alone.", Call: edits("set_raw", bodySetRaw)},
+		{Name: "remove", Params: []Param{bodyPath}, Doc: "Takes out what is at path. In request alone.", Call: edits("remove",
+			bodyRemove)},
+		{Name: "replace", Params: []Param{{Name: "value", Type: "value"}},
+			Doc: "Makes the whole body a text, or a value encoded as JSON. In request alone.", Call: bodyReplace},
+	},
+})
+
+var bodyPath = Param{Name: "path", Type: "string"}
+
+// at parses the path that is the first argument, the empty text being the path to the whole, and pays for the way there.
+func (b *BodyView) at(c *Call, method string, args []Value) (body.Path, error) {
+	if err := c.spend(len(b.doc.Bytes()) / 128); err != nil || args[0].Str == "" {
+		return nil, err
+	}
+	p, err := body.ParsePath(args[0].Str)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", method, err)
+	}
+	return p, nil
+}
+
+// atPath makes a method of what looks at a path.
+func atPath(method string, look func(b *BodyView, p body.Path) Value) func(*Call, any, []Value) (Value, error) {
+	return func(c *Call, receiver any, args []Value) (Value, error) {
+		b := receiver.(*BodyView)
+		p, err := b.at(c, method, args)
+		if err != nil {
+			return Value{}, err
+		}
+		return look(b, p), nil
+	}
+}
+
+func bodyGet(c *Call, receiver any, args []Value) (Value, error) {
+	b := receiver.(*BodyView)
+	p, err := b.at(c, "get", args)
+	if err != nil {
+		return Value{}, err
+	}
+	v, _ := b.doc.Get(p)
+	switch v.Kind() {
+	case body.Absent, body.Null:
+		return args[1], nil
+	case body.Bool:
+		b, _ := v.Bool()
+		return OfBool(b), nil
+	case body.String:
+		s, _ := v.Text()
+		return OfString(s), nil
+	}
+	out, err := c.decodeJSON(v.Raw())
+	if err != nil {
+		return Value{}, fmt.Errorf("get %q: %w", args[0].Str, err)
+	}
+	return out, nil
+}
+
+// raw is the text at a path. The whole is there even where it is no JSON.
+func (b *BodyView) raw(p body.Path) Value {
+	if len(p) == 0 {
+		return OfString(string(b.doc.Bytes()))
+	}
+	return text(string(b.doc.Raw(p)))
+}
+
+func bodyJSON(c *Call, receiver any, _ []Value) (Value, error) {
+	b := receiver.(*BodyView)
+	if err := b.doc.Err(); err != nil {
+		return Value{}, fmt.Errorf("json: the body is not JSON: %w", err)
+	}
+	c.extend(len(b.doc.Bytes()))
+	v, err := c.decodeJSON(b.doc.Bytes())
+	if err != nil {
+		return Value{}, fmt.Errorf("json: %w", err)
+	}
+	return v, nil
+}
+
+// extend gives the call what a body of n bytes earns, once.
+func (c *Call) extend(n int) {
+	if c.Extend != nil && !c.extended {
+		c.extended = true
+		c.Extend(n)
+	}
+}
+
+var errReadOnlyBody = errors.New("this body is read-only, want request.body")
+
+// edits makes a method of what edits at a path.
+func edits(method string, edit func(c *Call, b *BodyView, p body.Path, args []Value) error) func(*Call, any, []Value) (Value, error) {
+	return func(c *Call, receiver any, args []Value) (Value, error) {
+		b := receiver.(*BodyView)
+		if !b.writable {
+			return Value{}, fmt.Errorf("%s: %w", method, errReadOnlyBody)
+		}
+		p, err := b.at(c, method, args)
+		if err != nil {
+			return Value{}, err
+		}
+		return Value{}, edit(c, b, p, args)
+	}
+}
+
+func bodySet(c *Call, b *BodyView, p body.Path, args []Value) error {
+	text, err := c.encodeJSON(args[1])
+	if err != nil {
+		return fmt.Errorf("set %q: %w", args[0].Str, err)
+	}
+	return b.doc.Set(p, text)
+}
+
+func bodySetRaw(c *Call, b *BodyView, p body.Path, args []Value) error {
+	if err := c.spend(len(args[1].Str) / 16); err != nil {
+		return err
+	}
+	return b.doc.Set(p, []byte(args[1].Str))
+}
+
+func bodyRemove(_ *Call, b *BodyView, p body.Path, _ []Value) error { return b.doc.Remove(p) }
+
+func bodyReplace(c *Call, receiver any, args []Value) (Value, error) {
+	b := receiver.(*BodyView)
+	if !b.writable {
+		return Value{}, fmt.Errorf("replace: %w", errReadOnlyBody)
+	}
+	text, err := c.bytesOf(args[0])
+	if err != nil {
+		return Value{}, fmt.Errorf("replace: %w", err)
+	}
+	b.doc.Replace(text)
+	return Value{}, nil
+}

@@ -1,0 +1,143 @@
+package runtimes
+
+import (
+	"fmt"
+	"strings"
+
+	"sluice/engine"
+)
+
+// HeaderView is a list of header lines as a script sees them: without those that may carry a credential. It is a Mapper of lower-case
+// names to first values.
+type HeaderView struct {
+	call     *Call
+	lines    *engine.Headers
+	writable bool
+	own      bool // lines were copied and may be written to
+}
+
+// NewHeaders makes a read-only view.
+func NewHeaders(c *Call, lines engine.Headers) *HeaderView {
+	return &HeaderView{call: c, lines: &lines}
+}
+
+// TypeHeaders is header lines. Its receiver is a *HeaderView.
+var TypeHeaders = newType(Type{
+	Name: "headers",
+	Doc:  `Header lines: h["name"] is the first value under a name in any case, or nothing. Walking over it gives lower-case names.`,
+	Index: func(receiver any, key string) (Value, bool) {
+		return receiver.(*HeaderView).Get(key)
+	},
+	Methods: []Method{
+		{Name: "all", Params: []Param{{Name: "name", Type: "string"}}, Result: "list of string",
+			Doc: "Every value under a name, in order.",
+			Call: func(_ *Call, receiver any, args []Value) (Value, error) {
+				return receiver.(*HeaderView).all(args[0].Str), nil
+			}},
+		{Name: "set", Params: headerLine, Doc: "Makes value the only one under a name. In request alone.",
+			Call: writeHeader("set", func(h *engine.Headers, name, value string) { h.Set(name, value) })},
+		{Name: "add", Params: headerLine, Doc: "Adds a line. In request alone.",
+			Call: writeHeader("add", func(h *engine.Headers, name, value string) { h.Add(name, value) })},
+		{Name: "remove", Params: headerLine[:1], Doc: "Drops every line under a name. In request alone.",
+			Call: writeHeader("remove", func(h *engine.Headers, name, _ string) { h.Remove(name) })},
+	},
+})
+
+var headerLine = []Param{{Name: "name", Type: "string"}, {Name: "value", Type: "string"}}
+
+// Get returns the first value under a name, in any case.
+func (h *HeaderView) Get(name string) (Value, bool) {
+	v, ok := h.lines.Lookup(name)
+	if !ok || engine.CredentialHeader(name) {
+		return Value{}, false
+	}
+	return OfString(v), true
+}
+
+// Len is the number of names.
+func (h *HeaderView) Len() int {
+	n := 0
+	for i := range *h.lines {
+		if h.begins(i) {
+			n++
+		}
+	}
+	return n
+}
+
+// Each calls f for each name, lower case, with its first value.
+func (h *HeaderView) Each(f func(string, Value) bool) string {
+	for i, line := range *h.lines {
+		if h.begins(i) && !f(strings.ToLower(line.Name), OfString(line.Value)) {
+			break
+		}
+	}
+	return ""
+}
+
+// begins is true for the first line of each name that a script may see.
+func (h *HeaderView) begins(i int) bool {
+	name := (*h.lines)[i].Name
+	if engine.CredentialHeader(name) {
+		return false
+	}
+	for _, line := range (*h.lines)[:i] {
+		if engine.EqualFold(line.Name, name) {
+			return false
+		}
+	}
+	return true
+}
+
+func (h *HeaderView) all(name string) Value {
+	out := stringList{}
+	if !engine.CredentialHeader(name) {
+		for v := range h.lines.All(name) {
+			out = append(out, v)
+		}
+	}
+	return OfList(out)
+}
+
+// writeHeader edits the lines, a copy of them the first time. Names that a dialect may not set are dropped when the request is built.
+func writeHeader(name string, edit func(h *engine.Headers, name, value string)) func(*Call, any, []Value) (Value, error) {
+	return func(_ *Call, receiver any, args []Value) (Value, error) {
+		h := receiver.(*HeaderView)
+		if !h.writable {
+			return Value{}, fmt.Errorf("%s: these headers are read-only, want request.headers", name)
+		}
+		value := ""
+		if len(args) > 1 {
+			value = args[1].Str
+		}
+		switch {
+		case !headerName(args[0].Str):
+			return Value{}, fmt.Errorf("%s: header name %q is not a token", name, args[0].Str)
+		case strings.ContainsAny(value, "\r\n\x00"):
+			return Value{}, fmt.Errorf("%s: header %q: its value holds CR, LF or NUL", name, args[0].Str)
+		}
+		if !h.own {
+			lines := h.lines.Clone(4)
+			h.lines, h.own = &lines, true
+		}
+		edit(h.lines, args[0].Str, value)
+		return Value{}, nil
+	}
+}
+
+// headerName reports whether s is a token as RFC 9110 has it.
+func headerName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if !('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// stringList is a list of texts.
+type stringList []string
+
+func (l stringList) Len() int       { return len(l) }
+func (l stringList) At(i int) Value { return OfString(l[i]) }

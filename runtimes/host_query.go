@@ -1,0 +1,83 @@
+package runtimes
+
+import (
+	"net/url"
+	"strings"
+
+	"sluice/engine"
+)
+
+// queryMap is a request's query, decoded as it is asked for. A pair that does not decode is left out.
+type queryMap struct{ r *engine.RequestContext }
+
+func (q queryMap) Len() int {
+	n := 0
+	q.each(func(string, string) bool { n++; return true })
+	return n
+}
+
+func (q queryMap) Get(key string) (found Value, ok bool) {
+	q.each(func(k, v string) bool {
+		if k == key {
+			found, ok = OfString(v), true
+		}
+		return !ok
+	})
+	return found, ok
+}
+
+func (q queryMap) Each(f func(string, Value) bool) string {
+	q.each(func(k, v string) bool { return f(k, OfString(v)) })
+	return ""
+}
+
+// each calls f for the first value of each name, in order, until it returns false.
+func (q queryMap) each(f func(key, value string) bool) {
+	var seen []string
+next:
+	for pair := range strings.SplitSeq(q.r.Query, "&") {
+		rawKey, rawValue, _ := strings.Cut(pair, "=")
+		key, err := url.QueryUnescape(rawKey)
+		value, err2 := url.QueryUnescape(rawValue)
+		if pair == "" || err != nil || err2 != nil {
+			continue
+		}
+		for _, s := range seen {
+			if s == key {
+				continue next
+			}
+		}
+		seen = append(seen, key)
+		if !f(key, value) {
+			return
+		}
+	}
+}
+
+// putQuery takes the query's text, or a map that is written as one.
+func putQuery(r *engine.RequestContext, v Value) error {
+	if v.Kind == String {
+		r.Query = v.Str
+		return nil
+	}
+	if v.Kind != Map {
+		return wrongType(v, "a map")
+	}
+	q, err := writeQuery(v)
+	r.Query = q
+	return err
+}
+
+// writeQuery writes a map as a query, in its order.
+func writeQuery(m Value) (string, error) {
+	var b strings.Builder
+	err := eachText(m, func(name, value string) {
+		if b.Len() > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(name))
+		b.WriteByte('=')
+		b.WriteString(url.QueryEscape(value))
+	})
+	return b.String(), err
+}

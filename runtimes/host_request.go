@@ -1,0 +1,86 @@
+package runtimes
+
+import (
+	"sluice/engine"
+	"sluice/engine/body"
+)
+
+// Request is the request that shape edits for one upstream.
+type Request struct {
+	call    *Call
+	draft   engine.Draft
+	headers HeaderView
+	body    BodyView
+	// State is a mutable map of the language's own, one for each attempt.
+	State Value
+}
+
+// NewRequest is a request as it came, addressed to u. What is edited is copied first.
+func NewRequest(c *Call, u *engine.Upstream) *Request {
+	r := &Request{call: c, draft: engine.DraftOf(c.Request, u)}
+	r.headers = HeaderView{call: c, lines: &r.draft.Headers, writable: true}
+	r.body = BodyView{call: c, doc: docOf(c), writable: true}
+	return r
+}
+
+// Draft is the request as it stands. Its body is the downstream one's own bytes where nothing was edited.
+func (r *Request) Draft() engine.Draft {
+	d := r.draft
+	d.Headers = *r.headers.lines
+	if r.body.doc.Changed() {
+		d.Body = r.body.doc.Bytes()
+	}
+	return d
+}
+
+// TypeRequest is the request that shape edits. Its receiver is a *Request.
+var TypeRequest = newType(Type{
+	Name: "request",
+	Doc:  "The request that goes to the upstream. It is edited in place.",
+	Fields: []Field{
+		requestLine("url", "The absolute address. It keeps the upstream's scheme, host and port.",
+			func(d *engine.Draft) *string { return &d.URL }),
+		requestLine("method", "The HTTP method.", func(d *engine.Draft) *string { return &d.Method }),
+		{Name: "headers", Type: "headers", Doc: "The headers, to be edited.",
+			Get: func(receiver any) Value { return OfHost(TypeHeaders, &receiver.(*Request).headers) },
+			Put: func(receiver any, v Value) error {
+				h := &receiver.(*Request).headers
+				h.own = true
+				return putHeaders(h.lines, v)
+			}},
+		{Name: "body", Type: "body", Doc: "The body, to be edited.",
+			Get: func(receiver any) Value { return OfHost(TypeBody, &receiver.(*Request).body) },
+			Put: putRequestBody},
+		{Name: "state", Type: "map", Doc: "A map of the script's own, one for each attempt.",
+			Get: func(receiver any) Value { return receiver.(*Request).State },
+			Put: func(receiver any, v Value) error { receiver.(*Request).State = v; return nil }},
+	},
+})
+
+func requestLine(name, doc string, at func(d *engine.Draft) *string) Field {
+	set := func(receiver any, v Value) error { return putString(at(&receiver.(*Request).draft), v) }
+	return Field{Name: name, Type: "string", Doc: doc, Put: set,
+		Get: func(receiver any) Value { return OfString(*at(&receiver.(*Request).draft)) },
+		Set: func(receiver any, v Value) error {
+			if v.Kind != String {
+				return &fieldError{"request." + name, wrongType(v, "a string")}
+			}
+			return set(receiver, v)
+		}}
+}
+
+// fieldError puts the name of a field before what is wrong with its value.
+type fieldError struct {
+	name string
+	err  error
+}
+
+func (e *fieldError) Error() string { return e.name + " " + e.err.Error() }
+
+func putRequestBody(receiver any, v Value) error {
+	r := receiver.(*Request)
+	b, err := r.call.bytesOf(v)
+	r.draft.Body = b
+	r.body.doc = body.New(b)
+	return err
+}

@@ -1,0 +1,179 @@
+package runtimes
+
+import (
+	"fmt"
+
+	"sluice/engine"
+	"sluice/engine/body"
+)
+
+// MaxText bounds, in bytes, what json, re and url take and make.
+const MaxText = 32 << 20
+
+// Checked is implemented by a Lister or Mapper that may hold what JSON cannot: a list with holes, keys of two kinds. An error has no
+// position.
+type Checked interface{ Check() error }
+
+// AppendJSON appends v, as both languages write it. own writes what an Own value refers to; nil knows engine.Number alone. What a language
+// has of its own must be a List or a Map through its adapter. An error has no position and leaves dst as it was.
+func AppendJSON(dst []byte, v Value, own func(dst []byte, ref any) ([]byte, error)) ([]byte, error) {
+	e := jsonWriter{dst: dst, own: own}
+	if err := e.write(v, 0); err != nil {
+		return dst, err
+	}
+	return e.dst, nil
+}
+
+type jsonWriter struct {
+	dst []byte
+	own func(dst []byte, ref any) ([]byte, error)
+}
+
+var errTooDeep = fmt.Errorf("the value is nested deeper than %d", body.MaxDepth)
+
+func (e *jsonWriter) write(v Value, depth int) (err error) {
+	if len(e.dst) > MaxText {
+		return fmt.Errorf("the JSON text is longer than %d MiB", MaxText>>20)
+	}
+	switch v.Kind {
+	case Nil:
+		e.dst = append(e.dst, "null"...)
+	case Bool:
+		if v.Bool() {
+			e.dst = append(e.dst, "true"...)
+		} else {
+			e.dst = append(e.dst, "false"...)
+		}
+	case Int:
+		e.dst = body.AppendInt(e.dst, v.Int())
+	case Float:
+		e.dst, err = body.AppendFloat(e.dst, v.Float())
+	case String:
+		e.dst = body.AppendString(e.dst, v.Str)
+	case List, Map:
+		return e.collection(v, depth)
+	case Own:
+		return e.ownValue(v)
+	default:
+		return fmt.Errorf("%s cannot be written as JSON", describeKind(v))
+	}
+	return err
+}
+
+func (e *jsonWriter) ownValue(v Value) (err error) {
+	if n, ok := v.Ref.(engine.Number); ok {
+		e.dst = append(e.dst, n...)
+		return nil
+	}
+	if e.own == nil {
+		return fmt.Errorf("%s cannot be written as JSON", describeKind(v))
+	}
+	e.dst, err = e.own(e.dst, v.Ref)
+	return err
+}
+
+func (e *jsonWriter) collection(v Value, depth int) error {
+	if depth == body.MaxDepth {
+		return errTooDeep
+	}
+	if c, ok := v.Ref.(Checked); ok {
+		if err := c.Check(); err != nil {
+			return err
+		}
+	}
+	if v.Kind == Map {
+		return e.object(v.Ref.(Mapper), depth)
+	}
+	e.dst = append(e.dst, '[')
+	for i, l := 0, v.Ref.(Lister); i < l.Len(); i++ {
+		if i > 0 {
+			e.dst = append(e.dst, ',')
+		}
+		if err := e.write(l.At(i), depth+1); err != nil {
+			return err
+		}
+	}
+	e.dst = append(e.dst, ']')
+	return nil
+}
+
+func (e *jsonWriter) object(m Mapper, depth int) (err error) {
+	e.dst = append(e.dst, '{')
+	first := true
+	bad := m.Each(func(key string, v Value) bool {
+		if !first {
+			e.dst = append(e.dst, ',')
+		}
+		first = false
+		e.dst = append(body.AppendString(e.dst, key), ':')
+		err = e.write(v, depth+1)
+		return err == nil
+	})
+	if err == nil && bad != "" {
+		err = fmt.Errorf("a key is a %s, want a string", bad)
+	}
+	e.dst = append(e.dst, '}')
+	return err
+}
+
+// encodeJSON writes a value of the script.
+func (c *Call) encodeJSON(v Value) ([]byte, error) {
+	var out []byte
+	var err error
+	if c.Codec == nil {
+		out, err = AppendJSON(nil, v, nil)
+	} else {
+		out, err = c.Codec.AppendJSON(nil, v)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, c.spend(len(out) / 4)
+}
+
+// decodeJSON makes a value of the script's own of JSON text. Scalars need no Codec.
+func (c *Call) decodeJSON(src []byte) (Value, error) {
+	if err := c.spend(len(src) / 2); err != nil {
+		return Value{}, err
+	}
+	if v, ok := scalar(src); ok {
+		return v, nil
+	}
+	if c.Codec == nil {
+		plain, err := parsePlain(src)
+		return OfPlain(plain), err
+	}
+	return c.Codec.DecodeJSON(src)
+}
+
+// scalar reads the commonest JSON without a Codec: a short integer.
+func scalar(src []byte) (Value, bool) {
+	if len(src) == 0 || len(src) > 18 {
+		return Value{}, false
+	}
+	n, i := int64(0), 0
+	if src[0] == '-' {
+		i = 1
+	}
+	if i == len(src) || src[i] == '0' && len(src) > i+1 {
+		return Value{}, false
+	}
+	for _, c := range src[i:] {
+		if c < '0' || c > '9' {
+			return Value{}, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if i == 1 {
+		n = -n
+	}
+	return OfInt(n), true
+}
+
+// bytesOf takes a text as it is and encodes any other value.
+func (c *Call) bytesOf(v Value) ([]byte, error) {
+	if v.Kind == String {
+		return []byte(v.Str), nil
+	}
+	return c.encodeJSON(v)
+}

@@ -1,0 +1,160 @@
+package runtimes_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"sluice/runtimes"
+)
+
+func TestLibraryFunctions(t *testing.T) {
+	c := &runtimes.Call{Patterns: &runtimes.Patterns{}}
+	f := func(lib, name, want string, args ...runtimes.Value) {
+		t.Helper()
+		m := library(t, lib, name)
+		bound, err := m.Bind(args, nil)
+		var v runtimes.Value
+		if err == nil {
+			v, err = m.Call(c, nil, bound)
+		}
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else {
+			got = jsonOf(t, v)
+		}
+		if got != want {
+			t.Errorf("%s.%s: got %s, want %s", lib, name, got, want)
+		}
+	}
+	f("", "hash", "8418803346717469", str(""))
+	f("", "hash", "2333437454471428", str("sluice"))
+	f("json", "decode", `{"a":[1,null]}`, str(`{"a":[1,null]}`))
+	f("json", "decode", "json.decode: offset 0: expected a value, found end of input", str(""))
+	f("json", "encode", `"[1,\"a\"]"`, seq(num(1), str("a")))
+	f("json", "encode", "json.encode: a function cannot be written as JSON", seq(runtimes.OfOwn(1)))
+	f("re", "find", `["a1","1",null]`, str(`a(\d)(b)?`), str("xa1"))
+	f("re", "find", "null", str("b"), str("a"))
+	f("re", "find_all", `[["a"],["a"]]`, str("a"), str("aba"))
+	f("re", "replace", `"x-1x-2"`, str(`a(\d)`), str("a1a2"), str("x-$1"))
+	f("re", "replace", `"[]a[]"`, str(`b*`), str("a"), str("[]"))
+	f("re", "test", "re.test: an expression of 5000 bytes, want at most 4096", str(strings.Repeat("a", 5000)), str(""))
+	f("re", "find_all", "re.find_all: more than 65536 matches", str("a"), str(strings.Repeat("a", 70_000)))
+	f("re", "replace", "re.replace: the text is longer than 32 MiB", str("a"), str(strings.Repeat("a", 60_000)),
+		str(strings.Repeat("b", 1000)))
+	f("url", "escape", `"a%2Fb"`, str("a/b"))
+	f("url", "escape", `"%2E%2E"`, str(".."))
+	f("url", "query", `"a=1&b=x%26&c=true&c=0.5"`, obj(key("a", num(1)), key("b", str("x&")), key("n", nothing), key("c",
+		seq(runtimes.OfBool(true), runtimes.OfFloat(0.5)))))
+	f("url", "query", `url.query: the map has a key that is a bool, want a string`, obj(key(badKey, num(1))))
+}
+
+func TestNativeWorkIsPaidFor(t *testing.T) {
+	var spent int64
+	over := errors.New("over")
+	c := &runtimes.Call{Request: runtimes.SampleRequest(), Spend: func(n int64) error {
+		if spent += n; spent > 1_000_000 {
+			return over
+		}
+		return nil
+	}}
+	long := str(strings.Repeat("a", 4<<20))
+	f := func(lib, name string, args ...runtimes.Value) {
+		t.Helper()
+		spent = 0
+		bound, err := library(t, lib, name).Bind(args, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = library(t, lib, name).Call(c, nil, bound); !errors.Is(err, over) && spent < 1000 {
+			t.Errorf("%s.%s took 4 MiB for %d steps: %v", lib, name, spent, err)
+		}
+	}
+	f("", "hash", long)
+	f("json", "decode", str(`"`+long.Str+`"`))
+	f("json", "encode", long)
+	f("re", "test", str("b"), long)
+	f("re", "replace", str("b"), long, str("c"))
+	f("url", "escape", long)
+}
+
+func TestDecodingTheWholeBodyExtendsTheBudgetOnce(t *testing.T) {
+	var extended []int
+	c := &runtimes.Call{Request: runtimes.SampleRequest(), Extend: func(n int) { extended = append(extended, n) }}
+	for range 3 {
+		if _, err := call(t, c, runtimes.TypeBody, runtimes.BodyOf(c), "json"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(extended) != 1 || extended[0] != len(c.Request.Body) {
+		t.Errorf("extended by %v, want once by %d", extended, len(c.Request.Body))
+	}
+}
+
+func TestPatternsAreSharedAndBounded(t *testing.T) {
+	patterns := &runtimes.Patterns{}
+	test := library(t, "re", "test")
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			c := &runtimes.Call{Patterns: patterns}
+			for i := range 600 {
+				v, err := test.Call(c, nil, []runtimes.Value{str(fmt.Sprintf("^a%d$", i)), str(fmt.Sprintf("a%d", i))})
+				if err != nil || !v.Bool() {
+					t.Errorf("%d: %v, %v", i, v.Bool(), err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	c := &runtimes.Call{Patterns: patterns}
+	args := []runtimes.Value{str("^x+$"), str("xxx")}
+	if n := testing.AllocsPerRun(100, func() { _, _ = test.Call(c, nil, args) }); n > 0 {
+		t.Errorf("a compiled expression costs %v allocations, want none", n)
+	}
+}
+
+func TestLoggingIsCappedAndEscaped(t *testing.T) {
+	var lines []string
+	c := &runtimes.Call{Hook: "filter",
+		Log: func(file string, line int, message string) {
+			lines = append(lines, fmt.Sprintf("%s:%d %s", file, line, message))
+		},
+		Position: func() (string, int) { return "x.star", 7 },
+	}
+	log := library(t, "", "log")
+	say := func(v runtimes.Value) {
+		t.Helper()
+		if _, err := log.Call(c, nil, []runtimes.Value{v}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say(str("a\nb\x1b\x7f\u0085é"))
+	say(obj(key("a", seq(num(1), str("x"), nothing)), key("f", runtimes.OfOwn(1))))
+	say(runtimes.OfHost(runtimes.TypeCandidate, runtimes.NewUpstream(&runtimes.Call{}, runtimes.SampleUpstreams()[1])))
+	say(str(strings.Repeat("\n", 2000)))
+	for i := range 10 {
+		say(num(int64(i)))
+	}
+	c.Close()
+	if len(lines) != 11 {
+		t.Fatalf("%d lines, want 11: %q", len(lines), lines)
+	}
+	f := func(i int, want string) {
+		t.Helper()
+		if lines[i] != want {
+			t.Errorf("line %d is %q, want %q", i, lines[i], want)
+		}
+	}
+	f(0, `x.star:7 a\x0ab\x1b\x7f\x85é`)
+	f(1, `x.star:7 {"a": [1, "x", null], "f": <function>}`)
+	f(2, `x.star:7 <candidate "direct">`)
+	f(9, `x.star:7 5`)
+	f(10, "x.star:0 4 more lines of filter were dropped, a call may log 10")
+	if got := len(lines[3]) - len("x.star:7 "); got != runtimes.MaxLogLine {
+		t.Errorf("a long line has %d bytes, want %d", got, runtimes.MaxLogLine)
+	}
+}

@@ -1,0 +1,114 @@
+package lua
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+
+	"sluice/engine"
+
+	glua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/parse"
+)
+
+// maxSource caps a file of a script, in bytes: the parser and the compiler have no other bound.
+const maxSource = 256 << 10
+
+// maxCompiled is how many compiled files are kept at least, beyond those in use.
+const maxCompiled = 512
+
+// programs keeps compiled files by path and content. They are immutable and shared by all states. A file that nobody asked for while
+// maxCompiled others were is forgotten.
+type programs struct {
+	mu           sync.Mutex
+	young, older map[programKey]*glua.FunctionProto // guarded by mu
+}
+
+type programKey struct {
+	path string
+	hash [sha256.Size]byte
+}
+
+// compile returns the program of a file. The error is a *engine.ScriptError.
+func (p *programs) compile(path string, src []byte) (*glua.FunctionProto, error) {
+	key := programKey{path, sha256.Sum256(src)}
+	if found := p.find(key); found != nil {
+		return found, nil
+	}
+	made, err := compile(path, src)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keep(key, made)
+	return made, nil
+}
+
+func (p *programs) find(key programKey) *glua.FunctionProto {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if found := p.young[key]; found != nil {
+		return found
+	}
+	found := p.older[key]
+	if found != nil {
+		p.keep(key, found)
+	}
+	return found
+}
+
+// keep is called with mu held.
+func (p *programs) keep(key programKey, made *glua.FunctionProto) {
+	if p.young == nil || len(p.young) >= maxCompiled {
+		p.older, p.young = p.young, make(map[programKey]*glua.FunctionProto)
+	}
+	p.young[key] = made
+}
+
+func compile(path string, src []byte) (proto *glua.FunctionProto, err error) {
+	if len(src) > maxSource {
+		return nil, &engine.ScriptError{File: path, Message: fmt.Sprintf("the file has %d bytes, want at most %d", len(src), maxSource)}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			proto, err = nil, &engine.ScriptError{File: path, Message: fmt.Sprintf("the compiler panicked: %v", p), Trap: true}
+		}
+	}()
+	chunk, err := parse.Parse(bytes.NewReader(src), path)
+	if err != nil {
+		return nil, sourceError(path, src, err)
+	}
+	if err := guard(chunk); err != nil {
+		return nil, sourceError(path, src, err)
+	}
+	if proto, err = glua.Compile(chunk, path); err != nil {
+		return nil, sourceError(path, src, err)
+	}
+	return proto, nil
+}
+
+// sourceError gives an error of the parser or the compiler its place.
+func sourceError(path string, src []byte, err error) error {
+	var syntax *parse.Error
+	var compiling *glua.CompileError
+	switch {
+	case errors.As(err, &syntax) && syntax.Pos.Line == parse.EOF:
+		lines := bytes.Count(bytes.TrimRight(src, "\n"), []byte{'\n'}) + 1
+		return &engine.ScriptError{File: path, Line: lines, Message: syntax.Message + " at the end of the file"}
+	case errors.As(err, &syntax):
+		// The parser stands behind the token that it could not use.
+		column := max(1, syntax.Pos.Column-max(0, len(syntax.Token)-1))
+		return &engine.ScriptError{File: path, Line: syntax.Pos.Line, Column: column,
+			Message: fmt.Sprintf("%s near %q", syntax.Message, syntax.Token)}
+	case errors.As(err, &compiling):
+		return &engine.ScriptError{File: path, Line: compiling.Line, Message: compiling.Message}
+	}
+	var complex *tooComplex
+	if errors.As(err, &complex) {
+		return &engine.ScriptError{File: path, Line: complex.line, Message: complex.Error()}
+	}
+	return &engine.ScriptError{File: path, Message: err.Error()}
+}

@@ -1,0 +1,150 @@
+package lua
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/yuin/gopher-lua/ast"
+)
+
+// Bounds of a file beyond its size. The compiler recurses, is quadratic in long chains of operators, and looks each name and constant up
+// from the first one on.
+const (
+	maxNesting = 500     // how deep expressions and statements stand in each other
+	maxLookups = 1 << 26 // some hundred milliseconds
+)
+
+// concatFunction is the global that stands for the operator "..". No script can write its name.
+const concatFunction = "$concat"
+
+// tooComplex is a file that the compiler must not get.
+type tooComplex struct {
+	line   int
+	reason string
+}
+
+func (e *tooComplex) Error() string { return "the source " + e.reason }
+
+// guard prepares a parsed file for the compiler. It refuses what would take long. It makes each chain of ".." one call of concatFunction:
+// the interpreter's own instruction has no bound, and a handful of them would take all memory. And it writes out the nil that "for k, v
+// in next, t" leaves out, since the compiler puts nothing in its place. An error is a *tooComplex.
+func guard(chunk []ast.Stmt) error {
+	g := guarding{names: make(map[string]bool)}
+	g.walk(reflect.ValueOf(chunk), 0)
+	if g.refused != nil {
+		return g.refused
+	}
+	return nil
+}
+
+type guarding struct {
+	line    int // of the last node seen
+	names   map[string]bool
+	lookups int
+	refused *tooComplex
+}
+
+func (g *guarding) refuse(format string, args ...any) {
+	g.refused = &tooComplex{g.line, fmt.Sprintf(format, args...)}
+}
+
+// walk visits every node below v. It knows the shape of the tree by reflection, so that it misses no kind of node.
+func (g *guarding) walk(v reflect.Value, depth int) {
+	if depth > maxNesting && g.refused == nil {
+		g.refuse("is nested deeper than %d", maxNesting)
+	}
+	if g.refused != nil {
+		return
+	}
+	switch v.Kind() {
+	case reflect.Slice:
+		for i := range v.Len() {
+			g.walk(v.Index(i), depth)
+		}
+	case reflect.Interface:
+		g.visit(v)
+		g.walk(v.Elem(), depth+1)
+	case reflect.Pointer:
+		g.walk(v.Elem(), depth)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Field(i); f.CanSet() {
+				g.walk(f, depth)
+			}
+		}
+	}
+}
+
+// visit counts or replaces one expression or statement.
+func (g *guarding) visit(v reflect.Value) {
+	if node, ok := v.Interface().(ast.PositionHolder); ok {
+		g.line = node.Line()
+	}
+	switch node := v.Interface().(type) {
+	case *ast.StringConcatOpExpr:
+		call := callOf(node)
+		if len(call.Args) > maxNesting {
+			g.refuse("joins more than %d texts at once", maxNesting)
+		}
+		v.Set(reflect.ValueOf(call))
+	case *ast.GenericForStmt:
+		node.Exprs = padded(node.Exprs)
+	case *ast.IdentExpr:
+		g.name(node.Value)
+	case *ast.StringExpr:
+		g.name(node.Value)
+	case *ast.NumberExpr:
+		g.name(node.Value)
+	}
+}
+
+// name counts what looking up a name or a constant takes at most.
+func (g *guarding) name(s string) {
+	g.names[s] = true
+	if g.lookups += len(g.names); g.lookups > maxLookups {
+		g.refuse("has too many names and constants")
+	}
+}
+
+// callOf is the call that stands for a chain of "..". The operator joins from the right, so the chain hangs on its right side.
+func callOf(chain *ast.StringConcatOpExpr) *ast.FuncCallExpr {
+	function := &ast.IdentExpr{Value: concatFunction}
+	call := &ast.FuncCallExpr{Func: function, AdjustRet: true}
+	for _, node := range []ast.PositionHolder{function, call} {
+		node.SetLine(chain.Line())
+		node.SetLastLine(chain.LastLine())
+	}
+	var rest ast.Expr = chain
+	for next, ok := rest.(*ast.StringConcatOpExpr); ok; next, ok = rest.(*ast.StringConcatOpExpr) {
+		call.Args = append(call.Args, single(next.Lhs))
+		rest = next.Rhs
+	}
+	call.Args = append(call.Args, single(rest))
+	return call
+}
+
+// padded are the three values of a generic for, unless the last expression gives those that are missing.
+func padded(exprs []ast.Expr) []ast.Expr {
+	last := exprs[len(exprs)-1]
+	switch last.(type) {
+	case *ast.FuncCallExpr, *ast.Comma3Expr:
+		return exprs
+	}
+	for len(exprs) < 3 {
+		missing := &ast.NilExpr{}
+		missing.SetLine(last.Line())
+		exprs = append(exprs, missing)
+	}
+	return exprs
+}
+
+// single makes an operand give one value, also in the last place of a call.
+func single(e ast.Expr) ast.Expr {
+	switch e := e.(type) {
+	case *ast.FuncCallExpr:
+		e.AdjustRet = true
+	case *ast.Comma3Expr:
+		e.AdjustRet = true
+	}
+	return e
+}

@@ -1,0 +1,189 @@
+package lua
+
+import (
+	"fmt"
+	"reflect"
+
+	"sluice/runtimes"
+
+	glua "github.com/yuin/gopher-lua"
+)
+
+// host is a value of the gateway in a script: a host object, a list or an open map. It is read-only but for the fields that its type
+// lets a script set, and answers nothing once its call is over.
+type host struct {
+	glua.LUserData                // what the script holds; its Value is this host
+	of             runtimes.Value // Host, List or Map
+	call           *runtimes.Call // nil: it outlives calls, as config does
+}
+
+// hostType is a table of package runtimes in one state.
+type hostType struct {
+	of        *runtimes.Type
+	metatable *glua.LTable
+	methods   map[string]*glua.LFunction
+}
+
+func (s *state) newHost(c *runtimes.Call, v runtimes.Value) glua.LValue {
+	h := &host{}
+	s.initHost(h, c, v)
+	return &h.LUserData
+}
+
+// initHost makes h the value v, which lives as long as the call; nil is for ever.
+func (s *state) initHost(h *host, c *runtimes.Call, v runtimes.Value) {
+	h.Value, h.of, h.call = h, v, c
+	switch v.Kind {
+	case runtimes.List:
+		h.Metatable = s.lists
+	case runtimes.Map:
+		h.Metatable = s.maps
+		if c == nil {
+			h.Metatable = s.fixedMap(v.Ref.(runtimes.Mapper))
+		}
+	default:
+		h.Metatable = s.typeOf(v.Type).metatable
+	}
+}
+
+// hostOf returns the host behind a value, nil if it is something else.
+func hostOf(v glua.LValue) *host {
+	if ud, ok := v.(*glua.LUserData); ok {
+		h, _ := ud.Value.(*host)
+		return h
+	}
+	return nil
+}
+
+// typeName is the word for the host's type in messages.
+func (h *host) typeName() string { return runtimes.TypeName(h.of) }
+
+// length is that of a list, an open map or an open type; ok is false for what has none.
+func (h *host) length() (n int, ok bool) {
+	sized, ok := h.of.Ref.(interface{ Len() int })
+	if !ok {
+		return 0, false
+	}
+	return sized.Len(), true
+}
+
+// live ends the script if the host's call is over.
+func (s *state) live(h *host) {
+	switch {
+	case h.call == nil || !h.call.Over:
+	case h.of.Kind == runtimes.Host:
+		s.raise(h.of.Type.Stale())
+	default:
+		s.raise(fmt.Errorf("this %s was kept from an earlier call", h.typeName()))
+	}
+}
+
+// protected makes a metatable that scripts can neither see nor replace.
+func (s *state) protected() *glua.LTable {
+	mt := s.L.CreateTable(0, 8)
+	mt.RawSetString("__metatable", glua.LFalse)
+	return mt
+}
+
+// makeMetatables makes what all values of a kind share.
+func (s *state) makeMetatables() {
+	s.events = map[string]*glua.LFunction{
+		"__len": s.function(s.hostLen), "__eq": s.function(hostEqual), "__tostring": s.function(hostText),
+	}
+	s.readOnlyWrite, s.fieldWrite = s.function(writeReadOnly), s.function(s.writeField)
+	s.lists = s.hostMetatable(s.function(s.indexList), s.readOnlyWrite)
+	s.maps = s.hostMetatable(s.function(s.indexMap), s.readOnlyWrite)
+	s.big = s.bigMetatable()
+	s.array = s.L.CreateTable(0, 1)
+	s.array.RawSetString("__metatable", listMark)
+	s.null = &glua.LUserData{Metatable: s.nullMetatable()}
+}
+
+// hostMetatable makes the metatable of host values that are read by index and written by write.
+func (s *state) hostMetatable(index, write glua.LValue) *glua.LTable {
+	mt := s.protected()
+	mt.RawSetString("__index", index)
+	mt.RawSetString("__newindex", write)
+	for event, f := range s.events {
+		mt.RawSetString(event, f)
+	}
+	return mt
+}
+
+// typeOf returns a table of package runtimes in this state, made when it is first needed.
+func (s *state) typeOf(of *runtimes.Type) *hostType {
+	if t := s.types[of]; t != nil {
+		return t
+	}
+	t := &hostType{of: of, methods: make(map[string]*glua.LFunction)}
+	t.metatable = s.hostMetatable(s.function(func(L *glua.LState) int { return s.readField(L, t) }), s.fieldWrite)
+	s.types[of] = t
+	return t
+}
+
+// readField is x.f, x:m and, for an open type, x["key"].
+func (s *state) readField(L *glua.LState, t *hostType) int {
+	h := hostOf(L.Get(1))
+	s.live(h)
+	L.Push(s.field(h, t, L.Get(2)))
+	return 1
+}
+
+func (s *state) field(h *host, t *hostType, key glua.LValue) glua.LValue {
+	name, isText := key.(glua.LString)
+	if !isText {
+		s.raise(t.of.Unknown(key.String()))
+	}
+	f, m := t.of.Lookup(string(name))
+	switch {
+	case f != nil:
+		return s.lift(h.call, f.Get(h.of.Ref))
+	case m != nil:
+		return s.method(t, m)
+	case t.of.Index != nil:
+		v, _ := t.of.Index(h.of.Ref, string(name))
+		return s.lift(h.call, v)
+	}
+	s.raise(t.of.Unknown(string(name)))
+	return nil
+}
+
+// writeField is x.f = v.
+func (s *state) writeField(L *glua.LState) int {
+	h := hostOf(L.Get(1))
+	s.live(h)
+	name := L.Get(2).String()
+	f, _ := h.of.Type.Lookup(name)
+	err := h.of.Type.ReadOnly(name)
+	if f != nil && f.Set != nil {
+		err = f.Set(h.of.Ref, lower(L.Get(3)))
+	}
+	if err != nil {
+		s.raise(err)
+	}
+	return 0
+}
+
+// hostLen is #x of a list, an open map or an open type.
+func (s *state) hostLen(L *glua.LState) int {
+	h := hostOf(L.Get(1))
+	s.live(h)
+	n, ok := h.length()
+	if !ok {
+		L.RaiseError("%s has no length", describe(&h.LUserData))
+	}
+	L.Push(number(float64(n)))
+	return 1
+}
+
+// hostEqual is a == b: two values of the gateway are equal if they stand for the same thing.
+func hostEqual(L *glua.LState) int {
+	a, b := hostOf(L.Get(1)), hostOf(L.Get(2))
+	L.Push(glua.LBool(a.of.Kind == b.of.Kind && a.of.Type == b.of.Type && reflect.TypeOf(a.of.Ref).Comparable() && a.of.Ref == b.of.Ref))
+	return 1
+}
+
+func hostText(L *glua.LState) int {
+	L.Push(glua.LString("<" + hostOf(L.Get(1)).typeName() + ">"))
+	return 1
+}

@@ -1,0 +1,159 @@
+package lua
+
+import (
+	"runtime"
+	"sync"
+	"time"
+
+	"sluice/engine"
+	"sluice/runtimes"
+
+	glua "github.com/yuin/gopher-lua"
+)
+
+// script is a file with the config it serves: what each of its states is made of.
+type script struct {
+	rt       *Runtime
+	manifest engine.PluginManifest
+	patterns *runtimes.Patterns
+}
+
+// start makes a state and runs the script's top level in it. The error is a *engine.ScriptError.
+func (s *script) start() (*state, error) {
+	st := newState(&s.rt.programs, s.manifest.Files, s.manifest.Config)
+	call := s.call("the top level")
+	st.begin(&call, s.manifest.Budget)
+	defer st.end()
+	m, err := st.load(s.manifest.Artifact)
+	if err != nil {
+		return nil, err
+	}
+	st.main = m
+	return st, nil
+}
+
+func (s *script) call(hook string) runtimes.Call {
+	return runtimes.Call{Hook: hook, Log: s.manifest.Log, Patterns: s.patterns}
+}
+
+// loadFailed is a script that could not be compiled or whose top level failed.
+func loadFailed(err error) error {
+	return &engine.RuntimeError{Variant: engine.RuntimeLoadFailed, Reason: err.Error(), Cause: err}
+}
+
+// instance is a script that serves a binding. Idle states wait in a stack, so that the one used last, which is warm, serves next.
+type instance struct {
+	script
+	most int // of idle states
+
+	mu   sync.Mutex
+	idle []*state // guarded by mu
+}
+
+// instantiate loads a manifest's script into a first state. The error is a *engine.RuntimeError.
+func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
+	i := &instance{script: script{rt, *m, new(runtimes.Patterns)}, most: 2 * runtime.GOMAXPROCS(0)}
+	first, err := i.start()
+	if err != nil {
+		return nil, loadFailed(err)
+	}
+	i.idle = append(i.idle, first)
+	return i, nil
+}
+
+// take returns a state that nobody else uses.
+func (i *instance) take() (*state, error) {
+	i.mu.Lock()
+	if n := len(i.idle); n > 0 {
+		s := i.idle[n-1]
+		i.idle = i.idle[:n-1]
+		i.mu.Unlock()
+		return s, nil
+	}
+	i.mu.Unlock()
+	return i.start()
+}
+
+// give takes a state back.
+func (i *instance) give(s *state) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.idle) < i.most {
+		i.idle = append(i.idle, s)
+	}
+}
+
+// call is one run of one hook in one state.
+type call struct {
+	runtimes.Call
+	*state
+	of             *instance
+	ctx, principal host
+	list           host
+	failed         bool // the state must not be used again
+}
+
+// begin takes a state for a call. The caller ends it with end. The error is a *engine.ScriptError.
+func (i *instance) begin(name string, ctx *engine.RequestContext) (*call, error) {
+	s, err := i.take()
+	if err != nil {
+		return nil, err
+	}
+	c := &call{Call: i.script.call(name), state: s, of: i}
+	if c.Request = ctx; ctx != nil {
+		c.Now = ctx.Now
+	} else {
+		c.Now = time.Now()
+	}
+	s.begin(&c.Call, i.manifest.Budget)
+	if i.manifest.Fresh {
+		if err := s.restart(); err != nil {
+			c.failed = true
+			c.end()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// end gives the state back, unless something went wrong in it.
+func (c *call) end() {
+	c.release()
+	c.state.end()
+	if !c.failed {
+		c.of.give(c.state)
+	}
+}
+
+// run calls h with as many of the arguments as it takes. The error is a *engine.ScriptError.
+func (c *call) run(h *hook, args ...glua.LValue) (runtimes.Value, error) {
+	c.L.Push(c.main.globals.RawGetString(h.name))
+	args = args[:min(h.args, len(args))]
+	for _, a := range args {
+		c.L.Push(a)
+	}
+	v, err := c.state.run(h.name, len(args))
+	if err != nil {
+		c.failed = true
+		return runtimes.Value{}, err
+	}
+	return lower(v), nil
+}
+
+// ctxValue is the request as the hook gets it.
+func (c *call) ctxValue() glua.LValue {
+	c.initHost(&c.ctx, &c.Call, runtimes.OfHost(runtimes.TypeCtx, &c.Call))
+	return &c.ctx.LUserData
+}
+
+// principalValue is who asks.
+func (c *call) principalValue(p *engine.Principal) glua.LValue {
+	c.initHost(&c.principal, &c.Call, runtimes.OfHost(runtimes.TypePrincipal, p))
+	return &c.principal.LUserData
+}
+
+// listValue is the candidates.
+func (c *call) listValue(candidates []engine.UpstreamCandidate) glua.LValue {
+	c.initHost(&c.list, &c.Call, runtimes.OfList(c.hold(candidates)))
+	return &c.list.LUserData
+}

@@ -1,0 +1,103 @@
+package lua
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sluice/engine"
+	"sluice/runtimes"
+)
+
+// slice is how many steps pass between two looks at the clock: some microseconds, unless instructions work on megabytes of text.
+const slice = 200
+
+// meter counts the steps of one call and ends it when a budget is spent. It is the context of its interpreter, which asks Done before
+// every instruction: so there is no timer and no goroutine, and pcall cannot go on after an overrun, since the next instruction fails
+// again. One meter serves the calls of a state, one after the other.
+type meter struct {
+	given   engine.Budget // what one call has
+	budget  engine.Budget // what this call has: given, and more once extend was called. 0 = no bound
+	began   time.Time
+	steps   int64
+	next    int64  // steps at which to look again
+	overrun string // the budget that ended the call, "" = none did
+	message string // what the script is told then
+	ended   chan struct{}
+}
+
+var _ context.Context = (*meter)(nil)
+
+func newMeter() *meter {
+	m := &meter{ended: make(chan struct{})}
+	close(m.ended)
+	return m
+}
+
+func (m *meter) begin(b engine.Budget) {
+	m.given, m.budget, m.began = b, b, time.Now()
+	m.steps, m.overrun = 0, ""
+	m.lookLater()
+}
+
+// Done counts one step. Its channel is closed once a budget is spent.
+func (m *meter) Done() <-chan struct{} {
+	m.steps++
+	if m.steps < m.next {
+		return nil
+	}
+	return m.look()
+}
+
+// look compares what was spent with the budget.
+func (m *meter) look() <-chan struct{} {
+	switch {
+	case m.overrun != "":
+		return m.ended
+	case m.budget.Steps > 0 && m.steps > m.budget.Steps:
+		m.stop("steps", runtimes.StepsOver(m.budget.Steps))
+	case m.budget.Time > 0 && time.Since(m.began) > m.budget.Time:
+		m.stop("time", runtimes.TimeOver(m.budget.Time))
+	default:
+		m.lookLater()
+		return nil
+	}
+	return m.ended
+}
+
+func (m *meter) lookLater() {
+	m.next = m.steps + slice
+	if m.budget.Steps > 0 {
+		m.next = min(m.next, m.budget.Steps+1)
+	}
+}
+
+func (m *meter) stop(budget, message string) {
+	m.overrun, m.message, m.next = budget, message, 0
+}
+
+// spend adds the steps that native code stands for, one for about 25 ns. An error is the call's end.
+func (m *meter) spend(steps int64) error {
+	m.steps += steps
+	if m.steps >= m.next && m.look() != nil {
+		return m.Err()
+	}
+	return nil
+}
+
+// extend adds what bytes of body earn.
+func (m *meter) extend(bytes int) { m.budget = m.given.ForBody(bytes) }
+
+// Err is the overrun that ended the call.
+func (m *meter) Err() error {
+	if m.overrun == "" {
+		return nil
+	}
+	return errors.New(m.message)
+}
+
+// Deadline is not used: the clock is looked at between steps.
+func (m *meter) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Value holds nothing.
+func (m *meter) Value(any) any { return nil }

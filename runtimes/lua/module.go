@@ -1,0 +1,91 @@
+package lua
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"sluice/engine"
+	"sluice/runtimes"
+)
+
+// loaded is a script in a state of its own, for admission.
+type loaded struct {
+	script
+	state *state
+}
+
+// Load compiles a script and runs its top level, for admission.
+func (rt *Runtime) Load(files fs.FS, path string, config *engine.Object, b engine.Budget) (runtimes.Module, error) {
+	l := &loaded{script: script{rt, engine.PluginManifest{Artifact: path, Files: files, Config: config, Budget: b}, new(runtimes.Patterns)}}
+	s, err := l.start()
+	if err != nil {
+		return nil, loadFailed(err)
+	}
+	l.state = s
+	return l, nil
+}
+
+// Functions lists what the file defines, in its order. A function that comes from another file stands where it is assigned.
+func (l *loaded) Functions() []runtimes.Function {
+	var out []runtimes.Function
+	m := l.state.main
+	for _, d := range m.defined {
+		f, ok := m.scriptFunction(d.name)
+		if !ok {
+			continue
+		}
+		line := d.line
+		if f.Proto.SourceName == m.path {
+			line = f.Proto.LineDefined
+		}
+		n, _ := paramsOf(f)
+		out = append(out, runtimes.Function{Name: d.name, Params: n, Line: line})
+	}
+	slices.SortStableFunc(out, func(a, b runtimes.Function) int { return a.Line - b.Line })
+	return out
+}
+
+// Global returns a value of the top level.
+func (l *loaded) Global(name string) (runtimes.Value, bool) { return l.state.main.global(name) }
+
+func (m *module) global(name string) (runtimes.Value, bool) {
+	if !slices.ContainsFunc(m.defined, func(d definition) bool { return d.name == name }) {
+		return runtimes.Value{}, false
+	}
+	v := lower(m.globals.RawGetString(name))
+	return v, v.Kind != runtimes.Nil
+}
+
+// Files are the script and what it loaded, in that order.
+func (l *loaded) Files() []string { return l.state.opened }
+
+// Test runs a test_ function. The error is a *engine.ScriptError.
+func (l *loaded) Test(name string) error {
+	f, ok := l.state.main.scriptFunction(name)
+	if !ok {
+		return &engine.ScriptError{File: l.manifest.Artifact, Message: fmt.Sprintf("defines no function %q", name)}
+	}
+	s := l.state
+	call := l.call(name)
+	call.Now = runtimes.SampleNow()
+	s.begin(&call, l.manifest.Budget)
+	call.Invoke = s.invokeFunction
+	s.L.Push(f)
+	s.L.Push(s.newHost(&call, runtimes.OfHost(runtimes.TypeT, &call)))
+	_, err := s.run(name, 1)
+	s.end()
+	if err == nil {
+		return nil
+	}
+	if l.state, ok = l.restarted(); !ok {
+		l.state = s
+	}
+	return err
+}
+
+// restarted is a new state in the place of one that an error made unusable.
+func (l *loaded) restarted() (*state, bool) {
+	s, err := l.start()
+	return s, err == nil
+}

@@ -1,0 +1,79 @@
+package lua
+
+import (
+	"math"
+
+	"sluice/engine"
+
+	glua "github.com/yuin/gopher-lua"
+)
+
+// exact bounds the integers that a float64 holds one by one.
+const exact = 1 << 53
+
+// small are the numbers 0 to 256 as the interpreter holds them: positions in lists need no allocation.
+var small = func() (out [257]glua.LValue) {
+	for i := range out {
+		out[i] = glua.LNumber(i)
+	}
+	return out
+}()
+
+func number(f float64) glua.LValue {
+	if f >= 0 && f < float64(len(small)) && f == math.Trunc(f) {
+		return small[int(f)]
+	}
+	return glua.LNumber(f)
+}
+
+// whole reports whether n has no fraction and is held exactly.
+func whole(n glua.LNumber) bool {
+	f := float64(n)
+	return f == math.Trunc(f) && math.Abs(f) <= exact
+}
+
+// bigInteger makes an integer beyond 2^53: a value that prints and encodes its digits and has no arithmetic.
+func (s *state) bigInteger(digits engine.Number) glua.LValue {
+	return &glua.LUserData{Value: digits, Metatable: s.big}
+}
+
+// bigMetatable is shared by all big integers of a state.
+func (s *state) bigMetatable() *glua.LTable {
+	mt := s.protected()
+	for _, event := range []string{"__add", "__sub", "__mul", "__div", "__mod", "__pow", "__unm", "__lt", "__le"} {
+		mt.RawSetString(event, s.function(s.bigArithmetic))
+	}
+	mt.RawSetString("__eq", s.function(func(L *glua.LState) int {
+		a, _ := digitsOf(L.Get(1))
+		b, _ := digitsOf(L.Get(2))
+		L.Push(glua.LBool(a == b))
+		return 1
+	}))
+	mt.RawSetString("__tostring", s.function(func(L *glua.LState) int {
+		digits, _ := digitsOf(L.Get(1))
+		L.Push(glua.LString(digits))
+		return 1
+	}))
+	mt.RawSetString("__index", s.function(func(L *glua.LState) int {
+		L.RaiseError("a number has no field %q", L.Get(2).String())
+		return 0
+	}))
+	return mt
+}
+
+func (s *state) bigArithmetic(L *glua.LState) int {
+	digits, ok := digitsOf(L.Get(1))
+	if !ok {
+		digits, _ = digitsOf(L.Get(2))
+	}
+	L.RaiseError("%s is beyond 2^53: it keeps its digits and has no arithmetic", digits)
+	return 0
+}
+
+func digitsOf(v glua.LValue) (string, bool) {
+	if ud, ok := v.(*glua.LUserData); ok {
+		digits, ok := ud.Value.(engine.Number)
+		return string(digits), ok
+	}
+	return "", false
+}

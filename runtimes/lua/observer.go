@@ -1,0 +1,73 @@
+package lua
+
+import (
+	"sluice/engine"
+	"sluice/runtimes"
+)
+
+// observer is a bound observer.
+type observer struct {
+	*instance
+	observe *hook
+	chunks  bool
+}
+
+// InstantiateObservability makes an observer of a script that defines observe. The observer has a method Wants(kind string) bool that
+// tells which events it is to be called with: all but chunk, and that as well where the script's plugin.events lists it.
+func (rt *Runtime) InstantiateObservability(m *engine.PluginManifest) (engine.Observer, error) {
+	i, err := rt.instantiate(m)
+	if err != nil {
+		return nil, err
+	}
+	o := &observer{instance: i}
+	if o.observe, err = i.hook("observe"); err != nil {
+		return nil, err
+	}
+	if o.observe == nil {
+		return nil, i.missing("observe")
+	}
+	o.chunks = wantsChunks(i.idle[0].main)
+	return o, nil
+}
+
+// wantsChunks reports whether plugin.events lists chunk.
+func wantsChunks(m *module) bool {
+	plugin, _ := m.global("plugin")
+	fields, ok := plugin.Ref.(runtimes.Mapper)
+	if !ok {
+		return false
+	}
+	events, _ := fields.Get("events")
+	l, ok := events.Ref.(runtimes.Lister)
+	for i := 0; ok && i < l.Len(); i++ {
+		if l.At(i).Str == "chunk" {
+			return true
+		}
+	}
+	return false
+}
+
+// Wants reports whether events of a kind are to be observed.
+func (o *observer) Wants(kind string) bool { return kind != "chunk" || o.chunks }
+
+// Observe shows the script an event. An error is an *engine.ObservabilityError.
+func (o *observer) Observe(event engine.ObserveEvent) error {
+	c, err := o.begin("observe", nil)
+	if err != nil {
+		return observerError(err)
+	}
+	defer c.end()
+	c.Now = event.Head().At
+	v, err := c.run(o.observe, c.lift(&c.Call, runtimes.OfEvent(event)))
+	if err != nil {
+		return observerError(err)
+	}
+	if err := runtimes.DecodeNothing("observe", v); err != nil {
+		return observerError(o.observe.placed(err))
+	}
+	return nil
+}
+
+func observerError(err error) error {
+	return &engine.ObservabilityError{Variant: engine.ObservabilityDropped, Reason: reasonOf(err), Cause: err}
+}

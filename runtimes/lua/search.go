@@ -1,0 +1,177 @@
+package lua
+
+import (
+	"strings"
+
+	glua "github.com/yuin/gopher-lua"
+)
+
+// find is string.find(s, pattern, from, plain).
+func (s *state) find(L *glua.LState) int {
+	text, pattern := L.CheckString(1), L.CheckString(2)
+	from := startOf(text, L.OptInt(3, 1))
+	if glua.LVAsBool(L.Get(4)) || !strings.ContainsAny(pattern, "^$*+?.([%-") {
+		return s.findPlain(L, text, pattern, from)
+	}
+	m, start, end := s.first(L, text, pattern, from)
+	if start < 0 {
+		L.Push(glua.LNil)
+		return 1
+	}
+	L.Push(number(float64(start + 1)))
+	L.Push(number(float64(end)))
+	return 2 + m.push(start, end, false)
+}
+
+func (s *state) findPlain(L *glua.LState, text, wanted string, from int) int {
+	s.spend(L, len(text)/64)
+	at := strings.Index(text[from:], wanted)
+	if at < 0 {
+		L.Push(glua.LNil)
+		return 1
+	}
+	L.Push(number(float64(from + at + 1)))
+	L.Push(number(float64(from + at + len(wanted))))
+	return 2
+}
+
+// match is string.match(s, pattern, from).
+func (s *state) match(L *glua.LState) int {
+	text, pattern := L.CheckString(1), L.CheckString(2)
+	m, start, end := s.first(L, text, pattern, startOf(text, L.OptInt(3, 1)))
+	if start < 0 {
+		L.Push(glua.LNil)
+		return 1
+	}
+	return m.push(start, end, true)
+}
+
+// first finds the first match at or after from. Its start is -1 if there is none.
+func (s *state) first(L *glua.LState, text, pattern string, from int) (m *matcher, start, end int) {
+	pattern, anchored := strings.CutPrefix(pattern, "^")
+	m = s.newMatcher(L, text, pattern)
+	for start = from; start <= len(text); start++ {
+		m.reset()
+		if end = m.match(start, 0); end >= 0 {
+			return m, start, end
+		}
+		if anchored {
+			break
+		}
+	}
+	return m, -1, 0
+}
+
+// gmatch is string.gmatch(s, pattern): an iterator over all matches.
+func (s *state) gmatch(L *glua.LState) int {
+	m := s.newMatcher(L, L.CheckString(1), L.CheckString(2))
+	at := 0
+	L.Push(s.function(func(L *glua.LState) int {
+		for start := at; start <= len(m.src); start++ {
+			m.reset()
+			if end := m.match(start, 0); end >= 0 {
+				at = max(end, start+1)
+				return m.push(start, end, true)
+			}
+		}
+		at = len(m.src) + 1
+		L.Push(glua.LNil)
+		return 1
+	}))
+	return 1
+}
+
+// gsub is string.gsub(s, pattern, replacement, limit).
+func (s *state) gsub(L *glua.LState) int {
+	text, pattern, with := L.CheckString(1), L.CheckString(2), L.Get(3)
+	switch with.Type() {
+	case glua.LTString, glua.LTNumber, glua.LTTable, glua.LTFunction:
+	default:
+		L.RaiseError("string.gsub: the replacement is %s, want a string, a table or a function", describe(with))
+	}
+	limit := L.OptInt(4, len(text)+1)
+	pattern, anchored := strings.CutPrefix(pattern, "^")
+	m := s.newMatcher(L, text, pattern)
+	var out []byte // not in s.text: the replacement may be a function of the script
+	start, count := 0, 0
+	for count < limit {
+		m.reset()
+		end := m.match(start, 0)
+		if end >= 0 {
+			count++
+			out = m.appendReplacement(out, with, start, end)
+			s.bound(L, "string.gsub", len(out))
+		}
+		switch {
+		case end > start:
+			start = end
+		case start < len(text):
+			out = append(out, text[start])
+			start++
+		default:
+			limit = count
+		}
+		if anchored {
+			break
+		}
+	}
+	out = append(out, text[min(start, len(text)):]...)
+	s.bound(L, "string.gsub", len(out))
+	s.spend(L, len(out)/64)
+	L.Push(glua.LString(out))
+	L.Push(number(float64(count)))
+	return 2
+}
+
+// appendReplacement appends what a match becomes: the match itself where a table or a function has nothing for it.
+func (m *matcher) appendReplacement(out []byte, with glua.LValue, start, end int) []byte {
+	var v glua.LValue
+	switch with := with.(type) {
+	case *glua.LTable:
+		v = m.L.GetTable(with, m.text(0, start, end))
+	case *glua.LFunction:
+		m.L.Push(with)
+		m.L.Call(m.push(start, end, true), 1)
+		v = m.L.Get(-1)
+		m.L.Pop(1)
+	default:
+		return m.appendTemplate(out, with.String(), start, end)
+	}
+	if glua.LVIsFalse(v) {
+		return append(out, m.src[start:end]...)
+	}
+	made, ok := appendText(out, v)
+	if !ok {
+		m.fail("string.gsub: a replacement is %s, want a string", describe(v))
+	}
+	return made
+}
+
+// appendTemplate appends a replacement text, with %0 to %9 for captures.
+func (m *matcher) appendTemplate(out []byte, template string, start, end int) []byte {
+	for i := 0; i < len(template); i++ {
+		if template[i] != '%' || i+1 == len(template) {
+			out = append(out, template[i])
+			continue
+		}
+		i++
+		switch c := template[i]; {
+		case c == '0':
+			out = append(out, m.src[start:end]...)
+		case isDigit(c):
+			out, _ = appendText(out, m.text(int(c-'1'), start, end))
+		default:
+			out = append(out, c)
+		}
+		m.s.bound(m.L, "string.gsub", len(out))
+	}
+	return out
+}
+
+// startOf makes an index of a position as scripts give it: from 1, and from the end if negative.
+func startOf(text string, position int) int {
+	if position < 0 {
+		position += len(text) + 1
+	}
+	return min(max(position-1, 0), len(text))
+}

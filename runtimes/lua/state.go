@@ -1,0 +1,118 @@
+package lua
+
+import (
+	"io/fs"
+
+	"sluice/engine"
+	"sluice/runtimes"
+
+	glua "github.com/yuin/gopher-lua"
+)
+
+// state is one interpreter with a script loaded into it. It runs one call at a time, on one goroutine.
+type state struct {
+	L     *glua.LState
+	meter *meter
+	call  *runtimes.Call // the one that runs; nil between calls
+
+	programs *programs
+	files    fs.FS
+	protos   map[string]*glua.FunctionProto
+	base     *glua.LTable // what every file has in scope: libraries and config
+	fallback *glua.LTable // metatable that looks into base
+	loaded   map[string]*module
+	main     *module  // the script itself
+	loading  []string // paths, from the script to the file whose top level is running
+	opened   []string // paths of all files that were loaded, in order
+
+	types                     map[*runtimes.Type]*hostType
+	events                    map[string]*glua.LFunction // metamethods that all host values share
+	readOnlyWrite, fieldWrite *glua.LFunction            // __newindex of lists and maps, and of host objects
+
+	lists *glua.LTable // metatable of the gateway's lists
+	maps  *glua.LTable // metatable of the gateway's open maps
+	array *glua.LTable // metatable that marks a script's table as a list
+	big   *glua.LTable // metatable of integers beyond 2^53
+	null  *glua.LUserData
+
+	next, ipairsNext *glua.LFunction // what pairs and ipairs step with
+
+	upstreams map[*engine.Upstream]*candidate
+	held      candidates       // of the call that runs
+	args      []runtimes.Value // room for the arguments of a method; nil while one uses it
+	text      []byte           // room to join strings in
+	hooks     callHooks
+}
+
+// callHooks are the functions that a Call gets from its state, made once.
+type callHooks struct {
+	position func() (string, int)
+	spend    func(int64) error
+	extend   func(int)
+}
+
+// argsRoom is how many arguments a method takes without an allocation.
+const argsRoom = 8
+
+// stateOptions keep a state small: about a hundred of them may live at once.
+var stateOptions = glua.Options{
+	SkipOpenLibs:     true,
+	CallStackSize:    128,
+	RegistrySize:     1024,
+	RegistryMaxSize:  64 << 10,
+	RegistryGrowStep: 4 << 10, // a larger step than the default, since each one copies all
+}
+
+// newState makes an interpreter that has nothing loaded.
+func newState(p *programs, files fs.FS, config *engine.Object) *state {
+	s := &state{L: glua.NewState(stateOptions), meter: newMeter(), programs: p, files: files, protos: make(map[string]*glua.FunctionProto),
+		loaded: make(map[string]*module), types: make(map[*runtimes.Type]*hostType), upstreams: make(map[*engine.Upstream]*candidate)}
+	s.args = make([]runtimes.Value, 0, argsRoom)
+	s.L.SetContext(s.meter)
+	s.L.Panic = func(L *glua.LState) { panic(&glua.ApiError{Type: glua.ApiErrorRun, Object: L.Get(-1)}) }
+	s.hooks = callHooks{s.position, s.meter.spend, s.meter.extend}
+	s.makeMetatables()
+	s.openBase(config)
+	return s
+}
+
+// begin readies the state for a call. The caller ends it with end.
+func (s *state) begin(c *runtimes.Call, b engine.Budget) {
+	c.Codec, c.Position, c.Spend, c.Extend = s, s.hooks.position, s.hooks.spend, s.hooks.extend
+	s.call = c
+	s.meter.begin(b)
+}
+
+// restart runs the top level again, as if nothing had been loaded. An error is a *engine.ScriptError.
+func (s *state) restart() (err error) {
+	path := s.main.path
+	clear(s.loaded)
+	s.main, err = s.load(path)
+	return err
+}
+
+// end closes the call: host values that the script kept answer nothing from now on.
+func (s *state) end() {
+	s.call.Close()
+	s.call = nil
+}
+
+// function makes a Go function that scripts can call.
+func (s *state) function(f glua.LGFunction) *glua.LFunction { return s.L.NewFunction(f) }
+
+// run calls the function that was pushed with n arguments, and returns its first result. An error is a *engine.ScriptError; the state
+// must not be used again then. Hook names the function for the stack.
+func (s *state) run(hook string, n int) (v glua.LValue, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			v, err = nil, s.failed(hook, p)
+		}
+	}()
+	s.L.Call(n, 1)
+	if s.meter.overrun != "" {
+		return nil, s.failed(hook, nil)
+	}
+	v = s.L.Get(-1)
+	s.L.Pop(1)
+	return v, nil
+}

@@ -1,0 +1,42 @@
+package runtimes
+
+import "strings"
+
+// Suggest returns ", want NAME" for the name nearest to a misspelt one, or the whole list when none is near and it is short, or
+// "".
+func Suggest(misspelt string, names []string) string {
+	best, distance := "", len(misspelt)/3+2
+	for _, n := range names {
+		if d := editDistance(strings.ToLower(misspelt), strings.ToLower(n)); d < distance {
+			best, distance = n, d
+		}
+	}
+	switch {
+	case best != "":
+		return ", want " + best
+	case len(names) > 0 && len(names) <= 6:
+		return ", want " + strings.Join(names, ", ")
+	}
+	return ""
+}
+
+// editDistance counts the insertions, deletions and replacements between a and b, in bytes.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diagonal
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diagonal = row[j]
+			row[j] = min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,219 @@
+package runtimes
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"time"
+
+	"sluice/engine"
+)
+
+// probeAll calls each hook once in each binding, through the interfaces of the engine, with a sample request and the config's own
+// upstreams. What a hook decides is its own affair; that it fails is not.
+func (a *Admission) probeAll(functions []Function, out *Admitted) {
+	for i := range a.Bindings {
+		b := &a.Bindings[i]
+		what := fmt.Sprintf("binding %q", b.Manifest.Name)
+		_, err := within(a, "the probe of "+what, func() (struct{}, error) { return struct{}{}, a.probe(b, functions) })
+		switch {
+		case err == nil:
+		case wasAbandoned(err):
+			out.fail(a.Path, err)
+			return
+		default:
+			out.Errors = append(out.Errors, named(what, a.probeError(functions, b.Slot, err)))
+		}
+	}
+}
+
+// probeError places an error. Invalid output stands at the hook that gave it, whose name it begins with.
+func (a *Admission) probeError(functions []Function, slot engine.SlotKind, err error) *engine.ScriptError {
+	var output *engine.OutputError
+	var script *engine.ScriptError
+	if errors.As(err, &script) {
+		return script
+	}
+	e := &engine.ScriptError{File: a.Path, Message: err.Error()}
+	if errors.As(err, &output) {
+		e.Message = output.Reason
+		for _, name := range slotHooks(slot) {
+			if f := find(functions, name); f != nil && strings.HasPrefix(output.Reason, name+" ") {
+				e.Line, e.Column = f.Line, f.Column
+			}
+		}
+	}
+	return e
+}
+
+func (a *Admission) probe(b *Binding, functions []Function) error {
+	switch b.Slot {
+	case engine.SlotFilter:
+		return a.probeFilter(b)
+	case engine.SlotRouter:
+		return a.probeRouter(b)
+	case engine.SlotDialect:
+		return a.probeDialect(b, functions)
+	case engine.SlotObserver:
+		return a.probeObserver(b)
+	}
+	return fmt.Errorf("slot %q has no probe", b.Slot)
+}
+
+func (a *Admission) probeFilter(b *Binding) error {
+	f, err := a.Language.InstantiateFilter(b.Manifest)
+	if err != nil {
+		return err
+	}
+	_, err = f.Filter(SampleRequest(), b.principal(), b.candidates())
+	return err
+}
+
+func (a *Admission) probeRouter(b *Binding) error {
+	r, err := a.Language.InstantiateRouter(b.Manifest)
+	if err != nil {
+		return err
+	}
+	_, err = r.Route(SampleRequest(), b.principal(), b.candidates())
+	return err
+}
+
+func (a *Admission) probeDialect(b *Binding, functions []Function) error {
+	d, err := a.Language.InstantiateDialect(b.Manifest)
+	if err != nil {
+		return err
+	}
+	if find(functions, "shape") != nil {
+		p := *b.principal()
+		p.Upstreams = nil // an upstream's dialect is tried whoever reaches it
+		for _, c := range observed(b.upstreams()) {
+			if _, err := Shape(d, SampleRequest(), &p, c); err != nil {
+				return err
+			}
+		}
+	}
+	for _, status := range []int{429, 0} {
+		body := []byte(`{"type":"error","error":{"type":"rate_limit_error","message":"This request would exceed your rate limit."}}`)
+		if _, err := d.NormalizeError(status, engine.Headers{{Name: "content-type", Value: "application/json"}}, body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Admission) probeObserver(b *Binding) error {
+	o, err := a.Language.InstantiateObservability(b.Manifest)
+	if err != nil {
+		return err
+	}
+	for i := range eventKinds {
+		ev, err := eventKinds[i].make(Value{})
+		if err == nil {
+			err = o.Observe(ev)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Binding) principal() *engine.Principal {
+	if b.Principal != nil {
+		return b.Principal
+	}
+	return SamplePrincipal()
+}
+
+// upstreams are those of the config that the binding is about.
+func (b *Binding) upstreams() []*engine.Upstream {
+	switch {
+	case len(b.Upstreams) > 0:
+		return b.Upstreams
+	case len(b.Manifest.Upstreams) > 0:
+		return b.Manifest.Upstreams
+	}
+	return SampleUpstreams()
+}
+
+// candidates are the upstreams that the principal reaches, or all where that is none.
+func (b *Binding) candidates() []engine.UpstreamCandidate {
+	var reached []*engine.Upstream
+	for _, u := range b.upstreams() {
+		if b.principal().MayUse(u.ID) {
+			reached = append(reached, u)
+		}
+	}
+	if len(reached) == 0 {
+		reached = b.upstreams()
+	}
+	return observed(reached)
+}
+
+// observed makes candidates of upstreams, as if each had served for a while.
+func observed(upstreams []*engine.Upstream) []engine.UpstreamCandidate {
+	out := make([]engine.UpstreamCandidate, len(upstreams))
+	for i, u := range upstreams {
+		out[i] = engine.UpstreamCandidate{Upstream: u, Vitals: sampleVitals(sampleNow)}
+	}
+	sortCandidates(out)
+	return out
+}
+
+func sortCandidates(c []engine.UpstreamCandidate) {
+	sort.Slice(c, func(i, j int) bool { return bytes.Compare(c[i].ID[:], c[j].ID[:]) < 0 })
+}
+
+// Shape runs one request through the pipeline of the engine to one upstream and returns what would be sent, unsigned by any credential.
+// The trace tells what was dropped. An error holds the dialect's own.
+func Shape(d engine.Dialect, r *engine.RequestContext, p *engine.Principal, to engine.UpstreamCandidate) (*Sent, error) {
+	first, err := engine.NewStrategy("first-pick", 1)
+	if err != nil {
+		return nil, err
+	}
+	slot := &engine.UpstreamSlot{Upstream: to.Upstream, Signers: noCredential{},
+		Dialect: &engine.DialectSlot{Dialect: d, Script: "probe", Meter: &engine.Meter{}}}
+	g := &engine.Generation{Upstreams: []*engine.UpstreamSlot{slot}, Strategy: first, Vitals: fixedVitals{to.Vitals}}
+	x := &engine.Exchange{Request: r, Principal: p, Dry: true}
+	r.Attempt = max(0, r.Attempt-1) // the pipeline counts it up
+	sent := &Sent{}
+	answer, err := g.Serve(context.Background(), x, engine.TransportFunc(func(_ context.Context,
+		s engine.Signed) (*engine.Response, error) {
+		sent.Signed = s
+		return &engine.Response{Status: 200, Body: io.NopCloser(bytes.NewReader(nil))}, nil
+	}))
+	if err != nil {
+		return nil, err
+	}
+	sent.Trace = x.Trace
+	return sent, answer.Body.Close()
+}
+
+// Sent is a request that was shaped and not dispatched.
+type Sent struct {
+	engine.Signed
+	Trace engine.RoutingTrace
+}
+
+type fixedVitals struct{ v *engine.Vitals }
+
+func (f fixedVitals) Vitals(*engine.Upstream, time.Time) *engine.Vitals { return f.v }
+
+// noCredential seals what it is given as it is.
+type noCredential struct{}
+
+func (noCredential) Build(context.Context, *engine.Upstream) (engine.Signer, error) {
+	return noCredential{}, nil
+}
+
+func (noCredential) Sign(_ context.Context, s engine.Shaped, seal *engine.SigningCapability) (engine.Signed, error) {
+	return seal.Seal(s)
+}
+
+func (noCredential) OnUnauthorized(context.Context, *engine.UpstreamError) engine.RetryDecision {
+	return engine.Fail
+}

@@ -1,0 +1,156 @@
+package starlark
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"sluice/engine"
+	"sluice/runtimes"
+
+	"go.starlark.net/resolve"
+	sky "go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// maxCompiled is how many compiled files are kept at least, beyond those in use.
+const maxCompiled = 512
+
+// maxResolveErrors caps how many errors of one file are told at once.
+const maxResolveErrors = 10
+
+// program is a compiled file. It is immutable and knows no config.
+type program struct {
+	*sky.Program
+	bound []binding
+}
+
+// binding is a name that a file gives a value at its top level.
+type binding struct {
+	name string
+	pos  syntax.Position
+}
+
+// programs keeps compiled files by path and content. A file that nobody asked for while maxCompiled others were is forgotten.
+type programs struct {
+	mu           sync.Mutex
+	young, older map[programKey]*program // guarded by mu
+}
+
+type programKey struct {
+	path string
+	hash [sha256.Size]byte
+}
+
+// compile returns the program of a file. The error is a *engine.ScriptError.
+func (p *programs) compile(path string, src []byte, predeclared func(string) bool) (*program, error) {
+	key := programKey{path, sha256.Sum256(src)}
+	if found := p.find(key); found != nil {
+		return found, nil
+	}
+	made, err := compile(path, src, predeclared)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keep(key, made)
+	return made, nil
+}
+
+func (p *programs) find(key programKey) *program {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if found := p.young[key]; found != nil {
+		return found
+	}
+	found := p.older[key]
+	if found != nil {
+		p.keep(key, found)
+	}
+	return found
+}
+
+// keep is called with mu held.
+func (p *programs) keep(key programKey, made *program) {
+	if p.young == nil || len(p.young) >= maxCompiled {
+		p.older, p.young = p.young, make(map[programKey]*program)
+	}
+	p.young[key] = made
+}
+
+func compile(path string, src []byte, predeclared func(string) bool) (*program, error) {
+	if len(src) > runtimes.MaxSource {
+		message := fmt.Sprintf("the file has %d bytes, want at most %d", len(src), runtimes.MaxSource)
+		return nil, &engine.ScriptError{File: path, Message: message}
+	}
+	options := &syntax.FileOptions{Set: true, TopLevelControl: true}
+	file, err := options.Parse(path, src, 0)
+	if err != nil {
+		return nil, sourceError(path, err)
+	}
+	bound := bindings(nil, file.Stmts)
+	compiled, err := sky.FileProgram(file, predeclared)
+	if err != nil {
+		return nil, sourceError(path, err)
+	}
+	return &program{compiled, bound}, nil
+}
+
+// bindings appends the names that statements of the top level bind, in the order of the file.
+func bindings(out []binding, stmts []syntax.Stmt) []binding {
+	for _, stmt := range stmts {
+		switch stmt := stmt.(type) {
+		case *syntax.DefStmt:
+			out = append(out, binding{stmt.Name.Name, stmt.Def})
+		case *syntax.AssignStmt:
+			out = boundBy(out, stmt.LHS)
+		case *syntax.IfStmt:
+			out = bindings(bindings(out, stmt.True), stmt.False)
+		case *syntax.ForStmt:
+			out = bindings(boundBy(out, stmt.Vars), stmt.Body)
+		}
+	}
+	return out
+}
+
+func boundBy(out []binding, target syntax.Expr) []binding {
+	switch x := target.(type) {
+	case *syntax.Ident:
+		return append(out, binding{x.Name, x.NamePos})
+	case *syntax.ParenExpr:
+		return boundBy(out, x.X)
+	case *syntax.TupleExpr:
+		for _, e := range x.List {
+			out = boundBy(out, e)
+		}
+	case *syntax.ListExpr:
+		for _, e := range x.List {
+			out = boundBy(out, e)
+		}
+	}
+	return out
+}
+
+// sourceError is an error of the parser or the resolver. The resolver tells of several at once: the first is the message, the others
+// follow on lines of their own with their places.
+func sourceError(path string, err error) *engine.ScriptError {
+	var parse syntax.Error
+	if errors.As(err, &parse) {
+		return at(parse.Pos, parse.Msg)
+	}
+	var list resolve.ErrorList
+	if !errors.As(err, &list) {
+		return &engine.ScriptError{File: path, Message: err.Error()}
+	}
+	lines := []string{list[0].Msg}
+	for _, e := range list[1:min(len(list), maxResolveErrors)] {
+		lines = append(lines, e.Error())
+	}
+	if more := len(list) - len(lines); more > 0 {
+		lines = append(lines, fmt.Sprintf("%s: and %d more", path, more))
+	}
+	return at(list[0].Pos, strings.Join(lines, "\n"))
+}

@@ -1,0 +1,74 @@
+package starlark
+
+import (
+	"errors"
+	"fmt"
+
+	"sluice/engine"
+
+	sky "go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// inScript reports whether a position is in a file, and not in a built-in function.
+func inScript(pos syntax.Position) bool { return pos.Line > 0 }
+
+// at is an error at a place of a file.
+func at(pos syntax.Position, message string) *engine.ScriptError {
+	return &engine.ScriptError{File: pos.Filename(), Line: int(pos.Line), Column: int(pos.Col), Message: message}
+}
+
+// scriptError gives an error of the interpreter its place: that of the innermost frame in a file. What a loaded file reports about
+// itself stays, with the stack that led to it.
+func (r *runner) scriptError(err error) *engine.ScriptError {
+	var inner *sky.EvalError
+	for e := err; errors.As(e, &inner); {
+		e = inner.Unwrap()
+	}
+	var own *engine.ScriptError
+	if inner == nil {
+		if errors.As(err, &own) {
+			return own
+		}
+		return &engine.ScriptError{File: r.file, Message: err.Error()}
+	}
+	out := &engine.ScriptError{File: r.file, Message: inner.Msg}
+	for _, frame := range inner.CallStack {
+		if inScript(frame.Pos) {
+			out.File, out.Line, out.Column = frame.Pos.Filename(), int(frame.Pos.Line), int(frame.Pos.Col)
+		}
+	}
+	if errors.As(inner, &own) {
+		*out = *own
+	}
+	out.Stack = stackOf(inner.CallStack)
+	if r.overrun != "" {
+		out.Message, out.Budget = r.message, r.overrun
+	}
+	return out
+}
+
+// stackOf lists the frames in files, innermost first.
+func stackOf(frames sky.CallStack) []string {
+	out := make([]string, 0, len(frames))
+	for i := range frames {
+		if f := frames.At(i); inScript(f.Pos) {
+			out = append(out, fmt.Sprintf("%s: in %s", f.Pos, f.Name))
+		}
+	}
+	return out
+}
+
+// handshakeFailed is a script whose hooks are not those of a plugin.
+func handshakeFailed(err *engine.ScriptError) error {
+	return &engine.RuntimeError{Variant: engine.RuntimeHandshakeFailed, Reason: err.Error(), Cause: err}
+}
+
+// reasonOf is the text of a failure without the name of its kind.
+func reasonOf(err error) string {
+	var script *engine.ScriptError
+	if errors.As(err, &script) {
+		return script.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,144 @@
+package starlark
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"sluice/engine"
+	"sluice/runtimes"
+
+	sky "go.starlark.net/starlark"
+)
+
+// script is a file whose top level has run. It is immutable.
+type script struct {
+	rt       *Runtime
+	path     string
+	program  *program
+	globals  sky.StringDict
+	files    []string // the script itself and what it loaded
+	budget   engine.Budget
+	log      func(file string, line int, message string)
+	patterns *runtimes.Patterns
+}
+
+// load compiles a script and runs its top level within the budget. The error is a *engine.RuntimeError.
+func (rt *Runtime) load(files fs.FS, name string, config *engine.Object, b engine.Budget,
+	log func(file string, line int, message string)) (*script, error) {
+	s := &script{rt: rt, path: name, budget: b, log: log, patterns: new(runtimes.Patterns)}
+	call := runtimes.Call{Hook: "the top level", Log: log, Patterns: s.patterns}
+	r := rt.begin(&call, name, b)
+	defer rt.end(r)
+	l := &loader{rt: rt, files: files, runner: r, modules: make(map[string]*module), predeclared: rt.scope(config)}
+	r.thread.Load = l.load
+	defer func() { r.thread.Load = nil }()
+	m, err := l.start(name)
+	if err != nil {
+		return nil, &engine.RuntimeError{Variant: engine.RuntimeLoadFailed, Reason: err.Error(), Cause: err}
+	}
+	s.program, s.globals, s.files = m.program, m.globals, l.opened
+	return s, nil
+}
+
+// scope is what every file of a script has predeclared.
+func (rt *Runtime) scope(config *engine.Object) sky.StringDict {
+	scope := make(sky.StringDict, len(rt.libraries)+1)
+	for name, v := range rt.libraries {
+		scope[name] = v
+	}
+	scope["config"] = lift(nil, runtimes.OfPlain(config))
+	return scope
+}
+
+// predeclares reports whether scope has a name, whatever the config.
+func (rt *Runtime) predeclares(name string) bool { return name == "config" || rt.libraries.Has(name) }
+
+// loader runs the top level of a script and of each file that it loads, once.
+type loader struct {
+	rt          *Runtime
+	files       fs.FS
+	runner      *runner
+	predeclared sky.StringDict
+	modules     map[string]*module // by path
+	opening     []string           // from the script to the file that is being opened
+	opened      []string           // in the order in which they were begun
+}
+
+type module struct {
+	program *program
+	globals sky.StringDict // frozen
+}
+
+// load serves the load statement.
+func (l *loader) load(_ *sky.Thread, name string) (sky.StringDict, error) {
+	if strings.ContainsRune(name, '\\') || !fs.ValidPath(name) || path.Ext(name) != ".star" {
+		return nil, fmt.Errorf("want a path below the scripts root that ends in .star, with slashes and without \"..\"")
+	}
+	m, err := l.open(name)
+	if err != nil {
+		return nil, err
+	}
+	return m.globals, nil
+}
+
+// start opens the script itself. The error is a *engine.ScriptError, which places a panic in the file that was being opened.
+func (l *loader) start(name string) (m *module, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = l.runner.trap(&engine.ScriptError{File: l.opening[len(l.opening)-1], Message: "the top level"}, p)
+		}
+	}()
+	if m, err = l.open(name); err != nil {
+		return nil, l.runner.scriptError(err)
+	}
+	return m, nil
+}
+
+// open returns the module of a file, opened before or now.
+func (l *loader) open(name string) (*module, error) {
+	if i := slices.Index(l.opening, name); i >= 0 {
+		return nil, fmt.Errorf("the files load each other: %s -> %s", strings.Join(l.opening[i:], " -> "), name)
+	}
+	if m := l.modules[name]; m != nil {
+		return m, nil
+	}
+	l.opening = append(l.opening, name)
+	m, err := l.run(name)
+	l.opening = l.opening[:len(l.opening)-1]
+	l.modules[name] = m
+	return m, err
+}
+
+func (l *loader) run(name string) (*module, error) {
+	src, err := fs.ReadFile(l.files, name)
+	if err != nil {
+		return nil, l.unreadable(name, err)
+	}
+	p, err := l.rt.programs.compile(name, src, l.rt.predeclares)
+	if err != nil {
+		return nil, err
+	}
+	l.opened = append(l.opened, name)
+	globals, err := p.Init(&l.runner.thread, l.predeclared)
+	globals.Freeze()
+	return &module{p, globals}, err
+}
+
+// unreadable says why a file cannot be read; where there is none, which one is meant perhaps.
+func (l *loader) unreadable(name string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("file %q cannot be read: %w", name, err)
+	}
+	var near []string
+	entries, _ := fs.ReadDir(l.files, path.Dir(name))
+	for _, e := range entries {
+		if path.Ext(e.Name()) == ".star" {
+			near = append(near, path.Join(path.Dir(name), e.Name()))
+		}
+	}
+	return fmt.Errorf("there is no file %q%s", name, runtimes.Suggest(name, near))
+}

@@ -1,0 +1,62 @@
+package starlark
+
+import (
+	"fmt"
+	"io/fs"
+
+	"sluice/engine"
+	"sluice/runtimes"
+
+	sky "go.starlark.net/starlark"
+)
+
+// Load compiles a script and runs its top level, for admission.
+func (rt *Runtime) Load(files fs.FS, path string, config *engine.Object, b engine.Budget) (runtimes.Module, error) {
+	s, err := rt.load(files, path, config, b, nil)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Functions lists what the file defines.
+func (s *script) Functions() []runtimes.Function {
+	var out []runtimes.Function
+	seen := make(map[string]bool)
+	for _, b := range s.program.bound {
+		f, ok := s.globals[b.name].(*sky.Function)
+		if !ok || seen[b.name] {
+			continue
+		}
+		seen[b.name] = true
+		out = append(out, runtimes.Function{Name: b.name, Params: f.NumParams(), Line: int(b.pos.Line), Column: int(b.pos.Col)})
+	}
+	return out
+}
+
+// Global returns a value of the top level.
+func (s *script) Global(name string) (runtimes.Value, bool) {
+	v, ok := s.globals[name]
+	if !ok {
+		return runtimes.Value{}, false
+	}
+	return lower(v), true
+}
+
+// Files are the script and what it loaded, in that order.
+func (s *script) Files() []string { return s.files }
+
+// Test runs a test_ function. The error is a *engine.ScriptError.
+func (s *script) Test(name string) error {
+	f, ok := s.globals[name].(*sky.Function)
+	if !ok {
+		return &engine.ScriptError{File: s.path, Message: fmt.Sprintf("defines no function %q", name)}
+	}
+	c := runtimes.Call{Hook: name, Now: runtimes.SampleNow(), Log: s.log, Patterns: s.patterns}
+	r := s.rt.begin(&c, s.path, s.budget)
+	defer s.rt.end(r)
+	c.Invoke = r.invoke
+	args := sky.Tuple{newObject(&c, runtimes.TypeT, &c)}
+	_, err := r.run(f, args[:min(len(args), f.NumParams())])
+	return err
+}

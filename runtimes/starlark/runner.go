@@ -1,0 +1,154 @@
+package starlark
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"sluice/engine"
+	"sluice/runtimes"
+
+	sky "go.starlark.net/starlark"
+)
+
+// slice is how many steps a script takes between two looks at the clock: some tens of microseconds.
+const slice = 1000
+
+// runner is a thread of the interpreter with its budget. It runs one call at a time and then the next; nothing of a call stays in it.
+type runner struct {
+	thread   sky.Thread
+	file     string           // of the script that runs
+	call     *runtimes.Call   // nil between calls
+	args     []runtimes.Value // a stack of the arguments of methods that are running
+	given    engine.Budget    // what a call has; 0 = no bound
+	budget   engine.Budget    // what this call has: given, or more
+	began    time.Time
+	overrun  string // the budget that ended the call, "" = none did
+	message  string // how it is told
+	panicked bool   // a panic went through: not to be used again
+
+	// Methods of r, made once: a method value costs an allocation.
+	positionFunc func() (string, int)
+	spendFunc    func(int64) error
+	extendFunc   func(int)
+}
+
+const runnerKey = "sluice"
+
+func (rt *Runtime) newRunner() *runner {
+	r := new(runner)
+	r.positionFunc, r.spendFunc, r.extendFunc = r.position, r.spend, r.extend
+	r.thread.SetLocal(runnerKey, r)
+	r.thread.OnMaxSteps = func(*sky.Thread) { r.look() }
+	r.thread.Print = func(_ *sky.Thread, message string) {
+		_, _ = rt.log.Call(r.call, nil, []runtimes.Value{runtimes.OfString(message)})
+	}
+	return r
+}
+
+// runnerOf returns the runner that a built-in function was called from.
+func runnerOf(thread *sky.Thread) *runner { return thread.Local(runnerKey).(*runner) }
+
+// begin readies a runner for a call of a script. The caller ends it with end.
+func (rt *Runtime) begin(c *runtimes.Call, file string, b engine.Budget) *runner {
+	r, _ := rt.idle.Get().(*runner)
+	if r == nil {
+		r = rt.newRunner()
+	}
+	c.Codec, c.Position, c.Spend, c.Extend = r, r.positionFunc, r.spendFunc, r.extendFunc
+	r.call, r.file, r.given, r.budget, r.began = c, file, b, b, time.Now()
+	r.thread.Steps = 0
+	r.until(slice)
+	return r
+}
+
+// end closes the call and keeps the runner for the next one, unless a panic went through it.
+func (rt *Runtime) end(r *runner) {
+	r.call.Close()
+	if r.panicked {
+		return
+	}
+	if r.overrun != "" {
+		r.thread.Uncancel()
+		r.overrun = ""
+	}
+	r.call = nil
+	rt.idle.Put(r)
+}
+
+// look ends the call if a budget is spent, and lets it go on to the next look otherwise.
+func (r *runner) look() {
+	steps := int64(r.thread.Steps)
+	switch {
+	case r.overrun != "":
+	case r.budget.Steps > 0 && steps >= r.budget.Steps:
+		r.stop("steps", runtimes.StepsOver(r.budget.Steps))
+	case r.budget.Time > 0 && time.Since(r.began) > r.budget.Time:
+		r.stop("time", runtimes.TimeOver(r.budget.Time))
+	}
+	r.until(steps + slice)
+}
+
+// until lets the script run until it has taken that many steps.
+func (r *runner) until(steps int64) {
+	if r.budget.Steps > 0 {
+		steps = min(steps, r.budget.Steps)
+	}
+	r.thread.SetMaxExecutionSteps(uint64(steps))
+}
+
+func (r *runner) stop(budget, message string) {
+	r.overrun, r.message = budget, message
+	r.thread.Cancel(message)
+}
+
+// spend adds the steps that a built-in function stands for.
+func (r *runner) spend(steps int64) error {
+	r.thread.Steps += uint64(steps)
+	if r.look(); r.overrun != "" {
+		return errors.New(r.message)
+	}
+	return nil
+}
+
+// extend adds what bytes of body earn. Of two bodies the larger one counts.
+func (r *runner) extend(bytes int) {
+	more := r.given.ForBody(bytes)
+	r.budget.Time, r.budget.Steps = max(r.budget.Time, more.Time), max(r.budget.Steps, more.Steps)
+}
+
+// position is where the script stands, seen from a built-in function. Outside of one the line is 0.
+func (r *runner) position() (string, int) {
+	for depth := range r.thread.CallStackDepth() {
+		if pos := r.thread.CallFrame(depth).Pos; inScript(pos) {
+			return pos.Filename(), int(pos.Line)
+		}
+	}
+	return r.file, 0
+}
+
+// run calls a function of a script. An error is a *engine.ScriptError, which places a panic at the function's definition.
+func (r *runner) run(f *sky.Function, args sky.Tuple) (v sky.Value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = r.trap(at(f.Position(), f.Name()), p)
+		}
+	}()
+	if v, err = sky.Call(&r.thread, f, args, nil); err != nil {
+		return nil, r.scriptError(err)
+	}
+	return v, nil
+}
+
+// trap is the error of a panic. where has its place, and what panicked as the message.
+func (r *runner) trap(where *engine.ScriptError, p any) *engine.ScriptError {
+	r.panicked = true
+	where.Message, where.Trap = fmt.Sprintf("%s panicked: %v", where.Message, p), true
+	return where
+}
+
+// invoke calls a function of a test without arguments. The error has no position.
+func (r *runner) invoke(f runtimes.Value) error {
+	_, err := sky.Call(&r.thread, f.Ref.(sky.Callable), nil, nil)
+	return err
+}

@@ -1,0 +1,124 @@
+package runtimes
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// TypeT is what a test_ function is called with. Its receiver is the *Call of the test. A check that does not hold is an error at the
+// line that made it.
+var TypeT = newType(Type{
+	Name: "t",
+	Doc:  "What a test_ function gets: checks, and builders that start from a sample and take any documented field.",
+	Methods: []Method{
+		{Name: "eq", Params: []Param{{Name: "a", Type: "any"}, {Name: "b", Type: "any"}},
+			Doc: "Both are equal, however deep.", Call: testEqual},
+		{Name: "ok", Params: []Param{{Name: "v", Type: "any"}, {Name: "message", Type: "string", Optional: true}},
+			Doc: "v is neither nothing nor false.", Call: testOK},
+		{Name: "fails", Params: []Param{{Name: "f", Type: "function"}, {Name: "text", Type: "string", Optional: true}},
+			Doc: "f, called without arguments, fails with a message that holds text.", Call: testFails},
+		builder("ctx", nil, func(c *Call, _ []Value, fields Value) (Value, error) {
+			made, err := NewCtx(c, fields)
+			return OfHost(TypeCtx, made), err
+		}),
+		builder("principal", nil, func(_ *Call, _ []Value, fields Value) (Value, error) {
+			made, err := NewPrincipal(fields)
+			return OfHost(TypePrincipal, made), err
+		}),
+		builder("candidate", sampleName("direct"), func(c *Call, args []Value, fields Value) (Value, error) {
+			made, err := newUpstream(TypeCandidate, c, nameOr(args[0], "direct"), fields)
+			return OfHost(TypeCandidate, made), err
+		}),
+		builder("upstream", sampleName("direct"), func(c *Call, args []Value, fields Value) (Value, error) {
+			made, err := newUpstream(TypeUpstream, c, nameOr(args[0], "direct"), fields)
+			return OfHost(TypeUpstream, made), err
+		}),
+		builder("request", []Param{{Name: "body", Type: "value", Optional: true}}, buildRequest),
+		builder("event", []Param{{Name: "kind", Type: "string", Optional: true}}, func(_ *Call, args []Value,
+			fields Value) (Value, error) {
+			made, err := NewEvent(nameOr(args[0], "request_finished"), fields)
+			if err != nil {
+				return Value{}, err
+			}
+			return OfEvent(made), nil
+		}),
+	},
+})
+
+// builder is a method of t that makes a host value.
+func builder(name string, params []Param, make func(c *Call, args []Value, fields Value) (Value, error)) Method {
+	return Method{Name: name, Params: params, Keywords: true, Result: name,
+		Doc: "A sample " + name + " with the fields that are given.",
+		Call: func(c *Call, _ any, args []Value) (Value, error) {
+			return make(c, args[:len(params)], args[len(params)])
+		}}
+}
+
+func sampleName(string) []Param { return []Param{{Name: "name", Type: "string", Optional: true}} }
+
+func nameOr(v Value, name string) string {
+	if v.Kind == String {
+		return v.Str
+	}
+	return name
+}
+
+func buildRequest(c *Call, args []Value, fields Value) (Value, error) {
+	ctx, err := NewCtx(c, Value{})
+	if err != nil {
+		return Value{}, err
+	}
+	r := NewRequest(ctx, sampleUpstream("direct"))
+	r.call, r.body.call, r.headers.call = c, c, c
+	if r.State, err = emptyMap(c); err != nil {
+		return Value{}, err
+	}
+	if args[0].Kind != Nil {
+		if err := TypeRequest.put(r, "body", args[0]); err != nil {
+			return Value{}, err
+		}
+	}
+	return OfHost(TypeRequest, r), build(TypeRequest, r, fields)
+}
+
+// emptyMap is a new mutable map of the language's own.
+func emptyMap(c *Call) (Value, error) {
+	if c.Codec == nil {
+		return Value{}, nil
+	}
+	return c.Codec.DecodeJSON([]byte("{}"))
+}
+
+func testOK(c *Call, _ any, args []Value) (Value, error) {
+	if v := args[0]; v.Kind != Nil && (v.Kind != Bool || v.Bool()) {
+		return Value{}, nil
+	}
+	if args[1].Kind == String {
+		return Value{}, fmt.Errorf("ok: %s", args[1].Str)
+	}
+	return Value{}, fmt.Errorf("ok: got %s", show(c, args[0]))
+}
+
+func testEqual(c *Call, _ any, args []Value) (Value, error) {
+	if equal(c, args[0], args[1]) {
+		return Value{}, nil
+	}
+	return Value{}, fmt.Errorf("eq: %s is not %s", showNested(c, args[0], 0), showNested(c, args[1], 0))
+}
+
+func testFails(c *Call, _ any, args []Value) (Value, error) {
+	if c.Invoke == nil {
+		return Value{}, errors.New("fails: functions can be called in tests alone")
+	}
+	err := c.Invoke(args[0])
+	switch {
+	case err == nil && args[1].Kind == String:
+		return Value{}, fmt.Errorf("fails: the function returned, want an error with %q", args[1].Str)
+	case err == nil:
+		return Value{}, errors.New("fails: the function returned, want an error")
+	case args[1].Kind == String && !strings.Contains(err.Error(), args[1].Str):
+		return Value{}, fmt.Errorf("fails: the error is %q, want one with %q", err.Error(), args[1].Str)
+	}
+	return Value{}, nil
+}

@@ -1,0 +1,37 @@
+-- Matches an upstream's label against the principal's claim of the same name. An upstream without the label serves everybody; a labelled
+-- one serves those who claim its value.
+--
+-- config: name  the label and the claim, default "tier"; the claim may be one value or a list
+plugin = { name = "tier", version = "1.0.0", description = "upstreams whose label the principal claims" }
+
+local function claims(principal, name, value)
+  local claim = principal.claims[name]
+  if claim == nil then return false end
+  if type(claim) == "string" then return claim == value end
+  for _, one in ipairs(claim) do
+    if one == value then return true end
+  end
+  return false
+end
+
+function drop(ctx, principal, candidate)
+  local name = config.name or "tier"
+  local label = candidate.labels[name]
+  if label ~= nil and not claims(principal, name, label) then
+    return name .. " " .. label .. " is not among the principal's"
+  end
+end
+
+function test_a_label_wants_its_claim(t)
+  local gold, plain = t:candidate("gold", { labels = { tier = "gold" } }), t:candidate("plain", { labels = {} })
+  local silver = t:principal({ claims = { tier = "silver" } })
+  t:eq(drop(t:ctx(), silver, gold), "tier gold is not among the principal's")
+  t:eq(drop(t:ctx(), silver, plain), nil)
+  t:eq(drop(t:ctx(), t:principal({ claims = { tier = "gold" } }), gold), nil)
+end
+
+function test_a_claim_may_be_a_list(t)
+  local gold = t:candidate("gold", { labels = { tier = "gold" } })
+  t:eq(drop(t:ctx(), t:principal({ claims = { tier = { "gold", "silver" } } }), gold), nil)
+  t:ok(drop(t:ctx(), t:principal({ claims = {} }), gold))
+end
