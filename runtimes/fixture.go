@@ -33,7 +33,7 @@ import (
 // The input has the hook's arguments by name, each as the builders of t take it; what is left out is the sample's. A candidate may be
 // just a name, and a drop may be given one candidate instead of candidates.
 //
-// want.json holds the parts of the result that matter: keep (names), reason, reasons ({name: text}) and deny of a filter; the reason or
+// want.json holds the parts of the result that matter: keep (names or ids, in any order), reason, reasons ({name: text}) and deny of a filter; the reason or
 // null of a drop of one candidate; upstream (the name) of route; method, url, headers (those that matter, null = absent), body (text =
 // byte for byte, otherwise as JSON) and recorded of shape; null, or status and body, of normalize_error; log (the lines) of any hook.
 //

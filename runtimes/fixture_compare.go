@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"sluice/engine"
@@ -27,6 +28,8 @@ func (r *fixtureRun) compare(got any) error {
 		g, _ := result.Lookup(key)
 		var err error
 		switch key {
+		case "keep":
+			err = r.same(key, r.asSet(g), r.asSet(w))
 		case "headers":
 			err = r.sameHeaders(g, w)
 		case "body":
@@ -46,6 +49,23 @@ func (r *fixtureRun) same(what string, got, want any) error {
 		return nil
 	}
 	return fmt.Errorf("%s is %s, want %s", what, showNested(r.call, OfPlain(got), 0), showNested(r.call, OfPlain(want), 0))
+}
+
+// asSet puts the kept ones, by name or by id, in the order of their names: what is kept is a set.
+func (r *fixtureRun) asSet(v any) any {
+	list, ok := v.([]any)
+	if !ok {
+		return v
+	}
+	names := make([]any, len(list))
+	for i, one := range list {
+		names[i] = one
+		if name, ok := r.names[fmt.Sprint(one)]; ok {
+			names[i] = name
+		}
+	}
+	slices.SortFunc(names, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	return names
 }
 
 func (r *fixtureRun) sameHeaders(got, want any) error {

@@ -13,7 +13,8 @@ type fixtureRun struct {
 	*Fixture
 	lang     Language
 	manifest *engine.PluginManifest
-	call     *Call // of the builders
+	call     *Call             // of the builders
+	names    map[string]string // of the candidates, by id
 	log      []any
 }
 
@@ -148,7 +149,9 @@ func (r *fixtureRun) decision(out engine.FilterOutput, candidates []engine.Upstr
 		return o
 	}
 	keep := []any{}
+	r.names = make(map[string]string, len(candidates))
 	for i := range candidates {
+		r.names[candidates[i].ID.String()] = candidates[i].Name
 		if holds(out.KeptUpstreamIDs, candidates[i].ID) {
 			keep = append(keep, candidates[i].Name)
 		}

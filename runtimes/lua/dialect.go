@@ -31,7 +31,8 @@ func (rt *Runtime) InstantiateDialect(m *engine.PluginManifest) (engine.Dialect,
 }
 
 // Shape lets the script edit the request. An error is a *engine.DialectError.
-func (d *dialect) Shape(ctx *engine.RequestContext, u *engine.Upstream, p *engine.Principal, b *engine.ShapedRequestBuilder) (engine.Shaped, error) {
+func (d *dialect) Shape(ctx *engine.RequestContext, u *engine.Upstream, p *engine.Principal,
+	b *engine.ShapedRequestBuilder) (engine.Shaped, error) {
 	if d.shape == nil {
 		return b.Build(engine.DraftOf(ctx, u))
 	}
@@ -43,8 +44,8 @@ func (d *dialect) Shape(ctx *engine.RequestContext, u *engine.Upstream, p *engin
 	c.meter.extend(len(ctx.Body))
 	request := runtimes.NewRequest(&c.Call, u)
 	request.State = lower(c.L.CreateTable(0, 0))
-	upstream := runtimes.OfHost(runtimes.TypeUpstream, runtimes.NewUpstream(&c.Call, u))
-	v, err := c.run(d.shape, c.ctxValue(), c.newHost(&c.Call, upstream), c.principalValue(p), c.newHost(&c.Call, runtimes.OfHost(runtimes.TypeRequest, request)))
+	v, err := c.run(d.shape, c.ctxValue(), c.newHost(&c.Call, runtimes.OfHost(runtimes.TypeUpstream, runtimes.NewUpstream(&c.Call, u))),
+		c.principalValue(p), c.newHost(&c.Call, runtimes.OfHost(runtimes.TypeRequest, request)))
 	if err != nil {
 		return engine.Shaped{}, dialectError(err)
 	}
