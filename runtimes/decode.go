@@ -121,7 +121,7 @@ func candidateAt(hook string, v Value, candidates []engine.UpstreamCandidate) (i
 		}
 		return 0, invalid(engine.OutputUnknown, "%s returned %s, want a candidate of this request", hook, describe(v))
 	case v.Kind == Host:
-		if c, ok := v.Ref.(*Candidate); ok {
+		if c, ok := v.Ref.(*Candidate); ok && c.UpstreamCandidate != nil {
 			i := search(c.ID, candidates)
 			if i < len(candidates) && &candidates[i] == c.UpstreamCandidate {
 				return i, nil
