@@ -1,0 +1,394 @@
+package reload_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/engine"
+	"sluice/engine/reload"
+)
+
+func TestEveryWayToChangeAFileMakesTheNewVersionLive(t *testing.T) {
+	t.Parallel()
+	type step func(r *rig)
+	plain := func(r *rig) { r.write("scripts/a.star", "old") }
+	f := func(name string, before, change step) {
+		t.Helper()
+		for how, o := range map[string]reload.Options{"events": {}, "poll": {PollOnly: true, Poll: 10 * time.Millisecond}} {
+			t.Run(name+" by "+how, func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t)
+				before(r)
+				r.start(o, "a.star")
+				r.untilLive("a.star", "old")
+				change(r)
+				r.untilLive("a.star", "new")
+			})
+		}
+	}
+	f("written in place", plain, func(r *rig) { r.write("scripts/a.star", "new") })
+	f("renamed over", plain, func(r *rig) { r.replace("scripts/a.star", "new") })
+	f("unlinked, created, written", plain, func(r *rig) {
+		r.remove("scripts/a.star")
+		r.write("scripts/a.star", "new")
+	})
+	f("moved aside, created, written", plain, func(r *rig) {
+		r.rename("scripts/a.star", "scripts/a.star~")
+		r.write("scripts/a.star", "new")
+	})
+	f("the file behind a link, in a directory elsewhere", func(r *rig) {
+		r.mkdir("elsewhere")
+		r.write("elsewhere/a", "old")
+		r.symlink(r.path("elsewhere/a"), "scripts/a.star")
+	}, func(r *rig) { r.replace("elsewhere/a", "new") })
+	f("another link", func(r *rig) {
+		r.write("one", "old")
+		r.write("two", "new")
+		r.symlink("../one", "scripts/a.star")
+	}, func(r *rig) {
+		r.symlink("../two", "link")
+		r.rename("link", "scripts/a.star")
+	})
+	f("a config map", func(r *rig) {
+		r.mkdir("scripts/..v1")
+		r.write("scripts/..v1/a.star", "old")
+		r.symlink("..v1", "scripts/..data")
+		r.symlink("..data/a.star", "scripts/a.star")
+	}, func(r *rig) {
+		r.mkdir("scripts/..v2")
+		r.write("scripts/..v2/a.star", "new")
+		r.symlink("..v2", "scripts/..data_tmp")
+		r.rename("scripts/..data_tmp", "scripts/..data")
+		r.must(os.RemoveAll(r.path("scripts/..v1")))
+	})
+	f("a root that is a link to a release", func(r *rig) {
+		r.remove("scripts")
+		r.mkdir("r1")
+		r.mkdir("r2")
+		r.write("r1/a.star", "old")
+		r.write("r2/a.star", "new")
+		r.symlink("r1", "scripts")
+	}, func(r *rig) {
+		r.remove("scripts")
+		r.symlink("r2", "scripts")
+	})
+	f("a root that is moved away and made anew", plain, func(r *rig) {
+		r.rename("scripts", "gone")
+		r.mkdir("scripts")
+		r.write("scripts/a.star", "new")
+	})
+}
+
+func TestANewDirectoryWithAFileAtOnceIsFound(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("scripts/a.star", "old")
+	r.start(reload.Options{}, "a.star")
+	r.replace("scripts/a.star", "load lib/deep/x.star")
+	if n := r.untilNews(reload.Kept, "a.star"); n.Err.Error() != "a.star:1:1: no lib/deep/x.star" {
+		t.Errorf("news %q", n)
+	}
+	r.mkdir("scripts/lib/deep")
+	r.write("scripts/lib/deep/x.star", "x")
+	r.untilLive("a.star", "load lib/deep/x.star+x")
+	r.write("scripts/lib/deep/x.star", "y")
+	r.untilLive("a.star", "load lib/deep/x.star+y")
+}
+
+func TestAnotherFileGoesLiveWhileOneIsWrittenWithoutEnd(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("scripts/a.star", "old")
+	r.write("scripts/b.star", "old")
+	r.start(reload.Options{}, "a.star", "b.star")
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				os.WriteFile(r.path("scripts/a.star"), []byte(strconv.Itoa(i)), 0o644)
+			}
+		}
+	}()
+	r.replace("scripts/b.star", "new")
+	r.untilLive("b.star", "new")
+	close(stop)
+	<-done
+}
+
+func TestADeletedFileServesUntilTheConfigStopsNamingIt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("scripts/a.star", "a")
+	r.write("scripts/b.star", "b")
+	r.start(reload.Options{}, "a.star", "b.star")
+	r.remove("scripts/a.star")
+	r.untilNews(reload.Deleted, "a.star")
+	if got := r.live("a.star"); got != "a" {
+		t.Errorf("serves %q, want %q", got, "a")
+	}
+	if s := r.loop.Status().Scripts[0]; !s.Deleted || len(s.Errors) != 1 || s.Version.Path != "a.star" {
+		t.Errorf("status %+v", s)
+	}
+	r.config("b.star")
+	r.until("a.star is gone", func() bool { return len(r.loop.Status().Scripts) == 1 })
+	r.write("scripts/a.star", "a")
+	r.config("a.star", "b.star")
+	r.untilLive("a.star", "a")
+}
+
+func TestABrokenEditKeepsItsVersionWhileAGoodOneGoesLive(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("scripts/a.star", "a1")
+	r.write("scripts/b.lua", "b1")
+	r.start(reload.Options{}, "a.star", "b.lua")
+	r.write("scripts/a.star", "fine\nBROKEN")
+	r.write("scripts/b.lua", "b2")
+	r.untilLive("b.lua", "b2")
+	n := r.untilNews(reload.Kept, "a.star")
+	if n.Err.Error() != "a.star:2:1: broken" || r.live("a.star") != "a1" {
+		t.Errorf("news %q, live %q", n, r.live("a.star"))
+	}
+	s := r.loop.Status()
+	if e := s.Scripts[0].Errors; len(e) != 1 || e[0].Line != 2 || e[0].File != "a.star" || s.Failed == 0 {
+		t.Errorf("status %+v", s)
+	}
+	r.write("scripts/b.lua", "b3")
+	r.untilLive("b.lua", "b3")
+	if n := r.count("a.star"); n != 2 {
+		t.Errorf("a.star was admitted %d times, want 2: what failed is not tried again", n)
+	}
+	r.write("scripts/a.star", "a1")
+	r.untilNews(reload.Live, "a.star")
+	if s := r.loop.Status(); len(s.Scripts[0].Errors) != 0 || r.count("a.star") != 2 {
+		t.Errorf("the text that serves is back: status %+v, admitted %d times", s, r.count("a.star"))
+	}
+}
+
+func TestALibraryReloadsTheScriptsThatLoadIt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.mkdir("scripts/lib")
+	r.write("scripts/lib/x.star", "x1")
+	r.write("scripts/a.star", "load lib/x.star")
+	r.write("scripts/b.star", "load lib/x.star")
+	r.write("scripts/c.star", "c")
+	r.start(reload.Options{}, "a.star", "b.star", "c.star")
+	r.replace("scripts/lib/x.star", "x2")
+	r.untilLive("a.star", "load lib/x.star+x2")
+	r.untilLive("b.star", "load lib/x.star+x2")
+	r.replace("scripts/lib/x.star", "BROKEN")
+	r.untilNews(reload.Kept, "a.star")
+	r.untilNews(reload.Kept, "b.star")
+	if o, err := r.loop.Reload(t.Context()); err != nil || errorText(o.Err) != "lib/x.star:1:1: broken" {
+		t.Errorf("Reload says %v, %v, want the error once", o.Err, err)
+	}
+	if r.live("a.star") != "load lib/x.star+x2" || r.count("a.star") != 4 || r.count("c.star") != 1 {
+		t.Errorf("live %q, a admitted %d times, c %d", r.live("a.star"), r.count("a.star"), r.count("c.star"))
+	}
+}
+
+func TestLostEventsAreMadeUpForByReading(t *testing.T) {
+	t.Parallel()
+	limit, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue, err := strconv.Atoi(strings.TrimSpace(string(limit)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t)
+	r.write("scripts/a.star", "old")
+	r.write("scripts/b.star", "old")
+	r.write("scripts/x.star", "")
+	r.start(reload.Options{}, "a.star", "b.star")
+	building, goOn := make(chan struct{}), make(chan struct{})
+	r.mu.Lock()
+	r.before = func(*reload.Input) {
+		close(building)
+		r.mu.Lock()
+		r.before = nil
+		r.mu.Unlock()
+		<-goOn
+	}
+	r.mu.Unlock()
+	r.replace("scripts/b.star", "new")
+	<-building
+	for range queue/4 + 2000 { // a rename is two events; nobody reads them meanwhile
+		r.rename("scripts/x.star", "scripts/y.star")
+		r.rename("scripts/y.star", "scripts/x.star")
+	}
+	r.replace("scripts/a.star", "new")
+	close(goOn)
+	r.untilLive("a.star", "new")
+}
+
+func TestABrokenConfigStopsNoScript(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("scripts/a.star", "a1")
+	r.write("scripts/b.star", "b1")
+	r.start(reload.Options{}, "a.star")
+	r.replace("conf", "nonsense\n")
+	r.untilNews(reload.Refused, r.path("conf"))
+	if s := r.loop.Status(); s.Refused == nil || r.live("a.star") != "a1" || r.built() != 2 {
+		t.Errorf("status %+v, %d builds, want 2: what serves is not built again", s, r.built())
+	}
+	r.replace("scripts/a.star", "a2")
+	r.untilLive("a.star", "a2")
+	r.replace("scripts/a.star", "BROKEN")
+	r.untilNews(reload.Kept, "a.star")
+	r.config("a.star", "c.star")
+	if n := r.untilNews(reload.Refused, r.path("conf")); !strings.Contains(n.String(), "c.star: no such file") {
+		t.Errorf("news %q", n)
+	}
+	r.write("scripts/c.star", "c")
+	r.untilLive("c.star", "c")
+	r.untilNews(reload.Live, r.path("conf"))
+	if got := r.live("a.star"); got != "a2" {
+		t.Errorf("a.star is %q, want its last good version", got)
+	}
+	r.config("b.star")
+	r.untilNews(reload.Live, r.path("conf"))
+	if s := r.loop.Status(); s.Refused != nil || len(s.Scripts) != 1 || r.live("b.star") != "b1" {
+		t.Errorf("status %+v", s)
+	}
+}
+
+func TestAConfigThatIsRemovedStaysInForce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("scripts/a.star", "a1")
+	r.start(reload.Options{}, "a.star")
+	r.remove("conf")
+	r.untilNews(reload.Refused, r.path("conf"))
+	r.replace("scripts/a.star", "a2")
+	r.untilLive("a.star", "a2")
+	r.config("a.star")
+	r.until("the config is back", func() bool { return r.loop.Status().Refused == nil })
+}
+
+func TestARotatedSecretIsReadAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.mkdir("run/..1")
+	r.write("run/..1/key", "k1")
+	r.write("scripts/a.star", "a1")
+	r.symlink("..1", "run/..data")
+	r.symlink("..data/key", "run/key")
+	conf := "scripts " + r.path("scripts") + "\nsecret " + r.path("run/key") + "\nuse a.star\n"
+	r.replace("conf", conf)
+	r.must(r.tryStart(reload.Options{}))
+	rotate := func(n string) {
+		r.mkdir("run/.." + n)
+		r.write("run/.."+n+"/key", "k"+n)
+		r.symlink(".."+n, "run/..tmp")
+		r.rename("run/..tmp", "run/..data")
+	}
+	rotate("2")
+	r.untilLive(r.path("run/key"), "k2")
+	r.replace("conf", "nonsense")
+	r.untilNews(reload.Refused, r.path("conf"))
+	rotate("3")
+	r.untilLive(r.path("run/key"), "k3")
+	r.replace("conf", conf)
+	r.untilNews(reload.Live, r.path("conf"))
+	r.remove("run/key")
+	r.untilNews(reload.Refused, r.path("conf"))
+	r.replace("scripts/a.star", "a2")
+	r.untilLive("a.star", "a2")
+	if got := r.live(r.path("run/key")); got != "k3" {
+		t.Errorf("the secret is %q, want the one before", got)
+	}
+	r.write("run/key", "k4")
+	r.untilLive(r.path("run/key"), "k4")
+}
+
+func TestAnOlderBuildNeverReplacesANewerOne(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("scripts/a.star", "old")
+	r.start(reload.Options{}, "a.star")
+	closed := make(chan uint64, 8)
+	r.mu.Lock()
+	r.before = func(in *reload.Input) {
+		if in.Number < 50 {
+			r.world.Publish(&engine.Generation{Number: 50})
+		}
+		closed <- in.Number
+	}
+	r.mu.Unlock()
+	r.replace("scripts/a.star", "new")
+	r.untilLive("a.star", "new")
+	if first, second := <-closed, <-closed; first != 2 || second != 51 {
+		t.Errorf("built %d, then %d, want 2 and, above the one that came between, 51", first, second)
+	}
+	if got := r.loop.Status().Generation; got != 51 {
+		t.Errorf("generation %d, want 51", got)
+	}
+}
+
+func TestOneChangeIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("scripts/a.star", "a1")
+	r.start(reload.Options{PollOnly: true, Poll: time.Millisecond}, "a.star")
+	r.untilNews(reload.Live, "a.star")
+	r.write("scripts/a.star", "BROKEN")
+	r.untilNews(reload.Kept, "a.star")
+	r.replace("conf", "nonsense")
+	r.untilNews(reload.Refused, r.path("conf"))
+	built := r.built()
+	for range 3 {
+		if _, err := r.loop.Reload(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.news) > 0 {
+		t.Errorf("more news: %v", r.news)
+	}
+	if n := r.builds - built; n != 6 {
+		t.Errorf("%d builds for 3 rounds under a broken config, want 6: polls build nothing", n)
+	}
+}
+
+func TestABuildThatPanicsIsAnError(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("scripts/a.star", "a1")
+	r.start(reload.Options{}, "a.star")
+	r.mu.Lock()
+	r.before = func(in *reload.Input) {
+		if strings.Contains(string(in.Config), "secret") {
+			panic("oh")
+		}
+	}
+	r.mu.Unlock()
+	r.replace("conf", "secret x\n")
+	if n := r.untilNews(reload.Refused, r.path("conf")); !strings.Contains(n.String(), "build: panic: oh") {
+		t.Errorf("news %q", n)
+	}
+	r.replace("scripts/a.star", "a2")
+	r.untilLive("a.star", "a2")
+	r.mu.Lock()
+	r.before = func(*reload.Input) { panic("at anything") }
+	r.mu.Unlock()
+	r.config("a.star")
+	r.until("the config is tried again", func() bool { return strings.Contains(fmt.Sprint(r.loop.Status().Refused), "anything") })
+	before := r.built()
+	if _, err := r.loop.Reload(t.Context()); err != nil || r.built() != before+1 {
+		t.Errorf("%d builds of the same files, %v, want 1", r.built()-before, err)
+	}
+}

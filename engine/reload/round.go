@@ -1,0 +1,175 @@
+package reload
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"sluice/engine"
+)
+
+// round tries what is on disk. If that cannot serve, it tries the newest scripts under the config that does, so that one broken file
+// stops no other. With retry it builds in any case, and repeats what failed.
+func (l *Loop) round(retry bool) Outcome {
+	read, err := l.attempt(nil, retry)
+	if err != nil && l.served != nil { // at the start there is nothing to fall back to, and the error goes to the caller
+		config := source{path: l.config}
+		if l.refused == nil || l.refused.Error() != err.Error() || l.tried[config] != read[config] {
+			l.news = append(l.news, News{State: Refused, Path: cmp.Or(l.options.Config, "the config"), Err: err})
+		}
+		l.fallBack(retry)
+	}
+	l.tried, l.refused = read, err
+	for k := range l.served {
+		l.tried[k] = l.disk.sum(k)
+	}
+	l.disk.keep(l.tried, l.served)
+	l.save()
+	standing := l.standing()
+	l.count(standing == nil)
+	return Outcome{l.counts.Load().generation, l.tell(), standing}
+}
+
+// attempt builds and publishes. Files in pins read as they did before. It returns what the build read.
+func (l *Loop) attempt(pins map[string]*file, retry bool) (basis, error) {
+	for {
+		in := &Input{Number: l.next(), Scripts: l.scripts.Begin(retry), disk: l.disk, pins: pins, read: basis{}, kept: map[string]*file{}}
+		g, err := in.build(l.options.Config, l.options.Build)
+		if err != nil {
+			return in.read, err
+		}
+		if l.options.World.Publish(g) {
+			l.published(in)
+			return in.read, nil
+		}
+		g.Release() // a newer one was published meanwhile: this one is built on what was
+	}
+}
+
+// next is the number above the one that serves.
+func (l *Loop) next() uint64 {
+	g := l.options.World.Lease()
+	if g == nil {
+		return 1
+	}
+	defer g.Release()
+	return g.Number + 1
+}
+
+func (l *Loop) published(in *Input) {
+	l.news = append(l.news, in.Scripts.News()...)
+	in.Scripts.Commit()
+	for _, name := range slices.Sorted(maps.Keys(in.kept)) {
+		f := l.good[name]
+		mended := name == l.config && l.refused != nil && in.pins == nil
+		if f != nil && (mended || f.sum != in.kept[name].sum) {
+			l.news = append(l.news, News{State: Live, Path: l.given(name)})
+		}
+	}
+	l.served, l.good = in.read, in.kept
+	c := *l.counts.Load()
+	c.generation, c.since = in.Number, time.Now()
+	l.counts.Store(&c)
+}
+
+// given is the path of a file as people know it.
+func (l *Loop) given(name string) string {
+	if name == l.config {
+		return l.options.Config
+	}
+	return name
+}
+
+// build runs b. A panic in it is an error: what serves must go on serving.
+func (in *Input) build(config string, b Build) (g *engine.Generation, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("build: panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	if config != "" {
+		if in.Config, err = in.ReadFile(config); err != nil {
+			return nil, fmt.Errorf("read the config: %w", err)
+		}
+	}
+	if g, err = b(in); err == nil && g.Number != in.Number {
+		return nil, fmt.Errorf("build: generation %d, want %d", g.Number, in.Number)
+	}
+	return g, err
+}
+
+// fallBack tries the scripts on disk with the last good config, then with all its files as they were, too.
+func (l *Loop) fallBack(retry bool) {
+	for _, pins := range []map[string]*file{{l.config: l.good[l.config]}, l.good} {
+		if !l.pinned(pins) {
+			continue
+		}
+		if !retry && l.serves(pins) {
+			return
+		}
+		if _, err := l.attempt(pins, retry); err == nil {
+			return
+		}
+	}
+}
+
+// pinned reports whether pins read differently from what is on disk.
+func (l *Loop) pinned(pins map[string]*file) bool {
+	for name, f := range pins {
+		if f != nil && f.sum != l.disk.sum(source{path: name}) {
+			return true
+		}
+	}
+	return false
+}
+
+// serves reports whether a build with pins would be the one that serves.
+func (l *Loop) serves(pins map[string]*file) bool {
+	for k, sum := range l.served {
+		now := l.disk.sum(k)
+		if f := pins[k.path]; f != nil && !k.tree {
+			now = f.sum
+		}
+		if now != sum {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *Loop) save() {
+	if l.options.Data != nil && l.served != nil {
+		l.trouble("save", l.options.Data.SaveScripts(l.scripts))
+	}
+}
+
+// standing joins all that is on disk and does not serve. What breaks several scripts is in it once.
+func (l *Loop) standing() error {
+	all := []error{l.refused}
+	seen := map[string]bool{}
+	for _, s := range l.scripts.Status() {
+		for _, err := range s.Errors {
+			if !seen[err.Error()] {
+				all = append(all, err)
+			}
+			seen[err.Error()] = true
+		}
+	}
+	return errors.Join(all...)
+}
+
+func (l *Loop) count(ok bool) {
+	c := *l.counts.Load()
+	c.refused = l.refused
+	if ok {
+		c.ok++
+		c.lastOK = time.Now()
+	} else {
+		c.failed++
+	}
+	l.counts.Store(&c)
+}

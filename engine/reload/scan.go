@@ -1,0 +1,163 @@
+package reload
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"sluice/engine"
+)
+
+// maxEntries bounds a walk, in directory entries: a root that holds more is not a scripts root.
+const maxEntries = 10000
+
+// maxFile bounds a config, secret or certificate file, in bytes.
+const maxFile = 16 << 20
+
+// Scan copies every .star and .lua file below root. It follows links to files and to directories; names that begin with a dot are not
+// scripts, but links may lead through them.
+func Scan(root string) (*Snapshot, error) {
+	s := scan(root, &Snapshot{}, func(string, string) {})
+	if s.err != nil {
+		return nil, s.err
+	}
+	return s, nil
+}
+
+// scan shares the bytes that are the same as in old. A root that cannot be read gives err.
+func scan(root string, old *Snapshot, enter enter) *Snapshot {
+	w := &walk{old: old, snap: &Snapshot{files: map[string]*file{}}, enter: enter}
+	real, err := trace(root, enter)
+	if err == nil {
+		err = w.dir(real, ".", nil)
+	}
+	if err != nil {
+		return &Snapshot{err: fmt.Errorf("read the scripts in %q: %w", root, err)}
+	}
+	return w.snap.seal()
+}
+
+type walk struct {
+	old, snap *Snapshot
+	enter     enter
+	buf       bytes.Buffer
+	entries   int
+}
+
+// dir walks one directory. above are the real paths of those it was reached through: a link to one of them leads in a circle.
+func (w *walk) dir(real, name string, above []string) error {
+	if slices.Contains(above, real) {
+		return nil
+	}
+	w.enter(real, "")
+	list, err := os.ReadDir(real)
+	if err != nil {
+		if name == "." {
+			return err
+		}
+		w.snap.files[name] = failed(real, err)
+		return nil
+	}
+	if w.entries += len(list); w.entries > maxEntries {
+		return fmt.Errorf("more than %d files, want a directory of scripts", maxEntries)
+	}
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if err := w.entry(filepath.Join(real, e.Name()), path.Join(name, e.Name()), e.Type(), append(above, real)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walk) entry(real, name string, mode fs.FileMode, above []string) error {
+	if mode&fs.ModeSymlink != 0 {
+		to, err := trace(real, w.enter)
+		if err != nil {
+			return nil // it leads nowhere yet; where it should lead is watched
+		}
+		info, err := os.Lstat(to)
+		if err != nil {
+			return nil
+		}
+		real, mode = to, info.Mode().Type()
+	}
+	switch {
+	case mode.IsDir():
+		return w.dir(real, name, above)
+	case mode.IsRegular() && isScript(name):
+		w.file(real, name)
+	}
+	return nil
+}
+
+func (w *walk) file(real, name string) {
+	f := slurp(real, MaxScript, &w.buf, w.old.files[name])
+	if errors.Is(f.err, errTooLarge) {
+		f = failed(real, &engine.ScriptError{
+			File: name, Message: fmt.Sprintf("the file is too large, want at most %d bytes (256 KiB)", MaxScript)})
+	}
+	if !f.missing() {
+		w.snap.files[name] = f
+	}
+}
+
+func isScript(name string) bool {
+	ext := path.Ext(name)
+	return ext == ".star" || ext == ".lua"
+}
+
+var errTooLarge = errors.New("the file is too large")
+
+// slurp reads one file. Where the bytes are those of old it keeps old's.
+func slurp(real string, limit int64, buf *bytes.Buffer, old *file) *file {
+	in, err := os.Open(real)
+	if errors.Is(err, fs.ErrNotExist) {
+		return missing
+	}
+	if err != nil {
+		return failed(real, err)
+	}
+	defer in.Close()
+	buf.Reset()
+	switch _, err := buf.ReadFrom(io.LimitReader(in, limit+1)); {
+	case err != nil:
+		return failed(real, err)
+	case int64(buf.Len()) > limit:
+		return failed(real, errTooLarge)
+	case old != nil && old.err == nil && bytes.Equal(old.data, buf.Bytes()):
+		return &file{data: old.data, sum: old.sum, real: real}
+	}
+	return &file{data: bytes.Clone(buf.Bytes()), sum: sha256.Sum256(buf.Bytes()), real: real}
+}
+
+func failed(real string, err error) *file {
+	return &file{err: err, sum: sha256.Sum256([]byte(err.Error())), real: real}
+}
+
+// readFile reads a file that the config names, an absolute path. What is no regular file, a pipe for example, is read once.
+func readFile(name string, old *file, enter enter) *file {
+	real, err := trace(name, enter)
+	if err != nil {
+		real = name
+	}
+	info, err := os.Stat(name)
+	if err == nil && old != nil && !info.Mode().IsRegular() {
+		return old
+	}
+	f := slurp(name, maxFile, new(bytes.Buffer), old)
+	if !f.missing() {
+		f.real = real
+	}
+	return f
+}

@@ -1,0 +1,54 @@
+package reload
+
+import (
+	"maps"
+	"time"
+)
+
+const (
+	// still is how long a file that was written must stand still.
+	still = 25 * time.Millisecond
+	// grace is how long a file that appeared whole must stay untouched: an editor that creates a file writes to it within that time.
+	grace = 3 * time.Millisecond
+	// hold is how long to listen, after a file was read, for the event of a write that had begun before.
+	hold = 2 * time.Millisecond
+)
+
+// mark is what is known of a path that was touched.
+type mark struct {
+	due     time.Time // from when on it counts as settled, if nothing more happens
+	sighted bool      // noticed by reading, with no event
+	seen    [32]byte  // what was read then
+}
+
+// marks are kept by real path until a look has taken them into account.
+type marks map[string]mark
+
+// settled reports whether now, which differs from old, may be used; to read it was begun at read. It may be used where an event told of
+// the change and nothing followed, where another link leads to another file, or where it was read twice, the same, with time between.
+func (m marks) settled(old, now *file, read time.Time) bool {
+	k, marked := m[now.real]
+	switch {
+	case !marked && !old.missing() && !now.missing() && old.real != now.real:
+		return true
+	case !marked || k.sighted && k.seen != now.sum:
+		m[now.real] = mark{due: time.Now().Add(still), sighted: true, seen: now.sum}
+		return false
+	}
+	return !k.due.After(read)
+}
+
+// taken forgets what had settled when a look began to read.
+func (m marks) taken(read time.Time) {
+	maps.DeleteFunc(m, func(_ string, k mark) bool { return !k.due.After(read) })
+}
+
+// next is when the first mark falls due, or late where there is none.
+func (m marks) next(late time.Time) time.Time {
+	for _, k := range m {
+		if k.due.Before(late) {
+			late = k.due
+		}
+	}
+	return late
+}
