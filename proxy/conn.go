@@ -1,0 +1,134 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/engine"
+)
+
+const (
+	// keepAlive is how long a client's connection may wait for its next request.
+	keepAlive = 2 * time.Minute
+	// lingerFor and lingerBytes bound what is read and thrown away of a request that was refused while it was still coming, so that
+	// its answer is not lost to a reset.
+	lingerFor   = 5 * time.Second
+	lingerBytes = 64 << 20
+)
+
+// conn is a client's connection, below TLS if there is any. The goroutine that serves it owns it; kill and abort may come from others.
+type conn struct {
+	net.Conn
+	watch watcher
+
+	waits  engine.Timeouts // of the generation that the last request leased
+	ended  bool            // the client sends no more: a read said so
+	linger bool            // a request is still coming while its answer is the last thing we say
+	mute   bool            // nothing was asked, so nothing is answered
+	reset  bool            // the end must not look like one
+
+	active atomic.Bool // a request is being read or served
+	call   atomic.Pointer[context.CancelCauseFunc]
+	closed atomic.Bool
+}
+
+// secured is a connection as the HTTP server knows it under TLS.
+type secured struct {
+	*tls.Conn
+	under *conn
+}
+
+// Read notes the end that TLS may tell before the connection does.
+func (s secured) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	s.under.ended = s.under.ended || err == io.EOF
+	return n, err
+}
+
+// connOf returns our connection under the one that the HTTP server knows.
+func connOf(c net.Conn) *conn {
+	if s, ok := c.(secured); ok {
+		return s.under
+	}
+	return c.(*conn)
+}
+
+// abort cancels the exchange that runs on c, if any.
+func (c *conn) abort(cause error) {
+	if cancel := c.call.Load(); cancel != nil {
+		(*cancel)(cause)
+	}
+}
+
+// kill closes the connection at once, whatever runs on it.
+func (c *conn) kill() { _ = c.Conn.Close() }
+
+// Read notes the end.
+func (c *conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.ended = c.ended || err == io.EOF
+	return n, err
+}
+
+// Write gives every write its own deadline: a stream may last, a client that takes no byte may not.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.mute {
+		return len(p), nil
+	}
+	if c.waits.ClientWrite > 0 {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.waits.ClientWrite))
+	}
+	return c.Conn.Write(p)
+}
+
+// SetWriteDeadline does nothing: every write sets its own.
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+
+// Close ends the connection, once.
+func (c *conn) Close() error {
+	if c.closed.Swap(true) {
+		return nil
+	}
+	tcp, _ := c.Conn.(*net.TCPConn)
+	switch {
+	case c.reset && tcp != nil:
+		_ = tcp.SetLinger(0)
+	case c.linger && tcp != nil:
+		_ = c.SetReadDeadline(time.Now().Add(lingerFor))
+		if tcp.CloseWrite() == nil {
+			_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+		}
+	}
+	return c.Conn.Close()
+}
+
+// onState sets the deadlines between requests: the next request may take its time to begin, but not to tell its head.
+func (s *Server) onState(nc net.Conn, state fasthttp.ConnState) {
+	c := connOf(nc)
+	switch state {
+	case fasthttp.StateActive:
+		c.active.Store(true)
+		_ = c.SetReadDeadline(deadline(c.waits.ClientHeader))
+	case fasthttp.StateIdle:
+		c.active.Store(false)
+		wait := deadline(keepAlive)
+		if s.closing.Load() { // after the store: Shutdown sees the one or we see the other
+			wait = time.Unix(1, 0)
+		}
+		_ = c.SetReadDeadline(wait)
+	}
+}
+
+// deadline is the moment after a wait, none for a wait of 0.
+func deadline(wait time.Duration) time.Time {
+	if wait <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(wait)
+}

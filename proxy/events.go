@@ -1,0 +1,207 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"sluice/engine"
+)
+
+// maxEvent is the largest event that is held back until it is whole, in bytes. A larger one passes in pieces and unseen.
+const maxEvent = 1 << 20
+
+// errTruncated: an event stream ended in good order but not with its last event.
+var errTruncated = errors.New("the stream ended before its last event")
+
+// eventRelay passes an event stream on, byte for byte but whole events only. So the client always stands between two events, where a
+// ping may go out, an event may be replaced, and an error be told that it can read.
+type eventRelay struct {
+	*relay
+	to       io.Writer
+	buf      []byte
+	held     int // bytes at the start of buf: the beginning of an event that is not whole
+	splitter splitter
+	inside   bool      // the client has a part of an event that was too large to hold
+	sent     time.Time // when the client last got a byte
+}
+
+func (e *eventRelay) pour() error {
+	for {
+		wake := time.Time{}
+		if !e.inside {
+			wake = e.sent.Add(e.x.server.PingEvery)
+		}
+		e.x.pace.wake = wake
+		n, err := e.answer.Body.Read(e.buf[e.held:])
+		if n == 0 && err == nil && !wake.IsZero() && !time.Now().Before(wake) {
+			if err := e.send(ping); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := e.pass(e.held + n); err != nil {
+			return err
+		}
+		if err != nil {
+			return e.finish(err)
+		}
+	}
+}
+
+// pass sends what of the first n bytes of buf is whole events, and holds the rest.
+func (e *eventRelay) pass(n int) error {
+	sent, end, at := 0, 0, e.held // sent: up to where it is done with; end: of the last whole event; at: up to where it was split
+	for at < n {
+		k := e.splitter.next(e.buf[at:n])
+		if k < 0 {
+			break
+		}
+		at += k
+		event := e.buf[end:at]
+		if replaced := e.see(event); replaced != nil {
+			if err := e.send(e.buf[sent:end]); err != nil {
+				return err
+			}
+			if err := e.send(replaced); err != nil {
+				return err
+			}
+			sent = at
+		}
+		end = at
+	}
+	if e.inside || n-end == len(e.buf) && !e.grow() {
+		e.inside, end = true, n
+	}
+	if err := e.send(e.buf[sent:end]); err != nil {
+		return err
+	}
+	e.held = copy(e.buf, e.buf[end:n])
+	return nil
+}
+
+// grow makes room for an event that fills all of buf. It reports false when the event is too large.
+func (e *eventRelay) grow() bool {
+	if len(e.buf) >= maxEvent {
+		return false
+	}
+	next := make([]byte, 4*len(e.buf))
+	copy(next, e.buf)
+	e.buf = next
+	return true
+}
+
+// see takes note of an event that is whole, and returns what is sent in its place, nil = itself.
+func (e *eventRelay) see(event []byte) []byte {
+	if e.inside {
+		e.inside = false
+		return nil
+	}
+	name, data, ok := parseEvent(event)
+	if !ok {
+		return nil
+	}
+	e.stream.see(name, data)
+	e.batch.add(len(event))
+	if string(name) != "error" {
+		return nil
+	}
+	normalized := e.answer.NormalizeEvent(&e.x.flow, data)
+	if normalized == nil {
+		return nil
+	}
+	return appendEvent(nil, "error", normalized)
+}
+
+func (e *eventRelay) send(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	e.sent = time.Now()
+	return e.write(e.to, b)
+}
+
+// finish ends the stream after err: cleanly if it was whole, else with one event that says why.
+func (e *eventRelay) finish(err error) error {
+	if e.stream.ended || err == io.EOF && e.mayStop() {
+		e.whole = true
+		return e.send(e.buf[:e.held])
+	}
+	if err == io.EOF {
+		err = errTruncated
+	}
+	e.cut = err
+	if cutCode(err) == engine.CodeClientGone {
+		return err
+	}
+	kind, message := e.blame(err)
+	var frame []byte
+	if e.inside {
+		frame = append(frame, "\n\n"...)
+	}
+	return e.send(appendEvent(frame, "error", appendError(nil, kind, message, e.x.req.RequestID)))
+}
+
+// mayStop reports whether this stream may end with any event. A message may not.
+func (e *eventRelay) mayStop() bool { return e.x.req.Path != "/v1/messages" }
+
+// blame is the error that tells a client why its stream ended.
+func (e *eventRelay) blame(err error) (kind, message string) {
+	var r *engine.Refusal
+	upstream := ""
+	if u := e.x.flow.Upstream; u != nil {
+		upstream = u.Name
+	}
+	switch {
+	case errors.As(err, &r):
+		return meaningOf(r.Code).kind, r.Message
+	case errors.Is(err, errIdle):
+		return "api_error", fmt.Sprintf("upstream %q: %v", upstream, err)
+	}
+	return "api_error", fmt.Sprintf("upstream %q ended its answer early", upstream)
+}
+
+// A batch of events is told to the observers when it is this large, or this old.
+const (
+	batchEvents = 32
+	batchAge    = 100 * time.Millisecond
+)
+
+// chunkBatch gathers the events that went by for the observers that want to know.
+type chunkBatch struct {
+	feed  *engine.Feed // nil = nobody wants to know
+	chunk engine.Chunk
+	since time.Time
+}
+
+func (b *chunkBatch) start(x *exchange) {
+	if x.gen.Observers.WantsChunks() {
+		b.feed, b.chunk.RequestID = x.gen.Observers, x.req.RequestID
+	}
+}
+
+func (b *chunkBatch) add(bytes int) {
+	if b.feed == nil {
+		return
+	}
+	now := time.Now()
+	if b.chunk.Events == 0 {
+		b.since = now
+	}
+	b.chunk.Events++
+	b.chunk.Bytes += int64(bytes)
+	if b.chunk.Events >= batchEvents || now.Sub(b.since) >= batchAge {
+		b.flush(now)
+	}
+}
+
+func (b *chunkBatch) flush(now time.Time) {
+	if b.feed == nil || b.chunk.Events == 0 {
+		return
+	}
+	b.chunk.At = now
+	b.feed.Emit(b.chunk)
+	b.chunk.Index++
+	b.chunk.Events, b.chunk.Bytes = 0, 0
+}

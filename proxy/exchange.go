@@ -1,0 +1,217 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/valyala/fasthttp"
+
+	"sluice/engine"
+)
+
+// exchange is one request from its head to its last byte. It belongs to the goroutine that serves the connection; only its context may
+// be cancelled by others.
+type exchange struct {
+	server *Server
+	gen    *engine.Generation // leased to the end; nil = there is none
+	conn   *conn
+	head   head
+	req    engine.RequestContext
+	flow   engine.Exchange
+	record engine.Record
+
+	ctx        context.Context
+	cancel     context.CancelCauseFunc
+	pace       pace      // in ctx
+	reserved   int64     // of bodies_total, in bytes
+	counted    bool      // among the open streams
+	watched    bool      // the client's leaving cancels it
+	dispatched time.Time // when the request first went to an upstream
+	ended      bool
+}
+
+// handle serves one request. It returns when the answer is ready to be written, which for an upstream's answer is before its body came.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	if s.probe(ctx) {
+		return
+	}
+	_ = ctx.SetWriteDeadline(time.Time{}) // has the server flush the answer even if the next request is here already
+	if s.draining.Load() {
+		ctx.SetConnectionClose()
+	}
+	x := s.begin(ctx)
+	defer x.rescue(ctx)
+	if refusal := x.serve(ctx); refusal != nil {
+		x.refuse(ctx, refusal)
+	}
+}
+
+// serve is the outer order of a request: everything that may refuse it, one after the other. Its inner order is engine's.
+func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
+	if r := x.admit(&ctx.Request.Header); r != nil {
+		return r
+	}
+	if r := x.readBody(ctx); r != nil {
+		return r
+	}
+	if r := understand(&x.req, x.head.principal); r != nil {
+		return r
+	}
+	if r := checkModelPath(&x.req, x.head.principal); r != nil {
+		return r
+	}
+	x.watch()
+	answer, err := x.gen.Serve(x.ctx, &x.flow, x)
+	if err == nil {
+		answer, err = x.cutModels(answer)
+	} else if listed := x.modelsFromConfig(err); listed != nil {
+		answer, err = listed, nil
+	}
+	if err != nil {
+		return refusalOf(causeOr(x.ctx, err))
+	}
+	x.relay(ctx, answer)
+	return nil
+}
+
+// begin leases the world and gives the request its id.
+func (s *Server) begin(ctx *fasthttp.RequestCtx) *exchange {
+	x := &exchange{server: s, conn: connOf(ctx.Conn()), gen: s.World.Lease()}
+	id := newRequestID()
+	x.req = engine.RequestContext{RequestID: id, Now: ctx.Time(), Seed: seedOf(id)}
+	x.flow.Request = &x.req
+	x.record = engine.Record{RequestID: id, Started: ctx.Time()}
+	x.ctx, x.cancel = context.WithCancelCause(context.WithValue(context.Background(), paceKey{}, &x.pace))
+	x.conn.call.Store(&x.cancel)
+	if x.gen != nil {
+		x.conn.waits = x.gen.Timeouts
+		x.record.Generation = x.gen.Number
+	}
+	return x
+}
+
+func newRequestID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// admit lets the request in on the strength of its head, and counts it.
+func (x *exchange) admit(h *fasthttp.RequestHeader) *engine.Refusal {
+	s := x.server
+	if x.gen == nil {
+		return errDraining
+	}
+	refusal := s.judge(x.gen, h, &x.head, x.req.Now)
+	x.describe()
+	if hidden := verdict(h); hidden != nil {
+		return hidden
+	}
+	if refusal != nil {
+		return refusal
+	}
+	x.counted = true
+	open := s.Metrics.streams.Add(1)
+	switch {
+	case s.draining.Load(): // said after the count: who waits for it to fall sees every request that was let in
+		return errDraining
+	case full(open, x.gen.Limits.Streams):
+		return errTooManyStreams
+	}
+	return nil
+}
+
+// describe puts what the head said where scripts, observers and the ledger find it.
+func (x *exchange) describe() {
+	h, r := &x.head, &x.req
+	r.Method, r.Path, r.Query = h.method, h.path, h.query
+	r.Headers = scriptHeaders(h.lines, h.key)
+	r.SessionID = sessionFrom(r.Headers)
+	x.record.Method, x.record.Path = h.method, h.path
+	x.record.ClientRequestID = clientRequestID(r.Headers)
+	x.flow.Principal, x.flow.Client = h.principal, h.client
+	if h.principal != nil {
+		x.record.Principal = h.principal.Name
+	}
+	x.emitStart()
+}
+
+// watch lets the client's leaving cancel the exchange from here on.
+func (x *exchange) watch() {
+	x.watched = true
+	x.conn.watch.start(func() { x.cancel(errClientGone) })
+}
+
+var errClientGone = &engine.Refusal{Code: engine.CodeClientGone, Message: "the client left"}
+
+// RoundTrip notes when the first attempt goes out, and passes it on.
+func (x *exchange) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Response, error) {
+	if x.dispatched.IsZero() {
+		x.dispatched = time.Now()
+	}
+	return x.server.Transport.RoundTrip(ctx, s)
+}
+
+// refusalOf finds the refusal in an error. Any other error is our own fault.
+func refusalOf(err error) *engine.Refusal {
+	var r *engine.Refusal
+	if errors.As(err, &r) {
+		return r
+	}
+	return &engine.Refusal{Code: engine.CodeInternal, Message: errInternal.Message, Cause: err}
+}
+
+var errInternal = &engine.Refusal{Code: engine.CodeInternal, Message: "the gateway failed"}
+
+// refuse answers with an error of our own and ends the exchange.
+func (x *exchange) refuse(ctx *fasthttp.RequestCtx, r *engine.Refusal) {
+	writeRefusal(&ctx.Response, r, x.req.RequestID)
+	if r.Code == engine.CodeBadRequest || verdict(&ctx.Request.Header) != nil || !x.bodyRead(ctx) {
+		ctx.SetConnectionClose()
+		x.conn.linger = true
+	}
+	x.record.Status, x.record.Code = ctx.Response.StatusCode(), r.Code
+	x.record.BytesOut = int64(len(ctx.Response.Body()))
+	x.emitError(r)
+	x.end()
+}
+
+// bodyRead reports whether nothing of the request is left on the wire.
+func (x *exchange) bodyRead(ctx *fasthttp.RequestCtx) bool {
+	n := ctx.Request.Header.ContentLength()
+	return n == 0 || n == -2 || x.req.Body != nil
+}
+
+// rescue makes a panic an answer, and the end of the exchange one like any other.
+func (x *exchange) rescue(ctx *fasthttp.RequestCtx) {
+	if p := recover(); p != nil {
+		x.server.logf("request %s: panic: %v\n%s", x.req.RequestID, p, debug.Stack())
+		if !x.ended {
+			x.refuse(ctx, errInternal)
+		}
+	}
+}
+
+// end settles the exchange, once, whatever brought it here. The client's last bytes may still be on their way.
+func (x *exchange) end() {
+	if x.ended {
+		return
+	}
+	x.ended = true
+	x.conn.call.Store(nil)
+	if x.watched {
+		x.conn.watch.stop()
+	}
+	x.cancel(nil)
+	s := x.server
+	s.Metrics.bodies.Add(-x.reserved)
+	x.settle()
+	if x.gen != nil {
+		x.gen.Release()
+	}
+	if x.counted && s.Metrics.streams.Add(-1) == 0 && s.draining.Load() {
+		select {
+		case s.idle <- struct{}{}:
+		default:
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package proxy
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/engine"
+)
+
+// refusedMark is the header line by which the gate tells the handler its verdict. It is no token, so no client can send it.
+const refusedMark = "(refused)"
+
+// forever stands for a timeout that is not to be, where 0 would leave the last one in place.
+const forever = 365 * 24 * time.Hour
+
+// head is what the head of a request says.
+type head struct {
+	lines     engine.Headers // all of them, as they came
+	method    string
+	path      string // raw, and in normal form if it was let in
+	query     string
+	key       string // the Sluice key it presented; a secret
+	principal *engine.Principal
+	client    engine.Credential
+}
+
+// gate judges a request before any of its body is read. The body of a refused one is hidden from the server, which then calls the
+// handler at once, even if the client never sends it. Of any other only the first byte is read before the handler runs.
+func (s *Server) gate(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	config := fasthttp.RequestConfig{MaxRequestBodySize: 1}
+	if n := h.ContentLength(); n == 0 || n == -2 {
+		hideExpect(h)
+		return config
+	}
+	g := s.World.Lease()
+	if g == nil {
+		hide(h, errDraining)
+		return config
+	}
+	defer g.Release()
+	config.ReadTimeout = cmp.Or(g.Timeouts.ClientBody, forever)
+	var seen head
+	if refusal := s.judge(g, h, &seen, time.Now()); refusal != nil {
+		hide(h, refusal)
+	} else if v, ok := seen.lines.Lookup("expect"); ok {
+		hideExpect(h)
+		h.Set(fasthttp.HeaderExpect, v) // the one spelling that the server knows
+	}
+	return config
+}
+
+// hide makes the server believe that there is no body, and leaves the verdict for the handler.
+func hide(h *fasthttp.RequestHeader, r *engine.Refusal) {
+	hideExpect(h)
+	h.SetContentLength(0)
+	h.Set(refusedMark, string(r.Code)+" "+r.Message)
+}
+
+func hideExpect(h *fasthttp.RequestHeader) {
+	for _, name := range h.PeekKeys() {
+		if engine.EqualFold(string(name), fasthttp.HeaderExpect) {
+			h.DelBytes(name)
+			return
+		}
+	}
+}
+
+// verdict is what the gate left for the handler, nil if it let the request in.
+func verdict(h *fasthttp.RequestHeader) *engine.Refusal {
+	mark := h.Peek(refusedMark)
+	if len(mark) == 0 {
+		return nil
+	}
+	code, message, _ := strings.Cut(string(mark), " ")
+	return &engine.Refusal{Code: engine.Code(code), Message: message}
+}
+
+var errDraining = &engine.Refusal{Code: engine.CodeDraining, Message: "the gateway is shutting down"}
+
+// judge reads the head of a request into into, as far as it gets, and says why the request is refused, nil = it is not.
+func (s *Server) judge(g *engine.Generation, h *fasthttp.RequestHeader, into *head, now time.Time) *engine.Refusal {
+	into.method = string(h.Method())
+	into.path, into.query, _ = strings.Cut(string(h.RequestURI()), "?")
+	lines, ok := parseHeaders(string(h.RawHeaders()))
+	into.lines = lines
+	switch {
+	case s.draining.Load():
+		return errDraining
+	case !ok:
+		return refuse(engine.CodeBadRequest, "a header line is folded")
+	case s.LoopbackOnly && !FromLoopback(lines):
+		return refuse(engine.CodeForbiddenOrigin, "this listener answers local programs only: Host must be localhost or a loopback address, and no Origin sent")
+	}
+	if r := checkLine(into); r != nil {
+		return r
+	}
+	if r := authenticate(g.Keys, into, now); r != nil {
+		return r
+	}
+	if !into.principal.MayAskPath(into.path) {
+		return refuse(engine.CodePathNotAllowed, "principal %q may not ask %s", into.principal.Name, into.path)
+	}
+	return s.checkBody(g, into, int64(h.ContentLength()))
+}
+
+func refuse(code engine.Code, format string, args ...any) *engine.Refusal {
+	return &engine.Refusal{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// checkLine refuses what two parsers may read differently, and methods that would show a request, with our credential, to its sender.
+func checkLine(h *head) *engine.Refusal {
+	_, length := h.lines.Lookup("content-length")
+	_, encoded := h.lines.Lookup("transfer-encoding")
+	switch {
+	case length && encoded:
+		return refuse(engine.CodeBadRequest, "content-length and transfer-encoding exclude each other")
+	case h.method == "TRACE" || h.method == "CONNECT":
+		return refuse(engine.CodeBadRequest, "method %s is not served", h.method)
+	case !normalPath(h.path):
+		return refuse(engine.CodeBadRequest, "the path is not in its normal form")
+	case strings.ContainsAny(h.query, "#\\"):
+		return refuse(engine.CodeBadRequest, "the query holds a '#' or a backslash")
+	}
+	return nil
+}
+
+// normalPath reports whether a raw path can be read in one way only: absolute, without empty, "." and ".." segments, and with nothing
+// percent-encoded that has a plain form or would change the segments.
+func normalPath(p string) bool {
+	if p == "" || p[0] != '/' {
+		return false
+	}
+	for i := 0; i < len(p); i++ {
+		switch c := p[i]; {
+		case c <= ' ' || c >= 0x7f || c == '\\' || c == '#':
+			return false
+		case c == '%':
+			if i+2 >= len(p) || hexDigit(p[i+1]) < 0 || hexDigit(p[i+2]) < 0 {
+				return false
+			}
+			if hasPlainForm(byte(hexDigit(p[i+1])<<4 | hexDigit(p[i+2]))) {
+				return false
+			}
+		}
+	}
+	return !strings.Contains(p, "//") && !strings.Contains(p+"/", "/./") && !strings.Contains(p+"/", "/../")
+}
+
+// hasPlainForm reports whether c must not be percent-encoded in a path.
+func hasPlainForm(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	}
+	return c < ' ' || c == 0x7f || strings.IndexByte("-._~/\\", c) >= 0
+}
+
+// FromLoopback reports whether no web page can have made the request: a browser sends the page's own host, or an Origin.
+func FromLoopback(lines engine.Headers) bool {
+	if _, ok := lines.Lookup("origin"); ok {
+		return false
+	}
+	host := lines.Get("host")
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if engine.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.IsLoopback()
+}
+
+// authenticate finds whose key the request presents.
+func authenticate(keys engine.KeyLookup, h *head, now time.Time) *engine.Refusal {
+	key, others, own := presented(h.lines)
+	if key == "" {
+		return refuse(engine.CodeBadKey, "no key: send it as x-sluice-key, x-api-key or Authorization: Bearer")
+	}
+	p, err := keys.Lookup(key, now)
+	if err != nil {
+		return refusalOf(err)
+	}
+	for _, other := range others {
+		if _, err := keys.Lookup(other, now); err == nil {
+			return refuse(engine.CodeBadKey, "two different keys were presented")
+		}
+	}
+	h.key, h.principal = key, p
+	if p.Disabled {
+		return refuse(engine.CodePrincipalDisabled, "principal %q is disabled", p.Name)
+	}
+	if own {
+		h.client = clientCredential(h.lines, key)
+	}
+	return nil
+}
+
+// presented returns the key that counts and those beside it that differ. own is true where x-sluice-key brought it, so that the other
+// credentials are the client's own.
+func presented(lines engine.Headers) (key string, others []string, own bool) {
+	take := func(v string) {
+		switch {
+		case v == "" || v == key:
+		case key == "":
+			key = v
+		default:
+			others = append(others, v)
+		}
+	}
+	for v := range lines.All("x-sluice-key") {
+		take(v)
+		own = true
+	}
+	if own {
+		return key, others, true
+	}
+	for v := range lines.All("x-api-key") {
+		take(v)
+	}
+	for v := range lines.All("authorization") {
+		if scheme, token, ok := strings.Cut(v, " "); ok && engine.EqualFold(scheme, "bearer") {
+			take(strings.Trim(token, " \t"))
+		}
+	}
+	return key, others, false
+}
+
+// checkBody refuses what the head says of the body.
+func (s *Server) checkBody(g *engine.Generation, h *head, length int64) *engine.Refusal {
+	for v := range h.lines.All("content-encoding") {
+		if !engine.EqualFold(v, "identity") && v != "" {
+			return refuse(engine.CodeBadBody, "content-encoding %q is not accepted, want identity", v)
+		}
+	}
+	if limit := bodyLimit(g, h.path); limit > 0 && length > limit {
+		return tooLarge(limit)
+	}
+	switch {
+	case full(s.Metrics.streams.Load()+1, g.Limits.Streams):
+		return errTooManyStreams
+	case full(s.Metrics.bodies.Load()+max(length, 0), g.Limits.BodiesTotal):
+		return errTooManyBytes
+	}
+	return nil
+}
+
+var (
+	errTooManyStreams = refuse(engine.CodeTooBusy, "too many requests are open")
+	errTooManyBytes   = refuse(engine.CodeTooBusy, "the bodies of all open requests take too much memory")
+)
+
+// full reports whether n is over a limit, 0 = there is none.
+func full(n, limit int64) bool { return limit > 0 && n > limit }
+
+func tooLarge(limit int64) *engine.Refusal {
+	return refuse(engine.CodeBodyTooLarge, "the body is larger than %d bytes", limit)
+}
+
+// bodyLimit is the largest body that a path may have, in bytes, 0 = any.
+func bodyLimit(g *engine.Generation, path string) int64 {
+	if path == "/v1/files" || strings.HasPrefix(path, "/v1/files/") {
+		return g.Limits.FilesBody
+	}
+	return g.Limits.Body
+}

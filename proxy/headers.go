@@ -1,0 +1,135 @@
+package proxy
+
+import (
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/engine"
+)
+
+// parseHeaders reads the raw header block of a request, in order and to the letter. The block was validated when it was read; ok is
+// false where a line is folded, which nobody needs and two parsers read differently.
+func parseHeaders(raw string) (h engine.Headers, ok bool) {
+	h = make(engine.Headers, 0, strings.Count(raw, "\n"))
+	for line := range strings.SplitSeq(raw, "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		name, value, found := strings.Cut(line, ":")
+		switch {
+		case line == "":
+		case !found, line[0] == ' ', line[0] == '\t':
+			return nil, false
+		default:
+			h = append(h, engine.Header{Name: name, Value: strings.Trim(value, " \t")})
+		}
+	}
+	return h, true
+}
+
+// answerHeaders copies the lines of an answer that do not end at this hop.
+func answerHeaders(head *fasthttp.ResponseHeader) engine.Headers {
+	size, count := 0, 0
+	for name, value := range head.All() {
+		size += len(name) + len(value)
+		count++
+	}
+	var b strings.Builder // one piece of memory for all lines
+	b.Grow(size)
+	for name, value := range head.All() {
+		b.Write(name)
+		b.Write(value)
+	}
+	text := b.String()
+	h := make(engine.Headers, 0, count)
+	for name, value := range head.All() {
+		n, end := len(name), len(name)+len(value)
+		h = append(h, engine.Header{Name: text[:n], Value: text[n:end]})
+		text = text[end:]
+	}
+	return endToEnd(h)
+}
+
+// endToEnd drops, in place, the lines that end at this hop: the known ones and those that Connection names.
+func endToEnd(h engine.Headers) engine.Headers {
+	var named []string
+	for v := range h.All("connection") {
+		for name := range strings.SplitSeq(v, ",") {
+			if name = strings.Trim(name, " \t"); name != "" && !engine.HopByHop(name) && !engine.EqualFold(name, "close") {
+				named = append(named, name)
+			}
+		}
+	}
+	kept := h[:0]
+	for _, line := range h {
+		if !engine.HopByHop(line.Name) && !isAnyOf(line.Name, named) {
+			kept = append(kept, line)
+		}
+	}
+	return kept
+}
+
+func isAnyOf(name string, names []string) bool {
+	for _, n := range names {
+		if engine.EqualFold(name, n) {
+			return true
+		}
+	}
+	return false
+}
+
+// ours are the lines of a request that a Transport writes itself.
+var ours = []string{"host", "content-length", "expect", "accept-encoding"}
+
+// transportHeader reports whether a line of a request is the Transport's own to write, or ends at this hop.
+func transportHeader(name string) bool { return isAnyOf(name, ours) || engine.HopByHop(name) }
+
+// scriptHeaders are the lines of a request that scripts and upstreams may see: nothing of this hop, and no credential under any name.
+func scriptHeaders(h engine.Headers, key string) engine.Headers {
+	out := make(engine.Headers, 0, len(h))
+	for _, line := range h {
+		if isAnyOf(line.Name, ours) || engine.CredentialHeader(line.Name) || key != "" && strings.Contains(line.Value, key) {
+			continue
+		}
+		out = append(out, line)
+	}
+	return endToEnd(out)
+}
+
+// clientCredential are the lines that the client authenticates itself with at the provider. One that holds our own key is not among
+// them.
+func clientCredential(h engine.Headers, key string) engine.Credential {
+	var lines engine.Headers
+	for _, line := range h {
+		own := engine.EqualFold(line.Name, "x-api-key") || engine.EqualFold(line.Name, "authorization")
+		if own && !strings.Contains(line.Value, key) {
+			lines = append(lines, line)
+		}
+	}
+	return engine.NewCredential(lines)
+}
+
+// withheld reports whether a line of an upstream's answer does not reach the client. The framing and the date are the server's.
+func withheld(name string) bool {
+	return isAnyOf(name, []string{"set-cookie", "content-length", "date"}) || hasFoldPrefix(name, "cf-") || hasFoldPrefix(name, "x-sluice-")
+}
+
+func hasFoldPrefix(s, prefix string) bool {
+	return len(s) >= len(prefix) && engine.EqualFold(s[:len(prefix)], prefix)
+}
+
+// writeHeaders puts an upstream's lines on the answer to the client, and names the request: by the upstream's id where it gave one.
+func writeHeaders(to *fasthttp.ResponseHeader, h engine.Headers, requestID string) {
+	named := false
+	for _, line := range h {
+		if withheld(line.Name) {
+			continue
+		}
+		named = named || engine.EqualFold(line.Name, "request-id")
+		to.Add(line.Name, line.Value)
+	}
+	if named {
+		to.Set("x-sluice-request-id", requestID)
+		return
+	}
+	to.Set("request-id", requestID)
+}

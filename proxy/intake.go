@@ -1,0 +1,94 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/engine"
+)
+
+// firstPiece is how much of a body of unknown length is reserved at first, in bytes.
+const firstPiece = 64 << 10
+
+// readBody reads the whole body into memory that the garbage collector owns: a stream, or a retry, may need it to the end. Its size is
+// taken out of bodies_total before it is allocated.
+func (x *exchange) readBody(ctx *fasthttp.RequestCtx) *engine.Refusal {
+	start := time.Now()
+	length := int64(ctx.Request.Header.ContentLength())
+	stream := ctx.RequestBodyStream()
+	if length == 0 || length == -2 || stream == nil {
+		return nil
+	}
+	var body []byte
+	var refusal *engine.Refusal
+	if length > 0 {
+		body, refusal = x.readKnown(stream, length)
+	} else {
+		body, refusal = x.readUnknown(stream, bodyLimit(x.gen, x.req.Path))
+	}
+	if refusal != nil {
+		return refusal
+	}
+	x.req.Body = body
+	x.record.BytesIn = int64(len(body))
+	x.record.Timings.Body = time.Since(start)
+	return nil
+}
+
+func (x *exchange) readKnown(from io.Reader, length int64) ([]byte, *engine.Refusal) {
+	if !x.reserve(length) {
+		return nil, errTooManyBytes
+	}
+	body := make([]byte, length)
+	if _, err := io.ReadFull(from, body); err != nil {
+		return nil, bodyFailed(err)
+	}
+	return body, nil
+}
+
+// readUnknown reads a chunked body of at most limit bytes, 0 = any.
+func (x *exchange) readUnknown(from io.Reader, limit int64) ([]byte, *engine.Refusal) {
+	var body []byte
+	for {
+		if len(body) == cap(body) {
+			room := max(firstPiece, 2*cap(body))
+			if !x.reserve(int64(room - cap(body))) {
+				return nil, errTooManyBytes
+			}
+			body = append(make([]byte, 0, room), body...)
+		}
+		n, err := from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case full(int64(len(body)), limit):
+			return nil, tooLarge(limit)
+		case err == io.EOF && x.conn.ended: // the server takes an end between two chunks for the last chunk
+			return nil, errClientGone
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
+			return nil, bodyFailed(err)
+		}
+	}
+}
+
+// reserve takes n bytes out of bodies_total until the exchange ends.
+func (x *exchange) reserve(n int64) bool {
+	x.reserved += n
+	return !full(x.server.Metrics.bodies.Add(n), x.gen.Limits.BodiesTotal)
+}
+
+// bodyFailed says what the failed read of a body means.
+func bodyFailed(err error) *engine.Refusal {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return refuse(engine.CodeClientTimeout, "the body did not come in time")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), closed(err):
+		return errClientGone
+	}
+	return refuse(engine.CodeBadRequest, "the body's chunked encoding is malformed")
+}

@@ -1,0 +1,75 @@
+package proxy_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"sluice/engine"
+)
+
+func TestTheListOfModelsIsCutToThePrincipals(t *testing.T) {
+	const list = `{"data":[{"type":"model","id":"claude-a","x": 1},{"id":"gpt"}, {"id":"claude-b"},{"id":7}],"has_more":true,"first_id":"claude-a","last_id":"zzz"}`
+	p := plays(t, func(s *stage) {
+		for {
+			req, more := s.next()
+			switch {
+			case !more:
+				return
+			case strings.Contains(req, "odd"):
+				s.say(ok("no list"))
+			case strings.Contains(req, "fails"):
+				s.say(strings.Replace(ok(list), "200", "500", 1))
+			case strings.Contains(req, "models/"):
+				s.say(ok(`{"id":"it"}`))
+			default:
+				s.say(ok(list, "request-id: r"))
+			}
+		}
+	})
+	r := newRig(t, p.upstream("a"))
+	ask := func(path string) reply {
+		t.Helper()
+		return r.do(request("GET", path, "", "x-api-key: alice-key"))
+	}
+	r.start()
+	want(t, "without an allow-list", ask("/v1/models").body, list)
+	r.alice.Models = []string{"claude-*"}
+	got := ask("/v1/models?limit=1000")
+	want(t, "cut", got.body, `{"data":[{"type":"model","id":"claude-a","x": 1},{"id":"claude-b"}],"has_more":true,"first_id":"claude-a","last_id":"claude-b"}`)
+	want(t, "request-id", got.Header.Get("request-id"), "r")
+	want(t, "an error", ask("/v1/models?fails").body, list)
+	want(t, "no list", ask("/v1/models?odd").code(), "502 upstream_unreachable")
+	want(t, "one", ask("/v1/models/claude-a").body, `{"id":"it"}`)
+	want(t, "another's", ask("/v1/models/gpt").code(), "403 model_not_allowed")
+	r.alice.Models = []string{"x"}
+	want(t, "none", ask("/v1/models").body, `{"data":[],"has_more":true,"first_id":null,"last_id":null}`)
+	r.ledger.wait(t, 7)
+}
+
+func TestModelsComeFromTheConfigWhereNoUpstreamServesThem(t *testing.T) {
+	u, hidden := upstream("a", "https://bedrock-runtime.us-east-1.amazonaws.com"), upstream("b", "https://vertex.example")
+	u.Kind, hidden.Kind = engine.KindBedrockRuntime, engine.KindVertex
+	u.Models, hidden.Models = map[string]string{"claude-b": "x", "claude-a": "y", "other": "z"}, map[string]string{"claude-hidden": "x"}
+	r := newRig(t, u, hidden)
+	r.alice.Models = []string{"claude-*", "claude-literal"}
+	r.alice.Upstreams = map[uuid.UUID]bool{u.ID: true}
+	r.start()
+	ask := func(method, path string) reply {
+		t.Helper()
+		return r.do(request(method, path, "", "x-api-key: alice-key"))
+	}
+	model := func(id string) string {
+		return `{"type":"model","id":"` + id + `","display_name":"` + id + `","created_at":"1970-01-01T00:00:00Z"}`
+	}
+	got := ask("GET", "/v1/models")
+	want(t, "list", got.body, `{"data":[`+model("claude-a")+","+model("claude-b")+","+model("claude-literal")+`],"has_more":false,"first_id":"claude-a","last_id":"claude-literal"}`)
+	want(t, "content-type", got.Header.Get("content-type"), "application/json")
+	want(t, "one", ask("GET", "/v1/models/claude-b").body, model("claude-b"))
+	want(t, "unknown", ask("GET", "/v1/models/claude-hidden").code(), "404 path_not_served")
+	want(t, "not allowed", ask("GET", "/v1/models/other").code(), "403 model_not_allowed")
+	want(t, "another method", ask("DELETE", "/v1/models/claude-b").code(), "404 path_not_served")
+	want(t, "another path", ask("GET", "/v1/files").code(), "404 path_not_served")
+	r.ledger.wait(t, 6)
+}

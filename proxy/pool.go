@@ -1,0 +1,238 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// upstreamBuffer is the read buffer of an upstream connection, in bytes: also the largest head of an answer.
+const upstreamBuffer = 16 << 10
+
+// origin is where connections lead and who may vouch for the other side. Connections are shared within one origin alone.
+type origin struct {
+	scheme, host string
+	roots        *x509.CertPool // nil = the bundled ones
+}
+
+// pool keeps the idle connections of one origin, the last used on top.
+type pool struct {
+	address string      // host:port to dial
+	tls     *tls.Config // nil = plain
+	max     int         // idle connections that are kept
+	keep    time.Duration
+
+	mu     sync.Mutex
+	idle   []*upstreamConn // oldest first; guarded by mu
+	sweep  *time.Timer     // runs while idle is not empty; guarded by mu
+	closed bool            // guarded by mu
+}
+
+func newPool(o origin, bundled func() *x509.CertPool, max int, keep time.Duration) *pool {
+	u := url.URL{Host: o.host}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[o.scheme]
+	}
+	p := &pool{address: net.JoinHostPort(u.Hostname(), port), max: max, keep: keep}
+	if o.scheme == "https" {
+		roots := o.roots
+		if roots == nil {
+			roots = bundled()
+		}
+		p.tls = &tls.Config{RootCAs: roots, ServerName: u.Hostname(), MinVersion: tls.VersionTLS12,
+			NextProtos: []string{"http/1.1"}, ClientSessionCache: tls.NewLRUClientSessionCache(64)}
+	}
+	return p
+}
+
+// take returns an idle connection on which all is quiet, or nil.
+func (p *pool) take() *upstreamConn {
+	for {
+		c := p.pop()
+		if c == nil || c.quiet() {
+			return c
+		}
+		c.kill()
+	}
+}
+
+func (p *pool) pop() *upstreamConn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle) - 1
+	if n < 0 || time.Since(p.idle[n].since) > p.keep {
+		return nil
+	}
+	c := p.idle[n]
+	p.idle[n] = nil
+	p.idle = p.idle[:n]
+	c.reused = true
+	return c
+}
+
+// put keeps a connection that waits for its next request, or closes it when there are enough.
+func (p *pool) put(c *upstreamConn) {
+	c.since = time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || len(p.idle) >= p.max {
+		c.kill()
+		return
+	}
+	if len(p.idle) == 0 {
+		if p.sweep == nil {
+			p.sweep = time.AfterFunc(p.keep, p.expire)
+		} else {
+			p.sweep.Reset(p.keep)
+		}
+	}
+	p.idle = append(p.idle, c)
+}
+
+// expire closes the connections that were idle too long, and comes back for the others.
+func (p *pool) expire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for n < len(p.idle) && time.Since(p.idle[n].since) >= p.keep {
+		p.idle[n].kill()
+		n++
+	}
+	rest := copy(p.idle, p.idle[n:])
+	clear(p.idle[rest:])
+	p.idle = p.idle[:rest]
+	if rest > 0 && !p.closed {
+		p.sweep.Reset(p.keep - time.Since(p.idle[0].since))
+	}
+}
+
+// close closes what is idle. Connections in use are closed when they come back.
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, c := range p.idle {
+		c.kill()
+	}
+	p.idle = nil
+	if p.sweep != nil {
+		p.sweep.Stop()
+	}
+}
+
+// dial opens a connection; timeout bounds it with its TLS handshake, 0 = no bound.
+func (p *pool) dial(ctx context.Context, timeout time.Duration) (*upstreamConn, error) {
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.address)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", p.address, err)
+	}
+	c := &upstreamConn{raw: raw, conn: raw, pool: p}
+	if p.tls != nil {
+		client := tls.Client(underTLS{raw, c}, p.tls)
+		if err := client.HandshakeContext(ctx); err != nil {
+			c.kill()
+			return nil, fmt.Errorf("tls handshake with %s: %w", p.address, err)
+		}
+		c.conn = client
+	}
+	c.br = bufio.NewReaderSize(c, upstreamBuffer)
+	c.head.DisableNormalizing()
+	c.head.SetNoDefaultContentType(true)
+	return c, nil
+}
+
+// upstreamConn is one connection to an upstream. It belongs to one call, or to its pool. kill may be called by anyone.
+type upstreamConn struct {
+	raw    net.Conn
+	conn   net.Conn // raw, or TLS over it
+	br     *bufio.Reader
+	head   fasthttp.ResponseHeader // of the answer at hand; here for its memory
+	pool   *pool
+	since  time.Time // when it came back to the pool
+	reused bool      // it served a call before this one
+	broken bool      // under TLS: it ended without the other side's goodbye
+
+	// What bounds the next read from the network: a fixed moment while it is set, else the time since the last byte.
+	until time.Time
+	idle  time.Duration // 0 = no bound
+	last  time.Time     // when the last byte came
+	pace  *pace         // of who reads the answer, nil = it waits as long as it takes
+}
+
+// quiet reports whether nothing came while c was idle: neither its end, nor bytes that nobody asked for and that the next caller would
+// take for its answer. TLS may have sent something of its own.
+func (c *upstreamConn) quiet() bool {
+	rc, err := c.raw.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return false
+	}
+	var n int
+	var got error
+	err = rc.Control(func(fd uintptr) {
+		var b [1]byte
+		n, _, got = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	})
+	if err != nil || got != nil {
+		return err == nil && got == syscall.EAGAIN
+	}
+	if n == 0 || c.conn == c.raw {
+		return false
+	}
+	c.until = time.Now().Add(time.Millisecond)
+	_, err = c.br.Peek(1)
+	return errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// underTLS is the connection as TLS knows it, which by itself takes an end without a goodbye for one in good order.
+type underTLS struct {
+	net.Conn
+	c *upstreamConn
+}
+
+func (u underTLS) Read(p []byte) (int, error) {
+	n, err := u.Conn.Read(p)
+	u.c.broken = u.c.broken || err == io.EOF
+	return n, err
+}
+
+// kill closes the connection at once, whatever runs on it.
+func (c *upstreamConn) kill() { _ = c.raw.Close() }
+
+// Read fills the buffered reader: it is called only when something must be waited for.
+func (c *upstreamConn) Read(p []byte) (int, error) {
+	_ = c.raw.SetReadDeadline(c.deadline())
+	n, err := c.conn.Read(p)
+	if n > 0 {
+		c.last = time.Now()
+	}
+	return n, err
+}
+
+func (c *upstreamConn) deadline() time.Time {
+	d := c.until
+	if d.IsZero() && c.idle > 0 {
+		d = c.last.Add(c.idle)
+	}
+	if c.pace != nil && !c.pace.wake.IsZero() && (d.IsZero() || c.pace.wake.Before(d)) {
+		return c.pace.wake
+	}
+	return d
+}

@@ -1,0 +1,190 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/engine"
+)
+
+// relayBuffer is how much of an answer is passed on at once, in bytes.
+const relayBuffer = 16 << 10
+
+// relay carries one answer to the client. It is the body stream of the response: the server lets it write, and closes it on every exit
+// there is. Closing ends the exchange.
+type relay struct {
+	x      *exchange
+	answer *engine.Answer
+	stream *stream // nil: the answer is no event stream
+	kept   []byte  // of an answer whose usage is read at its end
+	keep   bool
+
+	whole bool  // the client got all there was
+	cut   error // why the answer ended early, nil = it did not, or the client left
+	batch chunkBatch
+}
+
+// relay makes a the answer to the client.
+func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) {
+	x.record.Status = a.Status
+	x.record.Timings.TTFB = time.Since(x.record.Started)
+	x.record.UpstreamReqID = upstreamRequestID(a.Headers)
+	ctx.SetStatusCode(a.Status)
+	writeHeaders(&ctx.Response.Header, a.Headers, x.req.RequestID)
+	r := &relay{x: x, answer: a}
+	length := a.Length
+	switch {
+	case x.req.Method == "HEAD", a.Status == 204, a.Status == 304:
+		r.whole = true
+	case isEventStream(a):
+		r.stream, length = &stream{}, -1
+		r.batch.start(x)
+		ctx.Response.ImmediateHeaderFlush = !x.pace.begun // else the head goes out with the first events
+	case x.req.Path == "/v1/messages" && a.Status == 200:
+		r.keep = true
+	}
+	if length < 0 && !r.whole && !ctx.Request.Header.IsHTTP11() {
+		r.pourUnframed(ctx)
+		return
+	}
+	ctx.Response.SetBodyStream(r, int(length))
+}
+
+func isEventStream(a *engine.Answer) bool {
+	kind, _, _ := strings.Cut(a.Headers.Get("content-type"), ";")
+	encoding := a.Headers.Get("content-encoding")
+	return a.Status/100 == 2 && engine.EqualFold(strings.TrimSpace(kind), "text/event-stream") &&
+		(encoding == "" || engine.EqualFold(encoding, "identity"))
+}
+
+func upstreamRequestID(h engine.Headers) string {
+	if id := h.Get("request-id"); id != "" {
+		return id
+	}
+	return h.Get("x-amzn-requestid")
+}
+
+// pourUnframed answers a client that knows no chunks: the end of the connection is the end of the answer. It writes at once, since the
+// server would frame it.
+func (r *relay) pourUnframed(ctx *fasthttp.RequestCtx) {
+	defer r.Close()
+	ctx.Response.Header.SetContentLength(-2)
+	_, err := ctx.Conn().Write(ctx.Response.Header.Header())
+	if err == nil {
+		_, err = r.WriteTo(ctx.Conn())
+	}
+	r.x.conn.reset = err != nil
+	ctx.HijackSetNoResponse(true)
+	ctx.Hijack(func(net.Conn) {})
+}
+
+var errReadRelay = errors.New("a relay writes itself, it is not read")
+
+// Read is never called: the server sees SupportsBodyWriteTo.
+func (r *relay) Read([]byte) (int, error) { return 0, errReadRelay }
+
+// SupportsBodyWriteTo tells the server to call WriteTo. Each write is then one chunk, flushed.
+func (r *relay) SupportsBodyWriteTo() bool { return true }
+
+// WriteTo passes the answer on. An error ends the connection without a clean end.
+func (r *relay) WriteTo(w io.Writer) (n int64, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.x.server.logf("request %s: panic: %v\n%s", r.x.req.RequestID, p, debug.Stack())
+			r.cut, err = errInternal, errInternal
+		}
+		n = r.x.record.BytesOut
+	}()
+	buf := r.x.server.buffers.Get().(*[]byte)
+	defer r.x.server.buffers.Put(buf)
+	if r.stream != nil {
+		e := eventRelay{relay: r, to: w, buf: *buf, sent: time.Now()}
+		return 0, e.pour()
+	}
+	return 0, r.pour(w, *buf)
+}
+
+// pour passes on an answer that is no event stream.
+func (r *relay) pour(to io.Writer, buf []byte) error {
+	for {
+		n, err := r.answer.Body.Read(buf)
+		if n > 0 {
+			r.keepBytes(buf[:n])
+			if err := r.write(to, buf[:n]); err != nil {
+				return err
+			}
+		}
+		switch {
+		case err == io.EOF:
+			r.whole = true
+			overlay(&r.x.record.Usage, r.kept, "usage")
+			return nil
+		case err != nil:
+			r.cut = err
+			return err
+		}
+	}
+}
+
+func (r *relay) keepBytes(b []byte) {
+	if !r.keep {
+		return
+	}
+	if len(r.kept)+len(b) > maxUsageBody {
+		r.keep, r.kept = false, nil
+		return
+	}
+	if r.kept == nil && r.answer.Length > 0 {
+		r.kept = make([]byte, 0, min(r.answer.Length, maxUsageBody))
+	}
+	r.kept = append(r.kept, b...)
+}
+
+func (r *relay) write(to io.Writer, b []byte) error {
+	n, err := to.Write(b)
+	r.x.record.BytesOut += int64(n)
+	return err
+}
+
+// Close ends the exchange. Where the answer is not over yet, the upstream's side is cancelled.
+func (r *relay) Close() error {
+	if r.x.ended {
+		return nil
+	}
+	_ = r.answer.Body.Close()
+	rec := &r.x.record
+	if r.stream != nil {
+		rec.Usage = r.stream.usage
+		r.batch.flush(time.Now())
+	}
+	switch {
+	case r.whole:
+	case r.cut == nil:
+		rec.Code = engine.CodeClientGone
+	default:
+		rec.Code = cutCode(r.cut)
+	}
+	if rec.Code == engine.CodeClientGone {
+		rec.Status = statusGone
+	}
+	r.x.end()
+	return nil
+}
+
+// cutCode is the code of an answer that ended early.
+func cutCode(err error) engine.Code {
+	var r *engine.Refusal
+	switch {
+	case errors.As(err, &r):
+		return r.Code
+	case errors.Is(err, errIdle):
+		return engine.CodeUpstreamTimeout
+	}
+	return engine.CodeUpstreamUnreachable
+}

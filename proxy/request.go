@@ -1,0 +1,201 @@
+package proxy
+
+import (
+	"bytes"
+	"strings"
+
+	"sluice/engine"
+	"sluice/engine/body"
+)
+
+// routed are the keys of a body that decide what becomes of the request. A body that has one of them twice is refused: two parsers may
+// differ on which counts.
+var routed = []string{"model", "stream", "max_tokens", "messages", "metadata", "service_tier", "fallbacks", "requests"}
+
+// understand reads what of the body the gateway acts on into r.
+func understand(r *engine.RequestContext, p *engine.Principal) *engine.Refusal {
+	if !mustBeJSON(r) && !(p.Models != nil && mayNameModel(r.Body)) {
+		return nil
+	}
+	top, err := body.Scan(r.Body, routed...)
+	if err != nil {
+		return refuse(engine.CodeBadBody, "the body is not valid: %v", err)
+	}
+	if top.Value().Kind() != body.Object {
+		return refuse(engine.CodeBadBody, "the body is a %s, want an object", top.Value().Kind())
+	}
+	r.Index = &top
+	if refusal := checkModels(r, top, p); refusal != nil {
+		return refusal
+	}
+	if v, ok := top.Get("stream"); ok {
+		r.Stream, _ = v.Bool()
+	}
+	if v, ok := top.Get("max_tokens"); ok {
+		r.MaxTokens, _ = v.Int()
+	}
+	if v, ok := top.Get("service_tier"); ok {
+		r.ServiceTier, _ = v.Text()
+	}
+	if r.SessionID == "" {
+		if v, ok := top.Get("metadata"); ok {
+			r.SessionID = sessionOf(v)
+		}
+	}
+	return nil
+}
+
+// mustBeJSON reports whether a request has no sense without a JSON body. Only a batch is cancelled without one.
+func mustBeJSON(r *engine.RequestContext) bool {
+	switch r.Path {
+	case "/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches":
+		return r.Method == "POST"
+	}
+	return r.Method == "POST" && len(r.Body) > 0 && strings.HasPrefix(r.Path, "/v1/messages/")
+}
+
+// mayNameModel reports whether a body of any other path is to be held against an allow-list: it begins as an object does.
+func mayNameModel(b []byte) bool {
+	b = bytes.TrimLeft(b, " \t\r\n")
+	return len(b) > 0 && b[0] == '{'
+}
+
+// checkModels takes the model out of the body, and refuses a request that names any the principal may not ask for.
+func checkModels(r *engine.RequestContext, top body.Top, p *engine.Principal) *engine.Refusal {
+	c := models{p: p}
+	if v, ok := top.Get("model"); ok {
+		r.Model = c.take("model", v)
+	}
+	if v, ok := top.Get("fallbacks"); ok {
+		for e := range v.Elements() {
+			c.within("fallbacks[].model", e)
+		}
+	}
+	if v, ok := top.Get("requests"); ok {
+		for e := range v.Elements() {
+			if params, ok := c.only("requests[].params", e, "params"); ok {
+				c.within("requests[].params.model", params)
+				if f, ok := params.Get(body.Path{"fallbacks"}); ok {
+					for e := range f.Elements() {
+						c.within("requests[].params.fallbacks[].model", e)
+					}
+				}
+			}
+		}
+	}
+	return c.refused
+}
+
+// models checks names against a principal's allow-list. The first refusal stays.
+type models struct {
+	p       *engine.Principal
+	refused *engine.Refusal
+}
+
+// take returns the model that v names.
+func (c *models) take(where string, v body.Value) string {
+	name, ok := v.Text()
+	switch {
+	case c.refused != nil:
+	case !ok:
+		c.refused = refuse(engine.CodeBadBody, "%s is not a string", where)
+	case !c.p.MayAskModel(name):
+		c.refused = modelNotAllowed(c.p, name)
+	}
+	return name
+}
+
+// within checks the model of an object, or v itself where it is a name.
+func (c *models) within(where string, v body.Value) {
+	if v.Kind() == body.String {
+		c.take(where, v)
+	} else if m, ok := c.only(where, v, "model"); ok {
+		c.take(where, m)
+	}
+}
+
+// only returns the member of v that has this key, which it may have once.
+func (c *models) only(where string, v body.Value, key string) (body.Value, bool) {
+	if v.Kind() != body.Object {
+		return body.Value{}, false
+	}
+	top, err := body.Scan(v.Raw(), key, "fallbacks")
+	if err != nil {
+		if c.refused == nil {
+			c.refused = refuse(engine.CodeBadBody, "%s: %v", where, err)
+		}
+		return body.Value{}, false
+	}
+	return top.Get(key)
+}
+
+func modelNotAllowed(p *engine.Principal, model string) *engine.Refusal {
+	return refuse(engine.CodeModelNotAllowed, "principal %q may not ask for model %q", p.Name, engine.Cut(model, engine.MaxReason))
+}
+
+// sessionHeaders carry a session's id, the first that is there counts.
+var sessionHeaders = [...]string{"x-claude-code-session-id", "x-claude-session-id", "x-session-affinity", "x-session-id"}
+
+// maxSession caps a session id, in bytes: a longer one is none.
+const maxSession = 256
+
+// sessionFrom returns the session that the headers name, "" = none. It means something only together with the principal.
+func sessionFrom(h engine.Headers) string {
+	for _, name := range sessionHeaders {
+		if v := h.Get(name); v != "" && len(v) <= maxSession {
+			return v
+		}
+	}
+	return ""
+}
+
+// sessionOf reads the session out of metadata.user_id: a JSON text with a session_id, or the older user_…_session_UUID.
+func sessionOf(metadata body.Value) string {
+	v, _ := metadata.Get(body.Path{"user_id"})
+	user, ok := v.Text()
+	if !ok {
+		return ""
+	}
+	session := ""
+	if top, err := body.Scan([]byte(user)); err == nil {
+		if v, ok := top.Get("session_id"); ok {
+			session, _ = v.Text()
+		}
+	} else if i := strings.LastIndex(user, "_session_"); i >= 0 {
+		session = user[i+len("_session_"):]
+	}
+	if len(session) > maxSession {
+		return ""
+	}
+	return session
+}
+
+// clientRequestID returns the id that the client gave its request, "" where it gave none that can be looked up later.
+func clientRequestID(h engine.Headers) string {
+	for _, name := range [...]string{"request-id", "x-request-id"} {
+		if v := h.Get(name); plainID(v) {
+			return v
+		}
+	}
+	return ""
+}
+
+func plainID(s string) bool {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("._:-", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= 128
+}
+
+// seedOf hashes a request id, so that what scripts draw can be drawn again from the id alone.
+func seedOf(requestID string) uint64 {
+	h := uint64(14695981039346656037) // FNV-1a
+	for i := 0; i < len(requestID); i++ {
+		h = (h ^ uint64(requestID[i])) * 1099511628211
+	}
+	return h
+}

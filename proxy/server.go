@@ -1,0 +1,188 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/engine"
+)
+
+// Options are what a Server is made of.
+type Options struct {
+	World     *engine.World
+	Transport engine.Transport
+	Ledger    engine.Ledger // nil = no rows
+	// LoopbackOnly refuses whatever a web page may have sent: for listeners that need no secret.
+	LoopbackOnly bool
+	TLS          *tls.Config                      // nil = plain
+	PingEvery    time.Duration                    // the longest silence on an event stream, 0 = 15 s
+	Notice       time.Duration                    // how long Shutdown keeps the listeners open, 0 = 2 s
+	Logf         func(format string, args ...any) // nil drops; no line holds a credential
+}
+
+// Server answers clients. It is made by New.
+type Server struct {
+	Options
+	Metrics Metrics
+
+	http     fasthttp.Server
+	buffers  sync.Pool     // of *[]byte, relayBuffer long
+	draining atomic.Bool   // no request is let in any more
+	closing  atomic.Bool   // no connection is kept any more
+	idle     chan struct{} // gets a value when, while draining, the last exchange ended
+
+	mu        sync.Mutex
+	stopped   bool               // no connection is taken any more; guarded by mu
+	listeners []net.Listener     // guarded by mu
+	conns     map[*conn]struct{} // guarded by mu
+	running   sync.WaitGroup     // one for each connection
+}
+
+const (
+	defaultPing   = 15 * time.Second
+	defaultNotice = 2 * time.Second
+	// requestHead is the largest head of a request, in bytes.
+	requestHead = 16 << 10
+	// acceptPause is the wait after an accept that failed, for want of descriptors mostly.
+	acceptPause = 50 * time.Millisecond
+)
+
+// New makes a Server, which serves on the listeners given to Serve.
+func New(o Options) *Server {
+	if o.PingEvery == 0 {
+		o.PingEvery = defaultPing
+	}
+	if o.Notice == 0 {
+		o.Notice = defaultNotice
+	}
+	s := &Server{Options: o, idle: make(chan struct{}, 1), conns: make(map[*conn]struct{})}
+	s.buffers.New = func() any { b := make([]byte, relayBuffer); return &b }
+	s.http = fasthttp.Server{
+		Handler:                       s.handle,
+		HeaderReceived:                s.gate,
+		ErrorHandler:                  s.handleBroken,
+		ConnState:                     s.onState,
+		Logger:                        log.New(io.Discard, "", 0), // it would print heads, keys and all
+		SecureErrorLogMessage:         true,
+		ReadBufferSize:                requestHead,
+		StreamRequestBody:             true,
+		DisablePreParseMultipartForm:  true,
+		DisableHeaderNamesNormalizing: true,
+		NoDefaultServerHeader:         true,
+		NoDefaultContentType:          true,
+	}
+	return s
+}
+
+// Serve answers on ln, which it closes, until Shutdown; then it returns nil. It may be called for several listeners.
+func (s *Server) Serve(ln net.Listener) error {
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
+		return ln.Close()
+	}
+	s.listeners = append(s.listeners, ln)
+	s.mu.Unlock()
+	for {
+		nc, err := ln.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil:
+			s.logf("accept on %s: %v", ln.Addr(), err)
+			time.Sleep(acceptPause)
+		default:
+			s.adopt(nc)
+		}
+	}
+}
+
+// adopt serves a connection on a goroutine of its own.
+func (s *Server) adopt(nc net.Conn) {
+	c := &conn{Conn: nc, watch: newPeeker(nc, s.TLS != nil)}
+	c.waits = s.timeouts()
+	_ = c.SetReadDeadline(deadline(c.waits.ClientHeader)) // TLS handshake and first head
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		c.kill()
+		return
+	}
+	s.conns[c] = struct{}{}
+	s.running.Add(1)
+	go s.serveConn(c)
+}
+
+func (s *Server) serveConn(c *conn) {
+	defer s.running.Done()
+	var nc net.Conn = c
+	if s.TLS != nil {
+		nc = secured{tls.Server(c, s.TLS), c}
+	}
+	_ = s.http.ServeConn(nc) // how the client went away is in the records of its requests
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+}
+
+// timeouts are those of the current generation.
+func (s *Server) timeouts() engine.Timeouts {
+	g := s.World.Lease()
+	if g == nil {
+		return engine.Timeouts{}
+	}
+	defer g.Release()
+	return g.Timeouts
+}
+
+// probe answers what clients ask to see whether anybody is there. It needs no key.
+func (s *Server) probe(ctx *fasthttp.RequestCtx) bool {
+	if !ctx.IsHead() || verdict(&ctx.Request.Header) != nil {
+		return false
+	}
+	uri := string(ctx.Request.Header.RequestURI())
+	if uri != "/" && uri != "/api/hello" {
+		return false
+	}
+	lines, ok := parseHeaders(string(ctx.Request.Header.RawHeaders()))
+	if !ok || s.LoopbackOnly && !FromLoopback(lines) {
+		return false
+	}
+	ctx.SetStatusCode(fasthttp.StatusOK)
+	return true
+}
+
+// handleBroken answers what could not be read as a request.
+func (s *Server) handleBroken(ctx *fasthttp.RequestCtx, err error) {
+	c := connOf(ctx.Conn())
+	if !c.active.Load() {
+		c.mute = true // it asked nothing, and would take this for the answer to its first request
+		return
+	}
+	r := refuse(engine.CodeBadRequest, "the request could not be read")
+	var small *fasthttp.ErrSmallBuffer
+	switch {
+	case errors.As(err, &small):
+		r.Message = "the head of the request is too large"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, fasthttp.ErrTimeout):
+		r = refuse(engine.CodeClientTimeout, "the request did not come in time")
+	}
+	c.linger = true
+	writeRefusal(&ctx.Response, r, newRequestID())
+	s.Metrics.observe(&engine.Record{Status: ctx.Response.StatusCode(), Code: r.Code})
+}
+
+func (s *Server) logf(format string, args ...any) {
+	if s.Logf != nil {
+		s.Logf(format, args...)
+	}
+}

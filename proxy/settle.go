@@ -1,0 +1,70 @@
+package proxy
+
+import (
+	"time"
+
+	"sluice/engine"
+)
+
+// emitStart tells the observers that the request is there, and who asks.
+func (x *exchange) emitStart() {
+	feed := x.gen.Observers
+	if feed == nil {
+		return
+	}
+	h := engine.EventHead{RequestID: x.req.RequestID, At: x.req.Now}
+	feed.Emit(engine.RequestStarted{EventHead: h, Method: x.head.method, Path: x.head.path, UserAgent: x.req.Headers.Get("user-agent")})
+	if p := x.head.principal; p != nil {
+		feed.Emit(engine.AuthnComplete{EventHead: h, Principal: p.Name, PrincipalKind: p.Kind})
+	}
+}
+
+// emitError tells the observers why the request was refused.
+func (x *exchange) emitError(r *engine.Refusal) {
+	if x.gen == nil || x.gen.Observers == nil {
+		return
+	}
+	h := engine.EventHead{RequestID: x.req.RequestID, At: time.Now()}
+	x.gen.Observers.Emit(engine.ErrorEvent{EventHead: h, Code: string(r.Code), Message: r.Message, Source: sourceOf(r.Code)})
+}
+
+// sourceOf is the stage at which a code arises.
+func sourceOf(code engine.Code) string {
+	switch code {
+	case engine.CodeDeniedByFilter, engine.CodeFilterFailed, engine.CodeNoUpstreamAfterFilter:
+		return string(engine.StageFilter)
+	case engine.CodeRouterFailed:
+		return string(engine.StageRouter)
+	case engine.CodeDialectFailed:
+		return string(engine.StageShape)
+	case engine.CodeSignerFailed, engine.CodeUpstreamCredential:
+		return string(engine.StageSigner)
+	case engine.CodeUpstreamUnreachable, engine.CodeUpstreamTimeout, engine.CodeClientGone, engine.CodeInternal:
+		return string(engine.StageRelay)
+	}
+	return string(engine.StageAuthn)
+}
+
+// settle makes the row of the request and tells whoever wants to know.
+func (x *exchange) settle() {
+	now := time.Now()
+	r := x.record // a copy: the ledger keeps it, and must not keep the exchange with its body
+	r.SessionID, r.Model, r.Stream, r.Trace = x.req.SessionID, x.req.Model, x.req.Stream, x.flow.Trace
+	if x.flow.Upstream != nil {
+		r.Upstream = x.flow.Upstream.Name
+	}
+	r.Timings.Duration = now.Sub(r.Started)
+	if !x.dispatched.IsZero() {
+		r.Timings.Decide = x.dispatched.Sub(r.Started) - r.Timings.Body
+	}
+	s := x.server
+	s.Metrics.observe(&r)
+	if x.gen != nil && x.gen.Observers != nil {
+		x.gen.Observers.Emit(engine.RequestFinished{EventHead: engine.EventHead{RequestID: r.RequestID, At: now}, Status: r.Status,
+			Code: r.Code, Model: r.Model, Upstream: r.Upstream, Usage: r.Usage, TTFB: r.Timings.TTFB, Duration: r.Timings.Duration,
+			Attempts: len(r.Trace.Attempts)})
+	}
+	if s.Ledger != nil {
+		s.Ledger.Record(&r)
+	}
+}

@@ -1,0 +1,180 @@
+package proxy_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/engine"
+	"sluice/proxy"
+)
+
+// witness is an observer that keeps what it sees.
+type witness struct{ events chan engine.ObserveEvent }
+
+func (w witness) Observe(e engine.ObserveEvent) error {
+	w.events <- e
+	return nil
+}
+
+// watched adds an observer to the generation, and returns what it sees up to the end of the next request.
+func (r *rig) watched(chunks bool) func() []engine.ObserveEvent {
+	w := witness{make(chan engine.ObserveEvent, 1000)}
+	r.gen.Observers = engine.NewFeed([]*engine.ObserverSlot{{Observer: w, Name: "w", Meter: &engine.Meter{}, Chunks: chunks}})
+	r.gen.OnClose(r.gen.Observers.Close)
+	return func() []engine.ObserveEvent {
+		r.t.Helper()
+		var seen []engine.ObserveEvent
+		timeout := time.After(patience)
+		for {
+			select {
+			case e := <-w.events:
+				if seen = append(seen, e); e.Kind() == "request_finished" {
+					return seen
+				}
+			case <-timeout:
+				r.t.Fatalf("the request never finished: %v", kinds(seen))
+			}
+		}
+	}
+}
+
+func kinds(events []engine.ObserveEvent) string {
+	var names []string
+	for _, e := range events {
+		names = append(names, e.Kind())
+	}
+	return strings.Join(names, " ")
+}
+
+func TestObserversSeeALife(t *testing.T) {
+	p := plays(t, answers(eventHead+chunk(start+delta+usage+stop)+lastChunk))
+	r := newRig(t, p.upstream("a"))
+	seen := r.watched(false)
+	r.start()
+	r.do(post("/v1/messages", helloStream, "User-Agent: claude-cli/2"))
+	events := seen()
+	want(t, "events", kinds(events), "request_started authn_complete upstream_chosen request_finished")
+	id := r.ledger.wait(t, 1)[0].RequestID
+	for _, e := range events {
+		want(t, e.Kind(), e.Head().RequestID, id)
+	}
+	first := events[0].(engine.RequestStarted)
+	want(t, "started", fmt.Sprint(first.Method, first.Path, first.UserAgent), "POST/v1/messagesclaude-cli/2")
+	want(t, "authn", events[1].(engine.AuthnComplete).Principal, "alice")
+	last := events[3].(engine.RequestFinished)
+	want(t, "usage", last.Usage, engine.Usage{Known: true, InputTokens: 7, OutputTokens: 9, CacheReadInputTokens: 3})
+	want(t, "finished", fmt.Sprint(last.Status, last.Code, last.Model, last.Upstream, last.Attempts), "200claude-xa1")
+
+	r.do(request("POST", "/v1/messages", hello))
+	events = seen()
+	want(t, "refused", kinds(events), "request_started error request_finished")
+	want(t, "error", fmt.Sprint(events[1].(engine.ErrorEvent).Code, " ", events[1].(engine.ErrorEvent).Source), "bad_key authn")
+	want(t, "status", events[2].(engine.RequestFinished).Status, 401)
+}
+
+func TestChunksAreToldInBatches(t *testing.T) {
+	p := plays(t, answers(eventHead+chunk(start+strings.Repeat(delta, 70)+stop)+lastChunk))
+	r := newRig(t, p.upstream("a"))
+	seen := r.watched(true)
+	r.start()
+	body := r.do(post("/v1/messages", helloStream)).body
+	events, bytes, index := 0, int64(0), int64(0)
+	for _, e := range seen() {
+		if c, ok := e.(engine.Chunk); ok {
+			want(t, "index", c.Index, index)
+			if index++; c.Events > 32 {
+				t.Errorf("a batch of %d", c.Events)
+			}
+			events += c.Events
+			bytes += c.Bytes
+		}
+	}
+	want(t, "events", events, 72)
+	want(t, "bytes", bytes, int64(len(body)))
+	if index < 3 {
+		t.Errorf("%d batches", index)
+	}
+}
+
+func TestRequestsAreCountedByWhatBecameOfThem(t *testing.T) {
+	r := newRig(t, plays(t, answers(ok("{}"))).upstream("a")).start()
+	r.do(post("/v1/messages", hello))
+	r.do(post("/v1/messages", hello))
+	r.do(request("POST", "/v1/messages", hello))
+	r.ledger.wait(t, 3)
+	var got []string
+	r.server.Metrics.Requests(func(k proxy.Finished, n int64) {
+		got = append(got, fmt.Sprintf("%dxx %q %q %d", k.Class, k.Code, k.Upstream, n))
+	})
+	slices.Sort(got)
+	want(t, "requests", strings.Join(got, "; "), `2xx "" "a" 2; 4xx "bad_key" "" 1`)
+	sum := func(h proxy.Histogram) (n int64) {
+		for _, c := range h.Counts {
+			n += c
+		}
+		want(t, "buckets", len(h.Counts), len(h.Bounds)+1)
+		return n
+	}
+	want(t, "durations", sum(r.server.Metrics.Durations()), 3)
+	want(t, "ttfbs", sum(r.server.Metrics.TTFBs()), 2)
+	if s := r.server.Metrics.Durations().Sum; s <= 0 || s > patience.Seconds() {
+		t.Errorf("they took %g s", s)
+	}
+}
+
+// TestEveryCodeHasItsAnswer: a transport's refusal comes through the pipeline as it is.
+func TestEveryCodeHasItsAnswer(t *testing.T) {
+	next := make(chan error, 1)
+	r := newRig(t, upstream("a", "http://127.0.0.1:1"))
+	r.options.Transport = engine.TransportFunc(func(context.Context, engine.Signed) (*engine.Response, error) { return nil, <-next })
+	r.start()
+	f := func(code engine.Code, status int, kind, retryAfter, shouldRetry string) {
+		t.Helper()
+		next <- &engine.Refusal{Code: code, Message: "why"}
+		got := r.do(post("/v1/messages", hello))
+		want(t, "code", got.code(), fmt.Sprint(status, " ", code))
+		if !strings.Contains(got.body, `"error":{"type":"`+kind+`","message":"why"}`) {
+			t.Errorf("%s: %s", code, got.body)
+		}
+		want(t, string(code)+" retry-after", got.Header.Get("retry-after"), retryAfter)
+		want(t, string(code)+" x-should-retry", got.Header.Get("x-should-retry"), shouldRetry)
+	}
+	f(engine.CodeBadKey, 401, "authentication_error", "", "false")
+	f(engine.CodePrincipalDisabled, 403, "permission_error", "", "")
+	f(engine.CodeModelNotAllowed, 403, "permission_error", "", "")
+	f(engine.CodePathNotAllowed, 403, "permission_error", "", "")
+	f(engine.CodeDeniedByFilter, 403, "permission_error", "", "")
+	f(engine.CodeForbiddenOrigin, 403, "permission_error", "", "")
+	f(engine.CodeBadBody, 400, "invalid_request_error", "", "")
+	f(engine.CodeBadRequest, 400, "invalid_request_error", "", "")
+	f(engine.CodeClientTimeout, 400, "invalid_request_error", "", "")
+	f(engine.CodePathNotServed, 404, "not_found_error", "", "")
+	f(engine.CodeBodyTooLarge, 413, "request_too_large", "", "")
+	f(engine.CodeTooBusy, 529, "overloaded_error", "1", "")
+	f(engine.CodeNoUpstreamAfterFilter, 503, "overloaded_error", "", "")
+	f(engine.CodeNoUpstreamAvailable, 529, "overloaded_error", "", "")
+	f(engine.CodeFilterFailed, 503, "overloaded_error", "", "")
+	f(engine.CodeRouterFailed, 502, "api_error", "", "")
+	f(engine.CodeUpstreamCredential, 502, "api_error", "", "")
+	f(engine.CodeUpstreamUnreachable, 502, "api_error", "", "")
+	f(engine.CodeUpstreamTimeout, 504, "timeout_error", "", "")
+	f(engine.CodeDraining, 503, "overloaded_error", "1", "")
+	f(engine.CodeInternal, 500, "api_error", "", "")
+
+	wait := func(d time.Duration, retryAfter, shouldRetry string) {
+		t.Helper()
+		next <- &engine.Refusal{Code: engine.CodeNoUpstreamAvailable, Message: "why", RetryAfter: d}
+		got := r.do(post("/v1/messages", hello))
+		want(t, "retry-after", got.Header.Get("retry-after"), retryAfter)
+		want(t, "x-should-retry", got.Header.Get("x-should-retry"), shouldRetry)
+		want(t, "the message says when", strings.Contains(got.body, "free again at 20"), shouldRetry != "")
+	}
+	wait(1500*time.Millisecond, "2", "")
+	wait(60*time.Second, "60", "")
+	wait(60*time.Second+1, "61", "false")
+	wait(time.Hour, "3600", "false")
+}

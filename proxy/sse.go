@@ -1,0 +1,126 @@
+package proxy
+
+import (
+	"bytes"
+
+	"sluice/engine"
+)
+
+// splitter finds where server-sent events end in bytes as they come. Lines end in LF, CR LF or CR; an empty line ends an event.
+type splitter struct {
+	midLine bool // the next byte continues a line
+	afterCR bool // the last byte was a CR: an LF that follows belongs to it
+}
+
+// next returns the index after the first end of an event in b, or -1 if there is none. Every byte is to be given once: after an end, b
+// goes on from there.
+func (s *splitter) next(b []byte) int {
+	i := 0
+	if s.afterCR && len(b) > 0 {
+		s.afterCR = false
+		if b[0] == '\n' {
+			i = 1
+		}
+	}
+	for i < len(b) {
+		empty := !s.midLine && (b[i] == '\n' || b[i] == '\r')
+		n := lineEnd(b[i:])
+		if n < 0 {
+			s.midLine = true
+			return -1
+		}
+		s.midLine = false
+		i += n + 1
+		if b[i-1] == '\r' {
+			switch {
+			case i == len(b):
+				s.afterCR = true
+			case b[i] == '\n':
+				i++
+			}
+		}
+		if empty {
+			return i
+		}
+	}
+	return -1
+}
+
+// lineEnd is the index of the first CR or LF in b, or -1.
+func lineEnd(b []byte) int {
+	lf := bytes.IndexByte(b, '\n')
+	if lf >= 0 {
+		b = b[:lf]
+	}
+	if cr := bytes.IndexByte(b, '\r'); cr >= 0 {
+		return cr
+	}
+	return lf
+}
+
+// parseEvent reads one whole event. data points into event, unless it had several lines. ok is false where there is neither a name nor
+// data: comments and empty lines are no event.
+func parseEvent(event []byte) (name, data []byte, ok bool) {
+	lines := 0
+	for len(event) > 0 {
+		line := event
+		if n := lineEnd(event); n >= 0 {
+			line, event = event[:n], event[n+1:]
+		} else {
+			event = nil
+		}
+		if v, found := field(line, "data"); found {
+			if lines++; lines > 1 {
+				v = bytes.Join([][]byte{data, v}, []byte{'\n'})
+			}
+			data, ok = v, true
+		} else if v, found := field(line, "event"); found {
+			name, ok = v, true
+		}
+	}
+	return name, data, ok
+}
+
+// field returns the value of a line "name: value"; one space after the colon is not part of it.
+func field(line []byte, name string) ([]byte, bool) {
+	if len(line) < len(name) || string(line[:len(name)]) != name {
+		return nil, false
+	}
+	if line = line[len(name):]; len(line) == 0 {
+		return line, true
+	}
+	if line[0] != ':' {
+		return nil, false
+	}
+	return bytes.TrimPrefix(line[1:], []byte{' '}), true
+}
+
+// appendEvent writes an event; data of several lines takes as many.
+func appendEvent(b []byte, name string, data []byte) []byte {
+	b = append(append(append(b, "event: "...), name...), '\n')
+	for line := range bytes.SplitSeq(data, []byte{'\n'}) {
+		b = append(append(append(b, "data: "...), bytes.TrimSuffix(line, []byte{'\r'})...), '\n')
+	}
+	return append(b, '\n')
+}
+
+// ping keeps a client from giving up. It may stand between any two events.
+var ping = appendEvent(nil, "ping", []byte(`{"type": "ping"}`))
+
+// stream is what is known of an event stream that goes by.
+type stream struct {
+	ended bool // message_stop or error went by: what follows is of no matter
+	usage engine.Usage
+}
+
+// see takes note of an event.
+func (s *stream) see(name, data []byte) {
+	switch string(name) {
+	case "message_start":
+		overlay(&s.usage, data, "message", "usage")
+	case "message_delta":
+		overlay(&s.usage, data, "usage")
+	case "message_stop", "error":
+		s.ended = true
+	}
+}

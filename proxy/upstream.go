@@ -1,0 +1,235 @@
+package proxy
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+	"golang.org/x/crypto/x509roots/fallback/bundle"
+
+	"sluice/engine"
+)
+
+const (
+	// inlineBody is up to which size, in bytes, a body goes out in one write with its head by being copied behind it.
+	inlineBody = 16 << 10
+	// writePiece is how much of a body is written under one deadline, in bytes.
+	writePiece = 1 << 20
+	// maxInterim is how many 1xx heads an answer may begin with.
+	maxInterim = 16
+)
+
+// Transport is the engine.Transport over the network: HTTP/1.1 on connections that it keeps by origin.
+type Transport struct {
+	pools   table[origin, *pool]
+	bundled func() *x509.CertPool
+	maxIdle int
+	keep    time.Duration
+	heads   sync.Pool // of *[]byte
+}
+
+// NewTransport makes a Transport that keeps up to maxIdle idle connections to each origin for at most keep.
+func NewTransport(maxIdle int, keep time.Duration) *Transport {
+	return &Transport{maxIdle: maxIdle, keep: keep, bundled: sync.OnceValue(bundledRoots)}
+}
+
+// bundledRoots are the roots that came with the program: it runs where the system has none.
+func bundledRoots() *x509.CertPool {
+	pool := x509.NewCertPool()
+	for root := range bundle.Roots() {
+		cert, err := x509.ParseCertificate(root.Certificate)
+		switch {
+		case err != nil:
+		case root.Constraint != nil:
+			pool.AddCertWithConstraint(cert, root.Constraint)
+		default:
+			pool.AddCert(cert)
+		}
+	}
+	return pool
+}
+
+// Close closes the idle connections, and those in use when their calls end.
+func (t *Transport) Close() {
+	for _, p := range t.pools.all() {
+		p.close()
+	}
+}
+
+// RoundTrip sends s and returns the head of the answer. A kept connection that was closed by the other side before a byte of an answer
+// came is replaced once by a fresh one. When ctx ends the error is its cause.
+func (t *Transport) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Response, error) {
+	if !s.Valid() {
+		return nil, engine.ErrUnsigned
+	}
+	o := origin{s.Scheme(), s.Host(), s.Upstream().Roots}
+	p := t.pools.get(o, func() *pool { return newPool(o, t.bundled, t.maxIdle, t.keep) })
+	if c := p.take(); c != nil {
+		resp, err := t.call(ctx, c, s)
+		if err == nil || !errors.Is(err, errStale) {
+			return resp, err
+		}
+	}
+	c, err := p.dial(ctx, s.Upstream().Timeouts.Connect)
+	if err != nil {
+		return nil, causeOr(ctx, err)
+	}
+	return t.call(ctx, c, s)
+}
+
+// errStale: a kept connection was closed before a byte of the answer came.
+var errStale = errors.New("the kept connection was closed")
+
+func causeOr(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// call does one request on c, which is then the body's, or gone.
+func (t *Transport) call(ctx context.Context, c *upstreamConn, s engine.Signed) (*engine.Response, error) {
+	detach := context.AfterFunc(ctx, c.kill)
+	err := t.exchange(c, s)
+	if err == nil {
+		resp := &engine.Response{Status: c.head.StatusCode(), Headers: answerHeaders(&c.head)}
+		resp.Body, resp.Length = c.body(ctx, detach, s.Method())
+		return resp, nil
+	}
+	detach()
+	c.kill()
+	return nil, causeOr(ctx, err)
+}
+
+// exchange writes the request and reads the head of the answer. An upstream may answer before it read all: such an answer counts.
+func (t *Transport) exchange(c *upstreamConn, s engine.Signed) error {
+	wait := s.Upstream().Timeouts
+	writeErr := t.send(c, s, wait.Idle)
+	c.last, c.idle, c.until = time.Now(), wait.Idle, time.Time{}
+	switch {
+	case writeErr != nil:
+		c.until = c.last.Add(time.Second)
+	case wait.ResponseHeader > 0:
+		c.until = c.last.Add(wait.ResponseHeader)
+	default:
+		c.idle = 0
+	}
+	_, err := c.br.Peek(1)
+	switch {
+	case err == nil:
+		err = c.readHead()
+	case c.reused && closed(err), c.reused && closed(writeErr):
+		return errStale
+	}
+	c.until, c.idle = time.Time{}, wait.Idle
+	switch {
+	case err == nil:
+		return nil
+	case writeErr != nil:
+		return fmt.Errorf("send the request: %w", writeErr)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: waited %s", engine.ErrUpstreamTimeout, wait.ResponseHeader)
+	}
+	return fmt.Errorf("read the head of the answer: %w", err)
+}
+
+// closed reports whether err says that the other side closed the connection.
+func closed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+var (
+	errHeadTooLarge = fmt.Errorf("it is larger than %d bytes", upstreamBuffer)
+	errHeadInvalid  = errors.New("it is not HTTP/1.1")
+)
+
+// readHead reads heads up to the one that is final. Its errors repeat nothing of what the upstream sent.
+func (c *upstreamConn) readHead() error {
+	for range maxInterim {
+		err := c.head.Read(c.br)
+		var small *fasthttp.ErrSmallBuffer
+		switch status := c.head.StatusCode(); {
+		case errors.As(err, &small):
+			return errHeadTooLarge
+		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, fasthttp.ErrTimeout):
+			return os.ErrDeadlineExceeded
+		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, net.ErrClosed):
+			return io.ErrUnexpectedEOF
+		case err != nil, status < 100, status == fasthttp.StatusSwitchingProtocols:
+			return errHeadInvalid
+		case status >= 200:
+			return nil
+		}
+	}
+	return errHeadInvalid
+}
+
+// send writes the request: head and body in one write where the body is small.
+func (t *Transport) send(c *upstreamConn, s engine.Signed, timeout time.Duration) error {
+	buf, _ := t.heads.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer t.heads.Put(buf)
+	body := s.Body()
+	head := appendHead((*buf)[:0], s)
+	if len(body) <= inlineBody {
+		head = append(head, body...)
+		body = nil
+	}
+	*buf = head
+	piece := body[:min(len(body), writePiece)]
+	if err := c.write(timeout, head, piece); err != nil {
+		return err
+	}
+	for body = body[len(piece):]; len(body) > 0; body = body[len(piece):] {
+		piece = body[:min(len(body), writePiece)]
+		if err := c.write(timeout, piece, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes a and b before timeout has passed, 0 = no bound.
+func (c *upstreamConn) write(timeout time.Duration, a, b []byte) error {
+	var deadline time.Time
+	if timeout > 0 {
+		deadline = time.Now().Add(timeout)
+	}
+	_ = c.raw.SetWriteDeadline(deadline)
+	if len(b) == 0 {
+		_, err := c.conn.Write(a)
+		return err
+	}
+	both := net.Buffers{a, b}
+	_, err := both.WriteTo(c.conn)
+	return err
+}
+
+// appendHead writes the head of s. The framing is ours, and the answer must come as it is: what s says of either is left out.
+func appendHead(b []byte, s engine.Signed) []byte {
+	b = append(append(append(b, s.Method()...), ' '), s.RequestURI()...)
+	b = append(append(append(b, " HTTP/1.1\r\nHost: "...), s.Host()...), "\r\n"...)
+	for i := range s.HeaderLines() {
+		line := s.HeaderLine(i)
+		if transportHeader(line.Name) {
+			continue
+		}
+		b = append(append(append(append(b, line.Name...), ": "...), line.Value...), "\r\n"...)
+	}
+	b = append(b, "accept-encoding: identity\r\n"...)
+	if n := len(s.Body()); n > 0 || s.Method() == "POST" || s.Method() == "PUT" || s.Method() == "PATCH" {
+		b = append(strconv.AppendInt(append(b, "content-length: "...), int64(n), 10), "\r\n"...)
+	}
+	return append(b, "\r\n"...)
+}

@@ -1,0 +1,358 @@
+package proxy_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/engine"
+	"sluice/proxy"
+)
+
+// signed seals a request to u.
+func signed(t *testing.T, u *engine.Upstream, method, path string, body []byte, headers ...engine.Header) engine.Signed {
+	t.Helper()
+	var out engine.Signed
+	strategy, _ := engine.NewStrategy("first-pick", 0)
+	g := &engine.Generation{Number: 1, Strategy: strategy, Vitals: healthy{}, Upstreams: []*engine.UpstreamSlot{{Upstream: u, Signers: signer{},
+		Dialect: &engine.DialectSlot{Dialect: engine.Passthrough{}, Meter: &engine.Meter{}}}}}
+	x := &engine.Exchange{Principal: &engine.Principal{Name: "p"}, Request: &engine.RequestContext{Method: method, Path: path, Body: body, Headers: headers}}
+	_, err := g.Serve(t.Context(), x, engine.TransportFunc(func(_ context.Context, s engine.Signed) (*engine.Response, error) {
+		out = s
+		return nil, errors.New("only sealed")
+	}))
+	if !out.Valid() {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func newTransport(t *testing.T, maxIdle int, keep time.Duration) *proxy.Transport {
+	tr := proxy.NewTransport(maxIdle, keep)
+	t.Cleanup(tr.Close)
+	return tr
+}
+
+// roundTrip sends s and reads the answer to its end.
+func roundTrip(tr *proxy.Transport, ctx context.Context, s engine.Signed) (int, string, error) {
+	resp, err := tr.RoundTrip(ctx, s)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return resp.Status, string(b), err
+}
+
+func TestWhatWasNotSignedIsNotSent(t *testing.T) {
+	if _, err := newTransport(t, 1, time.Minute).RoundTrip(t.Context(), engine.Signed{}); err != engine.ErrUnsigned {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheRequestOnTheWire(t *testing.T) {
+	p := plays(t, answers(ok("{}")))
+	tr := newTransport(t, 1, time.Minute)
+	host := p.ln.Addr().String()
+	f := func(want, method, path string, body string) {
+		t.Helper()
+		s := signed(t, p.upstream("a"), method, path, []byte(body), engine.Header{Name: "X-One", Value: "1"}, engine.Header{Name: "Accept-Encoding", Value: "br"})
+		if _, _, err := roundTrip(tr, t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		sent := p.requests()
+		if got := sent[len(sent)-1]; got != strings.ReplaceAll(want, "\n", "\r\n")+body {
+			t.Errorf("%s: got\n%.300s\nwant\n%s", method, got, want)
+		}
+	}
+	f("GET /v1/models HTTP/1.1\nHost: "+host+"\nX-One: 1\nx-api-key: provider-key\naccept-encoding: identity\n\n", "GET", "/v1/models", "")
+	f("POST /v1/messages HTTP/1.1\nHost: "+host+"\nX-One: 1\nx-api-key: provider-key\naccept-encoding: identity\ncontent-length: 0\n\n", "POST", "/v1/messages", "")
+	f("POST /v1/messages HTTP/1.1\nHost: "+host+"\nX-One: 1\nx-api-key: provider-key\naccept-encoding: identity\ncontent-length: 5\n\n", "POST", "/v1/messages", "12345")
+	large := strings.Repeat("x", 3<<20+7)
+	f("PUT /v1/x HTTP/1.1\nHost: "+host+"\nX-One: 1\nx-api-key: provider-key\naccept-encoding: identity\ncontent-length: 3145735\n\n", "PUT", "/v1/x", large)
+	want(t, "connections", p.conns(), 1)
+}
+
+// TestADeadKeptConnectionIsReplacedOnce: the other side closed it while it was idle, or when it saw the request.
+func TestADeadKeptConnectionIsReplacedOnce(t *testing.T) {
+	f := func(name string, die func(s *stage), conns int, fails bool) {
+		t.Helper()
+		p := plays(t, func(s *stage) {
+			s.next()
+			s.say(ok("{}"))
+			if s.number == 1 || fails {
+				die(s)
+				return
+			}
+			answers(ok("{}"))(s)
+		})
+		tr := newTransport(t, 4, time.Minute)
+		s := signed(t, p.upstream("a"), "POST", "/v1/messages", []byte(hello))
+		if _, _, err := roundTrip(tr, t.Context(), s); err != nil {
+			t.Fatal(name, err)
+		}
+		_, body, err := roundTrip(tr, t.Context(), s)
+		if err != nil || body != "{}" {
+			t.Errorf("%s: %q, %v", name, body, err)
+		}
+		want(t, name+": connections", p.conns(), conns)
+	}
+	f("closed when it saw the request", func(s *stage) { s.next() }, 2, false)
+	f("reset when it saw the request", func(s *stage) {
+		_, _ = s.br.Peek(1)
+		_ = s.Conn.(*net.TCPConn).SetLinger(0)
+	}, 2, false)
+	f("fresh ones die after one answer", func(s *stage) { s.next() }, 2, true)
+}
+
+func TestAFreshConnectionIsNotTriedAgain(t *testing.T) {
+	p := plays(t, func(s *stage) { s.next() })
+	_, _, err := roundTrip(newTransport(t, 4, time.Minute), t.Context(), signed(t, p.upstream("a"), "POST", "/v1/messages", []byte(hello)))
+	if err == nil {
+		t.Error("an answer came from nowhere")
+	}
+	want(t, "requests", len(p.requests()), 1)
+}
+
+func TestNothingIsSentAgainOnceAByteCame(t *testing.T) {
+	f := func(said string) {
+		t.Helper()
+		p := plays(t, func(s *stage) {
+			s.next()
+			s.say(ok("{}"))
+			s.next()
+			s.say(said)
+		})
+		tr := newTransport(t, 4, time.Minute)
+		s := signed(t, p.upstream("a"), "POST", "/v1/messages", []byte(hello))
+		if _, _, err := roundTrip(tr, t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := roundTrip(tr, t.Context(), s); err == nil {
+			t.Errorf("%q: no error", said)
+		}
+		want(t, said+": requests", len(p.requests()), 2)
+		want(t, said+": connections", p.conns(), 1)
+	}
+	f("H")
+	f("HTTP/1.1 200 OK\r\n")
+	f("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+	f("HTTP/1.1 100 Continue\r\n\r\n")
+}
+
+func TestOnlyAConnectionReadToItsEndIsKept(t *testing.T) {
+	f := func(name, answer string, kept bool) {
+		t.Helper()
+		p := plays(t, answers(answer))
+		tr := newTransport(t, 4, time.Minute)
+		s := signed(t, p.upstream("a"), "GET", "/v1/models", nil)
+		for range 2 {
+			_, _, _ = roundTrip(tr, t.Context(), s)
+		}
+		if conns := p.conns(); kept != (conns == 1) {
+			t.Errorf("%s: %d connections for two calls", name, conns)
+		}
+	}
+	const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	f("length", ok("{}"), true)
+	f("chunks", chunked+chunk("x")+lastChunk, true)
+	f("chunks with a trailer", chunked+chunk("x")+"0\r\nA: b\r\n\r\n", true)
+	f("no body", "HTTP/1.1 204 No Content\r\n\r\n", true)
+	f("told to close", ok("{}", "Connection: close"), false)
+	f("HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", false)
+	f("more than it announced", ok("{}")+"HTTP/1.1 200 OK\r\n", false)
+	f("malformed", chunked+"x\r\n", false)
+}
+
+func TestAnAnswerGivenUpTakesItsConnectionAlong(t *testing.T) {
+	gone := make(chan struct{}, 8)
+	p := plays(t, func(s *stage) {
+		s.next()
+		s.say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
+		s.gone()
+		gone <- struct{}{}
+	})
+	tr := newTransport(t, 4, time.Minute)
+	s := signed(t, p.upstream("a"), "GET", "/v1/models", nil)
+	resp, err := tr.RoundTrip(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	<-gone
+	if _, err := resp.Body.Read(make([]byte, 1)); err == nil || err == io.EOF {
+		t.Errorf("reading on: %v", err)
+	}
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	if resp, err = tr.RoundTrip(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	why := errors.New("why")
+	cancel(why)
+	<-gone
+	if _, err := io.ReadAll(resp.Body); err != why {
+		t.Errorf("the read ended in %v, want the cause", err)
+	}
+	want(t, "connections", p.conns(), 2)
+}
+
+func TestACancelledCallEndsWithItsCause(t *testing.T) {
+	asked, gone := make(chan struct{}), make(chan struct{})
+	p := plays(t, func(s *stage) {
+		s.next()
+		close(asked)
+		s.gone()
+		close(gone)
+	})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("why")
+	go func() {
+		<-asked
+		cancel(why)
+	}()
+	if _, _, err := roundTrip(newTransport(t, 1, time.Minute), ctx, signed(t, p.upstream("a"), "GET", "/v1/models", nil)); err != why {
+		t.Errorf("got %v", err)
+	}
+	<-gone
+	if _, _, err := roundTrip(newTransport(t, 1, time.Minute), ctx, signed(t, p.upstream("a"), "GET", "/v1/models", nil)); err != why {
+		t.Errorf("cancelled before: got %v", err)
+	}
+}
+
+func TestAnUpstreamWithoutAHeadTimesOut(t *testing.T) {
+	f := func(said string) {
+		t.Helper()
+		u := plays(t, func(s *stage) {
+			s.next()
+			s.say(said)
+			s.gone()
+		}).upstream("a")
+		u.Timeouts.ResponseHeader = 30 * time.Millisecond
+		r := newRig(t, u).start()
+		got := r.do(post("/v1/messages", hello))
+		want(t, said, got.code(), "504 upstream_timeout")
+		want(t, said, r.ledger.wait(t, 1)[0].Code, engine.CodeUpstreamTimeout)
+	}
+	f("")
+	f("HTTP/1.1 200 O")
+	f("HTTP/1.1 100 Continue\r\n\r\n")
+}
+
+func TestAHeadThatIsNoneIsRefused(t *testing.T) {
+	f := func(said string) {
+		t.Helper()
+		r := newRig(t, plays(t, rough(said)).upstream("a")).start()
+		got := r.do(post("/v1/messages", hello))
+		want(t, said[:min(40, len(said))], got.code(), "502 upstream_unreachable")
+		for _, a := range r.ledger.wait(t, 1)[0].Trace.Attempts {
+			if strings.Contains(a.Error, "secret") {
+				t.Errorf("the trace repeats the upstream: %s", a.Error)
+			}
+		}
+	}
+	f("secret\r\n\r\n")
+	f("HTTP/1.1 abc secret\r\n\r\n")
+	f("HTTP/1.1 099 secret\r\n\r\n")
+	f("HTTP/1.1 101 Switching Protocols\r\nUpgrade: secret\r\n\r\n")
+	f("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nX: secret\r\n\r\n")
+	f("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")
+	f("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("secret", 4000) + "\r\n\r\n")
+	f(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 40))
+	f("HTTP/1.1 200 OK\r\nX: secret")
+}
+
+func TestAnAnswerBeforeTheEndOfTheRequestCounts(t *testing.T) {
+	p := plays(t, func(s *stage) {
+		_, _ = s.br.Peek(1)
+		s.say(strings.Replace(ok("{}", "Connection: close"), "200 OK", "413 Too Large", 1))
+		_ = s.Conn.(*net.TCPConn).CloseWrite()
+		time.Sleep(20 * time.Millisecond)
+	})
+	s := signed(t, p.upstream("a"), "POST", "/v1/files", make([]byte, 32<<20))
+	status, _, err := roundTrip(newTransport(t, 1, time.Minute), t.Context(), s)
+	if status != 413 && err == nil {
+		t.Errorf("got %d, %v", status, err)
+	}
+}
+
+func TestAnUpstreamThatIsNotThereIsUnreachable(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := "http://" + ln.Addr().String()
+	ln.Close()
+	r := newRig(t, upstream("a", base)).start()
+	want(t, "code", r.do(post("/v1/messages", hello)).code(), "502 upstream_unreachable")
+	row := r.ledger.wait(t, 1)[0]
+	want(t, "upstream", row.Upstream, "a")
+}
+
+func TestIdleConnectionsAreFewAndExpire(t *testing.T) {
+	gone := make(chan int, 8)
+	p := plays(t, func(s *stage) {
+		answers(ok("{}"))(s)
+		gone <- s.number
+	})
+	tr := newTransport(t, 2, 50*time.Millisecond)
+	s := signed(t, p.upstream("a"), "GET", "/v1/models", nil)
+	var open []*engine.Response
+	for range 3 {
+		resp, err := tr.RoundTrip(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, resp)
+	}
+	for _, resp := range open {
+		_, _ = io.ReadAll(resp.Body)
+	}
+	want(t, "the third of two is closed at once", <-gone, 3)
+	first, second := <-gone, <-gone
+	if first+second != 3 {
+		t.Errorf("%d and %d were closed", first, second)
+	}
+}
+
+func TestOriginsDoNotShareConnections(t *testing.T) {
+	p := plays(t, answers(ok("{}")))
+	tr := newTransport(t, 4, time.Minute)
+	a := p.upstream("a")
+	b := *a
+	b.BaseURL = &url.URL{Scheme: "http", Host: "localhost:" + a.BaseURL.Port()}
+	for _, u := range []*engine.Upstream{a, &b, a, &b} {
+		if _, _, err := roundTrip(tr, t.Context(), signed(t, u, "GET", "/v1/models", nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(t, "connections", p.conns(), 2)
+}
+
+// TestAnUnaskedAnswerIsNobodys: bytes that an upstream sent on an idle connection must not answer the next request.
+func TestAnUnaskedAnswerIsNobodys(t *testing.T) {
+	said := make(chan struct{})
+	p := plays(t, func(s *stage) {
+		s.next()
+		s.say(ok("mine"))
+		if s.number == 1 {
+			time.Sleep(20 * time.Millisecond)
+			s.say(ok("not yours"))
+			close(said)
+		}
+		answers(ok("mine"))(s)
+	})
+	tr := newTransport(t, 4, time.Minute)
+	s := signed(t, p.upstream("a"), "GET", "/v1/models", nil)
+	_, _, _ = roundTrip(tr, t.Context(), s)
+	<-said
+	time.Sleep(20 * time.Millisecond)
+	if _, body, err := roundTrip(tr, t.Context(), s); body != "mine" {
+		t.Errorf("got %q, %v", body, err)
+	}
+}

@@ -1,0 +1,32 @@
+package proxy
+
+import (
+	"sluice/engine"
+	"sluice/engine/body"
+)
+
+// maxUsageBody is up to which size, in bytes, an answer that is no stream is kept to read its usage from.
+const maxUsageBody = 4 << 20
+
+// overlay takes the counters of the usage object at path into u. One that is absent or null stays as it was.
+func overlay(u *engine.Usage, json []byte, path ...string) {
+	top, err := body.Scan(json)
+	if err != nil {
+		return
+	}
+	usage, ok := top.Value().Get(path)
+	if !ok || usage.Kind() != body.Object {
+		return
+	}
+	take := func(key string, into *int64) {
+		v, _ := usage.Get(body.Path{key})
+		if n, ok := v.Int(); ok && n >= 0 {
+			*into = n
+			u.Known = true
+		}
+	}
+	take("input_tokens", &u.InputTokens)
+	take("output_tokens", &u.OutputTokens)
+	take("cache_creation_input_tokens", &u.CacheCreationInputTokens)
+	take("cache_read_input_tokens", &u.CacheReadInputTokens)
+}

@@ -1,0 +1,102 @@
+package proxy
+
+import (
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// watchAfter is how long an exchange runs before its client is watched: most answers need less, and a client that left in that time
+// is found gone at once.
+const watchAfter = 20 * time.Millisecond
+
+// watcher notices that a client leaves while nobody reads from its connection. start and stop are called in turn, by the goroutine
+// that serves the connection.
+type watcher interface {
+	// start lets gone be called, from another goroutine, at most once, when the client closes its side.
+	start(gone func())
+	// stop returns when gone is not called any more.
+	stop()
+}
+
+// peeker is a watcher that parks a goroutine on the socket and looks at what arrives without taking it: that is the next request, or
+// the end.
+type peeker struct {
+	conn   net.Conn
+	raw    syscall.RawConn
+	tls    bool
+	timer  *time.Timer
+	parked chan struct{} // gets one value when the goroutine of the timer is done
+	off    atomic.Bool
+	gone   func()
+}
+
+func newPeeker(c net.Conn, tls bool) *peeker {
+	p := &peeker{conn: c, tls: tls, parked: make(chan struct{}, 1)}
+	if sc, ok := c.(syscall.Conn); ok {
+		p.raw, _ = sc.SyscallConn()
+	}
+	return p
+}
+
+func (p *peeker) start(gone func()) {
+	p.gone = gone
+	p.off.Store(false)
+	if p.timer == nil {
+		p.timer = time.AfterFunc(watchAfter, p.park)
+		return
+	}
+	p.timer.Reset(watchAfter)
+}
+
+func (p *peeker) stop() {
+	if p.timer.Stop() {
+		return
+	}
+	p.off.Store(true)
+	_ = p.conn.SetReadDeadline(time.Unix(1, 0))
+	<-p.parked
+	_ = p.conn.SetReadDeadline(time.Time{})
+}
+
+// park waits until the client left or stop wakes it. The request was read under a deadline that ended with it.
+func (p *peeker) park() {
+	defer func() { p.parked <- struct{}{} }()
+	if p.raw == nil {
+		return
+	}
+	_ = p.conn.SetReadDeadline(time.Time{})
+	left := false
+	_ = p.raw.Read(func(fd uintptr) bool {
+		if p.off.Load() {
+			return true
+		}
+		left = p.left(int(fd))
+		return left
+	})
+	if left {
+		p.gone()
+	}
+}
+
+// left looks at the socket. Bytes that wait there are the next request and no end; the poller wakes us again when more arrives.
+func (p *peeker) left(fd int) bool {
+	var b [1]byte
+	for {
+		n, _, err := syscall.Recvfrom(fd, b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		switch {
+		case err == syscall.EINTR:
+		case err == syscall.EAGAIN:
+			return false
+		case err != nil || n == 0:
+			return true
+		default:
+			return p.tls && b[0] == tlsAlert || finished(fd)
+		}
+	}
+}
+
+// tlsAlert is the type of the record with which a TLS 1.2 client says goodbye. In TLS 1.3 it looks like any other, and the end of the
+// connection tells.
+const tlsAlert = 0x15
