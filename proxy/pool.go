@@ -153,6 +153,10 @@ func (p *pool) dial(ctx context.Context, timeout time.Duration) (*upstreamConn, 
 		}
 		c.conn = client
 	}
+	if sc, ok := raw.(syscall.Conn); ok {
+		c.control, _ = sc.SyscallConn()
+		c.look = c.peek
+	}
 	c.br = bufio.NewReaderSize(c, upstreamBuffer)
 	c.head.DisableNormalizing()
 	c.head.SetNoDefaultContentType(true)
@@ -170,6 +174,13 @@ type upstreamConn struct {
 	reused bool      // it served a call before this one
 	broken bool      // under TLS: it ended without the other side's goodbye
 
+	// What quiet works with, made once.
+	control syscall.RawConn
+	look    func(fd uintptr) // peek
+	waiting int
+	looked  error
+	byte    [1]byte
+
 	// What bounds the next read from the network: a fixed moment while it is set, else the time since the last byte.
 	until time.Time
 	idle  time.Duration // 0 = no bound
@@ -178,27 +189,22 @@ type upstreamConn struct {
 }
 
 // quiet reports whether nothing came while c was idle: neither its end, nor bytes that nobody asked for and that the next caller would
-// take for its answer. TLS may have sent something of its own.
+// take for its answer. Only TLS may have sent something of its own.
 func (c *upstreamConn) quiet() bool {
-	rc, err := c.raw.(syscall.Conn).SyscallConn()
-	if err != nil {
+	if c.control == nil || c.control.Control(c.look) != nil {
 		return false
 	}
-	var n int
-	var got error
-	err = rc.Control(func(fd uintptr) {
-		var b [1]byte
-		n, _, got = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	})
-	if err != nil || got != nil {
-		return err == nil && got == syscall.EAGAIN
-	}
-	if n == 0 || c.conn == c.raw {
-		return false
+	if c.looked != nil || c.waiting == 0 || c.conn == c.raw {
+		return c.looked == syscall.EAGAIN
 	}
 	c.until = time.Now().Add(time.Millisecond)
-	_, err = c.br.Peek(1)
+	_, err := c.br.Peek(1)
 	return errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// peek looks at what the socket has, and takes nothing.
+func (c *upstreamConn) peek(fd uintptr) {
+	c.waiting, _, c.looked = syscall.Recvfrom(int(fd), c.byte[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 }
 
 // underTLS is the connection as TLS knows it, which by itself takes an end without a goodbye for one in good order.

@@ -9,7 +9,7 @@ import (
 
 // watchAfter is how long an exchange runs before its client is watched: most answers need less, and a client that left in that time
 // is found gone at once.
-const watchAfter = 20 * time.Millisecond
+const watchAfter = time.Nanosecond
 
 // watcher notices that a client leaves while nobody reads from its connection. start and stop are called in turn, by the goroutine
 // that serves the connection.

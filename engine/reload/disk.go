@@ -67,17 +67,15 @@ func (d *disk) note(ev fsnotify.Event) {
 		return
 	}
 	now := time.Now()
-	due := now.Add(still)
+	_, marked := d.marks[ev.Name]
 	switch {
 	case ev.Has(fsnotify.Create) && !isEmpty(ev.Name):
-		due = now.Add(grace)
-	case ev.Op == fsnotify.Chmod:
-		due = now.Add(grace)
-		if before := d.marks[ev.Name].due; before.After(due) {
-			due = before
-		}
+		d.marks[ev.Name] = mark{due: now.Add(grace), appeared: now}
+	case ev.Op != fsnotify.Chmod:
+		d.marks[ev.Name] = mark{due: now.Add(still)}
+	case !marked:
+		d.marks[ev.Name] = mark{due: now.Add(grace)}
 	}
-	d.marks[ev.Name] = mark{due: due}
 }
 
 // isEmpty reports a file that somebody has created and is about to write.

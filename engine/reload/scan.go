@@ -130,15 +130,17 @@ func slurp(real string, limit int64, buf *bytes.Buffer, old *file) *file {
 	}
 	defer in.Close()
 	buf.Reset()
-	switch _, err := buf.ReadFrom(io.LimitReader(in, limit+1)); {
-	case err != nil:
-		return failed(real, err)
+	_, err = buf.ReadFrom(io.LimitReader(in, limit+1))
+	info, statErr := in.Stat()
+	switch {
+	case errors.Join(err, statErr) != nil:
+		return failed(real, errors.Join(err, statErr))
 	case int64(buf.Len()) > limit:
 		return failed(real, errTooLarge)
 	case old != nil && old.err == nil && bytes.Equal(old.data, buf.Bytes()):
-		return &file{data: old.data, sum: old.sum, real: real}
+		return &file{data: old.data, sum: old.sum, real: real, written: info.ModTime()}
 	}
-	return &file{data: bytes.Clone(buf.Bytes()), sum: sha256.Sum256(buf.Bytes()), real: real}
+	return &file{data: bytes.Clone(buf.Bytes()), sum: sha256.Sum256(buf.Bytes()), real: real, written: info.ModTime()}
 }
 
 func failed(real string, err error) *file {

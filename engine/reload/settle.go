@@ -16,9 +16,10 @@ const (
 
 // mark is what is known of a path that was touched.
 type mark struct {
-	due     time.Time // from when on it counts as settled, if nothing more happens
-	sighted bool      // noticed by reading, with no event
-	seen    [32]byte  // what was read then
+	due      time.Time // from when on it counts as settled, if nothing more happens
+	appeared time.Time // when it appeared whole, zero = it was written, or who knows
+	sighted  bool      // noticed by reading, with no event
+	seen     [32]byte  // what was read then
 }
 
 // marks are kept by real path until a look has taken them into account.
@@ -34,8 +35,20 @@ func (m marks) settled(old, now *file, read time.Time) bool {
 	case !marked || k.sighted && k.seen != now.sum:
 		m[now.real] = mark{due: time.Now().Add(still), sighted: true, seen: now.sum}
 		return false
+	case k.due.After(read):
+		return false
+	case k.young(now, read):
+		m[now.real] = mark{due: now.written.Add(still)}
+		return false
 	}
-	return !k.due.After(read)
+	return true
+}
+
+// young reports a file whose own time says that it was written just now: the event of that may be late. A time ahead of ours by more
+// than a second is that of another clock.
+func (k mark) young(now *file, read time.Time) bool {
+	age := read.Sub(now.written)
+	return -time.Second < age && age < still && (k.appeared.IsZero() || now.written.After(k.appeared))
 }
 
 // taken forgets what had settled when a look began to read.

@@ -25,10 +25,11 @@ type Snapshot struct {
 
 // file is what one path held when it was read.
 type file struct {
-	data []byte
-	sum  [sha256.Size]byte // of data, or of the text of err; zero: there is no such file
-	err  error             // why there is no data
-	real string            // the path behind all links
+	data    []byte
+	sum     [sha256.Size]byte // of data, or of the text of err; zero: there is no such file
+	err     error             // why there is no data
+	real    string            // the path behind all links
+	written time.Time         // by its own account, when it had been read
 }
 
 var missing = &file{err: fs.ErrNotExist}
