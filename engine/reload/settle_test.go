@@ -22,15 +22,17 @@ func TestAFileThatIsBeingWrittenIsNotReadHalfWay(t *testing.T) {
 		return os.Create(name)
 	}
 	f := func(name string, open func(string) (*os.File, error), o reload.Options) {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for range 50 {
-				if writeInPieces(t, open, o) {
-					return
+		for suffix, date := range map[string]time.Time{"": {}, ", with an old date": time.Now().Add(-time.Hour)} {
+			t.Run(name+suffix, func(t *testing.T) {
+				t.Parallel()
+				for range 50 {
+					if writeInPieces(t, open, date, o) {
+						return
+					}
 				}
-			}
-			t.Error("50 times the writer stalled")
-		})
+				t.Error("50 times the writer stalled")
+			})
+		}
 	}
 	f("truncated, by events", truncate, reload.Options{})
 	f("truncated, by poll", truncate, reload.Options{PollOnly: true, Poll: time.Millisecond})
@@ -38,8 +40,9 @@ func TestAFileThatIsBeingWrittenIsNotReadHalfWay(t *testing.T) {
 	f("created, by poll", anew, reload.Options{PollOnly: true, Poll: time.Millisecond})
 }
 
-// writeInPieces writes a.star in many pieces, and b.star meanwhile. It reports whether it went without a stall.
-func writeInPieces(t *testing.T, open func(string) (*os.File, error), o reload.Options) bool {
+// writeInPieces writes a.star in many pieces, each dated if date is not zero, and b.star meanwhile. It reports whether it went without
+// a stall.
+func writeInPieces(t *testing.T, open func(string) (*os.File, error), date time.Time, o reload.Options) bool {
 	r := newRig(t)
 	r.write("scripts/a.star", "old")
 	r.write("scripts/b.star", "old")
@@ -55,6 +58,7 @@ func writeInPieces(t *testing.T, open func(string) (*os.File, error), o reload.O
 		_, err := out.WriteString("x")
 		r.must(err)
 		r.must(out.Chmod(0o600))
+		r.must(os.Chtimes(out.Name(), date, date)) // zero changes nothing
 		if time.Since(last) > 20*time.Millisecond {
 			return false
 		}
