@@ -10,7 +10,6 @@ type Record struct {
 	SessionID       string
 	Started         time.Time
 	Principal       string
-	Key             string // the key's name, never the key
 	Upstream        string
 	Method          string
 	Path            string

@@ -36,10 +36,9 @@ type TerminalDecision struct {
 // Attempt is one upstream tried.
 type Attempt struct {
 	Upstream string
-	Status   int    // 0 = no answer
-	Error    string // "" = an answer came
-	TTFB     time.Duration
-	Duration time.Duration
+	Status   int           // 0 = no answer
+	Error    string        // "" = an answer came
+	TTFB     time.Duration // from dispatch to the answer's head
 }
 
 // InternalErrorStage names where in the pipeline an InternalError arose.

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// pace is how the reader of an answer and the Transport speak past whatever wraps the body between them: it travels in the context of
-// the call. One goroutine uses it.
+// pace is how the reader of an answer and the Transport speak past whatever wraps the body between them: it travels in the
+// context of the call. One goroutine uses it.
 type pace struct {
 	wake  time.Time // when a Read that waits gives up with 0 bytes and no error, which loses nothing; zero = never
 	begun bool      // some of the body came with its head
@@ -19,8 +19,8 @@ type pace struct {
 // paceKey is where a context holds a *pace.
 type paceKey struct{}
 
-// answerBody reads the body of one answer off its connection. At the exact end the connection goes back to its pool; any other end
-// closes it. One goroutine uses it; ctx may end at any time, which closes the connection under it.
+// answerBody reads the body of one answer off its connection. At the exact end the connection goes back to its pool; any other
+// end closes it. One goroutine uses it; ctx may end at any time, which closes the connection under it.
 type answerBody struct {
 	ctx    context.Context
 	detach func() bool // takes ctx's hand off the connection; false: it was there first
@@ -33,7 +33,7 @@ type answerBody struct {
 
 // body returns the body of the answer whose head was read last, and its length, -1 = unknown.
 func (c *upstreamConn) body(ctx context.Context, detach func() bool, method string) (io.ReadCloser, int64) {
-	b := &answerBody{ctx: ctx, detach: detach, conn: c, keep: !c.head.ConnectionClose()}
+	b := &answerBody{ctx: ctx, detach: detach, conn: c, keep: !c.spent && !c.head.ConnectionClose()}
 	if c.pace, _ = ctx.Value(paceKey{}).(*pace); c.pace != nil {
 		c.pace.begun = c.br.Buffered() > 0
 	}
@@ -79,8 +79,8 @@ func (u untilClose) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Read returns io.EOF only at the answer's exact end. When the context ended, the error is its cause. It returns 0 bytes and no error
-// when its reader's moment to wake has come.
+// Read returns io.EOF only at the answer's exact end. When the context ended, the error is its cause. It returns 0 bytes and no
+// error when its reader's moment to wake has come.
 func (b *answerBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -112,13 +112,13 @@ func (b *answerBody) Close() error {
 
 var errClosedBody = errors.New("read of a closed answer")
 
-// settle ends the use of the connection, once. The order matters: first ctx lets go of it, then whether ctx was faster is looked at,
-// and only then may anybody else have it.
+// settle ends the use of the connection, once. The order matters: first ctx lets go of it, then whether ctx was faster is looked
+// at, and only then may anybody else have it.
 func (b *answerBody) settle(err error) {
 	c := b.conn
 	b.conn = nil
 	free := b.detach()
-	if !free {
+	if !free && err != io.EOF { // an answer that is whole stays whole
 		err = causeOr(b.ctx, err)
 	}
 	b.err = err

@@ -23,8 +23,8 @@ const (
 	chunksDone
 )
 
-// chunks decodes a chunked body. A read that fails because its deadline passed may be repeated: no byte is lost. Only the last chunk
-// is the end of the body: a connection that ends anywhere before it gives io.ErrUnexpectedEOF.
+// chunks decodes a chunked body. A read that fails because its deadline passed may be repeated: no byte is lost. Only the last
+// chunk is the end of the body: a connection that ends anywhere before it gives io.ErrUnexpectedEOF.
 type chunks struct {
 	br      *bufio.Reader
 	state   chunkState

@@ -16,13 +16,14 @@ import (
 const (
 	// keepAlive is how long a client's connection may wait for its next request.
 	keepAlive = 2 * time.Minute
-	// lingerFor and lingerBytes bound what is read and thrown away of a request that was refused while it was still coming, so that
-	// its answer is not lost to a reset.
+	// lingerFor and lingerBytes bound what is read and thrown away of a request that was refused while it was still coming, so
+	// that its answer is not lost to a reset.
 	lingerFor   = 5 * time.Second
 	lingerBytes = 64 << 20
 )
 
-// conn is a client's connection, below TLS if there is any. The goroutine that serves it owns it; kill and abort may come from others.
+// conn is a client's connection, below TLS if there is any. The goroutine that serves it owns it; kill and abort may come from
+// others.
 type conn struct {
 	net.Conn
 	watch watcher

@@ -9,9 +9,9 @@ import (
 func (s *Server) Draining() bool { return s.draining.Load() }
 
 // Shutdown ends the server in order. New requests are refused at once, so that whoever balances load notices; after Notice the
-// listeners close; open exchanges run on until the drain timeout, then each event stream is told with one error event, and what waits
-// for an upstream is answered with an error. It returns when all exchanges and connections ended, or with ctx's error when ctx does,
-// and then cuts what is left.
+// listeners close; open exchanges run on until the drain timeout, then each event stream is told with one error event, and what
+// waits for an upstream is answered with an error. It returns when all exchanges and connections ended, or with ctx's error when
+// ctx does, and then cuts what is left.
 func (s *Server) Shutdown(ctx context.Context) error {
 	limit := s.timeouts().Drain
 	s.draining.Store(true)
@@ -39,7 +39,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return s.closeConns(ctx)
 }
 
-// poke makes the wait for the last exchange look at once: there may be none.
+// poke makes Shutdown look whether an exchange is left.
 func (s *Server) poke() {
 	select {
 	case s.idle <- struct{}{}:

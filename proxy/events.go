@@ -15,8 +15,8 @@ const maxEvent = 1 << 20
 // errTruncated: an event stream ended in good order but not with its last event.
 var errTruncated = errors.New("the stream ended before its last event")
 
-// eventRelay passes an event stream on, byte for byte but whole events only. So the client always stands between two events, where a
-// ping may go out, an event may be replaced, and an error be told that it can read.
+// eventRelay passes an event stream on, byte for byte but whole events only. So the client always stands between two events,
+// where a ping may go out, an event may be replaced, and an error be told that it can read.
 type eventRelay struct {
 	*relay
 	to       io.Writer

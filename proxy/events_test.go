@@ -237,7 +237,7 @@ func TestAnUpstreamThatStallsIsGivenUp(t *testing.T) {
 		frame := endsIn("api_error", `upstream "a": the answer stalled: nothing came for 50ms`) + row.RequestID + "\"}\n\n"
 		want(t, "stream", strings.ReplaceAll(got.body, pingEvent, ""), start+frame)
 	}
-	if got, _ := ask("HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + strings.Repeat("x", 8000)); got.err == nil {
+	if got, _ := ask("HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n" + strings.Repeat("x", 80000)); got.err == nil {
 		t.Errorf("an answer of known length ends cleanly with %d bytes", len(got.body))
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"sluice/engine"
 )
 
-// exchange is one request from its head to its last byte. It belongs to the goroutine that serves the connection; only its context may
-// be cancelled by others.
+// exchange is one request from its head to its last byte. It belongs to the goroutine that serves the connection; only its
+// context may be cancelled by others.
 type exchange struct {
 	server *Server
 	gen    *engine.Generation // leased to the end; nil = there is none
@@ -33,7 +33,8 @@ type exchange struct {
 	ended      bool
 }
 
-// handle serves one request. It returns when the answer is ready to be written, which for an upstream's answer is before its body came.
+// handle serves one request. It returns when the answer is ready to be written, which for an upstream's answer is before its body
+// came.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	if s.probe(ctx) {
 		return
@@ -169,6 +170,9 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, r *engine.Refusal) {
 		ctx.SetConnectionClose()
 		x.conn.linger = true
 	}
+	if x.server.draining.Load() {
+		ctx.SetConnectionClose()
+	}
 	x.record.Status, x.record.Code = ctx.Response.StatusCode(), r.Code
 	x.record.BytesOut = int64(len(ctx.Response.Body()))
 	x.emitError(r)
@@ -202,16 +206,18 @@ func (x *exchange) end() {
 		x.conn.watch.stop()
 	}
 	x.cancel(nil)
+	defer x.giveBack() // also if a ledger panics
+	x.settle()
+}
+
+// giveBack returns what the exchange held of what all share.
+func (x *exchange) giveBack() {
 	s := x.server
 	s.Metrics.bodies.Add(-x.reserved)
-	x.settle()
 	if x.gen != nil {
 		x.gen.Release()
 	}
 	if x.counted && s.Metrics.streams.Add(-1) == 0 && s.draining.Load() {
-		select {
-		case s.idle <- struct{}{}:
-		default:
-		}
+		s.poke()
 	}
 }

@@ -95,7 +95,7 @@ func (s *Server) judge(g *engine.Generation, h *fasthttp.RequestHeader, into *he
 	case !ok:
 		return refuse(engine.CodeBadRequest, "a header line is folded")
 	case s.LoopbackOnly && !FromLoopback(lines):
-		return refuse(engine.CodeForbiddenOrigin, "this listener answers local programs only: Host must be localhost or a loopback address, and no Origin sent")
+		return errForbiddenOrigin
 	}
 	if r := checkLine(into); r != nil {
 		return r
@@ -109,11 +109,15 @@ func (s *Server) judge(g *engine.Generation, h *fasthttp.RequestHeader, into *he
 	return s.checkBody(g, into, int64(h.ContentLength()))
 }
 
+var errForbiddenOrigin = refuse(engine.CodeForbiddenOrigin,
+	"this listener answers local programs only: send a Host of localhost or a loopback address, and no Origin")
+
 func refuse(code engine.Code, format string, args ...any) *engine.Refusal {
 	return &engine.Refusal{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// checkLine refuses what two parsers may read differently, and methods that would show a request, with our credential, to its sender.
+// checkLine refuses what two parsers may read differently, and methods that would show a request, with our credential, to its
+// sender.
 func checkLine(h *head) *engine.Refusal {
 	_, length := h.lines.Lookup("content-length")
 	_, encoded := h.lines.Lookup("transfer-encoding")
@@ -130,8 +134,8 @@ func checkLine(h *head) *engine.Refusal {
 	return nil
 }
 
-// normalPath reports whether a raw path can be read in one way only: absolute, without empty, "." and ".." segments, and with nothing
-// percent-encoded that has a plain form or would change the segments.
+// normalPath reports whether a raw path can be read in one way only: absolute, without empty, "." and ".." segments, and with
+// nothing percent-encoded that has a plain form or would change the segments.
 func normalPath(p string) bool {
 	if p == "" || p[0] != '/' {
 		return false
@@ -202,8 +206,8 @@ func authenticate(keys engine.KeyLookup, h *head, now time.Time) *engine.Refusal
 	return nil
 }
 
-// presented returns the key that counts and those beside it that differ. own is true where x-sluice-key brought it, so that the other
-// credentials are the client's own.
+// presented returns the key that counts and those beside it that differ. own is true where x-sluice-key brought it, so that the
+// other credentials are the client's own.
 func presented(lines engine.Headers) (key string, others []string, own bool) {
 	take := func(v string) {
 		switch {

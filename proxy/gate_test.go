@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"sluice/engine"
 	"sluice/proxy/simulate"
@@ -298,4 +300,29 @@ func TestOnlyAClientWithOurOwnHeaderHasACredentialToForward(t *testing.T) {
 	f("", "x-api-key: alice-key", "Authorization: Bearer own")
 	f("Authorization=Bearer own;x-api-key=mine;", "x-sluice-key: alice-key", "Authorization: Bearer own", "x-api-key: mine")
 	f("x-api-key=mine;", "x-sluice-key: alice-key", "Authorization: Bearer alice-key", "x-api-key: mine")
+}
+
+// fickle refuses a key when it is looked up first, and knows it from then on.
+type fickle struct {
+	keyring
+	asked atomic.Int64
+}
+
+func (f *fickle) Lookup(key string, now time.Time) (*engine.Principal, error) {
+	if f.asked.Add(1) == 1 {
+		return nil, &engine.Refusal{Code: engine.CodeBadKey, Message: "not yet"}
+	}
+	return f.keyring.Lookup(key, now)
+}
+
+func TestAHiddenBodyIsNeverTakenForAnEmptyOne(t *testing.T) {
+	p := plays(t, answers(ok("{}")))
+	r := newRig(t, p.upstream("a"))
+	r.gen.Keys = &fickle{keyring: r.keys}
+	r.start()
+	got := r.do(post("/v1/messages/batches/b/cancel", hello))
+	want(t, "code", got.code(), "401 bad_key")
+	want(t, "message", strings.Contains(got.body, `"not yet"`), true)
+	want(t, "requests upstream", len(p.requests()), 0)
+	want(t, "the next request", r.do(post("/v1/messages", hello)).code(), "200 ")
 }

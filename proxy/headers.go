@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -8,8 +9,8 @@ import (
 	"sluice/engine"
 )
 
-// parseHeaders reads the raw header block of a request, in order and to the letter. The block was validated when it was read; ok is
-// false where a line is folded, which nobody needs and two parsers read differently.
+// parseHeaders reads the raw header block of a request, in order and to the letter. The block was validated when it was read; ok
+// is false where a line is folded, which nobody needs and two parsers read differently.
 func parseHeaders(raw string) (h engine.Headers, ok bool) {
 	h = make(engine.Headers, 0, strings.Count(raw, "\n"))
 	for line := range strings.SplitSeq(raw, "\n") {
@@ -43,7 +44,9 @@ func answerHeaders(head *fasthttp.ResponseHeader) engine.Headers {
 	h := make(engine.Headers, 0, count)
 	for name, value := range head.All() {
 		n, end := len(name), len(name)+len(value)
-		h = append(h, engine.Header{Name: text[:n], Value: text[n:end]})
+		if bytes.IndexByte(name, ' ') < 0 { // the parser lets such names pass, but nobody else would
+			h = append(h, engine.Header{Name: text[:n], Value: text[n:end]})
+		}
 		text = text[end:]
 	}
 	return endToEnd(h)
@@ -83,7 +86,8 @@ var ours = []string{"host", "content-length", "expect", "accept-encoding"}
 // transportHeader reports whether a line of a request is the Transport's own to write, or ends at this hop.
 func transportHeader(name string) bool { return isAnyOf(name, ours) || engine.HopByHop(name) }
 
-// scriptHeaders are the lines of a request that scripts and upstreams may see: nothing of this hop, and no credential under any name.
+// scriptHeaders are the lines of a request that scripts and upstreams may see: nothing of this hop, and no credential under any
+// name.
 func scriptHeaders(h engine.Headers, key string) engine.Headers {
 	out := make(engine.Headers, 0, len(h))
 	for _, line := range h {
@@ -95,8 +99,8 @@ func scriptHeaders(h engine.Headers, key string) engine.Headers {
 	return endToEnd(out)
 }
 
-// clientCredential are the lines that the client authenticates itself with at the provider. One that holds our own key is not among
-// them.
+// clientCredential are the lines that the client authenticates itself with at the provider. One that holds our own key is not
+// among them.
 func clientCredential(h engine.Headers, key string) engine.Credential {
 	var lines engine.Headers
 	for _, line := range h {
@@ -108,16 +112,20 @@ func clientCredential(h engine.Headers, key string) engine.Credential {
 	return engine.NewCredential(lines)
 }
 
-// withheld reports whether a line of an upstream's answer does not reach the client. The framing and the date are the server's.
+// servers are the lines of an answer that the server writes itself, or that must not mix the clients of one upstream.
+var servers = []string{"set-cookie", "content-length", "date"}
+
+// withheld reports whether a line of an upstream's answer does not reach the client.
 func withheld(name string) bool {
-	return isAnyOf(name, []string{"set-cookie", "content-length", "date"}) || hasFoldPrefix(name, "cf-") || hasFoldPrefix(name, "x-sluice-")
+	return isAnyOf(name, servers) || hasFoldPrefix(name, "cf-") || hasFoldPrefix(name, "x-sluice-")
 }
 
 func hasFoldPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && engine.EqualFold(s[:len(prefix)], prefix)
 }
 
-// writeHeaders puts an upstream's lines on the answer to the client, and names the request: by the upstream's id where it gave one.
+// writeHeaders puts an upstream's lines on the answer to the client, and names the request: by the upstream's id where it gave
+// one.
 func writeHeaders(to *fasthttp.ResponseHeader, h engine.Headers, requestID string) {
 	named := false
 	for _, line := range h {

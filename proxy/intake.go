@@ -14,8 +14,8 @@ import (
 // firstPiece is how much of a body of unknown length is reserved at first, in bytes.
 const firstPiece = 64 << 10
 
-// readBody reads the whole body into memory that the garbage collector owns: a stream, or a retry, may need it to the end. Its size is
-// taken out of bodies_total before it is allocated.
+// readBody reads the whole body into memory that the garbage collector owns: a stream, or a retry, may need it to the end. Its
+// size is taken out of bodies_total before it is allocated.
 func (x *exchange) readBody(ctx *fasthttp.RequestCtx) *engine.Refusal {
 	start := time.Now()
 	length := int64(ctx.Request.Header.ContentLength())

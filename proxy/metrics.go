@@ -44,7 +44,7 @@ func (m *Metrics) TTFBs() Histogram { return m.ttfb.read() }
 
 func (m *Metrics) observe(r *engine.Record) {
 	kind := Finished{r.Status / 100, r.Code, r.Upstream}
-	m.finished.get(kind, func() *atomic.Int64 { return new(atomic.Int64) }).Add(1)
+	m.finished.get(kind, func() *atomic.Int64 { return new(atomic.Int64) }, nil).Add(1)
 	m.duration.add(r.Timings.Duration)
 	if r.Timings.TTFB > 0 {
 		m.ttfb.add(r.Timings.TTFB)

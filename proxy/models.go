@@ -49,7 +49,9 @@ func (x *exchange) cutModels(a *engine.Answer) (*engine.Answer, error) {
 		list, err = cutList(list, x.head.principal)
 	}
 	if err != nil {
-		return nil, &engine.Refusal{Code: engine.CodeUpstreamUnreachable, Message: "the upstream's list of models could not be read", Cause: err}
+		r := refuse(engine.CodeUpstreamUnreachable, "upstream %q: its list of models could not be read", a.Upstream.Name)
+		r.Cause = err
+		return nil, r
 	}
 	resp := *a.Response
 	resp.Body, resp.Length = io.NopCloser(bytes.NewReader(list)), int64(len(list))
@@ -76,11 +78,11 @@ func cutList(list []byte, p *engine.Principal) ([]byte, error) {
 	if len(ids) > 0 {
 		first, last = body.AppendString(nil, ids[0]), body.AppendString(nil, ids[len(ids)-1])
 	}
-	data2 := append(append([]byte{'['}, bytes.Join(kept, []byte{','})...), ']')
+	cut := append(append([]byte{'['}, bytes.Join(kept, []byte{','})...), ']')
 	for _, edit := range []struct {
 		key  string
 		text []byte
-	}{{"data", data2}, {"first_id", first}, {"last_id", last}} {
+	}{{"data", cut}, {"first_id", first}, {"last_id", last}} {
 		if err := doc.Set(body.Path{edit.key}, edit.text); err != nil {
 			return nil, err
 		}

@@ -37,6 +37,7 @@ type pool struct {
 	mu     sync.Mutex
 	idle   []*upstreamConn // oldest first; guarded by mu
 	sweep  *time.Timer     // runs while idle is not empty; guarded by mu
+	used   time.Time       // when a connection was last asked for; guarded by mu
 	closed bool            // guarded by mu
 }
 
@@ -46,7 +47,7 @@ func newPool(o origin, bundled func() *x509.CertPool, max int, keep time.Duratio
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[o.scheme]
 	}
-	p := &pool{address: net.JoinHostPort(u.Hostname(), port), max: max, keep: keep}
+	p := &pool{address: net.JoinHostPort(u.Hostname(), port), max: max, keep: keep, used: time.Now()}
 	if o.scheme == "https" {
 		roots := o.roots
 		if roots == nil {
@@ -72,8 +73,9 @@ func (p *pool) take() *upstreamConn {
 func (p *pool) pop() *upstreamConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.used = time.Now()
 	n := len(p.idle) - 1
-	if n < 0 || time.Since(p.idle[n].since) > p.keep {
+	if n < 0 || p.used.Sub(p.idle[n].since) > p.keep {
 		return nil
 	}
 	c := p.idle[n]
@@ -81,6 +83,14 @@ func (p *pool) pop() *upstreamConn {
 	p.idle = p.idle[:n]
 	c.reused = true
 	return c
+}
+
+// unused reports whether nobody asked for a connection for so long that none is left. A reload may have left such an origin
+// behind.
+func (p *pool) unused() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.idle) == 0 && time.Since(p.used) > p.keep
 }
 
 // put keeps a connection that waits for its next request, or closes it when there are enough.
@@ -172,6 +182,7 @@ type upstreamConn struct {
 	pool   *pool
 	since  time.Time // when it came back to the pool
 	reused bool      // it served a call before this one
+	spent  bool      // its request was not sent to the end
 	broken bool      // under TLS: it ended without the other side's goodbye
 
 	// What quiet works with, made once.
@@ -188,8 +199,8 @@ type upstreamConn struct {
 	pace  *pace         // of who reads the answer, nil = it waits as long as it takes
 }
 
-// quiet reports whether nothing came while c was idle: neither its end, nor bytes that nobody asked for and that the next caller would
-// take for its answer. Only TLS may have sent something of its own.
+// quiet reports whether nothing came while c was idle: neither its end, nor bytes that nobody asked for and that the next caller
+// would take for its answer. Only TLS may have sent something of its own.
 func (c *upstreamConn) quiet() bool {
 	if c.control == nil || c.control.Control(c.look) != nil {
 		return false

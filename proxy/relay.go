@@ -13,11 +13,12 @@ import (
 	"sluice/engine"
 )
 
-// relayBuffer is how much of an answer is passed on at once, in bytes.
-const relayBuffer = 16 << 10
+// relayBuffer is how much of an answer is passed on at once, in bytes: with the framing of a chunk it fills writeBuffer, so that
+// it takes one write.
+const relayBuffer = writeBuffer - 64
 
-// relay carries one answer to the client. It is the body stream of the response: the server lets it write, and closes it on every exit
-// there is. Closing ends the exchange.
+// relay carries one answer to the client. It is the body stream of the response: the server lets it write, and closes it on every
+// exit there is. Closing ends the exchange.
 type relay struct {
 	x      *exchange
 	answer *engine.Answer
@@ -70,8 +71,8 @@ func upstreamRequestID(h engine.Headers) string {
 	return h.Get("x-amzn-requestid")
 }
 
-// pourUnframed answers a client that knows no chunks: the end of the connection is the end of the answer. It writes at once, since the
-// server would frame it.
+// pourUnframed answers a client that knows no chunks: the end of the connection is the end of the answer. It writes at once,
+// since the server would frame it.
 func (r *relay) pourUnframed(ctx *fasthttp.RequestCtx) {
 	defer r.Close()
 	ctx.Response.Header.SetContentLength(-2)

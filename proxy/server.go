@@ -52,6 +52,8 @@ const (
 	defaultNotice = 2 * time.Second
 	// requestHead is the largest head of a request, in bytes.
 	requestHead = 16 << 10
+	// writeBuffer holds what one write to a client takes, in bytes.
+	writeBuffer = 8 << 10
 	// acceptPause is the wait after an accept that failed, for want of descriptors mostly.
 	acceptPause = 50 * time.Millisecond
 )
@@ -74,6 +76,7 @@ func New(o Options) *Server {
 		Logger:                        log.New(io.Discard, "", 0), // it would print heads, keys and all
 		SecureErrorLogMessage:         true,
 		ReadBufferSize:                requestHead,
+		WriteBufferSize:               writeBuffer,
 		StreamRequestBody:             true,
 		DisablePreParseMultipartForm:  true,
 		DisableHeaderNamesNormalizing: true,

@@ -12,8 +12,8 @@ func (x *exchange) emitStart() {
 	if feed == nil {
 		return
 	}
-	h := engine.EventHead{RequestID: x.req.RequestID, At: x.req.Now}
-	feed.Emit(engine.RequestStarted{EventHead: h, Method: x.head.method, Path: x.head.path, UserAgent: x.req.Headers.Get("user-agent")})
+	h, agent := engine.EventHead{RequestID: x.req.RequestID, At: x.req.Now}, x.req.Headers.Get("user-agent")
+	feed.Emit(engine.RequestStarted{EventHead: h, Method: x.head.method, Path: x.head.path, UserAgent: agent})
 	if p := x.head.principal; p != nil {
 		feed.Emit(engine.AuthnComplete{EventHead: h, Principal: p.Name, PrincipalKind: p.Kind})
 	}

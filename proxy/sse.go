@@ -12,8 +12,8 @@ type splitter struct {
 	afterCR bool // the last byte was a CR: an LF that follows belongs to it
 }
 
-// next returns the index after the first end of an event in b, or -1 if there is none. Every byte is to be given once: after an end, b
-// goes on from there.
+// next returns the index after the first end of an event in b, or -1 if there is none. Every byte is to be given once: after an
+// end, b goes on from there.
 func (s *splitter) next(b []byte) int {
 	i := 0
 	if s.afterCR && len(b) > 0 {
@@ -58,8 +58,8 @@ func lineEnd(b []byte) int {
 	return lf
 }
 
-// parseEvent reads one whole event. data points into event, unless it had several lines. ok is false where there is neither a name nor
-// data: comments and empty lines are no event.
+// parseEvent reads one whole event. data points into event, unless it had several lines. ok is false where there is neither a
+// name nor data: comments and empty lines are no event.
 func parseEvent(event []byte) (name, data []byte, ok bool) {
 	lines := 0
 	for len(event) > 0 {

@@ -12,8 +12,8 @@ type table[K comparable, V any] struct {
 	grow sync.Mutex
 }
 
-// get returns the value under k. The first one to ask makes it.
-func (t *table[K, V]) get(k K, make func() V) V {
+// get returns the value under k. The first one to ask makes it; values that are stale by then are forgotten, nil = none ever is.
+func (t *table[K, V]) get(k K, make func() V, stale func(V) bool) V {
 	if m := t.now.Load(); m != nil {
 		if v, ok := (*m)[k]; ok {
 			return v
@@ -27,6 +27,9 @@ func (t *table[K, V]) get(k K, make func() V) V {
 			return v
 		}
 		next = maps.Clone(*m)
+	}
+	if stale != nil {
+		maps.DeleteFunc(next, func(_ K, v V) bool { return stale(v) })
 	}
 	v := make()
 	next[k] = v

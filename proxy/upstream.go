@@ -24,6 +24,8 @@ const (
 	inlineBody = 16 << 10
 	// writePiece is how much of a body is written under one deadline, in bytes.
 	writePiece = 1 << 20
+	// earlyAnswer is how long the answer may take of an upstream that stopped reading.
+	earlyAnswer = time.Second
 	// maxInterim is how many 1xx heads an answer may begin with.
 	maxInterim = 16
 )
@@ -65,14 +67,14 @@ func (t *Transport) Close() {
 	}
 }
 
-// RoundTrip sends s and returns the head of the answer. A kept connection that was closed by the other side before a byte of an answer
-// came is replaced once by a fresh one. When ctx ends the error is its cause.
+// RoundTrip sends s and returns the head of the answer. A kept connection that was closed by the other side before a byte of an
+// answer came is replaced once by a fresh one. When ctx ends the error is its cause.
 func (t *Transport) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Response, error) {
 	if !s.Valid() {
 		return nil, engine.ErrUnsigned
 	}
 	o := origin{s.Scheme(), s.Host(), s.Upstream().Roots}
-	p := t.pools.get(o, func() *pool { return newPool(o, t.bundled, t.maxIdle, t.keep) })
+	p := t.pools.get(o, func() *pool { return newPool(o, t.bundled, t.maxIdle, t.keep) }, (*pool).unused)
 	if c := p.take(); c != nil {
 		resp, err := t.call(ctx, c, s)
 		if err == nil || !errors.Is(err, errStale) {
@@ -117,7 +119,7 @@ func (t *Transport) exchange(c *upstreamConn, s engine.Signed) error {
 	c.last, c.idle, c.until = time.Now(), wait.Idle, time.Time{}
 	switch {
 	case writeErr != nil:
-		c.until = c.last.Add(time.Second)
+		c.until, c.spent = c.last.Add(earlyAnswer), true
 	case wait.ResponseHeader > 0:
 		c.until = c.last.Add(wait.ResponseHeader)
 	default:

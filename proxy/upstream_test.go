@@ -294,6 +294,14 @@ func TestAnUpstreamThatIsNotThereIsUnreachable(t *testing.T) {
 	want(t, "upstream", row.Upstream, "a")
 }
 
+func TestAHandshakeThatDoesNotEndCountsAsConnecting(t *testing.T) {
+	u := plays(t, func(s *stage) { s.gone() }).upstream("a")
+	u.BaseURL.Scheme = "https"
+	u.Timeouts.Connect = 30 * time.Millisecond
+	r := newRig(t, u).start()
+	want(t, "code", r.do(post("/v1/messages", hello)).code(), "502 upstream_unreachable")
+}
+
 func TestIdleConnectionsAreFewAndExpire(t *testing.T) {
 	gone := make(chan int, 8)
 	p := plays(t, func(s *stage) {

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// watchAfter is how long an exchange runs before its client is watched: most answers need less, and a client that left in that time
-// is found gone at once.
-const watchAfter = time.Nanosecond
+// watchAfter is how long an exchange runs before its client is watched: most answers need less, and a client that left in that
+// time is found gone at once.
+const watchAfter = 20 * time.Millisecond
 
-// watcher notices that a client leaves while nobody reads from its connection. start and stop are called in turn, by the goroutine
-// that serves the connection.
+// watcher notices that a client leaves while nobody reads from its connection. start and stop are called in turn, by the
+// goroutine that serves the connection.
 type watcher interface {
 	// start lets gone be called, from another goroutine, at most once, when the client closes its side.
 	start(gone func())
@@ -20,8 +20,8 @@ type watcher interface {
 	stop()
 }
 
-// peeker is a watcher that parks a goroutine on the socket and looks at what arrives without taking it: that is the next request, or
-// the end.
+// peeker is a watcher that parks a goroutine on the socket and looks at what arrives without taking it: that is the next request,
+// or the end.
 type peeker struct {
 	conn   net.Conn
 	raw    syscall.RawConn
@@ -51,13 +51,13 @@ func (p *peeker) start(gone func()) {
 }
 
 func (p *peeker) stop() {
-	if p.timer.Stop() {
-		return
+	if !p.timer.Stop() {
+		p.off.Store(true)
+		_ = p.conn.SetReadDeadline(time.Unix(1, 0))
+		<-p.parked
+		_ = p.conn.SetReadDeadline(time.Time{})
 	}
-	p.off.Store(true)
-	_ = p.conn.SetReadDeadline(time.Unix(1, 0))
-	<-p.parked
-	_ = p.conn.SetReadDeadline(time.Time{})
+	p.gone = nil // a connection that waits must not keep its last exchange in memory
 }
 
 // park waits until the client left or stop wakes it. The request was read under a deadline that ended with it.
@@ -97,6 +97,6 @@ func (p *peeker) left(fd int) bool {
 	}
 }
 
-// tlsAlert is the type of the record with which a TLS 1.2 client says goodbye. In TLS 1.3 it looks like any other, and the end of the
-// connection tells.
+// tlsAlert is the type of the record with which a TLS 1.2 client says goodbye. In TLS 1.3 it looks like any other, and the end of
+// the connection tells.
 const tlsAlert = 0x15
