@@ -1,0 +1,263 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"time"
+
+	"sluice/engine"
+	"sluice/engine/config"
+	"sluice/engine/reload"
+	"sluice/runtimes"
+)
+
+// defaultDialect is the script that speaks to kinds on Anthropic's own wire, where the scripts root has it.
+const defaultDialect = "dialects/anthropic.star"
+
+// use is one place in the config where a script serves.
+type use struct {
+	slot      engine.SlotKind
+	binding   config.Binding
+	principal *engine.Principal // whose own chain it is in; nil = everybody's
+	upstream  string            // whose dialect it is
+}
+
+// key tells the uses of one script apart.
+func (u *use) key() string {
+	owner := u.upstream
+	if u.principal != nil {
+		owner = u.principal.Name
+	}
+	return string(u.slot) + "\x00" + owner + "\x00" + u.binding.Name
+}
+
+// scripting is the scripting side of one build.
+type scripting struct {
+	*builder
+	plan       *plan
+	snapshot   *reload.Snapshot
+	tx         *reload.Tx
+	principals []*engine.Principal
+
+	uses    map[string][]*use // by script path
+	plugins map[string]any    // by use.key: what a runtime made
+}
+
+// resolve finds the version of every script that is to serve, and makes its plugins.
+func (s *scripting) resolve() error {
+	s.collect()
+	s.plugins = make(map[string]any)
+	var errs []error
+	for _, script := range sortedKeys(s.uses) {
+		v, err := s.tx.Resolve(s.snapshot, script, s.bindings(script), s.admitter(script))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for key, plugin := range v.Plugins.(map[string]any) {
+			s.plugins[key] = plugin
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// collect lists every use of every script.
+func (s *scripting) collect() {
+	s.uses = make(map[string][]*use)
+	add := func(slot engine.SlotKind, b *config.Binding, p *engine.Principal, upstream string) {
+		s.uses[b.Script] = append(s.uses[b.Script], &use{slot, *b, p, upstream})
+	}
+	cfg := s.plan.cfg
+	for i := range cfg.Filters {
+		add(engine.SlotFilter, &cfg.Filters[i], nil, "")
+	}
+	for i := range cfg.Principals {
+		for j := range cfg.Principals[i].Filters {
+			add(engine.SlotFilter, &cfg.Principals[i].Filters[j], s.principals[i], "")
+		}
+	}
+	for i := range cfg.Upstreams {
+		if d := s.dialect(&cfg.Upstreams[i]); d != nil {
+			add(engine.SlotDialect, d, nil, cfg.Upstreams[i].Name)
+		}
+	}
+	if cfg.Router != nil {
+		add(engine.SlotRouter, cfg.Router, nil, "")
+	}
+	for i := range cfg.Observers {
+		add(engine.SlotObserver, &cfg.Observers[i], nil, "")
+	}
+}
+
+// dialect is what an upstream's config says, or the default where the scripts root has it. Nil is the pass-through.
+func (s *scripting) dialect(u *config.Upstream) *config.Binding {
+	if u.Dialect != nil || u.NoDialect {
+		return u.Dialect
+	}
+	if _, err := fs.Stat(s.snapshot, defaultDialect); err != nil {
+		return nil
+	}
+	return &config.Binding{Name: "anthropic", Script: defaultDialect, Config: &engine.Object{}, Budget: s.plan.cfg.Budget}
+}
+
+// bindings is a text that differs where a script would have to be admitted anew: with another config, or in another place of it.
+func (s *scripting) bindings(script string) string {
+	text := fmt.Sprintf("%x", s.plan.sum)
+	for _, u := range s.uses[script] {
+		text += "\n" + u.key()
+	}
+	return text
+}
+
+// admitter tries a script in every place where it is used and makes its plugins.
+func (s *scripting) admitter(script string) reload.Admit {
+	return func(files fs.FS, before *reload.Version) (reload.Admitted, error) {
+		language := s.languages[path.Ext(script)]
+		a := runtimes.Admission{Language: language, Files: files, Path: script, Budget: s.plan.cfg.Budget, Tested: before != nil}
+		for _, u := range s.uses[script] {
+			a.Bindings = append(a.Bindings, runtimes.Binding{Slot: u.slot, Manifest: s.manifest(u, files), Principal: s.reaching(u), Upstreams: s.concerning(u)})
+		}
+		got := a.Admit()
+		if len(got.Errors) > 0 {
+			return reload.Admitted{}, joined(got.Errors)
+		}
+		if before != nil {
+			got.Tests = before.Tests
+		}
+		plugins := make(map[string]any)
+		for i, u := range s.uses[script] {
+			plugin, err := instantiate(language, u.slot, a.Bindings[i].Manifest)
+			if err != nil {
+				return reload.Admitted{}, err
+			}
+			plugins[u.key()] = plugin
+		}
+		return reload.Admitted{Tests: got.Tests, Plugins: plugins}, nil
+	}
+}
+
+// manifest is what a runtime needs to make the plugin of one use.
+func (s *scripting) manifest(u *use, files fs.FS) *engine.PluginManifest {
+	m := &engine.PluginManifest{Name: u.binding.Name, Artifact: u.binding.Script, Files: files, Config: u.binding.Config,
+		Fresh: u.binding.Fresh, Budget: u.binding.Budget, Upstreams: s.plan.upstreams, Log: s.log}
+	if u.principal != nil {
+		m.Principal = u.principal.Name
+	}
+	return m
+}
+
+// concerning is the upstream whose dialect a use is; nil = the use is about all of them.
+func (s *scripting) concerning(u *use) []*engine.Upstream {
+	for _, up := range s.plan.upstreams {
+		if up.Name == u.upstream {
+			return []*engine.Upstream{up}
+		}
+	}
+	return nil
+}
+
+// reaching is a principal that a use serves.
+func (s *scripting) reaching(u *use) *engine.Principal {
+	if u.principal != nil {
+		return u.principal
+	}
+	for _, p := range s.principals {
+		if !p.OwnFilters || u.slot != engine.SlotFilter {
+			return p
+		}
+	}
+	return s.principals[0]
+}
+
+func instantiate(l runtimes.Language, slot engine.SlotKind, m *engine.PluginManifest) (any, error) {
+	switch slot {
+	case engine.SlotFilter:
+		return l.InstantiateFilter(m)
+	case engine.SlotRouter:
+		return l.InstantiateRouter(m)
+	case engine.SlotDialect:
+		return l.InstantiateDialect(m)
+	}
+	return l.InstantiateObservability(m)
+}
+
+// generation puts config and plugins together.
+func (s *scripting) generation(number uint64) (*engine.Generation, error) {
+	cfg := s.plan.cfg
+	keys, err := newRing(s.plan, s.principals)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	strategy, err := engine.NewStrategy(cfg.Strategy, cfg.Seed)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.name, err)
+	}
+	g := &engine.Generation{Number: number, Since: time.Now(), Keys: keys, Principals: s.principals, Strategy: strategy, Vitals: s.vitals,
+		Certificate: s.plan.cert, Timeouts: cfg.Timeouts, Filters: s.filters(cfg.Filters, nil),
+		Limits: engine.Limits{Body: cfg.Limits.Body, FilesBody: cfg.Limits.FilesBody, BodiesTotal: cfg.Limits.BodiesTotal, Streams: int64(cfg.Limits.Streams)}}
+	for i, p := range s.principals {
+		p.Filters = s.filters(cfg.Principals[i].Filters, p)
+	}
+	for _, u := range s.plan.upstreams {
+		g.Upstreams = append(g.Upstreams, s.upstream(u))
+	}
+	if r := cfg.Router; r != nil {
+		g.Router = &engine.RouterSlot{Router: s.plugin(engine.SlotRouter, r, nil, "").(engine.Router), Name: r.Name, Script: r.Script,
+			Meter: s.meters.For(engine.SlotRouter, engine.GlobalSlot(r.Name))}
+	}
+	g.Observers = engine.NewFeed(s.observers())
+	g.OnClose(g.Observers.Close)
+	return g, nil
+}
+
+func (s *scripting) plugin(slot engine.SlotKind, b *config.Binding, p *engine.Principal, upstream string) any {
+	u := use{slot, *b, p, upstream}
+	return s.plugins[u.key()]
+}
+
+func (s *scripting) filters(bindings []config.Binding, p *engine.Principal) []*engine.FilterSlot {
+	var out []*engine.FilterSlot
+	for i := range bindings {
+		b := &bindings[i]
+		f := s.plugin(engine.SlotFilter, b, p, "").(engine.Filter)
+		out = append(out, &engine.FilterSlot{Filter: f, Policy: b.Policy, Script: b.Script, Meter: s.meters.For(engine.SlotFilter, f.SlotKey())})
+	}
+	return out
+}
+
+func (s *scripting) upstream(u *engine.Upstream) *engine.UpstreamSlot {
+	i := slices.IndexFunc(s.plan.cfg.Upstreams, func(c config.Upstream) bool { return c.ID == u.ID })
+	c := &s.plan.cfg.Upstreams[i]
+	slot := &engine.UpstreamSlot{Upstream: u, Signers: s.plan.signers[u.ID], ForwardsClient: c.Signer.Type == config.SignerForward,
+		Dialect: &engine.DialectSlot{Dialect: engine.Passthrough{}, Meter: s.meters.For(engine.SlotDialect, engine.GlobalSlot(u.Name))}}
+	if d := s.dialect(c); d != nil {
+		slot.Dialect.Dialect, slot.Dialect.Script = s.plugin(engine.SlotDialect, d, nil, u.Name).(engine.Dialect), d.Script
+	}
+	return slot
+}
+
+func (s *scripting) observers() []*engine.ObserverSlot {
+	var out []*engine.ObserverSlot
+	for i := range s.plan.cfg.Observers {
+		b := &s.plan.cfg.Observers[i]
+		o := s.plugin(engine.SlotObserver, b, nil, "").(engine.Observer)
+		slot := &engine.ObserverSlot{Observer: o, Name: b.Name, Script: b.Script, Meter: s.meters.For(engine.SlotObserver, engine.GlobalSlot(b.Name))}
+		if w, ok := o.(interface{ Wants(kind string) bool }); ok {
+			slot.Chunks = w.Wants(engine.Chunk{}.Kind())
+		}
+		out = append(out, slot)
+	}
+	return out
+}

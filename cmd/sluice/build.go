@@ -1,0 +1,301 @@
+package main
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/engine"
+	"sluice/engine/config"
+	"sluice/engine/keys"
+	"sluice/engine/reload"
+	"sluice/engine/signers"
+	"sluice/proxy/admin"
+	"sluice/runtimes"
+	"sluice/runtimes/lua"
+	"sluice/runtimes/starlark"
+)
+
+// builder turns config and scripts into generations: the one place where parts are wired together. It is used by one goroutine.
+type builder struct {
+	name      string // of the config in errors
+	dir       string // what its relative paths are relative to
+	text      []byte // the config where there is no file
+	scripts   string // in place of the config's scripts, "" = the config's
+	listen    string // in place of the config's listeners, "" = the config's
+	admin     string
+	fixed     *config.Config // at the start: some of it cannot change without a restart; nil = all may
+	languages map[string]runtimes.Language
+	meters    *engine.Meters
+	vitals    engine.VitalsSource
+	log       func(file string, line int, message string)
+
+	plan   *plan                        // of the last config that parsed
+	access atomic.Pointer[admin.Access] // of the last generation; may be read by any goroutine
+}
+
+func newBuilder(name string) *builder {
+	return &builder{
+		name: name, dir: filepath.Dir(name), meters: &engine.Meters{},
+		languages: map[string]runtimes.Language{
+			".star": starlark.New(),
+			".lua":  lua.New(),
+		},
+	}
+}
+
+// plan is what a config alone says, made once per version of it. Generations share it until the config changes.
+type plan struct {
+	sum       [sha256.Size]byte
+	cfg       *config.Config
+	upstreams []*engine.Upstream // sorted by id
+	signers   map[uuid.UUID]engine.SignerFactory
+	cert      *tls.Certificate // nil = plain HTTP
+}
+
+// build makes a generation. An error holds every problem that was found.
+func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
+	p, err := b.read(in)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := in.Snapshot(b.scriptsDir(p.cfg))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no folder %q, the root of the scripts", b.scriptsDir(p.cfg))
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &scripting{builder: b, plan: p, snapshot: snapshot, tx: in.Scripts, principals: principals(p)}
+	if err := s.resolve(); err != nil {
+		return nil, err
+	}
+	g, err := s.generation(in.Number)
+	if err == nil {
+		b.access.Store(&admin.Access{Token: p.cfg.Admin.Token.Reveal(), OpenMetrics: p.cfg.Admin.OpenMetrics})
+	}
+	return g, err
+}
+
+// read parses the config, or returns the plan of before if nothing of it changed.
+func (b *builder) read(in *reload.Input) (*plan, error) {
+	text := in.Config
+	if b.text != nil {
+		text = b.text
+	}
+	sum := sha256.New()
+	sum.Write(text)
+	read := func(name string) ([]byte, error) {
+		data, err := in.ReadFile(b.path(name))
+		fmt.Fprintf(sum, "\x00%s\x00%d\x00%s", name, len(data), data)
+		return data, err
+	}
+	cfg, err := b.parse(text, read)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.checkFixed(cfg); err != nil {
+		return nil, err
+	}
+	p, err := b.newPlan(cfg, read)
+	if err != nil {
+		return nil, err
+	}
+	sum.Sum(p.sum[:0])
+	if b.plan != nil && b.plan.sum == p.sum {
+		return b.plan, nil
+	}
+	b.plan = p
+	return p, nil
+}
+
+func (b *builder) parse(text []byte, read func(string) ([]byte, error)) (*config.Config, error) {
+	cfg, err := config.Parse(b.name, text, config.Env{Var: os.LookupEnv, File: read})
+	if err != nil {
+		return nil, err
+	}
+	if cfg, err = cfg.WithListeners(b.listen, b.admin); err != nil {
+		return nil, usageError{"sluice serve", err.Error()} // the config's own were checked by Parse
+	}
+	return cfg, nil
+}
+
+// checkFixed refuses what needs a restart.
+func (b *builder) checkFixed(cfg *config.Config) error {
+	was := b.fixed
+	if was == nil {
+		return nil
+	}
+	var errs []error
+	for _, c := range []struct{ key, was, is string }{
+		{"listen", was.Listen, cfg.Listen}, {"tls", onOff(was.TLS), onOff(cfg.TLS)}, {"admin.listen", was.Admin.Listen, cfg.Admin.Listen},
+		{"data", was.Data, cfg.Data},
+	} {
+		if c.was != c.is {
+			errs = append(errs, fmt.Errorf("%s: %s changed from %q to %q, which needs a restart", b.name, c.key, c.was, c.is))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func onOff(t *config.TLS) string {
+	if t == nil {
+		return "off"
+	}
+	return "on"
+}
+
+func (b *builder) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(b.dir, name)
+}
+
+func (b *builder) scriptsDir(cfg *config.Config) string {
+	if b.scripts != "" {
+		return b.scripts
+	}
+	return b.path(cfg.Scripts)
+}
+
+// newPlan makes what lasts as long as a config. An error has its place in the config.
+func (b *builder) newPlan(cfg *config.Config, read func(string) ([]byte, error)) (*plan, error) {
+	p := &plan{cfg: cfg, signers: make(map[uuid.UUID]engine.SignerFactory)}
+	var errs []error
+	note := func(at config.Pos, err error) {
+		if err != nil {
+			errs = append(errs, config.Error{File: b.name, Pos: at, Message: err.Error()})
+		}
+	}
+	for i := range cfg.Upstreams {
+		c := &cfg.Upstreams[i]
+		u, err := newUpstream(c, cfg.Timeouts, read)
+		note(c.Pos, err)
+		p.upstreams = append(p.upstreams, u)
+		p.signers[c.ID], err = newSigner(&c.Signer)
+		note(c.Signer.Pos, err)
+	}
+	slices.SortFunc(p.upstreams, func(a, b *engine.Upstream) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	if cfg.TLS != nil {
+		var err error
+		p.cert, err = certificate(cfg.TLS, read)
+		note(cfg.TLS.Pos, err)
+	}
+	return p, errors.Join(errs...)
+}
+
+func newUpstream(c *config.Upstream, t engine.Timeouts, read func(string) ([]byte, error)) (*engine.Upstream, error) {
+	u := &engine.Upstream{ID: c.ID, Name: c.Name, Kind: c.Kind, Region: c.Region, Project: c.Project, Weight: c.Weight,
+		Priority: c.Priority, Labels: c.Labels, Models: c.Models, AllowOrigins: c.AllowOrigins, Timeouts: t}
+	var err error
+	if u.BaseURL, err = url.Parse(c.BaseURL); err != nil {
+		return u, errors.New("base_url cannot be parsed")
+	}
+	if c.CA == "" {
+		return u, nil
+	}
+	pem, err := read(c.CA)
+	if err != nil {
+		return u, fmt.Errorf("ca: %w", err)
+	}
+	u.Roots = x509.NewCertPool()
+	if !u.Roots.AppendCertsFromPEM(pem) {
+		return u, fmt.Errorf("ca: %q holds no certificate, want PEM", c.CA)
+	}
+	return u, nil
+}
+
+func newSigner(c *config.Signer) (engine.SignerFactory, error) {
+	switch c.Type {
+	case config.SignerAnthropicKey:
+		return signers.AnthropicKey(c.Key.Reveal())
+	case config.SignerBearer:
+		return signers.Bearer(c.Token.Reveal())
+	case config.SignerForward:
+		return signers.Forward(), nil
+	}
+	return nil, fmt.Errorf("signer %q is unknown", c.Type)
+}
+
+func certificate(c *config.TLS, read func(string) ([]byte, error)) (*tls.Certificate, error) {
+	cert, err := read(c.Cert)
+	if err != nil {
+		return nil, fmt.Errorf("tls.cert: %w", err)
+	}
+	key, err := read(c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("tls.key: %w", err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	return &pair, nil
+}
+
+// principals makes the principals of a new generation, without their filters.
+func principals(p *plan) []*engine.Principal {
+	ids := make(map[string]uuid.UUID, len(p.upstreams))
+	for _, u := range p.upstreams {
+		ids[u.Name] = u.ID
+	}
+	out := make([]*engine.Principal, len(p.cfg.Principals))
+	for i := range p.cfg.Principals {
+		c := &p.cfg.Principals[i]
+		out[i] = &engine.Principal{ID: c.Name, Name: c.Name, Kind: engine.PrincipalAPIKey, Claims: c.Claims, Disabled: c.Disabled,
+			Models: c.Models, Paths: c.Paths, OwnFilters: c.OwnFilters}
+		if c.Upstreams != nil {
+			out[i].Upstreams = make(map[uuid.UUID]bool, len(c.Upstreams))
+			for _, name := range c.Upstreams {
+				out[i].Upstreams[ids[name]] = true
+			}
+		}
+	}
+	return out
+}
+
+// ring finds principals by their keys.
+type ring struct{ *keys.Ring[*engine.Principal] }
+
+func newRing(p *plan, principals []*engine.Principal) (ring, error) {
+	var entries []keys.Entry[*engine.Principal]
+	for i := range p.cfg.Principals {
+		for _, k := range p.cfg.Principals[i].Keys {
+			hash, err := keys.ParseHash(k.Hash)
+			if err != nil {
+				return ring{}, err
+			}
+			entries = append(entries, keys.Entry[*engine.Principal]{Hash: hash, Name: k.Name, Principal: principals[i], Expires: k.Expires, Disabled: k.Disabled})
+		}
+	}
+	r, err := keys.NewRing(entries)
+	return ring{r}, err
+}
+
+// Lookup tells whose key it is, or why it opens nothing.
+func (r ring) Lookup(key string, now time.Time) (*engine.Principal, error) {
+	e, err := r.Ring.Lookup([]byte(key), now)
+	switch {
+	case errors.Is(err, keys.ErrUnknown):
+		return nil, &engine.Refusal{Code: engine.CodeBadKey, Message: "the key is not known"}
+	case errors.Is(err, keys.ErrExpired):
+		return nil, &engine.Refusal{Code: engine.CodeBadKey, Message: "the key has expired"}
+	case err != nil:
+		return nil, &engine.Refusal{Code: engine.CodePrincipalDisabled, Message: "the key is disabled"}
+	case e.Principal.Disabled:
+		return nil, &engine.Refusal{Code: engine.CodePrincipalDisabled, Message: fmt.Sprintf("principal %q is disabled", e.Principal.Name)}
+	}
+	return e.Principal, nil
+}

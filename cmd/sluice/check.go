@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"sluice/engine"
+	"sluice/engine/config"
+	"sluice/engine/reload"
+	"sluice/runtimes"
+)
+
+func checkCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "check",
+		Usage: "check the config and its scripts as serve would load them; silent when all is fine",
+		UsageText: usage("sluice check [--config FILE] [--scripts DIR] [-v] [SCRIPT…]",
+			"sluice check --config sluice.yaml", "sluice check -v scripts/filters/tier.star"),
+		Flags:        []cli.Flag{configFlag(), scriptsFlag(), &cli.BoolFlag{Name: "v", Usage: "list what was checked"}},
+		ArgValidator: anyArguments,
+		Action: func(_ context.Context, c *cli.Command) error {
+			if c.Args().Present() {
+				return checkScripts(c, c.Args().Slice())
+			}
+			return checkConfig(c)
+		},
+	}
+}
+
+// checkConfig builds everything and throws it away. Without a config it checks all scripts below the scripts root.
+func checkConfig(c *cli.Command) error {
+	name, err := configPath(c)
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		return checkTree(c)
+	}
+	b := newBuilder(name)
+	b.scripts, b.vitals = c.String("scripts"), idle{}
+	g, err := reload.Once(name, func(in *reload.Input) (*engine.Generation, error) {
+		g, err := b.build(in)
+		if err == nil && c.Bool("v") {
+			for _, v := range in.Scripts.Versions() {
+				listScript(c.Root().Writer, v.Path, v.Tests)
+			}
+		}
+		return g, err
+	})
+	if err == nil {
+		g.Observers.Close()
+	}
+	return err
+}
+
+// idle is a gateway that has seen nothing yet.
+type idle struct{}
+
+// Vitals are those of an upstream that nobody asked.
+func (idle) Vitals(*engine.Upstream, time.Time) *engine.Vitals {
+	return &engine.Vitals{Healthy: true, Breaker: "closed"}
+}
+
+func listScript(w io.Writer, path string, tests int) {
+	fmt.Fprintf(w, "%-40s tests passed: %d\n", path, tests)
+}
+
+func checkTree(c *cli.Command) error {
+	root := or(c.String("scripts"), "scripts")
+	if _, err := os.Stat(root); err != nil && !c.IsSet("scripts") {
+		return misuse(c, "no config %q and no folder %q here, want --config FILE or a SCRIPT", defaultConfig, root)
+	}
+	return checkScripts(c, []string{root})
+}
+
+// checkScripts checks scripts by themselves, without a config.
+func checkScripts(c *cli.Command, paths []string) error {
+	root, files, err := sources(c.String("scripts"), paths)
+	if err != nil {
+		return err
+	}
+	snapshot, err := reload.Scan(root)
+	if err != nil {
+		return err
+	}
+	b := newBuilder(".")
+	var errs []error
+	for _, file := range files {
+		if filepath.Ext(file) == ".txtar" {
+			continue
+		}
+		if b.languages[filepath.Ext(file)] == nil {
+			return misuse(c, "%q is no script, want a name that ends in .star or .lua", file)
+		}
+		path, err := pathBelow(root, file)
+		if err != nil {
+			return err
+		}
+		got := b.examine(snapshot, path)
+		errs = append(errs, joined(got.Errors))
+		if c.Bool("v") && len(got.Errors) == 0 {
+			listScript(c.Root().Writer, path, got.Tests)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// examine admits one script by itself: its hooks and its tests, with an empty config.
+func (b *builder) examine(snapshot *reload.Snapshot, path string) *runtimes.Admitted {
+	a := runtimes.Admission{Language: b.languages[filepath.Ext(path)], Files: snapshot, Path: path, Budget: config.DefaultBudget()}
+	return a.Admit()
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"sluice/engine/reload"
+)
+
+// console writes what a running gateway has to say: stdout for what was asked for, stderr for the log.
+type console struct {
+	mu     sync.Mutex // one line at a time
+	stdout io.Writer
+	stderr io.Writer
+	colour bool
+}
+
+func newConsole(stdout, stderr io.Writer) *console {
+	return &console{stdout: stdout, stderr: stderr, colour: isTerminal(stderr)}
+}
+
+func (c *console) printf(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fmt.Fprintf(c.stdout, format, args...)
+}
+
+// logf writes one stamped line.
+func (c *console) logf(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fmt.Fprintf(c.stderr, "%s %s\n", time.Now().Format("15:04:05.000"), fmt.Sprintf(format, args...))
+}
+
+// script writes a line that a script logged.
+func (c *console) script(file string, line int, message string) {
+	if line > 0 {
+		file = fmt.Sprintf("%s:%d", file, line)
+	}
+	c.logf("%s: %s", file, message)
+}
+
+// report returns what tells a person of each change of state: one line, and under an error in a script the line it is about.
+func (c *console) report(b *builder) func(reload.Report) {
+	first := true
+	return func(r reload.Report) {
+		if r.Generation == 0 {
+			return // nothing serves: whoever starts says why
+		}
+		for _, n := range r.News {
+			if first && n.State == reload.Live {
+				continue // at the start everything is new
+			}
+			c.logf("%s", c.paint(n))
+			c.details(n.Err, b.scriptsDir(b.plan.cfg))
+		}
+		first = false
+	}
+}
+
+func (c *console) paint(n reload.News) string {
+	switch {
+	case !c.colour:
+		return n.String()
+	case n.State == reload.Live:
+		return "\x1b[32m" + n.String() + "\x1b[0m"
+	}
+	return "\x1b[31m" + n.String() + "\x1b[0m"
+}
+
+// details prints what one line could not hold: the errors after the first, and of scripts the line at fault and the stack. root is that
+// of the scripts.
+func (c *console) details(err error, root string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, one := range flatten(err) {
+		if i > 0 {
+			fmt.Fprintln(c.stderr, one)
+		}
+		for _, e := range scriptErrors(one) {
+			io.WriteString(c.stderr, excerpt(e, root)+stack(e))
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sluice/engine/keys"
+	"sluice/proxy/simulate"
+	"sluice/scripts"
+)
+
+// demoKey opens the demo while nothing but simulated upstreams is behind it.
+const demoKey = "sk-sluice-demo"
+
+// demo is a gateway without a config: simulated upstreams, or the real API if the environment has its key.
+type demo struct {
+	key     string
+	scripts string
+	wrote   bool // the scripts were written out for the user
+	sims    []*simulate.Provider
+	text    []byte
+	data    string
+}
+
+// newDemo starts what the demo needs. The caller closes it.
+func newDemo(scriptsDir string) (*demo, error) {
+	d := &demo{key: demoKey}
+	var upstreams strings.Builder
+	if os.Getenv("ANTHROPIC_API_KEY") != "" {
+		d.key, _ = keys.New()
+		upstreams.WriteString(`  - {name: anthropic, kind: anthropic_direct, signer: {type: anthropic_key, key: "${ANTHROPIC_API_KEY}"}}` + "\n")
+	}
+	for _, name := range []string{"sim-a", "sim-b", "sim-c"} {
+		if d.key != demoKey {
+			break
+		}
+		p, err := simulate.Start(simulate.Options{Name: name, Pace: 20 * time.Millisecond, Keep: -1})
+		if err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+		d.sims = append(d.sims, p)
+		fmt.Fprintf(&upstreams, "  - {name: %s, kind: anthropic_direct, base_url: %q, signer: {type: anthropic_key, key: simulated}}\n", name, p.URL())
+	}
+	if err := d.places(scriptsDir); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	d.text = fmt.Appendf(nil, `scripts: %q
+data: %q
+upstreams:
+%sprincipals:
+  - {name: demo, keys: [%q], paths: ["/v1/*"]}
+filters:
+  - {name: headroom, script: filters/headroom.lua}
+  - {name: choose, script: filters/choose.star}
+`, d.scripts, d.data, upstreams.String(), keys.Sum(d.key))
+	return d, nil
+}
+
+// places finds the scripts: those asked for, those in ./scripts, or the bundled ones in a new directory.
+func (d *demo) places(scriptsDir string) error {
+	temp, err := os.MkdirTemp("", "sluice-demo-")
+	if err != nil {
+		return err
+	}
+	d.data = filepath.Join(temp, "data")
+	d.scripts = scriptsDir
+	if d.scripts == "" {
+		d.scripts = "scripts"
+	}
+	if _, err := os.Stat(filepath.Join(d.scripts, "filters", "choose.star")); err != nil && scriptsDir == "" {
+		d.scripts, d.wrote = filepath.Join(temp, "scripts"), true
+		return writeScripts(d.scripts)
+	}
+	d.scripts, err = filepath.Abs(d.scripts)
+	return err
+}
+
+// writeScripts copies the bundled scripts to dir.
+func writeScripts(dir string) error {
+	return fs.WalkDir(scripts.FS, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, filepath.FromSlash(name))
+		if entry.IsDir() {
+			return os.MkdirAll(to, 0o755)
+		}
+		text, err := fs.ReadFile(scripts.FS, name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, text, 0o644)
+	})
+}
+
+// Close ends the simulated upstreams. Scripts that were written out stay: they may have been edited.
+func (d *demo) Close() error {
+	errs := []error{os.RemoveAll(d.data)}
+	if !d.wrote {
+		errs = append(errs, os.RemoveAll(filepath.Dir(d.data)))
+	}
+	for _, p := range d.sims {
+		errs = append(errs, p.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// describe prints what to do next. It fits one screen.
+func (d *demo) describe(w io.Writer, url string) {
+	where := d.scripts
+	if d.wrote {
+		where += "  (written out now, yours to edit)"
+	} else if wd, err := os.Getwd(); err == nil {
+		if short, err := filepath.Rel(wd, d.scripts); err == nil && !strings.HasPrefix(short, "..") {
+			where = "./" + short
+		}
+	}
+	fmt.Fprintf(w, `
+scripts   %s
+key       %s
+
+Ask:
+  curl -s %s/v1/messages -H 'x-api-key: %s' -H 'anthropic-version: 2023-06-01' \
+    -d '{"model":"claude-sonnet-4-5","max_tokens":64,"messages":[{"role":"user","content":"hello"}]}'
+
+Edit: change the name in filters/choose.star, save, ask again.
+
+Claude Code:
+  export ANTHROPIC_BASE_URL=%s
+  export ANTHROPIC_AUTH_TOKEN=%s
+
+`, where, d.key, url, d.key, url, d.key)
+}

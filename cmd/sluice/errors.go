@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
+
+	"sluice/engine"
+	"sluice/engine/config"
+)
+
+// printErrors prints each problem in err once, on a line of its own. Those without a place are said to come from sluice.
+func printErrors(w io.Writer, err error) {
+	seen := make(map[string]bool)
+	for _, one := range flatten(err) {
+		text := describe(one)
+		if seen[text] {
+			continue
+		}
+		seen[text] = true
+		switch one.(type) {
+		case *engine.ScriptError, config.Error:
+			fmt.Fprintln(w, text)
+		default:
+			fmt.Fprintln(w, "sluice: "+text)
+		}
+	}
+}
+
+// describe is an error, and where it is a script's the stack that led to it.
+func describe(err error) string {
+	if e, ok := err.(*engine.ScriptError); ok {
+		return strings.TrimSuffix(e.Error()+"\n"+stack(e), "\n")
+	}
+	return err.Error()
+}
+
+// flatten lists the errors that were joined in err.
+func flatten(err error) []error {
+	var list config.Errors
+	many, joined := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case joined:
+		var all []error
+		for _, one := range many.Unwrap() {
+			all = append(all, flatten(one)...)
+		}
+		return all
+	case errors.As(err, &list):
+		all := make([]error, len(list))
+		for i := range list {
+			all[i] = list[i]
+		}
+		return all
+	}
+	return []error{err}
+}
+
+// scriptErrors finds the errors of scripts in err.
+func scriptErrors(err error) []*engine.ScriptError {
+	switch e := err.(type) {
+	case *engine.ScriptError:
+		return []*engine.ScriptError{e}
+	case interface{ Unwrap() []error }:
+		var all []*engine.ScriptError
+		for _, one := range e.Unwrap() {
+			all = append(all, scriptErrors(one)...)
+		}
+		return all
+	case interface{ Unwrap() error }:
+		return scriptErrors(e.Unwrap())
+	}
+	return nil
+}
+
+// joined makes one error of many, nil of none.
+func joined(list []*engine.ScriptError) error {
+	errs := make([]error, len(list))
+	for i, e := range list {
+		errs[i] = e
+	}
+	return errors.Join(errs...)
+}
+
+// stack lists the calls that led to an error, a line each, where there are more than the one it happened in.
+func stack(e *engine.ScriptError) string {
+	if len(e.Stack) < 2 {
+		return ""
+	}
+	return "    " + strings.Join(e.Stack, "\n    ") + "\n"
+}
+
+// excerpt is the offending line with a mark under it, or "" if it cannot be read.
+func excerpt(e *engine.ScriptError, root string) string {
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(e.File)))
+	lines := strings.Split(string(text), "\n")
+	if err != nil || e.Line < 1 || e.Line > len(lines) {
+		return ""
+	}
+	line := []rune(strings.ReplaceAll(strings.TrimRight(lines[e.Line-1], "\r"), "\t", " "))
+	start := len(line) - len([]rune(strings.TrimLeft(string(line), " ")))
+	width := len(line) - start
+	if e.Column > 0 && e.Column <= len(line)+1 {
+		start = e.Column - 1
+		width = wordWidth(line[start:])
+	}
+	number := fmt.Sprintf("%6d | ", e.Line)
+	return fmt.Sprintf("%s%s\n%*s| %s%s\n", number, string(line), len(number)-2, "", strings.Repeat(" ", start), strings.Repeat("^", max(width, 1)))
+}
+
+// wordWidth is the length of the word that s begins with.
+func wordWidth(s []rune) int {
+	n := 0
+	for n < len(s) && (s[n] == '_' || unicode.IsLetter(s[n]) || unicode.IsDigit(s[n])) {
+		n++
+	}
+	return n
+}

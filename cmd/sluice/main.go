@@ -1,0 +1,13 @@
+// Command sluice is a gateway for the Anthropic API whose policy is a script that you edit while it serves.
+//
+//	sluice serve --config sluice.yaml
+//	sluice check
+//
+// Each subcommand is a file of its own; build.go turns a config into what serves, for all of them.
+package main
+
+import "os"
+
+func main() {
+	os.Exit(run(os.Args, os.Stdout, os.Stderr))
+}

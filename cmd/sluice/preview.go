@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"sluice/engine/reload"
+	"sluice/proxy/admin"
+)
+
+func previewCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "preview",
+		Usage: "show what the chain would decide for one request, stage by stage, without sending anything",
+		UsageText: usage("sluice preview --config FILE --request FILE [--principal NAME] [--json]",
+			"sluice preview --config sluice.yaml --request request.json --principal alice"),
+		Flags: []cli.Flag{configFlag(), scriptsFlag(),
+			textFlag("request", "`FILE` with a JSON body or a raw HTTP request, - = standard input"),
+			textFlag("principal", "who asks, a `NAME` in the config, default: its first"),
+			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
+		},
+		Action: runPreview,
+	}
+}
+
+func runPreview(_ context.Context, c *cli.Command) error {
+	name, err := configPath(c)
+	switch {
+	case err != nil:
+		return err
+	case name == "":
+		return misuse(c, "no config %q here, want --config FILE", defaultConfig)
+	case !c.IsSet("request"):
+		return misuse(c, "want --request FILE")
+	}
+	raw, err := readRequest(c)
+	if err != nil {
+		return err
+	}
+	b := newBuilder(name)
+	b.scripts, b.vitals = c.String("scripts"), idle{}
+	g, err := reload.Once(name, b.build)
+	if err != nil {
+		return err
+	}
+	defer g.Observers.Close()
+	p, err := admin.PreviewOf(g, c.String("principal"), raw)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		enc := json.NewEncoder(c.Root().Writer)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(p)
+	}
+	printPreview(c.Root().Writer, p)
+	return nil
+}
+
+func readRequest(c *cli.Command) ([]byte, error) {
+	if name := c.String("request"); name != "-" {
+		return os.ReadFile(name)
+	}
+	return io.ReadAll(c.Root().Reader)
+}
+
+func printPreview(w io.Writer, p *admin.Preview) {
+	fmt.Fprintf(w, "principal  %s\nmodel      %s\n", p.Principal, orDash(p.Model))
+	for _, s := range p.Stages {
+		fmt.Fprintf(w, "\n%s\n  kept     %s\n", s.Name, orDash(strings.Join(s.Kept, ", ")))
+		for _, d := range s.Dropped {
+			fmt.Fprintf(w, "  dropped  %s: %s\n", d.Upstream, d.Reason)
+		}
+		for _, line := range []struct{ label, text string }{{"reason", s.Reason}, {"error", s.Error}} {
+			if line.text != "" {
+				fmt.Fprintf(w, "  %-8s %s\n", line.label, line.text)
+			}
+		}
+	}
+	if p.Picked != nil {
+		fmt.Fprintf(w, "\npicked     %s, by %s\n", p.Picked.Upstream, p.Picked.By)
+	}
+	if p.Refused != "" {
+		fmt.Fprintf(w, "\nrefused    %s: %s\n", p.Code, p.Refused)
+	}
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

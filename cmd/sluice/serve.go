@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"sluice/engine"
+	"sluice/engine/config"
+	"sluice/engine/health"
+	"sluice/engine/ledger"
+	"sluice/engine/reload"
+	"sluice/proxy"
+	"sluice/proxy/admin"
+)
+
+// recentRequests is how many records /v1/requests can show.
+const recentRequests = 1000
+
+func serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "run the gateway; without a config: a demo with simulated upstreams",
+		UsageText: usage("sluice serve [--config FILE] [--listen ADDR] [--admin ADDR] [--scripts DIR]",
+			"sluice serve", "sluice serve --config sluice.yaml --listen 0.0.0.0:8787"),
+		Flags: []cli.Flag{
+			textFlag("config", "config `FILE`; without: the demo"),
+			textFlag("listen", "`ADDR` for clients, in place of the config's"),
+			textFlag("admin", "`ADDR` for the admin API, in place of the config's"),
+			scriptsFlag(),
+		},
+		Action: serve,
+	}
+}
+
+// gateway is everything that runs while the gateway serves.
+type gateway struct {
+	out    *console
+	cfg    *config.Config
+	demo   *demo // nil unless there is no config
+	world  *engine.World
+	data   *reload.Data
+	loop   *reload.Loop
+	proxy  *proxy.Server
+	admin  *admin.Server
+	listen [2]net.Listener // for clients, for the admin
+}
+
+func serve(ctx context.Context, c *cli.Command) error {
+	g := &gateway{out: newConsole(c.Root().Writer, c.Root().ErrWriter), world: &engine.World{}}
+	defer g.close()
+	b, err := g.source(c)
+	if err != nil {
+		return err
+	}
+	if err := g.start(b); err != nil {
+		return err
+	}
+	return g.run(ctx)
+}
+
+// source says where the config comes from: a file, or the demo.
+func (g *gateway) source(c *cli.Command) (*builder, error) {
+	b := newBuilder(c.String("config"))
+	b.scripts, b.listen, b.admin = c.String("scripts"), c.String("listen"), c.String("admin")
+	if b.name == "" {
+		var err error
+		if g.demo, err = newDemo(b.scripts); err != nil {
+			return nil, err
+		}
+		b.name, b.dir, b.text, b.scripts = "demo", ".", g.demo.text, ""
+	} else if _, err := configPath(c); err != nil {
+		return nil, err
+	}
+	var err error
+	g.cfg, err = readConfig(b)
+	return b, err
+}
+
+// start brings everything up, listeners last, so that a failure has served nobody.
+func (g *gateway) start(b *builder) error {
+	var err error
+	if g.data, err = reload.OpenData(b.path(g.cfg.Data)); err != nil {
+		return err
+	}
+	transport := proxy.NewTransport(256, 90*time.Second)
+	tracker := health.NewTracker(transport)
+	b.vitals, b.log, b.fixed = tracker, g.out.script, g.cfg
+	book := ledger.New(recentRequests)
+	configFile := b.name
+	if g.demo != nil {
+		configFile = ""
+	}
+	if g.loop, err = reload.Start(reload.Options{World: g.world, Config: configFile, Build: b.build, Data: g.data, Report: g.out.report(b)}); err != nil {
+		return err
+	}
+	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: tracker, Ledger: book, LoopbackOnly: g.demoLocal(), TLS: g.tls(), Logf: g.out.logf})
+	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Book: book, Traffic: &g.proxy.Metrics, Loop: g.loop,
+		Access: b.access.Load, Draining: g.proxy.Draining})
+	return g.listenAll()
+}
+
+// demoLocal reports whether the clients' listener is the demo's on loopback, whose key everybody knows: no web page may use it.
+func (g *gateway) demoLocal() bool {
+	return g.demo != nil && g.demo.key == demoKey && loopback(g.cfg.Listen)
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip, bad := netip.ParseAddr(host)
+	return err == nil && (host == "localhost" || bad == nil && ip.IsLoopback())
+}
+
+func (g *gateway) listenAll() error {
+	for i, addr := range []string{g.cfg.Listen, g.cfg.Admin.Listen} {
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			return err
+		}
+		g.listen[i] = ln
+	}
+	return nil
+}
+
+// tls is nil for plain HTTP.
+func (g *gateway) tls() *tls.Config {
+	if g.cfg.TLS == nil {
+		return nil
+	}
+	return &tls.Config{GetCertificate: g.certificate, MinVersion: tls.VersionTLS12}
+}
+
+// certificate is the current generation's.
+func (g *gateway) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	current := g.world.Lease()
+	if current == nil {
+		return nil, errors.New("the gateway is closing")
+	}
+	defer current.Release()
+	return current.Certificate, nil
+}
+
+// run serves until ctx ends, then drains.
+func (g *gateway) run(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	ended := make(chan error, 2)
+	go func() { ended <- g.proxy.Serve(g.listen[0]) }()
+	go func() { ended <- g.admin.Serve(g.listen[1]) }()
+	g.announce()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-hup:
+			g.loop.Reload(ctx) // the loop reports what came of it
+		case <-ctx.Done():
+			return g.drain()
+		}
+	}
+}
+
+// announce prints one line a listener, what the demo has to say, and ready.
+func (g *gateway) announce() {
+	scheme := "http"
+	if g.cfg.TLS != nil {
+		scheme = "https"
+	}
+	url := fmt.Sprintf("%s://%s", scheme, g.listen[0].Addr())
+	g.out.printf("gateway   %s\nadmin     http://%s\n", url, g.listen[1].Addr())
+	if g.demo != nil {
+		g.demo.describe(g.out.stdout, url)
+	}
+	g.out.printf("ready\n")
+}
+
+// drain lets open streams end.
+func (g *gateway) drain() error {
+	most := g.drainTimeout()
+	g.out.printf("draining, at most %v\n", most)
+	limit, cancel := context.WithTimeout(context.Background(), most+10*time.Second)
+	defer cancel()
+	err := g.proxy.Shutdown(limit)
+	return errors.Join(err, g.admin.Close(limit))
+}
+
+func (g *gateway) drainTimeout() time.Duration {
+	current := g.world.Lease()
+	defer current.Release()
+	return current.Timeouts.Drain
+}
+
+// close ends what start brought up, as far as it came.
+func (g *gateway) close() {
+	var closers []io.Closer
+	if g.loop != nil {
+		g.loop.Close()
+	}
+	g.world.Close()
+	for _, ln := range g.listen {
+		if ln != nil {
+			closers = append(closers, ln)
+		}
+	}
+	if g.data != nil {
+		closers = append(closers, g.data)
+	}
+	if g.demo != nil {
+		closers = append(closers, g.demo)
+	}
+	for _, c := range closers {
+		c.Close()
+	}
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"sluice/proxy/simulate"
+)
+
+func simulateCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "simulate",
+		Usage:       "run a fake provider on loopback",
+		UsageText:   usage("sluice simulate [--listen ADDR] [--latency TIME] [--fault MODE] …", "sluice simulate --listen 127.0.0.1:9001 --name sim-a --fault 529"),
+		Description: "Faults:\n  " + strings.Join(simulate.FaultModes(), "\n  "),
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:9001", Usage: "`ADDR` to listen on"},
+			&cli.StringFlag{Name: "kind", Value: "anthropic", Usage: "the `WIRE` it speaks: anthropic"},
+			&cli.StringFlag{Name: "name", Value: "sim", Usage: "the `NAME` it gives in its answers"},
+			&cli.DurationFlag{Name: "latency", Usage: "`TIME` before the head of every answer", HideDefault: true},
+			&cli.DurationFlag{Name: "pace", Usage: "`TIME` between two chunks of a stream", HideDefault: true},
+			&cli.IntFlag{Name: "words", Usage: "how many words a text answer has, `N`, one event each; default: as it comes", HideDefault: true},
+			&cli.IntFlag{Name: "burst", Value: 1, Usage: "`N` events in one chunk of a stream"},
+			&cli.StringFlag{Name: "fault", Usage: "a standing fault, a `MODE` of those above"},
+		},
+		Action: runSimulator,
+	}
+}
+
+func runSimulator(ctx context.Context, c *cli.Command) error {
+	if kind := c.String("kind"); kind != "anthropic" {
+		return misuse(c, "--kind %q is not supported by this version, want anthropic", kind)
+	}
+	if _, _, err := net.SplitHostPort(c.String("listen")); err != nil {
+		return misuse(c, "--listen %q, want HOST:PORT such as 127.0.0.1:9001", c.String("listen"))
+	}
+	p, err := simulate.New(simulate.Options{Name: c.String("name"), Latency: c.Duration("latency"), Pace: c.Duration("pace"),
+		Words: c.Int("words"), Burst: c.Int("burst"), Fault: c.String("fault"), Keep: -1})
+	if err != nil {
+		return misuse(c, "%s", strings.TrimPrefix(err.Error(), "simulate: "))
+	}
+	ln, err := net.Listen("tcp", c.String("listen"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Root().Writer, "simulated provider %s on http://%s\n", c.String("name"), ln.Addr())
+	done := make(chan error, 1)
+	go func() { done <- p.Serve(ln) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		p.Close()
+		<-done
+		return nil
+	}
+}

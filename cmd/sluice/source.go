@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/urfave/cli/v3"
+
+	"sluice/engine/config"
+)
+
+// defaultConfig is what commands read when no --config is given and the file is there.
+const defaultConfig = "sluice.yaml"
+
+func configFlag() cli.Flag {
+	return textFlag("config", "config `FILE`, default: sluice.yaml if it is there")
+}
+
+func scriptsFlag() cli.Flag {
+	return textFlag("scripts", "root `DIR` of the scripts, in place of the config's")
+}
+
+// configPath is what --config says, which must be there, or sluice.yaml if it is, or "".
+func configPath(c *cli.Command) (string, error) {
+	name := or(c.String("config"), defaultConfig)
+	_, err := os.Stat(name)
+	switch {
+	case err == nil:
+		return name, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", err
+	case c.IsSet("config"):
+		return "", fmt.Errorf("there is no config %q", name)
+	}
+	return "", nil
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// readConfig parses a config file by itself, for what must be known before anything is built.
+func readConfig(b *builder) (*config.Config, error) {
+	text := b.text
+	if text == nil {
+		var err error
+		if text, err = os.ReadFile(b.name); err != nil {
+			return nil, err
+		}
+	}
+	return b.parse(text, func(name string) ([]byte, error) { return os.ReadFile(b.path(name)) })
+}
+
+// stubs is the file in which editors look up what scripts can call. It is no script.
+const stubs = "sluice.lua"
+
+// sources lists the scripts and fixtures that paths name, folders as a whole, and finds the scripts root. That is given, or the nearest
+// folder above the first script that holds folders of the usual kinds, or ./scripts.
+func sources(given string, paths []string) (root string, files []string, err error) {
+	root = given
+	for _, path := range paths {
+		below, err := expand(path)
+		if err != nil {
+			return "", nil, err
+		}
+		if root == "" && slices.ContainsFunc(below, func(f string) bool { return filepath.Ext(f) != ".txtar" }) {
+			root = rootOf(path)
+		}
+		files = append(files, below...)
+	}
+	return or(root, "scripts"), files, nil
+}
+
+// expand lists what a path names: the file, or all scripts and fixtures below the folder.
+func expand(path string) (files []string, err error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file or folder %q", path)
+	}
+	if err != nil || !info.IsDir() {
+		return []string{path}, err
+	}
+	err = fs.WalkDir(os.DirFS(path), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && entry.Name() != stubs && testable(name) {
+			files = append(files, filepath.Join(path, filepath.FromSlash(name)))
+		}
+		return err
+	})
+	return files, err
+}
+
+func testable(name string) bool {
+	return slices.Contains([]string{".star", ".lua", ".txtar"}, filepath.Ext(name))
+}
+
+// kinds are the folders that scripts usually lie in, below their root.
+var kinds = []string{"filters", "dialects", "routers", "observers", "lib"}
+
+// rootOf is the scripts root that a script, or a folder of scripts, lies in.
+func rootOf(path string) string {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		path = filepath.Dir(path)
+	}
+	if abs, err := filepath.Abs(path); err == nil && slices.Contains(kinds, filepath.Base(abs)) {
+		return filepath.Dir(abs)
+	}
+	return path
+}
+
+// pathBelow is the path of a script below its root, with slashes.
+func pathBelow(root, file string) (string, error) {
+	top, err := filepath.Abs(root)
+	if err != nil {
+		return "", err
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	rel, err := filepath.Rel(top, abs)
+	if err != nil || !filepath.IsLocal(rel) {
+		return "", fmt.Errorf("%q is outside the scripts root %q", file, root)
+	}
+	return filepath.ToSlash(rel), nil
+}

@@ -1,0 +1,205 @@
+// Package admin answers the operator: health, metrics, status, upstreams, recent requests, previews and reloads, as JSON on a listener
+// of its own.
+//
+//	s := admin.New(admin.Options{World: world, Token: token, …})
+//	go s.Serve(ln)
+//
+// Everything but /healthz and /readyz wants the token, if there is one. It shows no secret, and nothing of what it does is on the path
+// of a request.
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"io"
+	"log"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sluice/engine"
+	"sluice/engine/ledger"
+	"sluice/engine/reload"
+	"sluice/proxy"
+)
+
+// Options are what the admin API shows and moves.
+type Options struct {
+	World   *engine.World
+	Vitals  engine.VitalsSource
+	Meters  *engine.Meters
+	Book    *ledger.Book
+	Traffic *proxy.Metrics
+	Loop    *reload.Loop
+	// Access is asked once a request: it may change with the config. It is never nil.
+	Access func() *Access
+	// Draining reports that no new request is taken any more.
+	Draining func() bool
+}
+
+// Access says who may ask.
+type Access struct {
+	// Token is asked of every caller; "" = none, and then only callers on this machine that no web page sent are answered.
+	Token       string
+	OpenMetrics bool // /metrics needs no token
+}
+
+// Server is the admin listener. Its methods may be called from any goroutine.
+type Server struct {
+	opts   Options
+	server *fasthttp.Server
+	prom   *exporter
+}
+
+// New makes a server that does not listen yet.
+func New(o Options) *Server {
+	s := &Server{opts: o}
+	s.prom = newExporter(&s.opts)
+	s.server = &fasthttp.Server{
+		Handler:               s.handle,
+		Logger:                log.New(io.Discard, "", 0), // its lines could hold headers
+		NoDefaultServerHeader: true,
+		NoDefaultDate:         true,
+		ReadTimeout:           10 * time.Second,
+		IdleTimeout:           time.Minute,
+		MaxRequestBodySize:    32 << 20,
+	}
+	return s
+}
+
+// Serve answers on ln until Close.
+func (s *Server) Serve(ln net.Listener) error { return s.server.Serve(ln) }
+
+// Close stops listening and waits for answers under way, at most until ctx ends.
+func (s *Server) Close(ctx context.Context) error { return s.server.ShutdownWithContext(ctx) }
+
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	method, path := string(ctx.Method()), string(ctx.Path())
+	if !s.admit(ctx, path) {
+		return
+	}
+	switch id, one := strings.CutPrefix(path, "/v1/requests/"); {
+	case path == "/healthz":
+		s.only(ctx, method, "GET", func() { ctx.SetBodyString("ok\n") })
+	case path == "/readyz":
+		s.only(ctx, method, "GET", func() { s.ready(ctx) })
+	case path == "/metrics":
+		s.only(ctx, method, "GET", func() { s.prom.write(ctx) })
+	case path == "/v1/status":
+		s.only(ctx, method, "GET", func() { reply(ctx, s.status()) })
+	case path == "/v1/upstreams":
+		s.only(ctx, method, "GET", func() { reply(ctx, s.upstreams()) })
+	case path == "/v1/requests":
+		s.only(ctx, method, "GET", func() { s.requests(ctx) })
+	case one:
+		s.only(ctx, method, "GET", func() { s.request(ctx, id) })
+	case path == "/v1/preview":
+		s.only(ctx, method, "POST", func() { s.preview(ctx) })
+	case path == "/v1/reload":
+		s.only(ctx, method, "POST", func() { s.reload(ctx) })
+	default:
+		fail(ctx, 404, "there is no "+path)
+	}
+}
+
+// admit checks who calls, and answers when it is nobody who may.
+func (s *Server) admit(ctx *fasthttp.RequestCtx, path string) bool {
+	access := s.opts.Access()
+	switch {
+	case access.Token == "":
+		if proxy.FromLoopback(lines(ctx)) {
+			return true
+		}
+		fail(ctx, 403, "without a token only this machine is answered, and no web page")
+		return false
+	case path == "/healthz", path == "/readyz", path == "/metrics" && access.OpenMetrics, bears(ctx, access.Token):
+		return true
+	}
+	ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
+	fail(ctx, 401, "want the admin token as a bearer token")
+	return false
+}
+
+// bears reports whether the request has the token. How long it takes says nothing about how much of it is right.
+func bears(ctx *fasthttp.RequestCtx, token string) bool {
+	scheme, given, _ := strings.Cut(string(ctx.Request.Header.Peek("Authorization")), " ")
+	got, want := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(token))
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1 && strings.EqualFold(scheme, "Bearer")
+}
+
+// lines are the header lines that tell a web page from a program.
+func lines(ctx *fasthttp.RequestCtx) engine.Headers {
+	h := engine.Headers{{Name: "host", Value: string(ctx.Host())}}
+	for _, origin := range ctx.Request.Header.PeekAll("Origin") {
+		h.Add("origin", string(origin))
+	}
+	return h
+}
+
+func (*Server) only(ctx *fasthttp.RequestCtx, method, want string, f func()) {
+	if method != want && !(want == "GET" && method == "HEAD") {
+		ctx.Response.Header.Set("Allow", want)
+		fail(ctx, 405, "want "+want)
+		return
+	}
+	f()
+}
+
+func (s *Server) ready(ctx *fasthttp.RequestCtx) {
+	if why := s.unready(); why != "" {
+		fail(ctx, 503, why)
+		return
+	}
+	ctx.SetBodyString("ready\n")
+}
+
+// unready is why no request could be served, "" = one could.
+func (s *Server) unready() string {
+	if s.opts.Draining() {
+		return "draining"
+	}
+	g := s.opts.World.Lease()
+	if g == nil {
+		return "nothing is loaded"
+	}
+	defer g.Release()
+	now := time.Now()
+	for _, u := range g.Upstreams {
+		if s.opts.Vitals.Vitals(u.Upstream, now).Healthy {
+			return ""
+		}
+	}
+	return "no usable upstream"
+}
+
+// reload answers 422 with all that is on disk and does not serve.
+func (s *Server) reload(ctx *fasthttp.RequestCtx) {
+	limit, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	outcome, err := s.opts.Loop.Reload(limit)
+	switch {
+	case err != nil:
+		fail(ctx, 503, err.Error())
+	case outcome.Err != nil:
+		fail(ctx, 422, outcome.Err.Error())
+	default:
+		reply(ctx, s.status())
+	}
+}
+
+func reply(ctx *fasthttp.RequestCtx, v any) {
+	ctx.SetContentType("application/json")
+	enc := json.NewEncoder(ctx)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	enc.Encode(v) // into memory: it cannot fail for these types
+}
+
+func fail(ctx *fasthttp.RequestCtx, status int, message string) {
+	ctx.SetStatusCode(status)
+	reply(ctx, map[string]string{"error": message})
+}

@@ -1,0 +1,154 @@
+package admin
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/common/expfmt"
+	"github.com/valyala/fasthttp"
+
+	"sluice/proxy"
+)
+
+// What /metrics shows. Counters live where they are counted; nothing here runs between two scrapes.
+var (
+	requestsTotal  = describe("sluice_requests_total", "Requests that ended, by class of status, code and upstream.", "class", "code", "upstream")
+	durationBucket = describe("sluice_request_duration_seconds", "From a request's head to its last byte.")
+	ttfbBucket     = describe("sluice_upstream_ttfb_seconds", "From a request's dispatch to the head of its answer.")
+	streamsOpen    = describe("sluice_streams_open", "Exchanges that are open.")
+	bodyBytes      = describe("sluice_body_bytes", "What request bodies hold in memory.")
+	scriptCalls    = describe("sluice_script_calls_total", "Calls of scripts, by slot and outcome.", "slot", "principal", "plugin", "outcome")
+	scriptSeconds  = describe("sluice_script_seconds_total", "Time spent in scripts, by slot.", "slot", "principal", "plugin")
+	reloadsTotal   = describe("sluice_reloads_total", "Rounds of reloading, by outcome.", "outcome")
+	reloadSuccess  = describe("sluice_reload_last_success_timestamp_seconds", "When everything on disk last served.")
+	generation     = describe("sluice_generation", "Number of the generation that serves.")
+	scriptFailing  = describe("sluice_script_failing", "1 where the newest version of a script does not serve.", "script")
+	upstreamFlight = describe("sluice_upstream_in_flight", "Answers in flight.", "upstream")
+	upstreamErrors = describe("sluice_upstream_error_rate", "Share of recent answers that were the provider's failure.", "upstream")
+	upstreamUsed   = describe("sluice_upstream_utilization", "How full a window of an account is, 0 to 1.", "upstream", "window")
+)
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// exporter reads the counters when it is scraped.
+type exporter struct {
+	opts     *Options
+	registry *prometheus.Registry
+}
+
+func newExporter(o *Options) *exporter {
+	e := &exporter{o, prometheus.NewRegistry()}
+	e.registry.MustRegister(e, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return e
+}
+
+func (e *exporter) write(ctx *fasthttp.RequestCtx) {
+	families, err := e.registry.Gather()
+	if err != nil {
+		fail(ctx, 500, err.Error())
+		return
+	}
+	format := expfmt.NewFormat(expfmt.TypeTextPlain)
+	ctx.SetContentType(string(format))
+	enc := expfmt.NewEncoder(ctx, format)
+	for _, f := range families {
+		enc.Encode(f) // into memory: it cannot fail
+	}
+}
+
+// Describe promises nothing: what there is depends on the config.
+func (e *exporter) Describe(chan<- *prometheus.Desc) {}
+
+// Collect reads everything once.
+func (e *exporter) Collect(out chan<- prometheus.Metric) {
+	e.traffic(out)
+	e.scripts(out)
+	e.reloads(out)
+	e.upstreams(out)
+}
+
+func counter(out chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+}
+
+func gauge(out chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (e *exporter) traffic(out chan<- prometheus.Metric) {
+	t := e.opts.Traffic
+	t.Requests(func(kind proxy.Finished, n int64) {
+		counter(out, requestsTotal, float64(n), fmt.Sprintf("%dxx", kind.Class), string(kind.Code), kind.Upstream)
+	})
+	histogram(out, durationBucket, t.Durations())
+	histogram(out, ttfbBucket, t.TTFBs())
+	gauge(out, streamsOpen, float64(t.Streams()))
+	gauge(out, bodyBytes, float64(t.BodyBytes()))
+}
+
+func histogram(out chan<- prometheus.Metric, d *prometheus.Desc, h proxy.Histogram) {
+	buckets, total := make(map[float64]uint64, len(h.Bounds)), uint64(0)
+	for i, n := range h.Counts {
+		total += uint64(n)
+		if i < len(h.Bounds) {
+			buckets[h.Bounds[i]] = total
+		}
+	}
+	out <- prometheus.MustNewConstHistogram(d, total, h.Sum, buckets)
+}
+
+func (e *exporter) scripts(out chan<- prometheus.Metric) {
+	for key, m := range e.opts.Meters.All() {
+		failed := m.Errors.Load() + m.Overruns.Load() + m.Invalid.Load()
+		for _, o := range []struct {
+			outcome string
+			n       int64
+		}{
+			{"ok", max(m.Calls.Load()-failed, 0)}, {"error", m.Errors.Load()}, {"overrun", m.Overruns.Load()},
+			{"invalid", m.Invalid.Load()}, {"dropped", m.Dropped.Load()},
+		} {
+			counter(out, scriptCalls, float64(o.n), string(key.Slot), key.Key.Principal, key.Key.Plugin, o.outcome)
+		}
+		counter(out, scriptSeconds, m.Seconds(), string(key.Slot), key.Key.Principal, key.Key.Plugin)
+	}
+	for _, s := range e.opts.Loop.Status().Scripts {
+		failing := 0.0
+		if len(s.Errors) > 0 {
+			failing = 1
+		}
+		gauge(out, scriptFailing, failing, s.Path)
+	}
+}
+
+func (e *exporter) reloads(out chan<- prometheus.Metric) {
+	r := e.opts.Loop.Status()
+	counter(out, reloadsTotal, float64(r.OK), "ok")
+	counter(out, reloadsTotal, float64(r.Failed), "failed")
+	if !r.LastOK.IsZero() {
+		gauge(out, reloadSuccess, float64(r.LastOK.UnixMilli())/1000)
+	}
+}
+
+func (e *exporter) upstreams(out chan<- prometheus.Metric) {
+	g := e.opts.World.Lease()
+	if g == nil {
+		return
+	}
+	defer g.Release()
+	gauge(out, generation, float64(g.Number))
+	now := time.Now()
+	for _, u := range g.Upstreams {
+		v := e.opts.Vitals.Vitals(u.Upstream, now)
+		gauge(out, upstreamFlight, float64(v.InFlight), u.Name)
+		gauge(out, upstreamErrors, v.ErrorRate, u.Name)
+		for _, q := range v.Quotas {
+			if share, known := v.UtilizationOf(q.Window, now); known {
+				gauge(out, upstreamUsed, share, u.Name, q.Window)
+			}
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package admin
+
+import (
+	"time"
+
+	"sluice/engine"
+	"sluice/engine/reload"
+)
+
+// script is one script and the version of it that serves.
+type script struct {
+	Path        string       `json:"path"`
+	SHA256      string       `json:"sha256"`       // of the script's bytes that serve, as sha256sum prints it
+	VersionLive string       `json:"version_live"` // over the script and the libraries it loads
+	LoadedAt    time.Time    `json:"loaded_at"`
+	Current     bool         `json:"current"`    // what is on disk is what serves
+	LastError   *scriptError `json:"last_error"` // null: the newest version serves
+	Tests       int          `json:"tests_passed"`
+	Calls       int64        `json:"calls"`
+	Errors      int64        `json:"errors"`
+	Overruns    int64        `json:"overruns"`
+	Aside       bool         `json:"aside"`
+	P50         float64      `json:"p50_us"` // microseconds
+	P99         float64      `json:"p99_us"`
+}
+
+// scriptError is why the newest version of a script does not serve.
+type scriptError struct {
+	File    string   `json:"file"`
+	Line    int      `json:"line"`   // 0 = unknown
+	Column  int      `json:"column"` // 0 = unknown
+	Message string   `json:"message"`
+	Stack   []string `json:"stack,omitempty"` // innermost first
+}
+
+// reloads counts what became of changed files.
+type reloads struct {
+	OK        uint64    `json:"ok"`
+	Failed    uint64    `json:"failed"`
+	LastOK    time.Time `json:"last_ok"`
+	LastError string    `json:"last_error"` // why the config on disk is not in force, "" = it is
+}
+
+type status struct {
+	Generation uint64    `json:"generation"`
+	Since      time.Time `json:"since"`
+	Reloads    reloads   `json:"reloads"`
+	Scripts    []script  `json:"scripts"`
+}
+
+func (s *Server) status() status {
+	seen := s.opts.Loop.Status()
+	out := status{Generation: seen.Generation, Since: seen.Since, Scripts: []script{},
+		Reloads: reloads{OK: seen.OK, Failed: seen.Failed, LastOK: seen.LastOK}}
+	if seen.Refused != nil {
+		out.Reloads.LastError = seen.Refused.Error()
+	}
+	meters := s.metersByScript()
+	for _, one := range seen.Scripts {
+		view := viewScript(one)
+		view.count(meters[one.Path])
+		out.Scripts = append(out.Scripts, view)
+	}
+	return out
+}
+
+func viewScript(s reload.ScriptStatus) script {
+	v := s.Version
+	out := script{Path: s.Path, SHA256: v.FileSHA256, VersionLive: v.SHA256, LoadedAt: v.LoadedAt, Tests: v.Tests, Current: len(s.Errors) == 0}
+	if !out.Current {
+		e := s.Errors[0]
+		out.LastError = &scriptError{e.File, e.Line, e.Column, e.Message, e.Stack}
+	}
+	return out
+}
+
+// count adds up what the slots that a script is bound to have seen. Quantiles are those of the busiest slot.
+func (s *script) count(meters []*engine.Meter) {
+	var busiest *engine.Meter
+	for _, m := range meters {
+		s.Calls += m.Calls.Load()
+		s.Errors += m.Errors.Load() + m.Invalid.Load()
+		s.Overruns += m.Overruns.Load()
+		if busiest == nil || m.Calls.Load() > busiest.Calls.Load() {
+			busiest = m
+		}
+	}
+	if busiest != nil {
+		s.P50, s.P99 = micros(busiest.Quantile(0.5)), micros(busiest.Quantile(0.99))
+	}
+}
+
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// metersByScript finds the meters of every slot that serves by its script's path.
+func (s *Server) metersByScript() map[string][]*engine.Meter {
+	out := make(map[string][]*engine.Meter)
+	g := s.opts.World.Lease()
+	if g == nil {
+		return out
+	}
+	defer g.Release()
+	add := func(script string, m *engine.Meter) { out[script] = append(out[script], m) }
+	for _, f := range g.Filters {
+		add(f.Script, f.Meter)
+	}
+	for _, p := range g.Principals {
+		for _, f := range p.Filters {
+			add(f.Script, f.Meter)
+		}
+	}
+	if g.Router != nil {
+		add(g.Router.Script, g.Router.Meter)
+	}
+	for _, u := range g.Upstreams {
+		add(u.Dialect.Script, u.Dialect.Meter)
+	}
+	for _, o := range g.Observers.Slots() {
+		add(o.Script, o.Meter)
+	}
+	return out
+}

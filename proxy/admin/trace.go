@@ -1,0 +1,96 @@
+package admin
+
+import (
+	"github.com/google/uuid"
+
+	"sluice/engine"
+)
+
+// Trace tells how a request was decided.
+type Trace struct {
+	Stages   []Stage   `json:"stages"`
+	Picked   *Picked   `json:"picked"` // null: nobody
+	Attempts []Attempt `json:"attempts"`
+	Errors   []Fault   `json:"errors"`
+}
+
+// Stage is what one filter made of the candidates.
+type Stage struct {
+	Name     string    `json:"name"`
+	Kept     []string  `json:"kept"` // names of upstreams
+	Dropped  []Dropped `json:"dropped,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Error    string    `json:"error,omitempty"`
+	Denied   bool      `json:"denied,omitempty"`
+	Duration float64   `json:"duration_us"`
+}
+
+// Dropped is one candidate that did not pass, and why.
+type Dropped struct {
+	Upstream string `json:"upstream"`
+	Reason   string `json:"reason"`
+}
+
+// Picked is the choice among the kept.
+type Picked struct {
+	Upstream string `json:"upstream"`
+	By       string `json:"by"`
+}
+
+// Attempt is one upstream tried.
+type Attempt struct {
+	Upstream string  `json:"upstream"`
+	Status   int     `json:"status"`
+	Error    string  `json:"error,omitempty"`
+	TTFBMS   float64 `json:"ttfb_ms"`
+}
+
+// Fault is a failure that was recorded on the way.
+type Fault struct {
+	Stage   engine.InternalErrorStage `json:"stage"`
+	Kind    engine.InternalErrorKind  `json:"kind"`
+	Message string                    `json:"message"`
+}
+
+// viewTrace shows a trace with the names of g's upstreams in the place of their ids.
+func viewTrace(t *engine.RoutingTrace, g *engine.Generation) *Trace {
+	names := make(map[uuid.UUID]string)
+	if g != nil {
+		for _, u := range g.Upstreams {
+			names[u.ID] = u.Name
+		}
+	}
+	name := func(id uuid.UUID) string {
+		if n, ok := names[id]; ok {
+			return n
+		}
+		return id.String() // it left the config since
+	}
+	out := &Trace{Stages: []Stage{}, Attempts: []Attempt{}, Errors: []Fault{}}
+	for _, s := range t.Stages {
+		out.Stages = append(out.Stages, viewStage(s, name))
+	}
+	if t.Terminal != nil {
+		out.Picked = &Picked{t.Terminal.Upstream, t.Terminal.By}
+	}
+	for _, a := range t.Attempts {
+		out.Attempts = append(out.Attempts, Attempt{a.Upstream, a.Status, a.Error, millis(a.TTFB)})
+	}
+	for _, e := range t.Errors {
+		out.Errors = append(out.Errors, Fault(e))
+	}
+	return out
+}
+
+func viewStage(s engine.StageDecision, name func(uuid.UUID) string) Stage {
+	out := Stage{Name: s.Stage, Kept: []string{}, Reason: s.Reason, Error: s.Error, Denied: s.Denied, Duration: micros(s.Duration)}
+	for _, id := range s.Kept {
+		out.Kept = append(out.Kept, name(id))
+	}
+	for _, d := range s.Dropped {
+		if !d.Kept {
+			out.Dropped = append(out.Dropped, Dropped{name(d.UpstreamID), d.Reason})
+		}
+	}
+	return out
+}

@@ -1,0 +1,80 @@
+package admin
+
+import (
+	"time"
+
+	"sluice/engine"
+)
+
+// upstream is one account as /v1/upstreams shows it.
+type upstream struct {
+	ID          string              `json:"id"`
+	Name        string              `json:"name"`
+	Kind        engine.UpstreamKind `json:"kind"`
+	BaseURL     string              `json:"base_url"`
+	Healthy     bool                `json:"healthy"`
+	CooldownMS  int64               `json:"cooldown_ms"`
+	Breaker     string              `json:"breaker"`
+	InFlight    int                 `json:"in_flight"`
+	Concurrency int                 `json:"concurrency"`
+	ErrorRate   float64             `json:"error_rate"`
+	TTFBMS      float64             `json:"ttfb_ms"`
+	RateLimits  []rateLimit         `json:"rate_limits"`
+	Quotas      []quota             `json:"quotas"`
+}
+
+type rateLimit struct {
+	Kind      string     `json:"kind"`
+	Window    string     `json:"window"`
+	Limit     *int64     `json:"limit"`
+	Remaining *int64     `json:"remaining"`
+	Resets    *time.Time `json:"resets"`
+}
+
+type quota struct {
+	Window      string     `json:"window"`
+	State       string     `json:"state"`
+	Status      string     `json:"status"`
+	Utilization *float64   `json:"utilization"`
+	Resets      *time.Time `json:"resets"`
+}
+
+func (s *Server) upstreams() map[string][]upstream {
+	out := []upstream{}
+	if g := s.opts.World.Lease(); g != nil {
+		defer g.Release()
+		now := time.Now()
+		for _, u := range g.Upstreams {
+			out = append(out, viewUpstream(u.Upstream, s.opts.Vitals.Vitals(u.Upstream, now), now))
+		}
+	}
+	return map[string][]upstream{"upstreams": out}
+}
+
+func viewUpstream(u *engine.Upstream, v *engine.Vitals, now time.Time) upstream {
+	out := upstream{ID: u.ID.String(), Name: u.Name, Kind: u.Kind, BaseURL: u.BaseURL.String(), Healthy: v.Healthy,
+		CooldownMS: v.Cooldown.Milliseconds(), Breaker: v.Breaker, InFlight: v.InFlight, Concurrency: v.Concurrency,
+		ErrorRate: v.ErrorRate, TTFBMS: millis(v.TTFB), RateLimits: []rateLimit{}, Quotas: []quota{}}
+	for _, r := range v.RateLimits {
+		out.RateLimits = append(out.RateLimits, rateLimit{r.Kind, r.Window, known(r.Limit), known(r.Remaining), moment(r.Resets)})
+	}
+	for _, q := range v.Quotas {
+		out.Quotas = append(out.Quotas, quota{q.Window, q.State(now), q.Status, known(q.Utilization), moment(q.Resets)})
+	}
+	return out
+}
+
+// known is nil for the -1 that stands for "not said".
+func known[N int64 | float64](n N) *N {
+	if n < 0 {
+		return nil
+	}
+	return &n
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
