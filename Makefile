@@ -1,0 +1,34 @@
+# The two commands of the README: "make run" and "make test". They need Go, make and git, nothing else.
+GO          ?= go
+STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# The first of these that works here: a docker without its daemon does not.
+TOOL        ?= $(firstword $(foreach t,docker podman buildah,$(if $(shell $(t) info >/dev/null 2>&1 && echo works),$(t))))
+
+.PHONY: run build test check bench image
+
+run: build
+	./bin/sluice serve
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/sluice ./cmd/sluice
+
+test:
+	$(GO) test ./...
+
+# Format, vet, staticcheck, tidy, and every test (import rules among them) under the race detector.
+check:
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+	$(GO) test -race ./...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# The container image, from a binary built here, with whichever of docker, podman or buildah is there.
+image: build
+	@test -n "$(TOOL)" || { echo "image: want docker, podman or buildah"; exit 1; }
+	$(if $(filter buildah,$(TOOL)),buildah --storage-driver vfs bud --isolation chroot --format docker,$(TOOL) build) --build-arg BINARY=prebuilt --tag sluice .
