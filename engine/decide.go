@@ -80,7 +80,7 @@ func (f *FilterSlot) run(x *Exchange, in []UpstreamCandidate) ([]UpstreamCandida
 	start := time.Now()
 	out, err := f.Filter.Filter(x.Request, x.Principal, in)
 	stage := StageDecision{Stage: f.PluginName(), Reason: Cut(out.Reason, MaxReason), Duration: time.Since(start)}
-	f.Meter.Observe(stage.Duration)
+	x.meter(f.Meter).Observe(stage.Duration)
 	if err != nil {
 		return f.failed(x, in, stage, err)
 	}
@@ -101,25 +101,32 @@ func (f *FilterSlot) run(x *Exchange, in []UpstreamCandidate) ([]UpstreamCandida
 
 // failed records why a filter's decision does not count, and lets the candidates pass unless it must be closed.
 func (f *FilterSlot) failed(x *Exchange, in []UpstreamCandidate, stage StageDecision, err error) ([]UpstreamCandidate, StageDecision, error) {
-	kind := f.count(err)
+	x.Trace.failed(StageFilter, x.meter(f.Meter), err)
 	stage.Error = Cut(err.Error(), MaxErrorMessage)
 	stage.Kept = idsOf(in)
-	x.Trace.fail(StageFilter, kind, stage.Error)
 	if f.Policy == FailClosed {
 		return nil, stage, &Refusal{Code: CodeFilterFailed, Message: fmt.Sprintf("filter %q failed", stage.Stage), Cause: err}
 	}
 	return in, stage, nil
 }
 
-func (f *FilterSlot) count(err error) InternalErrorKind {
+// meter is where a call counts: nowhere in a preview.
+func (x *Exchange) meter(m *Meter) *Meter {
+	if x.Dry {
+		return &Meter{}
+	}
+	return m
+}
+
+func count(m *Meter, err error) InternalErrorKind {
 	var output *OutputError
 	if errors.As(err, &output) {
-		f.Meter.Invalid.Add(1)
+		m.Invalid.Add(1)
 		return InternalInvalidOutput
 	}
-	f.Meter.Count(scriptErrorOf(err))
-	var failure *FilterError
-	if errors.As(err, &failure) && failure.Variant == FilterTrap {
+	se := scriptErrorOf(err)
+	m.Count(se)
+	if se != nil && (se.Budget != "" || se.Trap) {
 		return InternalTrap
 	}
 	return InternalPluginError
@@ -196,13 +203,13 @@ func (g *Generation) Pick(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlot,
 func (g *Generation) route(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlot, *DialectSlot, error) {
 	start := time.Now()
 	d, err := g.Router.Route(x.Request, x.Principal, kept)
-	g.Router.Meter.Observe(time.Since(start))
+	meter := x.meter(g.Router.Meter)
+	meter.Observe(time.Since(start))
 	if err == nil {
 		_, err = apply(kept, []uuid.UUID{d.UpstreamID})
 	}
 	if err != nil {
-		g.Router.Meter.Count(scriptErrorOf(err))
-		x.Trace.fail(StageRouter, InternalPluginError, err.Error())
+		x.Trace.failed(StageRouter, meter, err)
 		return nil, nil, &Refusal{Code: CodeRouterFailed, Message: fmt.Sprintf("router %q chose no upstream", g.Router.Name), Cause: err}
 	}
 	slot := g.slot(d.UpstreamID)

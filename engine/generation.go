@@ -28,7 +28,8 @@ type Generation struct {
 	onClose []func()
 }
 
-// KeyLookup finds whose key was presented. It may be called from many goroutines. An error is a *Refusal and never repeats the key.
+// KeyLookup finds whose key was presented. It may be called from many goroutines. An error is a *Refusal and never repeats the key; of
+// a key that is known but opens nothing, its principal comes beside the error.
 type KeyLookup interface {
 	Lookup(key string, now time.Time) (*Principal, error)
 }

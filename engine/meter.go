@@ -16,6 +16,9 @@ type Meter struct {
 	Dropped  atomic.Int64 // events an observer missed
 	buckets  [4 * 40]atomic.Int64
 	nanos    atomic.Int64
+
+	last atomic.Pointer[ScriptError]
+	log  func(*ScriptError) // nil = nobody listens
 }
 
 // Observe adds one call that took d.
@@ -51,17 +54,36 @@ func (m *Meter) Quantile(q float64) time.Duration {
 	return 0
 }
 
-// Count notes how a call failed.
+// Count notes how a call failed. err may be nil. It is told to the log where it is not the failure of before, so that a script that fails
+// on every request is told of once.
 func (m *Meter) Count(err *ScriptError) {
-	if err != nil && (err.Budget != "" || err.Trap) {
-		m.Overruns.Add(1)
+	if err == nil {
+		m.Errors.Add(1)
 		return
 	}
-	m.Errors.Add(1)
+	if err.Budget != "" || err.Trap {
+		m.Overruns.Add(1)
+	} else {
+		m.Errors.Add(1)
+	}
+	if before := m.last.Swap(err); m.log != nil && !before.samePlace(err) {
+		m.log(err)
+	}
+}
+
+// Last is the latest failure of the slot's script, nil = it never failed.
+func (m *Meter) Last() *ScriptError { return m.last.Load() }
+
+// samePlace goes by the place and the kind: a message may hold what a client sent.
+func (e *ScriptError) samePlace(other *ScriptError) bool {
+	return e != nil && e.File == other.File && e.Line == other.Line && e.Column == other.Column && e.Budget == other.Budget
 }
 
 // Meters keeps the meter of each slot across generations.
 type Meters struct {
+	// Log is told of the first failure of a script at each place, while requests are served. Nil drops it.
+	Log func(*ScriptError)
+
 	mu sync.Mutex
 	m  map[MeterKey]*Meter // guarded by mu
 }
@@ -81,7 +103,7 @@ func (ms *Meters) For(slot SlotKind, key SlotKey) *Meter {
 		ms.m = make(map[MeterKey]*Meter)
 	}
 	if ms.m[k] == nil {
-		ms.m[k] = &Meter{}
+		ms.m[k] = &Meter{log: ms.Log}
 	}
 	return ms.m[k]
 }

@@ -16,7 +16,7 @@ func (a *Answer) normalize(x *Exchange) {
 	}
 	head, err := io.ReadAll(io.LimitReader(a.Body, MaxErrorBody+1))
 	if err != nil || len(head) > MaxErrorBody {
-		a.Body = rest{io.MultiReader(bytes.NewReader(head), failing{a.Body, err}), a.Body}
+		a.unread(head, err)
 		return
 	}
 	n := a.Dialect.normalizeError(x, a.Status, a.Headers, head)
@@ -46,8 +46,7 @@ func (d *DialectSlot) normalizeError(x *Exchange, status int, h Headers, body []
 	n, err := d.NormalizeError(status, h, body)
 	d.Meter.Observe(time.Since(start))
 	if err != nil {
-		d.Meter.Count(scriptErrorOf(err))
-		x.Trace.fail(StageShape, InternalPluginError, err.Error())
+		x.Trace.failed(StageShape, d.Meter, err)
 		return nil
 	}
 	return n
@@ -64,6 +63,11 @@ func (r *Response) setBody(b []byte) {
 	h.Remove("content-type")
 	h.Add("content-type", "application/json")
 	r.Headers = h
+}
+
+// unread puts back what was read of the body, and how reading it ended.
+func (r *Response) unread(head []byte, err error) {
+	r.Body = rest{io.MultiReader(bytes.NewReader(head), failing{r.Body, err}), r.Body}
 }
 
 // rest reads from one place and closes another.

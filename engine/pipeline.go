@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -74,6 +73,7 @@ func (g *Generation) attempt(ctx context.Context, x *Exchange, u *UpstreamSlot, 
 	if retry.Refreshed == nil {
 		return g.refused(x, u, d, resp, refused)
 	}
+	resp.Body.Close()
 	resp, err = g.send(ctx, x, u, d, retry.Refreshed, t)
 	if err == nil && resp.Status == 401 {
 		return g.refused(x, u, d, resp, unauthorized(resp))
@@ -136,8 +136,7 @@ func (g *Generation) shape(x *Exchange, u *UpstreamSlot, d *DialectSlot) (Shaped
 		x.Trace.fail(StageShape, InternalInvalidOutput, fmt.Sprintf("dialect set header %q, which is not its to set: dropped", name))
 	}
 	if err != nil {
-		d.Meter.Count(scriptErrorOf(err))
-		x.Trace.fail(StageShape, InternalPluginError, err.Error())
+		x.Trace.failed(StageShape, d.Meter, err)
 		return Shaped{}, &Refusal{Code: CodeDialectFailed, Message: fmt.Sprintf("the request could not be shaped for upstream %q", u.Name), Cause: err}
 	}
 	return shaped, nil
@@ -165,11 +164,10 @@ func (g *Generation) answer(x *Exchange, u *UpstreamSlot, d *DialectSlot, resp *
 	return nil, &Refusal{Code: CodeUpstreamUnreachable, Message: fmt.Sprintf("upstream %q could not be reached", u.Name), Cause: err}
 }
 
-// unauthorized reads what a 401 says and closes the upstream's side; the answer then holds what was read.
+// unauthorized looks at what a 401 says. The answer can still be read from its beginning, to wherever it ends or breaks off.
 func unauthorized(resp *Response) *UpstreamError {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, UpstreamErrorBody))
-	resp.Body.Close()
-	resp.Body, resp.Length = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, UpstreamErrorBody))
+	resp.unread(body, err)
 	return &UpstreamError{Variant: UpstreamUnauthorized, Status: resp.Status, Body: body}
 }
 
@@ -178,6 +176,7 @@ func (g *Generation) refused(x *Exchange, u *UpstreamSlot, d *DialectSlot, resp 
 	if u.ForwardsClient {
 		return g.answer(x, u, d, resp, nil)
 	}
+	resp.Body.Close()
 	x.Trace.fail(StageSigner, InternalUnavailable, fmt.Sprintf("upstream %q refused our credential", u.Name))
 	return nil, &Refusal{Code: CodeUpstreamCredential, Message: fmt.Sprintf("upstream %q refused the gateway's credential", u.Name), Cause: e}
 }

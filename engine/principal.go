@@ -53,8 +53,14 @@ func (p *Principal) MayAskPath(path string) bool {
 	return matchAny(p.Paths, path)
 }
 
+// accountPath goes by the first letters alone, in any case: what a server takes for a separator after them is its own affair.
 func accountPath(path string) bool {
-	return pathBelow(path, "/v1/organizations") || pathBelow(path, "/v1/oauth")
+	for _, prefix := range [...]string{"/v1/organizations", "/v1/oauth"} {
+		if len(path) >= len(prefix) && EqualFold(path[:len(prefix)], prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // pathBelow reports whether path is root, or lies below it.

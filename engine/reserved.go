@@ -41,7 +41,7 @@ func CredentialHeader(name string) bool {
 
 // reservedHeader reports whether a header is not a dialect's to set.
 func reservedHeader(name string) bool {
-	for _, n := range [...]string{"host", "content-length", "request-id", "set-cookie", "expect"} {
+	for _, n := range [...]string{"host", "content-length", "request-id", "set-cookie", "expect", "accept-encoding"} {
 		if EqualFold(name, n) {
 			return true
 		}

@@ -168,6 +168,12 @@ func TestADialectCannotSetWhatIsNotItsOwn(t *testing.T) {
 	if want := 12; err != nil || len(dropped) != want {
 		t.Errorf("dropped %d headers %q with error %v, want %d", len(dropped), dropped, err, want)
 	}
+	u := upstreamNamed("a")
+	if dropped, err := builds(t, u, func(d *engine.Draft) {
+		d.Headers = append(d.Headers, engine.Header{Name: "anthropic-version", Value: "2"})
+	}); err != nil || len(dropped) != 0 {
+		t.Errorf("dropped %q with error %v, want none", dropped, err)
+	}
 	f := func(name, value string) {
 		t.Helper()
 		if _, err := builds(t, upstreamNamed("a"), func(d *engine.Draft) { d.Headers.Add(name, value) }); err == nil {

@@ -108,7 +108,9 @@ func (b *ShapedRequestBuilder) checkHeaders(h Headers) (Headers, error) {
 			return nil, b.unsupported("header %q: its value holds CR, LF or NUL", line.Name)
 		}
 		if reservedHeader(line.Name) {
-			b.dropped = append(b.dropped, line.Name)
+			if b.ctx.Headers.Get(line.Name) != line.Value { // what the client sent goes without a word
+				b.dropped = append(b.dropped, line.Name)
+			}
 			continue
 		}
 		out = append(out, line)

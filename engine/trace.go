@@ -73,13 +73,22 @@ type InternalError struct {
 	Stage   InternalErrorStage
 	Kind    InternalErrorKind
 	Message string
+	Stack   []string // of a script, innermost first; may be empty
 }
 
 // MaxErrorMessage caps a recorded message, in bytes.
 const MaxErrorMessage = 1024
 
 func (t *RoutingTrace) fail(stage InternalErrorStage, kind InternalErrorKind, message string) {
-	t.Errors = append(t.Errors, InternalError{stage, kind, Cut(message, MaxErrorMessage)})
+	t.Errors = append(t.Errors, InternalError{Stage: stage, Kind: kind, Message: Cut(message, MaxErrorMessage)})
+}
+
+// failed records the failure of a plugin, and counts it.
+func (t *RoutingTrace) failed(stage InternalErrorStage, m *Meter, err error) {
+	t.fail(stage, count(m, err), err.Error())
+	if se := scriptErrorOf(err); se != nil {
+		t.Errors[len(t.Errors)-1].Stack = se.Stack
+	}
 }
 
 // Cut shortens s to at most n bytes without breaking a UTF-8 sequence.

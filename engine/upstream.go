@@ -46,7 +46,7 @@ type Timeouts struct {
 	ClientHeader   time.Duration
 	ClientBody     time.Duration
 	ClientWrite    time.Duration // one write to the client
-	Drain          time.Duration // how long streams run on after SIGTERM
+	Drain          time.Duration // how long streams run on after SIGTERM, 0 = not at all
 }
 
 // Serves reports whether a kind of upstream can answer a path at all.

@@ -2,6 +2,7 @@ package body
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"strconv"
 )
@@ -144,8 +145,8 @@ func (d *decoder[V]) number(i int) (V, int) {
 	raw := d.src[i:end]
 	if bytes.IndexByte(raw, '.') >= 0 || bytes.IndexByte(raw, 'e') >= 0 || bytes.IndexByte(raw, 'E') >= 0 {
 		f, err := strconv.ParseFloat(string(raw), 64)
-		if err != nil {
-			d.refuse(i, "a number that a 64 bit float can hold")
+		if err != nil { // the grammar holds, so it is out of range: the largest stands for it, since a client must not make a script fail
+			f = math.Copysign(math.MaxFloat64, f)
 		}
 		return d.build.Float(f), end
 	}

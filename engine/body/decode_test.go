@@ -85,6 +85,8 @@ func TestDecodeBuildsValuesInOrder(t *testing.T) {
 	f(`1E2`, `float 100`)
 	f(`1.7976931348623157e308`, `float 1.7976931348623157e+308`)
 	f(`1e-400`, `float 0`)
+	f(`1e400`, `float 1.7976931348623157e+308`)
+	f(`-1e400`, `float -1.7976931348623157e+308`)
 
 	// The last of duplicates stands where the first came.
 	f(`{"a":1,"b":2,"a":{"a":3,"c":4,"a":5}}`, `{a: {a: int 5, c: int 4}, b: int 2}`)
@@ -112,8 +114,6 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 	f(``, `offset 0: expected a value, found end of input`)
 	f(`{"a":1,}`, `offset 7: expected a key in double quotes, found '}'`)
-	f(`[1,1e999,-1e999]`, `offset 3: expected a number that a 64 bit float can hold`)
-	f(`{"a":-1.8e308}`, `offset 5: expected a number that a 64 bit float can hold`)
 	f(`[`+strings.Repeat("7", 4097)+`]`, `offset 1: expected an integer of at most 4096 digits`)
 	f(`-`+strings.Repeat("7", 100_000), `offset 0: expected an integer of at most 4096 digits`)
 	f(strings.Repeat("[", 257)+strings.Repeat("]", 257), `offset 256: nested deeper than 256`)
@@ -231,8 +231,8 @@ func numbers(v any) any {
 
 func number(n json.Number) (any, bool) {
 	if strings.ContainsAny(n.String(), ".eE") {
-		f, err := n.Float64()
-		return f, err == nil && !math.IsInf(f, 0)
+		f, _ := n.Float64()
+		return max(-math.MaxFloat64, min(f, math.MaxFloat64)), true
 	}
 	i, _ := new(big.Int).SetString(n.String(), 10)
 	if i.IsInt64() {

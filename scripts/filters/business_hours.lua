@@ -3,7 +3,7 @@
 -- config: days        1 = Monday … 7 = Sunday, default {1, 2, 3, 4, 5}
 --         from, to    hours, 0..24, default 8 and 18
 --         utc_offset  hours east of UTC, default 0
---         exempt      the claim that lifts the rule, default "any_time"
+--         exempt      the claim that lifts the rule where it is true, default "any_time"
 --         text        what the client is told
 plugin = { name = "business_hours", version = "1.0.0", description = "no requests outside the hours of work" }
 
@@ -25,7 +25,7 @@ local function open(local_ms)
 end
 
 function filter(ctx, principal, candidates)
-  if principal.claims[config.exempt or "any_time"] or open(ctx.now_ms + (config.utc_offset or 0) * HOUR) then
+  if principal.claims[config.exempt or "any_time"] == true or open(ctx.now_ms + (config.utc_offset or 0) * HOUR) then
     return candidates
   end
   return { deny = config.text or "closed: requests are served on working days between 8 and 18 o'clock UTC" }

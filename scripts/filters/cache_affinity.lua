@@ -1,4 +1,4 @@
--- Keeps a conversation where its prompt cache is warm: the upstreams that are predicted to read the most of it, or else the one upstream
+-- Keeps a conversation where its prompt cache is warm: the upstreams that are predicted to read some of it, or else the one upstream
 -- that the session's id names by rendezvous hash, so that a session stays where it began while the pool stands.
 --
 -- config: sticky  false = without a prediction all stay, default true

@@ -1,4 +1,4 @@
--- Gives a stable share of the sessions to the upstreams labelled as canaries, and the rest to the others. Requests without a session
+-- Gives a stable share of the sessions to the upstreams whose label says true, and the rest to the others. Requests without a session
 -- share by principal. When one side is empty, the other serves.
 --
 -- config: label    marks a canary, default "canary"
@@ -12,7 +12,7 @@ function filter(ctx, principal, candidates)
   local chosen = hash("canary:" .. unit) % 10000 < (config.percent or 5) * 100
   local side = {}
   for _, c in ipairs(candidates) do
-    if (c.labels[label] and true or false) == chosen then side[#side + 1] = c end
+    if (c.labels[label] == true) == chosen then side[#side + 1] = c end
   end
   return { keep = #side > 0 and side or candidates, reason = chosen and "canary" or "stable" }
 end

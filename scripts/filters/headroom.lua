@@ -7,7 +7,9 @@ plugin = { name = "headroom", version = "1.0.0", description = "upstreams whose 
 local default_windows = { "5h", "7d" }
 
 local function fullest(c, limit)
-  for _, window in ipairs(config.windows or default_windows) do
+  local windows = config.windows
+  if windows == nil or #windows == 0 then windows = default_windows end
+  for _, window in ipairs(windows) do
     if c:utilization(window) >= limit then return window end
   end
 end
