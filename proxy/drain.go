@@ -20,9 +20,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	defer notice.Stop()
 	drained := time.NewTimer(limit)
 	defer drained.Stop()
-	if limit <= 0 {
-		drained.Stop()
-	}
 	select {
 	case <-notice.C:
 	case <-ctx.Done():

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -15,6 +16,9 @@ import (
 
 // refusedMark is the header line by which the gate tells the handler its verdict. It is no token, so no client can send it.
 const refusedMark = "(refused)"
+
+// maxMethod is the longest method that an upstream can be sent, in bytes.
+const maxMethod = 20
 
 // forever stands for a timeout that is not to be, where 0 would leave the last one in place.
 const forever = 365 * 24 * time.Hour
@@ -62,11 +66,11 @@ func hide(h *fasthttp.RequestHeader, r *engine.Refusal) {
 	h.Set(refusedMark, string(r.Code)+" "+r.Message)
 }
 
+// hideExpect removes Expect in every spelling.
 func hideExpect(h *fasthttp.RequestHeader) {
 	for _, name := range h.PeekKeys() {
 		if engine.EqualFold(string(name), fasthttp.HeaderExpect) {
 			h.DelBytes(name)
-			return
 		}
 	}
 }
@@ -85,23 +89,20 @@ var errDraining = &engine.Refusal{Code: engine.CodeDraining, Message: "the gatew
 
 // judge reads the head of a request into into, as far as it gets, and says why the request is refused, nil = it is not.
 func (s *Server) judge(g *engine.Generation, h *fasthttp.RequestHeader, into *head, now time.Time) *engine.Refusal {
-	into.method = string(h.Method())
-	into.path, into.query, _ = strings.Cut(string(h.RequestURI()), "?")
-	lines, ok := parseHeaders(string(h.RawHeaders()))
-	into.lines = lines
+	refusal := into.read(h)
 	switch {
 	case s.draining.Load():
 		return errDraining
-	case !ok:
-		return refuse(engine.CodeBadRequest, "a header line is folded")
-	case s.LoopbackOnly && !FromLoopback(lines):
+	case s.LoopbackOnly && !FromLoopback(into.lines):
 		return errForbiddenOrigin
-	}
-	if r := checkLine(into); r != nil {
-		return r
+	case refusal != nil:
+		return refusal
 	}
 	if r := authenticate(g.Keys, into, now); r != nil {
 		return r
+	}
+	if holdsKey(into.path, into.key) || holdsKey(into.query, into.key) {
+		return refuse(engine.CodeBadRequest, "the address holds the key, which belongs into a header")
 	}
 	if !into.principal.MayAskPath(into.path) {
 		return refuse(engine.CodePathNotAllowed, "principal %q may not ask %s", into.principal.Name, into.path)
@@ -112,6 +113,27 @@ func (s *Server) judge(g *engine.Generation, h *fasthttp.RequestHeader, into *he
 var errForbiddenOrigin = refuse(engine.CodeForbiddenOrigin,
 	"this listener answers local programs only: send a Host of localhost or a loopback address, and no Origin")
 
+// read takes in the head of a request, all of it whatever is wrong with it.
+func (into *head) read(h *fasthttp.RequestHeader) *engine.Refusal {
+	into.method = string(h.Method())
+	into.path, into.query, _ = strings.Cut(string(h.RequestURI()), "?")
+	lines, ok := parseHeaders(string(h.RawHeaders()))
+	into.lines = lines
+	if !ok {
+		return refuse(engine.CodeBadRequest, "a header line is folded, or has a space in its name")
+	}
+	return checkLine(into)
+}
+
+// holdsKey reports whether part of an address holds the key, plain or percent-encoded.
+func holdsKey(part, key string) bool {
+	if strings.Contains(part, key) {
+		return true
+	}
+	plain, err := url.QueryUnescape(part)
+	return err == nil && strings.Contains(plain, key)
+}
+
 func refuse(code engine.Code, format string, args ...any) *engine.Refusal {
 	return &engine.Refusal{Code: code, Message: fmt.Sprintf(format, args...)}
 }
@@ -120,10 +142,16 @@ func refuse(code engine.Code, format string, args ...any) *engine.Refusal {
 // sender.
 func checkLine(h *head) *engine.Refusal {
 	_, length := h.lines.Lookup("content-length")
-	_, encoded := h.lines.Lookup("transfer-encoding")
+	coding, encoded := h.lines.Lookup("transfer-encoding")
 	switch {
+	case encoded && !engine.EqualFold(coding, "chunked"):
+		return refuse(engine.CodeBadRequest, "transfer-encoding %q is not served, want chunked", coding)
+	case h.method != strings.ToUpper(h.method):
+		return refuse(engine.CodeBadRequest, "method %q is not in capital letters", h.method)
 	case length && encoded:
 		return refuse(engine.CodeBadRequest, "content-length and transfer-encoding exclude each other")
+	case len(h.method) > maxMethod:
+		return refuse(engine.CodeBadRequest, "the method is longer than %d bytes", maxMethod)
 	case h.method == "TRACE" || h.method == "CONNECT":
 		return refuse(engine.CodeBadRequest, "method %s is not served", h.method)
 	case !normalPath(h.path):
@@ -192,7 +220,7 @@ func authenticate(keys engine.KeyLookup, h *head, now time.Time) *engine.Refusal
 		return refusalOf(err)
 	}
 	for _, other := range others {
-		if _, err := keys.Lookup(other, now); err == nil {
+		if known, err := keys.Lookup(other, now); known != nil || err == nil {
 			return refuse(engine.CodeBadKey, "two different keys were presented")
 		}
 	}
@@ -222,8 +250,8 @@ func presented(lines engine.Headers) (key string, others []string, own bool) {
 		take(v)
 		own = true
 	}
-	if own {
-		return key, others, true
+	if own && key == "" {
+		return "", nil, true
 	}
 	for v := range lines.All("x-api-key") {
 		take(v)
@@ -233,15 +261,13 @@ func presented(lines engine.Headers) (key string, others []string, own bool) {
 			take(strings.Trim(token, " \t"))
 		}
 	}
-	return key, others, false
+	return key, others, own
 }
 
 // checkBody refuses what the head says of the body.
 func (s *Server) checkBody(g *engine.Generation, h *head, length int64) *engine.Refusal {
-	for v := range h.lines.All("content-encoding") {
-		if !engine.EqualFold(v, "identity") && v != "" {
-			return refuse(engine.CodeBadBody, "content-encoding %q is not accepted, want identity", v)
-		}
+	if r := checkCoding(h); r != nil {
+		return r
 	}
 	if limit := bodyLimit(g, h.path); limit > 0 && length > limit {
 		return tooLarge(limit)
@@ -251,6 +277,16 @@ func (s *Server) checkBody(g *engine.Generation, h *head, length int64) *engine.
 		return errTooManyStreams
 	case full(s.Metrics.bodies.Load()+max(length, 0), g.Limits.BodiesTotal):
 		return errTooManyBytes
+	}
+	return nil
+}
+
+// checkCoding refuses a body that would have to be decoded to be understood.
+func checkCoding(h *head) *engine.Refusal {
+	for v := range h.lines.All("content-encoding") {
+		if !engine.EqualFold(v, "identity") && v != "" {
+			return refuse(engine.CodeBadBody, "content-encoding %q is not accepted, want identity", v)
+		}
 	}
 	return nil
 }

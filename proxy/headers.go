@@ -10,7 +10,7 @@ import (
 )
 
 // parseHeaders reads the raw header block of a request, in order and to the letter. The block was validated when it was read; ok
-// is false where a line is folded, which nobody needs and two parsers read differently.
+// is false where a line is folded or a name holds a space, which nobody needs and two parsers read differently.
 func parseHeaders(raw string) (h engine.Headers, ok bool) {
 	h = make(engine.Headers, 0, strings.Count(raw, "\n"))
 	for line := range strings.SplitSeq(raw, "\n") {
@@ -18,7 +18,7 @@ func parseHeaders(raw string) (h engine.Headers, ok bool) {
 		name, value, found := strings.Cut(line, ":")
 		switch {
 		case line == "":
-		case !found, line[0] == ' ', line[0] == '\t':
+		case !found, line[0] == '\t', strings.IndexByte(name, ' ') >= 0:
 			return nil, false
 		default:
 			h = append(h, engine.Header{Name: name, Value: strings.Trim(value, " \t")})
@@ -54,17 +54,20 @@ func answerHeaders(head *fasthttp.ResponseHeader) engine.Headers {
 
 // endToEnd drops, in place, the lines that end at this hop: the known ones and those that Connection names.
 func endToEnd(h engine.Headers) engine.Headers {
-	var named []string
+	var named map[string]bool // in small letters; a hostile Connection names thousands
 	for v := range h.All("connection") {
 		for name := range strings.SplitSeq(v, ",") {
 			if name = strings.Trim(name, " \t"); name != "" && !engine.HopByHop(name) && !engine.EqualFold(name, "close") {
-				named = append(named, name)
+				if named == nil {
+					named = make(map[string]bool)
+				}
+				named[strings.ToLower(name)] = true
 			}
 		}
 	}
 	kept := h[:0]
 	for _, line := range h {
-		if !engine.HopByHop(line.Name) && !isAnyOf(line.Name, named) {
+		if !engine.HopByHop(line.Name) && (named == nil || !named[strings.ToLower(line.Name)]) {
 			kept = append(kept, line)
 		}
 	}
@@ -89,14 +92,15 @@ func transportHeader(name string) bool { return isAnyOf(name, ours) || engine.Ho
 // scriptHeaders are the lines of a request that scripts and upstreams may see: nothing of this hop, and no credential under any
 // name.
 func scriptHeaders(h engine.Headers, key string) engine.Headers {
-	out := make(engine.Headers, 0, len(h))
-	for _, line := range h {
+	left := endToEnd(h.Clone(0)) // first: a Connection that holds the key still names what ends here
+	out := left[:0]
+	for _, line := range left {
 		if isAnyOf(line.Name, ours) || engine.CredentialHeader(line.Name) || key != "" && strings.Contains(line.Value, key) {
 			continue
 		}
 		out = append(out, line)
 	}
-	return endToEnd(out)
+	return out
 }
 
 // clientCredential are the lines that the client authenticates itself with at the provider. One that holds our own key is not

@@ -105,7 +105,7 @@ func TestASlowBodyTimesOut(t *testing.T) {
 	f(headless("/v1/messages", "x-api-key: alice-key") + "{")
 	f(chunkedPost)
 	f(chunkedPost + "5\r\n{")
-	r.ledger.wait(t, 3) // one for each but the first, whose body never began
+	r.ledger.wait(t, 4)
 }
 
 func TestAClientThatLeavesInItsBodyIsGone(t *testing.T) {

@@ -37,7 +37,7 @@ func checkModelPath(r *engine.RequestContext, p *engine.Principal) *engine.Refus
 
 // cutModels leaves of an upstream's list what the principal may ask for.
 func (x *exchange) cutModels(a *engine.Answer) (*engine.Answer, error) {
-	if x.req.Path != modelsPath || x.req.Method != "GET" || x.head.principal.Models == nil || a.Status != 200 {
+	if strings.TrimSuffix(x.req.Path, "/") != modelsPath || x.req.Method != "GET" || x.head.principal.Models == nil || a.Status != 200 {
 		return a, nil
 	}
 	list, err := io.ReadAll(io.LimitReader(a.Body, maxModelList+1))

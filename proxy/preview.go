@@ -3,7 +3,6 @@ package proxy
 import (
 	"bufio"
 	"bytes"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,13 +12,15 @@ import (
 )
 
 // Understand reads a request that is not to be served: a JSON body, taken for a message, or a raw HTTP request. It passes the same checks
-// as a served one but for its key, and comes out as scripts would see it. An error is a *engine.Refusal.
-func Understand(raw []byte, p *engine.Principal) (*engine.RequestContext, error) {
+// as a served one but for its key, and comes out as scripts would see it, for a principal that it says the client's own credential of.
+// An error is a *engine.Refusal.
+func Understand(raw []byte, p *engine.Principal) (*engine.Exchange, error) {
 	now := time.Now()
 	id := uuid.Must(uuid.NewV7()).String()
 	r := &engine.RequestContext{RequestID: id, Now: now, Seed: seedOf(id), Method: "POST", Path: "/v1/messages", Body: bytes.TrimSpace(raw)}
-	if !mayNameModel(raw) {
-		if err := parseRaw(raw, r); err != nil {
+	x := &engine.Exchange{Request: r, Principal: p, Dry: true}
+	if !bytes.HasPrefix(r.Body, []byte("{")) {
+		if err := parseRaw(raw, x); err != nil {
 			return nil, err
 		}
 	}
@@ -33,19 +34,28 @@ func Understand(raw []byte, p *engine.Principal) (*engine.RequestContext, error)
 	if refusal := checkModelPath(r, p); refusal != nil {
 		return nil, refusal
 	}
-	return r, nil
+	return x, nil
 }
 
-func parseRaw(raw []byte, into *engine.RequestContext) error {
+func parseRaw(raw []byte, x *engine.Exchange) error {
 	var req fasthttp.Request
 	req.Header.DisableNormalizing()
 	if err := req.Read(bufio.NewReaderSize(bytes.NewReader(raw), requestHead)); err != nil {
 		return &engine.Refusal{Code: engine.CodeBadRequest, Message: "want a JSON object or a raw HTTP request: " + err.Error(), Cause: err}
 	}
-	lines, _ := parseHeaders(string(req.Header.RawHeaders()))
-	into.Method = string(req.Header.Method())
-	into.Path, into.Query, _ = strings.Cut(string(req.Header.RequestURI()), "?")
-	key, _, _ := presented(lines)
-	into.Headers, into.Body = scriptHeaders(lines, key), bytes.Clone(req.Body())
+	var h head
+	if refusal := h.read(&req.Header); refusal != nil {
+		return refusal
+	}
+	if refusal := checkCoding(&h); refusal != nil {
+		return refusal
+	}
+	key, _, own := presented(h.lines)
+	if own {
+		x.Client = clientCredential(h.lines, key)
+	}
+	r := x.Request
+	r.Method, r.Path, r.Query = h.method, h.path, h.query
+	r.Headers, r.Body = scriptHeaders(h.lines, key), bytes.Clone(req.Body())
 	return nil
 }

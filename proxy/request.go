@@ -1,8 +1,10 @@
 package proxy
 
 import (
-	"bytes"
+	"iter"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"sluice/engine"
 	"sluice/engine/body"
@@ -14,7 +16,7 @@ var routed = []string{"model", "stream", "max_tokens", "messages", "metadata", "
 
 // understand reads what of the body the gateway acts on into r.
 func understand(r *engine.RequestContext, p *engine.Principal) *engine.Refusal {
-	if !mustBeJSON(r) && !(p.Models != nil && mayNameModel(r.Body)) {
+	if !mustBeJSON(r) && !(p.Models != nil && mayNameModel(r)) {
 		return nil
 	}
 	top, err := body.Scan(r.Body, routed...)
@@ -54,10 +56,9 @@ func mustBeJSON(r *engine.RequestContext) bool {
 	return r.Method == "POST" && len(r.Body) > 0 && strings.HasPrefix(r.Path, "/v1/messages/")
 }
 
-// mayNameModel reports whether a body of any other path is to be held against an allow-list: it begins as an object does.
-func mayNameModel(b []byte) bool {
-	b = bytes.TrimLeft(b, " \t\r\n")
-	return len(b) > 0 && b[0] == '{'
+// mayNameModel reports whether a body of any other path is to be held against an allow-list: all but uploads.
+func mayNameModel(r *engine.RequestContext) bool {
+	return len(r.Body) > 0 && r.Path != "/v1/files" && !strings.HasPrefix(r.Path, "/v1/files/")
 }
 
 // checkModels takes the model out of the body, and refuses a request that names any the principal may not ask for.
@@ -66,20 +67,16 @@ func checkModels(r *engine.RequestContext, top body.Top, p *engine.Principal) *e
 	if v, ok := top.Get("model"); ok {
 		r.Model = c.take("model", v)
 	}
+	if p.Models == nil {
+		return c.refused // whoever may ask for any model need not name them well
+	}
 	if v, ok := top.Get("fallbacks"); ok {
-		for e := range v.Elements() {
-			c.within("fallbacks[].model", e)
-		}
+		c.entries("fallbacks", v)
 	}
 	if v, ok := top.Get("requests"); ok {
-		for e := range v.Elements() {
+		for e := range c.list("requests", v) {
 			if params, ok := c.only("requests[].params", e, "params"); ok {
-				c.within("requests[].params.model", params)
-				if f, ok := params.Get(body.Path{"fallbacks"}); ok {
-					for e := range f.Elements() {
-						c.within("requests[].params.fallbacks[].model", e)
-					}
-				}
+				c.entry("requests[].params", params)
 			}
 		}
 	}
@@ -92,38 +89,62 @@ type models struct {
 	refused *engine.Refusal
 }
 
+func (c *models) refuse(r *engine.Refusal) {
+	if c.refused == nil {
+		c.refused = r
+	}
+}
+
 // take returns the model that v names.
 func (c *models) take(where string, v body.Value) string {
 	name, ok := v.Text()
 	switch {
-	case c.refused != nil:
 	case !ok:
-		c.refused = refuse(engine.CodeBadBody, "%s is not a string", where)
+		c.refuse(refuse(engine.CodeBadBody, "%s is not a string", where))
 	case !c.p.MayAskModel(name):
-		c.refused = modelNotAllowed(c.p, name)
+		c.refuse(modelNotAllowed(c.p, name))
 	}
 	return name
 }
 
-// within checks the model of an object, or v itself where it is a name.
-func (c *models) within(where string, v body.Value) {
-	if v.Kind() == body.String {
-		c.take(where, v)
-	} else if m, ok := c.only(where, v, "model"); ok {
-		c.take(where, m)
+// list returns the elements of what must be a list, lest another parser find names where none are looked for.
+func (c *models) list(where string, v body.Value) iter.Seq[body.Value] {
+	if v.Kind() != body.List && v.Kind() != body.Null {
+		c.refuse(refuse(engine.CodeBadBody, "%s is a %s, want a list", where, v.Kind()))
+	}
+	return v.Elements()
+}
+
+// entries checks a list of fallbacks.
+func (c *models) entries(where string, v body.Value) {
+	for e := range c.list(where, v) {
+		if e.Kind() == body.String {
+			c.take(where+"[]", e)
+			continue
+		}
+		c.entry(where+"[]", e)
+	}
+}
+
+// entry checks the model of an object and the fallbacks that it may have.
+func (c *models) entry(where string, v body.Value) {
+	if m, ok := c.only(where, v, "model"); ok {
+		c.take(where+".model", m)
+	}
+	if f, ok := v.Get(body.Path{"fallbacks"}); ok && c.refused == nil {
+		c.entries(where+".fallbacks", f)
 	}
 }
 
 // only returns the member of v that has this key, which it may have once.
 func (c *models) only(where string, v body.Value, key string) (body.Value, bool) {
 	if v.Kind() != body.Object {
+		c.refuse(refuse(engine.CodeBadBody, "%s is a %s, want an object", where, v.Kind()))
 		return body.Value{}, false
 	}
 	top, err := body.Scan(v.Raw(), key, "fallbacks")
 	if err != nil {
-		if c.refused == nil {
-			c.refused = refuse(engine.CodeBadBody, "%s: %v", where, err)
-		}
+		c.refuse(refuse(engine.CodeBadBody, "%s: %v", where, err))
 		return body.Value{}, false
 	}
 	return top.Get(key)
@@ -162,7 +183,9 @@ func sessionOf(metadata body.Value) string {
 			session, _ = v.Text()
 		}
 	} else if i := strings.LastIndex(user, "_session_"); i >= 0 {
-		session = user[i+len("_session_"):]
+		if id := user[i+len("_session_"):]; uuid.Validate(id) == nil {
+			session = id
+		}
 	}
 	if len(session) > maxSession {
 		return ""

@@ -52,7 +52,16 @@ func TestABodyThatIsNotUnderstoodIsRefused(t *testing.T) {
 	f("403 model_not_allowed", "/v1/complete", ` {"model":"gpt"}`)
 	f("400 bad_body", "/v1/complete", `{"model":"x","model":"gpt"}`)
 	f("200 ", "/v1/complete", `{"model":"x"}`)
-	f("200 ", "/v1/other", `--boundary`)
+	f("400 bad_body", messages, `{"model":"x","fallbacks":{"model":"gpt"}}`)
+	f("400 bad_body", messages, `{"model":"x","fallbacks":"gpt"}`)
+	f("400 bad_body", messages, `{"model":"x","fallbacks":[[{"model":"gpt"}]]}`)
+	f("403 model_not_allowed", messages, `{"model":"x","fallbacks":[{"model":"x","fallbacks":[{"model":"gpt"}]}]}`)
+	f("400 bad_body", batches, `{"requests":{"params":{"model":"gpt"}}}`)
+	f("400 bad_body", batches, `{"requests":[[{"params":{"model":"gpt"}}]]}`)
+	f("400 bad_body", "/v1/complete", "\ufeff"+`{"model":"gpt"}`)
+	f("400 bad_body", "/v1/complete", `[{"model":"gpt"}]`)
+	f("400 bad_body", "/v1/other", `--boundary`)
+	f("200 ", "/v1/files", `--boundary`)
 	f("200 ", "/v1/messages/batches/msgbatch_1/cancel", "")
 }
 
@@ -104,7 +113,8 @@ func TestWhatScriptsSeeOfARequest(t *testing.T) {
 	}
 	const user = `{"metadata":{"user_id":"{\"device_id\":\"d\",\"session_id\":\"s-json\"}"}}`
 	session("s-json", user)
-	session("s-old", `{"metadata":{"user_id":"user_ab_account_cd_session_s-old"}}`)
+	session("0f0a6d53-3f4a-4c0b-9d5c-7f6f3a2b1c0d", `{"metadata":{"user_id":"user_ab_account_cd_session_0f0a6d53-3f4a-4c0b-9d5c-7f6f3a2b1c0d"}}`)
+	session("", `{"metadata":{"user_id":"user_ab_account_cd_session_old"}}`)
 	session("", `{"metadata":{"user_id":"somebody"}}`)
 	session("", `{"metadata":{"user_id":7}}`)
 	session("", `{"metadata":{"user_id":"`+strings.Repeat("x", 300)+`_session_`+strings.Repeat("y", 300)+`"}}`)

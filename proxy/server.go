@@ -180,8 +180,9 @@ func (s *Server) handleBroken(ctx *fasthttp.RequestCtx, err error) {
 		r = refuse(engine.CodeClientTimeout, "the request did not come in time")
 	}
 	c.linger = true
-	writeRefusal(&ctx.Response, r, newRequestID())
-	s.Metrics.observe(&engine.Record{Status: ctx.Response.StatusCode(), Code: r.Code})
+	id := newRequestID()
+	writeRefusal(&ctx.Response, r, id)
+	s.enter(&engine.Record{RequestID: id, Started: time.Now(), Status: ctx.Response.StatusCode(), Code: r.Code})
 }
 
 func (s *Server) logf(format string, args ...any) {

@@ -57,14 +57,18 @@ func (x *exchange) settle() {
 	if !x.dispatched.IsZero() {
 		r.Timings.Decide = x.dispatched.Sub(r.Started) - r.Timings.Body
 	}
-	s := x.server
-	s.Metrics.observe(&r)
 	if x.gen != nil && x.gen.Observers != nil {
 		x.gen.Observers.Emit(engine.RequestFinished{EventHead: engine.EventHead{RequestID: r.RequestID, At: now}, Status: r.Status,
 			Code: r.Code, Model: r.Model, Upstream: r.Upstream, Usage: r.Usage, TTFB: r.Timings.TTFB, Duration: r.Timings.Duration,
 			Attempts: len(r.Trace.Attempts)})
 	}
+	x.server.enter(&r)
+}
+
+// enter counts a request that ended, and gives its row to the ledger.
+func (s *Server) enter(r *engine.Record) {
+	s.Metrics.observe(r)
 	if s.Ledger != nil {
-		s.Ledger.Record(&r)
+		s.Ledger.Record(r)
 	}
 }

@@ -129,7 +129,7 @@ func (t *Transport) exchange(c *upstreamConn, s engine.Signed) error {
 	switch {
 	case err == nil:
 		err = c.readHead()
-	case c.reused && closed(err), c.reused && closed(writeErr):
+	case c.reused && (closed(err) || closed(writeErr)) && time.Since(c.last) < staleWithin:
 		return errStale
 	}
 	c.until, c.idle = time.Time{}, wait.Idle
@@ -143,6 +143,10 @@ func (t *Transport) exchange(c *upstreamConn, s engine.Signed) error {
 	}
 	return fmt.Errorf("read the head of the answer: %w", err)
 }
+
+// staleWithin is how soon after a request a kept connection must close for it to have been dead before. One that closes later may have
+// worked on the request, which is then not sent again.
+const staleWithin = 100 * time.Millisecond
 
 // closed reports whether err says that the other side closed the connection.
 func closed(err error) bool {

@@ -35,13 +35,10 @@ func misuse(c *cli.Command, format string, args ...any) error {
 	return usageError{c.FullName(), fmt.Sprintf(format, args...)}
 }
 
-// Rules of output: what was asked for goes to stdout, everything else to stderr. Errors are "sluice: " and one lower-case sentence without a
-// period, or FILE:LINE:COLUMN and the sentence where they have a place. Nothing is coloured unless stderr is a terminal.
+// Rules of output: what was asked for goes to stdout, everything else to stderr. Errors are "sluice: " and one lower-case sentence
+// without a period, or FILE:LINE:COLUMN and the sentence where they have a place. Nothing is coloured unless stderr is a terminal.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	err := app(stdout, stderr).Run(ctx, args)
+	err := app(stdout, stderr).Run(untilSignal(), args)
 	var usage usageError
 	switch {
 	case err == nil:
@@ -56,6 +53,19 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return exitWrong
 }
 
+// untilSignal is a context that ends with the first signal to end. The second one ends the process at once.
+func untilSignal() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		cancel()
+	}()
+	return ctx
+}
+
 const rootHelp = `sluice - {{.Usage}}
 
 {{.UsageText}}
@@ -67,9 +77,10 @@ Each takes --help, which shows an example.
 
 func app(stdout, stderr io.Writer) *cli.Command {
 	root := &cli.Command{
-		Name:                          "sluice",
-		Usage:                         "a gateway for the Anthropic API whose policy is a script that you edit while it serves",
-		UsageText:                     "sluice serve                        the demo, with simulated upstreams\nsluice serve --config sluice.yaml   your own",
+		Name:  "sluice",
+		Usage: "a gateway for the Anthropic API whose policy is a script that you edit while it serves",
+		UsageText: "sluice serve                        the demo, with simulated upstreams\n" +
+			"sluice serve --config sluice.yaml   your own",
 		CustomRootCommandHelpTemplate: rootHelp,
 		HideHelpCommand:               true,
 		HideVersion:                   true,
@@ -80,14 +91,15 @@ func app(stdout, stderr io.Writer) *cli.Command {
 		ArgValidator:                  noArguments,
 		Action:                        func(_ context.Context, c *cli.Command) error { return cli.ShowAppHelp(c) },
 		Commands: []*cli.Command{
-			serveCommand(), checkCommand(), testCommand(), previewCommand(), simulateCommand(), keysCommand(), healthCommand(), versionCommand(),
-			helpCommand(),
+			serveCommand(), checkCommand(), testCommand(), previewCommand(), simulateCommand(), keysCommand(), healthCommand(),
+			versionCommand(), helpCommand(),
 		},
 	}
 	root.ConfigureShellCompletionCommand = func(c *cli.Command) {
 		c.Hidden = false
 		c.Usage = "print a shell's completion script"
-		c.UsageText = usage("sluice completion bash|zsh|fish|pwsh", "source <(sluice completion bash)", "sluice completion fish > ~/.config/fish/completions/sluice.fish")
+		c.UsageText = usage("sluice completion bash|zsh|fish|pwsh",
+			"source <(sluice completion bash)", "sluice completion fish > ~/.config/fish/completions/sluice.fish")
 		c.Description = ""
 		c.Action = wantCommand
 		for _, shell := range c.Commands {

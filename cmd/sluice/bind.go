@@ -127,7 +127,9 @@ func (s *scripting) admitter(script string) reload.Admit {
 		language := s.languages[path.Ext(script)]
 		a := runtimes.Admission{Language: language, Files: files, Path: script, Budget: s.plan.cfg.Budget, Tested: before != nil}
 		for _, u := range s.uses[script] {
-			a.Bindings = append(a.Bindings, runtimes.Binding{Slot: u.slot, Manifest: s.manifest(u, files), Principal: s.reaching(u), Upstreams: s.concerning(u)})
+			m := s.manifest(u, files)
+			m.Log = nil // a probe is nobody's request
+			a.Bindings = append(a.Bindings, runtimes.Binding{Slot: u.slot, Manifest: m, Principal: s.reaching(u), Upstreams: s.concerning(u)})
 		}
 		got := a.Admit()
 		if len(got.Errors) > 0 {
@@ -137,8 +139,8 @@ func (s *scripting) admitter(script string) reload.Admit {
 			got.Tests = before.Tests
 		}
 		plugins := make(map[string]any)
-		for i, u := range s.uses[script] {
-			plugin, err := instantiate(language, u.slot, a.Bindings[i].Manifest)
+		for _, u := range s.uses[script] {
+			plugin, err := instantiate(language, u.slot, s.manifest(u, files))
 			if err != nil {
 				return reload.Admitted{}, err
 			}

@@ -291,11 +291,11 @@ func (r ring) Lookup(key string, now time.Time) (*engine.Principal, error) {
 	case errors.Is(err, keys.ErrUnknown):
 		return nil, &engine.Refusal{Code: engine.CodeBadKey, Message: "the key is not known"}
 	case errors.Is(err, keys.ErrExpired):
-		return nil, &engine.Refusal{Code: engine.CodeBadKey, Message: "the key has expired"}
+		return e.Principal, &engine.Refusal{Code: engine.CodeBadKey, Message: "the key has expired"}
 	case err != nil:
-		return nil, &engine.Refusal{Code: engine.CodePrincipalDisabled, Message: "the key is disabled"}
+		return e.Principal, &engine.Refusal{Code: engine.CodePrincipalDisabled, Message: "the key is disabled"}
 	case e.Principal.Disabled:
-		return nil, &engine.Refusal{Code: engine.CodePrincipalDisabled, Message: fmt.Sprintf("principal %q is disabled", e.Principal.Name)}
+		return e.Principal, &engine.Refusal{Code: engine.CodePrincipalDisabled, Message: fmt.Sprintf("principal %q is disabled", e.Principal.Name)}
 	}
 	return e.Principal, nil
 }

@@ -143,7 +143,8 @@ func streamCommand(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Stdout().Write(rest)
 		return
 	}
-	request, err := http.NewRequest("POST", ts.Getenv("URL")+"/v1/messages", strings.NewReader(strings.Replace(messageBody, "{", `{"stream":true,`, 1)))
+	body := strings.Replace(messageBody, "{", `{"stream":true,`, 1)
+	request, err := http.NewRequest("POST", ts.Getenv("URL")+"/v1/messages", strings.NewReader(body))
 	ts.Check(err)
 	request.Header.Set("x-api-key", args[1])
 	request.Header.Set("anthropic-version", "2023-06-01")
@@ -170,13 +171,14 @@ func mirrorCommand(ts *testscript.TestScript, _ bool, args []string) {
 func certificateCommand(ts *testscript.TestScript, _ bool, args []string) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	ts.Check(err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: args[0]}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: args[0]},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	ts.Check(err)
 	secret, err := x509.MarshalPKCS8PrivateKey(key)
 	ts.Check(err)
-	for suffix, block := range map[string]*pem.Block{".pem": {Type: "CERTIFICATE", Bytes: cert}, ".key": {Type: "PRIVATE KEY", Bytes: secret}} {
+	blocks := map[string]*pem.Block{".pem": {Type: "CERTIFICATE", Bytes: cert}, ".key": {Type: "PRIVATE KEY", Bytes: secret}}
+	for suffix, block := range blocks {
 		ts.Check(os.WriteFile(ts.MkAbs(args[0]+suffix), pem.EncodeToMemory(block), 0o600))
 	}
 }

@@ -195,7 +195,8 @@ func serveInScript(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("ADMIN_ADDR", strings.TrimPrefix(ts.Getenv("ADMIN"), "http://"))
 }
 
-// simulate NAME ARG…: runs a fake provider until it listens. The variable NAME, in capitals, is set to its URL and NAME_ADDR to its address.
+// simulate NAME ARG…: runs a fake provider until it listens. The variable NAME, in capitals, is set to its URL and NAME_ADDR to its
+// address.
 func simulateInScript(ts *testscript.TestScript, _ bool, args []string) {
 	p := spawn(ts, args[0], "sluice", append([]string{"simulate", "--listen", "127.0.0.1:0", "--name", args[0]}, args[1:]...)...)
 	addr := p.out.await(ts, `on http://(\S+)\n`)[1]

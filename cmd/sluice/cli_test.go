@@ -41,10 +41,12 @@ func TestCommandLine(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exit": exitCommand, "examples": examplesCommand, "edit": editCommand, "overwrite": overwriteCommand, "certificate": certificateCommand,
-			"serve": serveInScript, "simulate": simulateInScript, "await": awaitCommand, "logged": loggedCommand, "signal": signalCommand,
-			"exited": exitedCommand, "said": saidCommand, "grepped": greppedCommand, "ask": askCommand, "message": messageCommand, "stream": streamCommand,
-			"mirror": mirrorCommand,
+			"exit": exitCommand, "examples": examplesCommand, "grepped": greppedCommand, // cli_test.go
+			"edit": editCommand, "overwrite": overwriteCommand,
+			"serve": serveInScript, "simulate": simulateInScript, "signal": signalCommand, "exited": exitedCommand, // cli_process_test.go
+			"await": awaitCommand, "logged": loggedCommand, "said": saidCommand,
+			"ask": askCommand, "message": messageCommand, "stream": streamCommand, // cli_http_test.go
+			"mirror": mirrorCommand, "certificate": certificateCommand,
 		},
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"sluice/engine"
 	"sluice/engine/reload"
 )
 
@@ -40,6 +41,15 @@ func (c *console) script(file string, line int, message string) {
 		file = fmt.Sprintf("%s:%d", file, line)
 	}
 	c.logf("%s: %s", file, message)
+}
+
+// failure writes that a script fails while it serves, with its stack.
+func (c *console) failure(e *engine.ScriptError) {
+	text := fmt.Sprintf("%v; told once, counted in /v1/status", e)
+	for _, frame := range e.Stack {
+		text += "\n             " + frame
+	}
+	c.logf("%s", text)
 }
 
 // report returns what tells a person of each change of state: one line, and under an error in a script the line it is about.

@@ -111,7 +111,8 @@ func excerpt(e *engine.ScriptError, root string) string {
 		width = wordWidth(line[start:])
 	}
 	number := fmt.Sprintf("%6d | ", e.Line)
-	return fmt.Sprintf("%s%s\n%*s| %s%s\n", number, string(line), len(number)-2, "", strings.Repeat(" ", start), strings.Repeat("^", max(width, 1)))
+	mark := strings.Repeat(" ", start) + strings.Repeat("^", max(width, 1))
+	return fmt.Sprintf("%s%s\n%*s| %s\n", number, string(line), len(number)-2, "", mark)
 }
 
 // wordWidth is the length of the word that s begins with.

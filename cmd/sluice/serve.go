@@ -95,18 +95,20 @@ func (g *gateway) start(b *builder) error {
 	}
 	transport := proxy.NewTransport(256, 90*time.Second)
 	tracker := health.NewTracker(transport)
-	b.vitals, b.log, b.fixed = tracker, g.out.script, g.cfg
+	b.vitals, b.log, b.fixed, b.meters.Log = tracker, g.out.script, g.cfg, g.out.failure
 	book := ledger.New(recentRequests)
 	configFile := b.name
 	if g.demo != nil {
 		configFile = ""
 	}
-	if g.loop, err = reload.Start(reload.Options{World: g.world, Config: configFile, Build: b.build, Data: g.data, Report: g.out.report(b)}); err != nil {
+	g.loop, err = reload.Start(reload.Options{World: g.world, Config: configFile, Build: b.build, Data: g.data, Report: g.out.report(b)})
+	if err != nil {
 		return err
 	}
-	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: tracker, Ledger: book, LoopbackOnly: g.demoLocal(), TLS: g.tls(), Logf: g.out.logf})
-	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Book: book, Traffic: &g.proxy.Metrics, Loop: g.loop,
-		Access: b.access.Load, Draining: g.proxy.Draining})
+	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: tracker, Ledger: book, LoopbackOnly: g.demoLocal(), TLS: g.tls(),
+		Logf: g.out.logf})
+	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Book: book, Traffic: &g.proxy.Metrics,
+		Loop: g.loop, Access: b.access.Load, Draining: g.proxy.Draining})
 	return g.listenAll()
 }
 

@@ -13,9 +13,10 @@ import (
 
 func simulateCommand() *cli.Command {
 	return &cli.Command{
-		Name:        "simulate",
-		Usage:       "run a fake provider on loopback",
-		UsageText:   usage("sluice simulate [--listen ADDR] [--latency TIME] [--fault MODE] …", "sluice simulate --listen 127.0.0.1:9001 --name sim-a --fault 529"),
+		Name:  "simulate",
+		Usage: "run a fake provider on loopback",
+		UsageText: usage("sluice simulate [--listen ADDR] [--latency TIME] [--fault MODE] …",
+			"sluice simulate --listen 127.0.0.1:9001 --name sim-a --fault 529"),
 		Description: "Faults:\n  " + strings.Join(simulate.FaultModes(), "\n  "),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:9001", Usage: "`ADDR` to listen on"},

@@ -61,12 +61,11 @@ func PreviewOf(g *engine.Generation, principal string, raw []byte) (*Preview, er
 		return nil, err
 	}
 	p := &Preview{Principal: who.Name, Trace: viewTrace(&engine.RoutingTrace{}, g)}
-	request, err := proxy.Understand(raw, who)
+	x, err := proxy.Understand(raw, who)
 	if err != nil {
 		return p, p.refuse(err)
 	}
-	p.Model = request.Model
-	x := &engine.Exchange{Request: request, Principal: who, Dry: true}
+	p.Model = x.Request.Model
 	err = decide(g, x)
 	p.Trace = viewTrace(&x.Trace, g)
 	return p, p.refuse(err)

@@ -87,7 +87,8 @@ func selection(q *fasthttp.Args) (func(*engine.Record) bool, int, error) {
 	}
 	principal, upstream := string(q.Peek("principal")), string(q.Peek("upstream"))
 	return func(r *engine.Record) bool {
-		return (principal == "" || r.Principal == principal) && (upstream == "" || r.Upstream == upstream) && (status == 0 || r.Status == status)
+		return (principal == "" || r.Principal == principal) && (upstream == "" || r.Upstream == upstream) &&
+			(status == 0 || r.Status == status)
 	}, min(limit, maxPage), nil
 }
 

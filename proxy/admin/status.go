@@ -13,8 +13,9 @@ type script struct {
 	SHA256      string       `json:"sha256"`       // of the script's bytes that serve, as sha256sum prints it
 	VersionLive string       `json:"version_live"` // over the script and the libraries it loads
 	LoadedAt    time.Time    `json:"loaded_at"`
-	Current     bool         `json:"current"`    // what is on disk is what serves
-	LastError   *scriptError `json:"last_error"` // null: the newest version serves
+	Current     bool         `json:"current"`      // what is on disk is what serves
+	LastError   *scriptError `json:"last_error"`   // null: the newest version serves
+	LastFailure *scriptError `json:"last_failure"` // of a call while it served; null: none failed
 	Tests       int          `json:"tests_passed"`
 	Calls       int64        `json:"calls"`
 	Errors      int64        `json:"errors"`
@@ -66,12 +67,19 @@ func (s *Server) status() status {
 
 func viewScript(s reload.ScriptStatus) script {
 	v := s.Version
-	out := script{Path: s.Path, SHA256: v.FileSHA256, VersionLive: v.SHA256, LoadedAt: v.LoadedAt, Tests: v.Tests, Current: len(s.Errors) == 0}
+	out := script{Path: s.Path, SHA256: v.FileSHA256, VersionLive: v.SHA256, LoadedAt: v.LoadedAt, Tests: v.Tests,
+		Current: len(s.Errors) == 0}
 	if !out.Current {
-		e := s.Errors[0]
-		out.LastError = &scriptError{e.File, e.Line, e.Column, e.Message, e.Stack}
+		out.LastError = viewError(s.Errors[0])
 	}
 	return out
+}
+
+func viewError(e *engine.ScriptError) *scriptError {
+	if e == nil {
+		return nil
+	}
+	return &scriptError{e.File, e.Line, e.Column, e.Message, e.Stack}
 }
 
 // count adds up what the slots that a script is bound to have seen. Quantiles are those of the busiest slot.
@@ -81,6 +89,9 @@ func (s *script) count(meters []*engine.Meter) {
 		s.Calls += m.Calls.Load()
 		s.Errors += m.Errors.Load() + m.Invalid.Load()
 		s.Overruns += m.Overruns.Load()
+		if failure := m.Last(); failure != nil {
+			s.LastFailure = viewError(failure)
+		}
 		if busiest == nil || m.Calls.Load() > busiest.Calls.Load() {
 			busiest = m
 		}

@@ -50,6 +50,7 @@ type Fault struct {
 	Stage   engine.InternalErrorStage `json:"stage"`
 	Kind    engine.InternalErrorKind  `json:"kind"`
 	Message string                    `json:"message"`
+	Stack   []string                  `json:"stack,omitempty"` // of a script, innermost first
 }
 
 // viewTrace shows a trace with the names of g's upstreams in the place of their ids.

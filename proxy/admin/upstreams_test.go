@@ -1,0 +1,96 @@
+package admin_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// upstream is an upstream as an outsider reads it.
+type upstream struct {
+	ID, Name, Kind, Breaker string
+	BaseURL                 string `json:"base_url"`
+	Healthy                 bool
+	InFlight                int      `json:"in_flight"`
+	Concurrency             int      `json:"concurrency"`
+	CooldownMS              int64    `json:"cooldown_ms"`
+	ErrorRate               float64  `json:"error_rate"`
+	TTFBMS                  float64  `json:"ttfb_ms"`
+	RateLimits              []window `json:"rate_limits"`
+	Quotas                  []window
+}
+
+type window struct {
+	Kind, Window, State, Status string
+	Limit, Remaining            *int64
+	Utilization                 *float64
+	Resets                      *time.Time
+}
+
+func (r *rig) upstreams() []upstream {
+	r.t.Helper()
+	var seen struct{ Upstreams []upstream }
+	r.get("/v1/upstreams", &seen)
+	return seen.Upstreams
+}
+
+func TestUpstreamsThatNobodyAskedAreShownAsUnknown(t *testing.T) {
+	r := newRig(t)
+	all := r.upstreams()
+	if len(all) != 2 || all[0].ID >= all[1].ID {
+		t.Fatalf("%+v, want two, sorted by id", all)
+	}
+	for _, u := range all {
+		if sim := r.sims[u.Name]; sim == nil || u.BaseURL != sim.URL() || u.Kind != "anthropic_direct" || len(u.ID) != 36 {
+			t.Errorf("%+v", u)
+		}
+		if !u.Healthy || u.Breaker != "closed" || u.InFlight != 0 || u.ErrorRate != 0 || u.TTFBMS != 0 {
+			t.Errorf("%+v", u)
+		}
+		if u.RateLimits == nil || len(u.RateLimits) != 0 || u.Quotas == nil || len(u.Quotas) != 0 {
+			t.Errorf("%+v, want empty lists", u)
+		}
+	}
+}
+
+func TestUpstreamsAreShownAsTheirAnswersToldOfThem(t *testing.T) {
+	r := newRig(t)
+	r.sims["a"].SetUnified(0.25, 0.5)
+	r.ask(200)
+	r.must(r.sims["a"].Next("529"))
+	r.ask(529)
+	all := r.upstreams()
+	a := all[slices.IndexFunc(all, func(u upstream) bool { return u.Name == "a" })]
+	if a.ErrorRate != 0.5 || a.TTFBMS <= 0 || a.InFlight != 0 {
+		t.Errorf("%+v", a)
+	}
+	quota := slices.IndexFunc(a.Quotas, func(w window) bool { return w.Window == "5h" })
+	if len(a.RateLimits) == 0 || quota < 0 {
+		t.Fatalf("%+v", a)
+	}
+	q := a.Quotas[quota]
+	if q.State != "fresh" || q.Utilization == nil || *q.Utilization != 0.25 || q.Resets == nil || !q.Resets.After(time.Now()) {
+		t.Errorf("%+v", q)
+	}
+	if l := a.RateLimits[0]; l.Kind == "" || l.Limit == nil || l.Remaining == nil || *l.Remaining > *l.Limit || l.Resets == nil {
+		t.Errorf("%+v", l)
+	}
+}
+
+func TestAnOpenStreamIsInFlight(t *testing.T) {
+	r := newRig(t)
+	r.must(r.sims["a"].SetFault("stall"))
+	resp := r.stream()
+	r.eventually("a stream is in flight", func() bool {
+		all := r.upstreams()
+		return all[slices.IndexFunc(all, func(u upstream) bool { return u.Name == "a" })].InFlight == 1
+	})
+	if got := r.metrics()["sluice_streams_open"].Metric[0].GetGauge().GetValue(); got != 1 {
+		t.Errorf("%v streams open, want 1", got)
+	}
+	resp.Close()
+	r.eventually("none is", func() bool {
+		all := r.upstreams()
+		return all[0].InFlight+all[1].InFlight == 0 && r.metrics()["sluice_streams_open"].Metric[0].GetGauge().GetValue() == 0
+	})
+}
