@@ -26,7 +26,16 @@ type RequestContext struct {
 	Attempt int       // 1 for the first
 	Vitals  *Vitals   // of the upstream this attempt goes to; nil while filters run
 	Now     time.Time // fixed for the request
-	Seed    uint64    // of ctx.random(), derived from RequestID
+	Seed    uint64    // of ctx.random(), see SeedOf
+}
+
+// SeedOf hashes a request id, so that what scripts draw can be drawn again from the id alone.
+func SeedOf(requestID string) uint64 {
+	h := uint64(14695981039346656037) // FNV-1a
+	for i := 0; i < len(requestID); i++ {
+		h = (h ^ uint64(requestID[i])) * 1099511628211
+	}
+	return h
 }
 
 // Credential is a secret of the client's own. It prints as "[secret]" however it is formatted.

@@ -47,7 +47,7 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 	if b == nil || b.ctx == nil || b.done {
 		return Shaped{}, &DialectError{DialectUnsupportedRequest, errBuilderReturned.Error(), errBuilderReturned}
 	}
-	u, err := b.checkURL(d.URL)
+	u, err := b.upstream.CheckURL(d.URL)
 	if err != nil {
 		return Shaped{}, err
 	}
@@ -55,8 +55,8 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 	if err != nil {
 		return Shaped{}, err
 	}
-	if !validMethod(d.Method) {
-		return Shaped{}, b.unsupported("method %q is not a token", d.Method)
+	if err := CheckMethod(d.Method); err != nil {
+		return Shaped{}, err
 	}
 	return Shaped{&outgoing{upstream: b.upstream, method: d.Method, url: u, headers: headers, body: d.Body,
 		shared: sameBytes(d.Body, b.ctx.Body), stream: b.ctx.Stream}}, nil
@@ -65,33 +65,42 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 // Dropped names the headers of the draft that were not taken, in order.
 func (b *ShapedRequestBuilder) Dropped() []string { return b.dropped }
 
-func (b *ShapedRequestBuilder) unsupported(format string, args ...any) error {
+func unsupported(format string, args ...any) error {
 	return &DialectError{Variant: DialectUnsupportedRequest, Reason: fmt.Sprintf(format, args...)}
 }
 
-func (b *ShapedRequestBuilder) checkURL(s string) (*url.URL, error) {
+// CheckMethod refuses what cannot be the method of a shaped request. An error is a *DialectError.
+func CheckMethod(s string) error {
+	if !validMethod(s) {
+		return unsupported("method %q is not a token", s)
+	}
+	return nil
+}
+
+// CheckURL parses an address that a request shaped for u may go to. An error is a *DialectError.
+func (u *Upstream) CheckURL(s string) (*url.URL, error) {
 	bad := func(format string, args ...any) (*url.URL, error) {
 		return nil, &DialectError{Variant: DialectInvalidURL, Reason: fmt.Sprintf(format, args...)}
 	}
 	if strings.ContainsAny(s, "\\#") || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return bad("url %q holds a backslash, a fragment, a space or a control character", s)
 	}
-	u, err := url.Parse(s)
+	to, err := url.Parse(s)
 	if err != nil {
 		return bad("url %q cannot be parsed", s)
 	}
-	if u.User != nil || u.Opaque != "" {
+	if to.User != nil || to.Opaque != "" {
 		return bad("url %q names a user or has no path, want an absolute url without user info", s)
 	}
-	if !SameOrigin(u, b.upstream.BaseURL) && !b.allowed(u) {
-		return bad("url %q leaves upstream %q, want an origin of %s or one of allow_origins", s, b.upstream.Name, Origin(b.upstream.BaseURL))
+	if !SameOrigin(to, u.BaseURL) && !u.allows(to) {
+		return bad("url %q leaves upstream %q, want an origin of %s or one of allow_origins", s, u.Name, Origin(u.BaseURL))
 	}
-	return u, nil
+	return to, nil
 }
 
-func (b *ShapedRequestBuilder) allowed(u *url.URL) bool {
-	for _, origin := range b.upstream.AllowOrigins {
-		if o, err := url.Parse(origin); err == nil && SameOrigin(u, o) {
+func (u *Upstream) allows(to *url.URL) bool {
+	for _, origin := range u.AllowOrigins {
+		if o, err := url.Parse(origin); err == nil && SameOrigin(to, o) {
 			return true
 		}
 	}
@@ -102,10 +111,10 @@ func (b *ShapedRequestBuilder) checkHeaders(h Headers) (Headers, error) {
 	out := make(Headers, 0, len(h)+2) // room for a signer's lines
 	for _, line := range h {
 		if !validName(line.Name) {
-			return nil, b.unsupported("header name %q is not a token", line.Name)
+			return nil, unsupported("header name %q is not a token", line.Name)
 		}
 		if strings.ContainsAny(line.Value, "\r\n\x00") {
-			return nil, b.unsupported("header %q: its value holds CR, LF or NUL", line.Name)
+			return nil, unsupported("header %q: its value holds CR, LF or NUL", line.Name)
 		}
 		if reservedHeader(line.Name) {
 			if b.ctx.Headers.Get(line.Name) != line.Value { // what the client sent goes without a word

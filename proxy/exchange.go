@@ -82,7 +82,7 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 func (s *Server) begin(ctx *fasthttp.RequestCtx) *exchange {
 	x := &exchange{server: s, conn: connOf(ctx.Conn()), gen: s.World.Lease()}
 	id := newRequestID()
-	x.req = engine.RequestContext{RequestID: id, Now: ctx.Time(), Seed: seedOf(id)}
+	x.req = engine.RequestContext{RequestID: id, Now: ctx.Time(), Seed: engine.SeedOf(id)}
 	x.flow.Request = &x.req
 	x.record = engine.Record{RequestID: id, Started: ctx.Time()}
 	x.ctx, x.cancel = context.WithCancelCause(context.WithValue(context.Background(), paceKey{}, &x.pace))

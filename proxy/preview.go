@@ -17,7 +17,7 @@ import (
 func Understand(raw []byte, p *engine.Principal) (*engine.Exchange, error) {
 	now := time.Now()
 	id := uuid.Must(uuid.NewV7()).String()
-	r := &engine.RequestContext{RequestID: id, Now: now, Seed: seedOf(id), Method: "POST", Path: "/v1/messages", Body: bytes.TrimSpace(raw)}
+	r := &engine.RequestContext{RequestID: id, Now: now, Seed: engine.SeedOf(id), Method: "POST", Path: "/v1/messages", Body: bytes.TrimSpace(raw)}
 	x := &engine.Exchange{Request: r, Principal: p, Dry: true}
 	if !bytes.HasPrefix(r.Body, []byte("{")) {
 		if err := parseRaw(raw, x); err != nil {

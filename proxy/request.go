@@ -213,12 +213,3 @@ func plainID(s string) bool {
 	}
 	return s != "" && len(s) <= 128
 }
-
-// seedOf hashes a request id, so that what scripts draw can be drawn again from the id alone.
-func seedOf(requestID string) uint64 {
-	h := uint64(14695981039346656037) // FNV-1a
-	for i := 0; i < len(requestID); i++ {
-		h = (h ^ uint64(requestID[i])) * 1099511628211
-	}
-	return h
-}

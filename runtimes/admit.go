@@ -63,9 +63,10 @@ func (a *Admission) Admit() *Admitted {
 	}
 	out.Files = m.Files()
 	if out.Plugin, err = readPlugin(m); err != nil {
-		out.fail(a.Path, err)
+		out.fail(a.Path, a.atGlobal(m, "plugin", err))
 	}
 	functions := m.Functions()
+	out.Errors = append(out.Errors, a.checkNames(m, functions)...)
 	out.Errors = append(out.Errors, a.checkFunctions(functions)...)
 	sound := len(out.Errors) == 0
 	a.runTests(functions, out)
@@ -87,6 +88,12 @@ func scriptError(file string, err error) *engine.ScriptError {
 		return e
 	}
 	return &engine.ScriptError{File: file, Message: err.Error()}
+}
+
+// atGlobal is an error where the top level gives a name its value.
+func (a *Admission) atGlobal(m Module, name string, err error) *engine.ScriptError {
+	line, column := m.Place(name)
+	return &engine.ScriptError{File: a.Path, Line: max(1, line), Column: column, Message: err.Error()}
 }
 
 func (a *Admission) checkSource() error {
@@ -149,6 +156,21 @@ func wasAbandoned(err error) bool {
 	return errors.As(err, &e)
 }
 
+// checkNames finds names of hooks that stand for something else than a function of the script.
+func (a *Admission) checkNames(m Module, functions []Function) (found []*engine.ScriptError) {
+	for i := range Hooks {
+		name := Hooks[i].Name
+		if v, ok := m.Global(name); ok && find(functions, name) == nil {
+			what := describeKind(v)
+			if v.Kind == Own && TypeName(v) == "function" {
+				what = "a function of the language"
+			}
+			found = append(found, a.atGlobal(m, name, fmt.Errorf("%s is %s, want a function of this script", name, what)))
+		}
+	}
+	return found
+}
+
 // checkFunctions judges the names and the parameters of what the script defines.
 func (a *Admission) checkFunctions(functions []Function) (found []*engine.ScriptError) {
 	refuse := func(f *Function, format string, args ...any) {
@@ -169,7 +191,8 @@ func (a *Admission) checkFunctions(functions []Function) (found []*engine.Script
 	}
 	for _, b := range a.Bindings {
 		if names := slotHooks(b.Slot); !definesOne(functions, names) {
-			refuse(nil, "defines no %s, want one for binding %q", strings.Join(names, " or "), b.Manifest.Name)
+			near, text := nearHook(functions, names)
+			refuse(near, "defines no %s%s, want one for binding %q", strings.Join(names, " or "), text, b.Manifest.Name)
 		}
 	}
 	return found
@@ -206,6 +229,18 @@ func definesOne(functions []Function, names []string) bool {
 		}
 	}
 	return false
+}
+
+// nearHook finds a function whose name is a slip away from one of these hooks, and says so.
+func nearHook(functions []Function, hooks []string) (near *Function, text string) {
+	for i := range functions {
+		for _, hook := range hooks {
+			if oneSlip(functions[i].Name, hook) {
+				return &functions[i], fmt.Sprintf(" (%s is near)", functions[i].Name)
+			}
+		}
+	}
+	return nil, ""
 }
 
 // slotHooks are the hooks of which a slot wants one.
@@ -249,7 +284,7 @@ func (a *Admission) EachTest(match func(name string) bool, each func(name string
 	if err != nil {
 		return err
 	}
-	config, err := testConfig(m)
+	config, err := a.testConfig(m)
 	if err != nil {
 		return err
 	}
@@ -281,14 +316,14 @@ func hasTests(functions []Function) bool {
 	return false
 }
 
-func testConfig(m Module) (*engine.Object, error) {
+func (a *Admission) testConfig(m Module) (*engine.Object, error) {
 	v, ok := m.Global("test_config")
 	if !ok {
 		return nil, nil
 	}
 	config, err := ToObject(v)
 	if err != nil {
-		return nil, fmt.Errorf("test_config %w", err)
+		return nil, a.atGlobal(m, "test_config", fmt.Errorf("test_config %w", err))
 	}
 	return config, nil
 }

@@ -61,6 +61,8 @@ func (l fake) Load(files fs.FS, path string, config *engine.Object, _ engine.Bud
 func (m *fakeModule) Functions() []runtimes.Function { return m.order }
 func (m *fakeModule) Files() []string                { return []string{m.path} }
 
+func (m *fakeModule) Place(string) (line, column int) { return 0, 0 }
+
 func (m *fakeModule) Global(name string) (runtimes.Value, bool) {
 	v, ok := m.globals[name]
 	return v, ok
@@ -212,10 +214,10 @@ func TestAdmission(t *testing.T) {
 	f("shape(4) fails", []engine.SlotKind{engine.SlotDialect}, `x.fake:5: binding "dialect-1": boom`)
 	f("shape(4)\nnormalize_error(3) invalid", []engine.SlotKind{engine.SlotDialect},
 		`x.fake:2: binding "dialect-1": normalize_error returned nothing`)
-	f("global plugin = {\"nmae\": \"x\"}", nil, `x.fake: plugin has no "nmae", want name`)
-	f("global plugin = {\"name\": 1}", nil, `x.fake: plugin.name is a number, want a string`)
-	f("global plugin = {\"events\": \"chunk\"}", nil, `x.fake: plugin.events is a string, want a list of event kinds`)
-	f("global plugin = {\"events\": [\"chunk\", \"x\"]}", nil, `x.fake: plugin.events names "x", want a kind of event`)
+	f("global plugin = {\"nmae\": \"x\"}", nil, `x.fake:1: plugin has no "nmae", want name`)
+	f("global plugin = {\"name\": 1}", nil, `x.fake:1: plugin.name is a number, want a string`)
+	f("global plugin = {\"events\": \"chunk\"}", nil, `x.fake:1: plugin.events is a string, want a list of event kinds`)
+	f("global plugin = {\"events\": [\"chunk\", \"x\"]}", nil, `x.fake:1: plugin.events names "x", want a kind of event`)
 	f(strings.Repeat("\n", runtimes.MaxSource+1), nil, "x.fake: 262145 bytes, want at most 262144")
 }
 

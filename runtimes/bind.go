@@ -52,11 +52,12 @@ func (m *Method) Bind(positional []Value, named []Named) ([]Value, error) {
 	return args, nil
 }
 
-// BindTrailing is Bind for a language without named arguments: a map in the last place is them, where no parameter that takes a value of
-// any kind stands in that place.
+// BindTrailing is Bind for a language without named arguments: a map in the last place is them. Where a parameter stands in that place
+// that takes a map itself, it is them only if all its keys are fields of what the method makes.
 func (m *Method) BindTrailing(positional []Value) ([]Value, error) {
 	last := len(positional) - 1
-	if last < 0 || positional[last].Kind != Map || last < len(m.Params) && m.Params[last].takesMap() {
+	if last < 0 || positional[last].Kind != Map ||
+		last < len(m.Params) && m.Params[last].takesMap() && !m.Makes.builtFrom(positional[last].Ref.(Mapper)) {
 		return m.Bind(positional, nil)
 	}
 	var named []Named

@@ -94,6 +94,11 @@ func TestATrailingMapIsTheNamedArguments(t *testing.T) {
 	request := method(true, optional("body", "value"))
 	f(request, `[{"a":1},null]`, obj(key("a", num(1))))
 	f(request, `[{"a":1},{"url":"u"}]`, obj(key("a", num(1))), obj(key("url", str("u"))))
+	request.Makes = runtimes.TypeRequest
+	f(request, `[1,{"url":"u"}]`, obj(key("url", str("u")), key("body", num(1))))
+	f(request, `[null,null]`, obj())
+	f(request, `[{"url":"u","a":1},null]`, obj(key("url", str("u")), key("a", num(1))))
+	f(request, `[{"a":1},{"url":"u"}]`, obj(key("a", num(1))), obj(key("url", str("u"))))
 }
 
 func TestBindingArgumentsInPlaceAllocatesNothing(t *testing.T) {

@@ -2,17 +2,34 @@ package runtimes
 
 import (
 	"fmt"
-	"time"
+
+	"sluice/engine"
 )
 
-// TimeOver is the error text of a call that ran longer than it may.
-func TimeOver(d time.Duration) string {
-	return fmt.Sprintf("the call took longer than budgets.time: %v", d)
+// TimeOver is the error text of a call that ran longer than b and the part for so many bytes of body allow. It names the settings.
+func TimeOver(b engine.Budget, body int) string {
+	text := fmt.Sprintf("the call took longer than budgets.time: %v", b.Time)
+	if body > 0 && b.TimePerMiB > 0 {
+		text += fmt.Sprintf(" and per_mib.time: %v for %s", b.TimePerMiB, size(body))
+	}
+	return text
 }
 
-// StepsOver is the error text of a call that took more steps than it may.
-func StepsOver(n int64) string {
-	return fmt.Sprintf("the call took more steps than budgets.steps: %d", n)
+// StepsOver is the error text of a call that took more steps than b and the part for so many bytes of body allow. It names the settings.
+func StepsOver(b engine.Budget, body int) string {
+	text := fmt.Sprintf("the call took more steps than budgets.steps: %d", b.Steps)
+	if body > 0 && b.StepsPerMiB > 0 {
+		text += fmt.Sprintf(" and per_mib.steps: %d for %s", b.StepsPerMiB, size(body))
+	}
+	return text
+}
+
+// size writes a number of bytes in MiB, or as it is where that would be next to nothing.
+func size(n int) string {
+	if n < 100<<10 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 }
 
 // spend charges steps for native work, one for about 25 ns.

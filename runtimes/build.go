@@ -52,6 +52,19 @@ func (t *Type) given(name string) *Field {
 	return nil
 }
 
+// builtFrom reports whether all keys of a map are fields that a builder of t takes.
+func (t *Type) builtFrom(fields Mapper) bool {
+	if t == nil {
+		return false
+	}
+	all := true
+	bad := fields.Each(func(name string, _ Value) bool {
+		all = t.given(name) != nil
+		return all
+	})
+	return all && bad == ""
+}
+
 func (t *Type) puttable() []string {
 	var names []string
 	for _, fields := range [][]Field{t.Fields, t.Given} {

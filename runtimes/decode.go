@@ -245,33 +245,24 @@ func DecodeNormalized(c *Call, v Value) (*engine.NormalizedError, error) {
 	case String:
 		return &engine.NormalizedError{Body: []byte(v.Str)}, nil
 	case Map:
-		if status, body, ok := answerOf(v.Ref.(Mapper)); ok {
-			return decodeAnswer(c, status, body)
-		}
-		b, err := normalizedBody(c, v)
-		return &engine.NormalizedError{Body: b}, err
+		return decodeAnswer(c, v)
 	}
 	return nil, invalid(engine.OutputShape, "normalize_error returned %s, want a body, or {status, body}, or nothing", describe(v))
 }
 
-// answerOf is true for a map that has no keys but status and body; any other map is a body.
-func answerOf(m Mapper) (status, body Value, ok bool) {
-	ok = m.Len() > 0
-	bad := m.Each(func(key string, v Value) bool {
-		switch key {
-		case "status":
-			status = v
-		case "body":
-			body = v
-		default:
-			ok = false
+// decodeAnswer reads a map: with a type or an error it is a body, and otherwise the long form, which has a status and a body.
+func decodeAnswer(c *Call, v Value) (*engine.NormalizedError, error) {
+	m := v.Ref.(Mapper)
+	for _, key := range []string{"type", "error"} {
+		if _, isBody := m.Get(key); isBody {
+			b, err := normalizedBody(c, v)
+			return &engine.NormalizedError{Body: b}, err
 		}
-		return ok
-	})
-	return status, body, ok && bad == ""
-}
-
-func decodeAnswer(c *Call, status, body Value) (*engine.NormalizedError, error) {
+	}
+	status, body, err := answerOf(m)
+	if err != nil {
+		return nil, err
+	}
 	out := &engine.NormalizedError{}
 	if status.Kind != Nil {
 		n, ok := wholeNumber(status)
@@ -283,9 +274,28 @@ func decodeAnswer(c *Call, status, body Value) (*engine.NormalizedError, error) 
 	if body.Kind == Nil {
 		return nil, invalid(engine.OutputShape, "normalize_error returned no body, want one beside the status")
 	}
-	b, err := normalizedBody(c, body)
-	out.Body = b
+	out.Body, err = normalizedBody(c, body)
 	return out, err
+}
+
+var answerKeys = []string{"status", "body", "type", "error"}
+
+func answerOf(m Mapper) (status, body Value, err error) {
+	bad := m.Each(func(key string, v Value) bool {
+		switch key {
+		case "status":
+			status = v
+		case "body":
+			body = v
+		default:
+			err = invalid(engine.OutputShape, "normalize_error returned a map with the key %q%s", key, Suggest(key, answerKeys))
+		}
+		return err == nil
+	})
+	if err == nil && bad != "" {
+		err = invalid(engine.OutputShape, "normalize_error returned a map with a key that is a %s, want a string", bad)
+	}
+	return status, body, err
 }
 
 func normalizedBody(c *Call, v Value) ([]byte, error) {

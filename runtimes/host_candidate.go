@@ -80,7 +80,7 @@ var upstreamFields = []Field{
 		Put: putVitals(func(s *engine.Vitals, v Value) error { return putInt(&s.Concurrency, v) })},
 	{Name: "error_rate", Type: "float", Doc: "The share of recent answers that failed, 0..1.",
 		Get: ofVitals(func(s *engine.Vitals) Value { return OfFloat(s.ErrorRate) }),
-		Put: putVitals(func(s *engine.Vitals, v Value) error { return putFloat(&s.ErrorRate, v) })},
+		Put: putVitals(func(s *engine.Vitals, v Value) error { return putShare(&s.ErrorRate, v) })},
 	{Name: "ttfb_ms", Type: "int", Doc: "The mean time to an answer's head in milliseconds, 0 = not known yet.",
 		Get: ofVitals(func(s *engine.Vitals) Value { return OfInt(s.TTFB.Milliseconds()) }),
 		Put: putVitals(func(s *engine.Vitals, v Value) error { return putMillis(&s.TTFB, v) })},

@@ -11,7 +11,13 @@ var TypeCtx = newType(Type{
 	Name: "ctx",
 	Doc:  "The request to decide about, as it came from the client. No credential is in it.",
 	Fields: []Field{
-		requestText("request_id", "The id of the request, a UUIDv7.", func(r *engine.RequestContext) *string { return &r.RequestID }),
+		{Name: "request_id", Type: "string", Doc: "The id of the request, a UUIDv7. It fixes what random gives.",
+			Get: ofRequest(func(r *engine.RequestContext) Value { return OfString(r.RequestID) }),
+			Put: putRequest(func(r *engine.RequestContext, v Value) error {
+				err := putString(&r.RequestID, v)
+				r.Seed = engine.SeedOf(r.RequestID)
+				return err
+			})},
 		requestText("session_id", "The client's session, scoped by principal; \"\" = none.",
 			func(r *engine.RequestContext) *string { return &r.SessionID }),
 		requestText("method", "The HTTP method.", func(r *engine.RequestContext) *string { return &r.Method }),
@@ -81,7 +87,7 @@ func requestText(name, doc string, at func(r *engine.RequestContext) *string) Fi
 		Get: ofRequest(func(r *engine.RequestContext) Value { return text(*at(r)) }),
 		Put: putRequest(func(r *engine.RequestContext, v Value) error { return putString(at(r), v) })}
 	switch name {
-	case "request_id", "session_id", "method", "path":
+	case "session_id", "method", "path":
 		f.Type = "string"
 		f.Get = ofRequest(func(r *engine.RequestContext) Value { return OfString(*at(r)) })
 	}

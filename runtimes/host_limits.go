@@ -60,7 +60,7 @@ var TypeQuota = newType(Type{
 			Put: func(receiver any, v Value) error { return putString(&receiver.(*quota).Status, v) }},
 		{Name: "utilization", Type: "float or nothing", Doc: "How full the window was, 0..1.",
 			Get: getQuotaUtilization,
-			Put: func(receiver any, v Value) error { return putFloat(&receiver.(*quota).Utilization, v) }},
+			Put: func(receiver any, v Value) error { return putShare(&receiver.(*quota).Utilization, v) }},
 		{Name: "resets_ms", Type: "int or nothing", Doc: "Milliseconds until the window begins anew, 0 when it has.",
 			Get: func(receiver any) Value { return untilReset(receiver.(*quota).Resets, receiver.(*quota).now) },
 			Put: func(receiver any, v Value) error {
@@ -142,7 +142,7 @@ func putQuotas(receiver any, v Value) error {
 	return eachEntry(v, func(window string, entry Value) (err error) {
 		q := &quota{&engine.Quota{Window: window, Status: "allowed", Utilization: -1, Observed: c.Call.Now}, c.Call.Now}
 		if _, isNumber := entry.Number(); isNumber {
-			err = putFloat(&q.Utilization, entry)
+			err = TypeQuota.put(q, "utilization", entry)
 		} else {
 			err = build(TypeQuota, q, entry)
 		}

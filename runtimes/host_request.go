@@ -1,6 +1,8 @@
 package runtimes
 
 import (
+	"errors"
+
 	"sluice/engine"
 	"sluice/engine/body"
 )
@@ -8,6 +10,8 @@ import (
 // Request is the request that shape edits for one upstream.
 type Request struct {
 	call    *Call
+	to      *engine.Upstream      // that a url and a method are checked for; nil in a test, where nothing is sent
+	refused engine.DialectVariant // of the last value that was checked, "" = it was taken
 	draft   engine.Draft
 	headers HeaderView
 	body    BodyView
@@ -17,7 +21,7 @@ type Request struct {
 
 // NewRequest is a request as it came, addressed to u. What is edited is copied first.
 func NewRequest(c *Call, u *engine.Upstream) *Request {
-	r := &Request{call: c, draft: engine.DraftOf(c.Request, u)}
+	r := &Request{call: c, to: u, draft: engine.DraftOf(c.Request, u)}
 	r.headers = HeaderView{call: c, lines: &r.draft.Headers, writable: true}
 	r.body = BodyView{call: c, doc: docOf(c), writable: true}
 	return r
@@ -39,8 +43,10 @@ var TypeRequest = newType(Type{
 	Doc:  "The request that goes to the upstream. It is edited in place.",
 	Fields: []Field{
 		requestLine("url", "The absolute address. It keeps the upstream's scheme, host and port.",
-			func(d *engine.Draft) *string { return &d.URL }),
-		requestLine("method", "The HTTP method.", func(d *engine.Draft) *string { return &d.Method }),
+			func(d *engine.Draft) *string { return &d.URL },
+			func(u *engine.Upstream, s string) error { _, err := u.CheckURL(s); return err }),
+		requestLine("method", "The HTTP method.", func(d *engine.Draft) *string { return &d.Method },
+			func(_ *engine.Upstream, s string) error { return engine.CheckMethod(s) }),
 		{Name: "headers", Type: "headers", Doc: "The headers, to be edited.",
 			Get: func(receiver any) Value { return OfHost(TypeHeaders, &receiver.(*Request).headers) },
 			Put: func(receiver any, v Value) error {
@@ -57,7 +63,9 @@ var TypeRequest = newType(Type{
 	},
 })
 
-func requestLine(name, doc string, at func(d *engine.Draft) *string) Field {
+// requestLine is a field of the draft. What a script sets it to is checked by the engine's own rule there and then, where its line is
+// known.
+func requestLine(name, doc string, at func(d *engine.Draft) *string, check func(u *engine.Upstream, s string) error) Field {
 	set := func(receiver any, v Value) error { return putString(at(&receiver.(*Request).draft), v) }
 	return Field{Name: name, Type: "string", Doc: doc, Put: set,
 		Get: func(receiver any) Value { return OfString(*at(&receiver.(*Request).draft)) },
@@ -65,8 +73,31 @@ func requestLine(name, doc string, at func(d *engine.Draft) *string) Field {
 			if v.Kind != String {
 				return &fieldError{"request." + name, wrongType(v, "a string")}
 			}
+			if err := receiver.(*Request).check(v.Str, check); err != nil {
+				return err
+			}
 			return set(receiver, v)
 		}}
+}
+
+// check returns what a rule of the engine says, without the words of the error's kind.
+func (r *Request) check(s string, rule func(u *engine.Upstream, s string) error) error {
+	var refused *engine.DialectError
+	r.refused = ""
+	if r.to == nil || !errors.As(rule(r.to, s), &refused) {
+		return nil
+	}
+	r.refused = refused.Variant
+	return errors.New(refused.Reason)
+}
+
+// Failed is the error of a shape call whose script failed: of the kind of the value that was refused, if it was one.
+func (r *Request) Failed(reason string, cause error) error {
+	variant := engine.DialectUnsupportedRequest
+	if r.refused != "" {
+		variant = r.refused
+	}
+	return &engine.DialectError{Variant: variant, Reason: reason, Cause: cause}
 }
 
 // fieldError puts the name of a field before what is wrong with its value.

@@ -210,12 +210,19 @@ func TestAnAssignmentIsChecked(t *testing.T) {
 	c := &runtimes.Call{Request: runtimes.SampleRequest()}
 	req := runtimes.NewRequest(c, runtimes.SampleUpstreams()[0])
 	url, _ := runtimes.TypeRequest.Lookup("url")
-	if err := url.Set(req, str("https://x.example/")); err != nil || req.Draft().URL != "https://x.example/" {
+	const below = "https://bedrock-runtime.us-east-1.amazonaws.com/x"
+	if err := url.Set(req, str(below)); err != nil || req.Draft().URL != below {
 		t.Errorf("got %q, %v", req.Draft().URL, err)
 	}
-	if err := url.Set(req, num(5)); err == nil || err.Error() != "request.url is a number, want a string" {
-		t.Errorf("got %v", err)
+	f := func(v runtimes.Value, want string) {
+		t.Helper()
+		if err := url.Set(req, v); err == nil || err.Error() != want || req.Draft().URL != below {
+			t.Errorf("got %v and %s, want %s", err, req.Draft().URL, want)
+		}
 	}
+	f(num(5), "request.url is a number, want a string")
+	f(str("https://x.example/"), `url "https://x.example/" leaves upstream "bedrock", `+
+		`want an origin of https://bedrock-runtime.us-east-1.amazonaws.com:443 or one of allow_origins`)
 }
 
 func TestHeadersAreAMapOfNamesWithoutCredentials(t *testing.T) {
@@ -262,8 +269,11 @@ func TestBuildersTakeWhatTheContractDocuments(t *testing.T) {
 	f(`{"healthy": 1}`, "id", `candidate: healthy is a number, want a bool`)
 	f(`{"labels": []}`, "id", `candidate: labels is a list, want a map`)
 	f(`{"labels": {"a": {"b": [1]}}}`, "labels", `{"a":{"b":[1]}}`)
-	f(`{"models": {"a": {}}}`, "id", `candidate: models has a map under "a", want a text`)
+	f(`{"models": {"a": {"b": 1}}}`, "id", `candidate: models has a map under "a", want a text`)
 	f(`{"quota": {}}`, "id", `candidate has no field "quota", want quotas`)
+	f(`{"quotas": {"5h": 1.5}}`, "id", `quota: utilization is 1.5, want 0 to 1`)
+	f(`{"quotas": {"5h": {"utilization": -0.1}}}`, "id", `quota: utilization is -0.1, want 0 to 1`)
+	f(`{"error_rate": 2}`, "id", `candidate: error_rate is 2, want 0 to 1`)
 	f(`{"quotas": 5}`, "id", `candidate: quotas is a number, want a map`)
 	f(`{"quotas": {"5h": "full"}}`, "id", `quota: a string, want a map of its fields`)
 	f(`{"quotas": {"5h": {"state": "old"}}}`, "id", `quota: state is "old", want fresh, stale or missing`)

@@ -22,6 +22,8 @@ type Module interface {
 	Functions() []Function
 	// Global returns a value of the top level: plugin, test_config.
 	Global(name string) (Value, bool)
+	// Place is where the top level gives a name its first value, 1-based; 0 = the language does not tell.
+	Place(name string) (line, column int)
 	// Test runs one test_ function with a new t. An error is a *engine.ScriptError.
 	Test(name string) error
 	// Files are the script itself and every library file it loaded, as slash paths.

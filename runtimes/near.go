@@ -20,6 +20,20 @@ func Suggest(misspelt string, names []string) string {
 	return ""
 }
 
+// oneSlip reports whether a becomes b by one insertion, deletion or replacement, or by two letters that change places.
+func oneSlip(a, b string) bool {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	if len(a) == 2 && len(b) == 2 {
+		return a[0] == b[1] && a[1] == b[0]
+	}
+	return len(a)+len(b) > 0 && len(a) <= 1 && len(b) <= 1
+}
+
 // editDistance counts the insertions, deletions and replacements between a and b, in bytes.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)

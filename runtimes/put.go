@@ -53,6 +53,19 @@ func putFloat(to *float64, v Value) error {
 	return nil
 }
 
+// putShare takes a number from 0 to 1.
+func putShare(to *float64, v Value) error {
+	f, ok := v.Number()
+	switch {
+	case !ok:
+		return wrongType(v, "a number")
+	case !(0 <= f && f <= 1):
+		return fmt.Errorf("is %v, want 0 to 1", f)
+	}
+	*to = f
+	return nil
+}
+
 // putMillis takes milliseconds.
 func putMillis(to *time.Duration, v Value) error {
 	f, ok := v.Number()
@@ -107,11 +120,15 @@ func putHeaders(to *engine.Headers, v Value) error {
 	return err
 }
 
-// eachText calls f for each text of a map of name to text or list of texts, in order.
+// eachText calls f for each text of a map of name to text or list of texts, in order. An empty map under a name is an empty list, since
+// one language writes both alike.
 func eachText(m Value, f func(name, value string)) (err error) {
 	bad := m.Ref.(Mapper).Each(func(name string, v Value) bool {
 		list, isList := asList(v)
-		if !isList {
+		switch {
+		case v.Kind == Map && v.Ref.(Mapper).Len() == 0:
+			return true
+		case !isList:
 			err = oneText(name, v, f)
 			return err == nil
 		}

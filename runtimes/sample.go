@@ -52,7 +52,7 @@ func SampleRequest() *engine.RequestContext {
 		Stream:    true,
 		MaxTokens: 32000,
 		Now:       sampleNow,
-		Seed:      0x5eed,
+		Seed:      engine.SeedOf(sampleRequestID),
 	}
 }
 

@@ -18,24 +18,24 @@ var TypeT = newType(Type{
 			Doc: "v is neither nothing nor false.", Call: testOK},
 		{Name: "fails", Params: []Param{{Name: "f", Type: "function"}, {Name: "text", Type: "string", Optional: true}},
 			Doc: "f, called without arguments, fails with a message that holds text.", Call: testFails},
-		builder("ctx", nil, func(c *Call, _ []Value, fields Value) (Value, error) {
+		builder("ctx", TypeCtx, nil, func(c *Call, _ []Value, fields Value) (Value, error) {
 			made, err := NewCtx(c, fields)
 			return OfHost(TypeCtx, made), err
 		}),
-		builder("principal", nil, func(_ *Call, _ []Value, fields Value) (Value, error) {
+		builder("principal", TypePrincipal, nil, func(_ *Call, _ []Value, fields Value) (Value, error) {
 			made, err := NewPrincipal(fields)
 			return OfHost(TypePrincipal, made), err
 		}),
-		builder("candidate", sampleName("direct"), func(c *Call, args []Value, fields Value) (Value, error) {
+		builder("candidate", TypeCandidate, sampleName, func(c *Call, args []Value, fields Value) (Value, error) {
 			made, err := newUpstream(TypeCandidate, c, nameOr(args[0], "direct"), fields)
 			return OfHost(TypeCandidate, made), err
 		}),
-		builder("upstream", sampleName("direct"), func(c *Call, args []Value, fields Value) (Value, error) {
+		builder("upstream", TypeUpstream, sampleName, func(c *Call, args []Value, fields Value) (Value, error) {
 			made, err := newUpstream(TypeUpstream, c, nameOr(args[0], "direct"), fields)
 			return OfHost(TypeUpstream, made), err
 		}),
-		builder("request", []Param{{Name: "body", Type: "value", Optional: true}}, buildRequest),
-		builder("event", []Param{{Name: "kind", Type: "string", Optional: true}}, func(_ *Call, args []Value,
+		builder("request", TypeRequest, []Param{{Name: "body", Type: "value", Optional: true}}, buildRequest),
+		builder("event", nil, []Param{{Name: "kind", Type: "string", Optional: true}}, func(_ *Call, args []Value,
 			fields Value) (Value, error) {
 			made, err := NewEvent(nameOr(args[0], "request_finished"), fields)
 			if err != nil {
@@ -46,16 +46,16 @@ var TypeT = newType(Type{
 	},
 })
 
-// builder is a method of t that makes a host value.
-func builder(name string, params []Param, make func(c *Call, args []Value, fields Value) (Value, error)) Method {
-	return Method{Name: name, Params: params, Keywords: true, Result: name,
+// builder is a method of t that makes a host value; makes is nil where its type hangs on an argument.
+func builder(name string, makes *Type, params []Param, make func(c *Call, args []Value, fields Value) (Value, error)) Method {
+	return Method{Name: name, Params: params, Keywords: true, Makes: makes, Result: name,
 		Doc: "A sample " + name + " with the fields that are given.",
 		Call: func(c *Call, _ any, args []Value) (Value, error) {
 			return make(c, args[:len(params)], args[len(params)])
 		}}
 }
 
-func sampleName(string) []Param { return []Param{{Name: "name", Type: "string", Optional: true}} }
+var sampleName = []Param{{Name: "name", Type: "string", Optional: true}}
 
 func nameOr(v Value, name string) string {
 	if v.Kind == String {
@@ -70,7 +70,7 @@ func buildRequest(c *Call, args []Value, fields Value) (Value, error) {
 		return Value{}, err
 	}
 	r := NewRequest(ctx, sampleUpstream("direct"))
-	r.call, r.body.call, r.headers.call = c, c, c
+	r.call, r.body.call, r.headers.call, r.to = c, c, c, nil
 	if r.State, err = emptyMap(c); err != nil {
 		return Value{}, err
 	}

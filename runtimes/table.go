@@ -39,6 +39,8 @@ type Method struct {
 	Result string // as the reference prints it; "" = nothing
 	// Keywords: further arguments by name are taken as the last Value of args, a Map or Nil. In Lua that is a trailing table.
 	Keywords bool
+	// Makes is what a builder makes, whose fields are its further arguments; nil where no positional one could be taken for them.
+	Makes *Type
 	// Call runs it. args has one Value for each of Params, Nil where an optional one was left out: see Bind. An error has no position; the
 	// language adds it. Nil means that the language makes this function itself.
 	Call func(c *Call, receiver any, args []Value) (Value, error)

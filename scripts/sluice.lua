@@ -3,7 +3,7 @@
 
 -- The request to decide about, as it came from the client. No credential is in it.
 ---@class sluice.ctx
----@field request_id string The id of the request, a UUIDv7.
+---@field request_id string The id of the request, a UUIDv7. It fixes what random gives.
 ---@field session_id string The client's session, scoped by principal; "" = none.
 ---@field method string The HTTP method.
 ---@field path string The path, without the query.

@@ -3,7 +3,7 @@ from typing import Any, Callable, Literal, Union
 
 class Ctx:
     "The request to decide about, as it came from the client. No credential is in it."
-    request_id: str  # The id of the request, a UUIDv7.
+    request_id: str  # The id of the request, a UUIDv7. It fixes what random gives.
     session_id: str  # The client's session, scoped by principal; "" = none.
     method: str  # The HTTP method.
     path: str  # The path, without the query.

@@ -134,6 +134,10 @@ func TestMistakesInPrincipals(t *testing.T) {
 	f(inPrincipal("paths: [v1/messages]"), `5:13: paths "v1/messages": want a path that begins with "/"`)
 	f(inPrincipal("paths: [/v1/{id}]"),
 		`5:5: a [...] is not closed here, want "," or "]", and quotes around text with a bracket or brace`)
+	f(inPrincipal(`paths: ["/v1/{id}"]`),
+		`5:13: paths "/v1/{id}": want a text in which only "*" (any run of characters) and "?" (any one) are special`)
+	f(inPrincipal(`paths: ["/v1/[a-z]*"]`),
+		`5:13: paths "/v1/[a-z]*": want a text in which only "*" (any run of characters) and "?" (any one) are special`)
 	f(inPrincipal("filters: x.star"), "5:14: filters: want a list, got a single value")
 	f(asKey("planted-key"),
 		`5:9: keys: 11 bytes that do not begin with "sha256:", want the hash that "sluice keys new" prints, not the key`)
@@ -143,6 +147,8 @@ func TestMistakesInPrincipals(t *testing.T) {
 	f(asKey(`"sha256:abc"`), `5:9: keys: 3 characters after "sha256:", want 64 hex digits`)
 	f(asKey("sha256:"+strings.Repeat("g", 64)),
 		`5:9: keys: a character after "sha256:" that is no hex digit, want 64 hex digits`)
+	f(asKey("sha256:"+strings.Repeat("a", 63)), `5:9: keys: 63 characters after "sha256:", want 64 hex digits`)
+	f(asKey("sha256:"+strings.Repeat("a", 65)), `5:9: keys: 65 characters after "sha256:", want 64 hex digits`)
 	f(asKey("sha512:"+strings.Repeat("a", 64)),
 		`5:9: keys: 71 bytes that do not begin with "sha256:", want the hash that "sluice keys new" prints, not the key`)
 	f(asKey("{name: laptop}"), `5:9: keys: missing key "hash"`)

@@ -31,6 +31,23 @@ func TestAdmissionSaysTheSameInBothLanguages(t *testing.T) {
 	}
 	f(written{".star": "def observe(event):\n    pass\n", ".lua": "function observe(event)\nend\n"},
 		engine.SlotFilter, `: defines no filter or drop, want one for binding "b"`)
+	f(written{".star": "x = 1\ndef fliter(ctx):\n    pass\n", ".lua": "x = 1\nfunction fliter(ctx)\nend\n"},
+		engine.SlotFilter, `:2: defines no filter or drop (fliter is near), want one for binding "b"`)
+	f(written{".star": "def drops(ctx):\n    pass\n", ".lua": "function drops(ctx)\nend\n"},
+		engine.SlotFilter, `:1: defines no filter or drop (drops is near), want one for binding "b"`)
+	f(written{".star": "def flitre(ctx):\n    pass\n", ".lua": "function flitre(ctx)\nend\n"},
+		engine.SlotFilter, `: defines no filter or drop, want one for binding "b"`)
+	f(written{".star": "x = 1\nfilter = 5\n", ".lua": "x = 1\nfilter = 5\n"},
+		engine.SlotFilter, `:2: filter is a number, want a function of this script`, `: defines no filter or drop, want one for binding "b"`)
+	f(written{".star": "def shape(ctx):\n    pass\n\nnormalize_error = len\n",
+		".lua": "function shape(ctx)\nend\n\nnormalize_error = tonumber\n"},
+		engine.SlotDialect, `:4: normalize_error is a function of the language, want a function of this script`)
+	f(written{".star": "test_config = 5\ndef observe(event):\n    pass\ndef test_x(t):\n    pass\n",
+		".lua": "test_config = 5\nfunction observe(event)\nend\nfunction test_x(t)\nend\n"},
+		engine.SlotObserver, `:1: test_config is a number, want a map`)
+	f(written{".star": "\nplugin = {'nmae': 'x'}\ndef observe(event):\n    pass\n",
+		".lua": "\nplugin = { nmae = 'x' }\nfunction observe(event)\nend\n"},
+		engine.SlotObserver, `:2: plugin has no "nmae", want name`)
 	f(written{".star": "def filter(ctx, principal, candidates):\n    return [c for c in candidates if c.quota]\n",
 		".lua": "function filter(ctx, principal, candidates)\n  return candidates[1].quota\nend\n"},
 		engine.SlotFilter, `:2: binding "b": candidate has no field "quota", want quotas`)
@@ -47,7 +64,7 @@ func TestAdmissionSaysTheSameInBothLanguages(t *testing.T) {
 		engine.SlotRouter, `:1: binding "b": route returned "x", want a candidate of this request`)
 	f(written{".star": "def shape(ctx, upstream, principal, request):\n    request.url = 'https://evil.example/'\n",
 		".lua": "function shape(ctx, upstream, principal, request)\n  request.url = 'https://evil.example/'\nend\n"},
-		engine.SlotDialect, `: binding "b": dialect_failed: the request could not be shaped for upstream "bedrock": dialect: invalid url: `+
+		engine.SlotDialect, `:2: binding "b": `+
 			`url "https://evil.example/" leaves upstream "bedrock", want an origin of https://bedrock-runtime.us-east-1.amazonaws.com:443 or one of allow_origins`)
 	f(written{".star": "def observe(event):\n    if event.kind == 'request_finished': event.cost\n",
 		".lua": "function observe(event)\n  if event.kind == 'request_finished' then return event.cost end\nend\n"},

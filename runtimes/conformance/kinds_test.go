@@ -139,3 +139,25 @@ func TestAScriptThatCannotBeMadeIsARuntimeError(t *testing.T) {
 	f(written{".star": "x = 1\n", ".lua": "x = 1\n"})
 	f(written{".star": "def filter():\n    pass\n", ".lua": "function filter()\nend\n"})
 }
+
+func TestLinesBeyondTheCapAreToldOfTheScript(t *testing.T) {
+	source := written{
+		".star": "def filter(ctx, principal, candidates):\n    for i in range(12): log(i)\n    return candidates\n",
+		".lua":  "function filter(ctx, principal, candidates)\n  for i = 1, 12 do log(i) end\n  return candidates\nend\n",
+	}
+	for _, lang := range languages() {
+		m := manifest(lang, source)
+		var file, last string
+		m.Log = func(f string, _ int, message string) { file, last = f, message }
+		filter, err := lang.InstantiateFilter(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = filter.Filter(runtimes.SampleRequest(), runtimes.SamplePrincipal(), candidates()); err != nil {
+			t.Fatal(err)
+		}
+		if file != m.Artifact || last != "2 more lines of filter were dropped, a call may log 10" {
+			t.Errorf("%s: the last line is %q of %q", lang.Extension(), last, file)
+		}
+	}
+}

@@ -38,14 +38,27 @@ func rawSet(L *glua.LState) int {
 	return 1
 }
 
+// getMetatable is getmetatable(v). Of a table whose metatable was frozen it gives that one, and not what that one shows.
+func (s *state) getMetatable(L *glua.LState) int {
+	mt := L.GetMetatable(L.CheckAny(1))
+	if t, ok := mt.(*glua.LTable); ok && s.frozen[t] != nil {
+		mt = s.frozen[t]
+	}
+	L.Push(mt)
+	return 1
+}
+
 // setMetatable is setmetatable(t, mt) for tables alone: the metatable of texts, numbers or functions is one for the whole state.
-func setMetatable(L *glua.LState) int {
+func (s *state) setMetatable(L *glua.LState) int {
 	t := L.CheckTable(1)
 	L.CheckTypes(2, glua.LTNil, glua.LTTable)
 	if mt, ok := t.Metatable.(*glua.LTable); ok && mt.RawGetString("__metatable") != glua.LNil {
 		L.RaiseError("cannot change a protected metatable")
 	}
 	t.Metatable = L.Get(2)
+	if mt, ok := t.Metatable.(*glua.LTable); ok {
+		t.Metatable = s.shown(mt)
+	}
 	L.SetTop(1)
 	return 1
 }
@@ -154,6 +167,7 @@ func (s *state) unpack(L *glua.LState) int {
 // elements returns the length of the list that is the first argument, and what reads it.
 func (s *state) elements(L *glua.LState, function string) (int, func(i int) glua.LValue) {
 	if t, ok := L.Get(1).(*glua.LTable); ok {
+		t = behind(t)
 		return t.Len(), t.RawGetInt
 	}
 	h := hostOf(L.Get(1))

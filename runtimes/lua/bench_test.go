@@ -116,3 +116,20 @@ func TestFilterAllocates(t *testing.T) {
 	f("explained", explained, false, 130)
 	f("fresh", headroom, true, 90)
 }
+
+// frozen reads tables that the top level made.
+const frozen = `
+limits = { ["5h"] = 0.9, ["7d"] = 0.8 }
+windows = { "5h", "7d" }
+function filter(ctx, principal, candidates)
+  local kept = {}
+  for _, c in ipairs(candidates) do
+    local room = true
+    for _, w in ipairs(windows) do room = room and c:utilization(w) < limits[w] end
+    if room then kept[#kept + 1] = c end
+  end
+  return kept
+end
+`
+
+func BenchmarkFilterFrozen(b *testing.B) { benchmarkFilter(b, frozen, false) }

@@ -45,7 +45,7 @@ func lowerUserData(ud *glua.LUserData) runtimes.Value {
 // lowerTable decides what a table is: a list if it is marked as one or has something at a position, else a map. An empty table without
 // a mark is a map that can also be seen as a list, since Lua writes both alike.
 func lowerTable(t *glua.LTable) runtimes.Value {
-	if marked(t) || t.MaxN() > 0 {
+	if marked(t) || behind(t).MaxN() > 0 {
 		return runtimes.OfList(table{t})
 	}
 	return runtimes.OfMap(table{t})
@@ -92,7 +92,8 @@ func (s *state) liftOwn(v any) glua.LValue {
 	panic(fmt.Sprintf("BUG: a script was given a %T", v))
 }
 
-// table is a table of a script, seen from outside as a list or as a map.
+// table is a table of a script, seen from outside as a list or as a map. What it stands for is looked at, not kept: a script that is given
+// it back must not get what a read-only one shows.
 type table struct{ of *glua.LTable }
 
 var (
@@ -103,25 +104,27 @@ var (
 
 // Len counts the elements of a list, or the entries of a map.
 func (t table) Len() int {
-	n := t.of.Len()
+	of := behind(t.of)
+	n := of.Len()
 	if n > 0 {
 		return n
 	}
-	for k, _ := t.of.Next(glua.LNil); k != glua.LNil; k, _ = t.of.Next(k) {
+	for k, _ := of.Next(glua.LNil); k != glua.LNil; k, _ = of.Next(k) {
 		n++
 	}
 	return n
 }
 
-func (t table) At(i int) runtimes.Value { return lower(t.of.RawGetInt(i + 1)) }
+func (t table) At(i int) runtimes.Value { return lower(behind(t.of).RawGetInt(i + 1)) }
 
 func (t table) Get(key string) (runtimes.Value, bool) {
-	v := t.of.RawGetString(key)
+	v := behind(t.of).RawGetString(key)
 	return lower(v), v != glua.LNil
 }
 
 func (t table) Each(f func(string, runtimes.Value) bool) string {
-	for k, v := t.of.Next(glua.LNil); k != glua.LNil; k, v = t.of.Next(k) {
+	of := behind(t.of)
+	for k, v := of.Next(glua.LNil); k != glua.LNil; k, v = of.Next(k) {
 		key, ok := k.(glua.LString)
 		if !ok {
 			return runtimes.TypeName(lower(k))
@@ -135,19 +138,20 @@ func (t table) Each(f func(string, runtimes.Value) bool) string {
 
 // Check refuses a list with holes or with other keys.
 func (t table) Check() error {
-	n := t.of.MaxN()
+	of := behind(t.of)
+	n := of.MaxN()
 	for i := 1; i < n; i++ {
-		if t.of.RawGetInt(i) == glua.LNil {
+		if of.RawGetInt(i) == glua.LNil {
 			return fmt.Errorf("a list has nothing at position %d of %d, want json.null there", i, n)
 		}
 	}
 	last := glua.LNil // before the first key
 	if n > 0 {
 		last = glua.LNumber(n)
-	} else if !marked(t.of) {
+	} else if !marked(of) {
 		return nil
 	}
-	if other, _ := t.of.Next(last); other != glua.LNil {
+	if other, _ := of.Next(last); other != glua.LNil {
 		return errors.New("a table has positions and other keys, want a list or a map")
 	}
 	return nil

@@ -47,7 +47,7 @@ func (d *dialect) Shape(ctx *engine.RequestContext, u *engine.Upstream, p *engin
 	v, err := c.run(d.shape, c.ctxValue(), c.newHost(&c.Call, runtimes.OfHost(runtimes.TypeUpstream, runtimes.NewUpstream(&c.Call, u))),
 		c.principalValue(p), c.newHost(&c.Call, runtimes.OfHost(runtimes.TypeRequest, request)))
 	if err != nil {
-		return engine.Shaped{}, dialectError(err)
+		return engine.Shaped{}, request.Failed(reasonOf(err), err)
 	}
 	if err := runtimes.DecodeNothing("shape", v); err != nil {
 		return engine.Shaped{}, dialectError(d.shape.placed(err))

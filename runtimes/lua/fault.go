@@ -24,9 +24,6 @@ func (s *state) raise(err error) { s.L.RaiseError("%s", err.Error()) }
 func (s *state) failed(hook string, p any) *engine.ScriptError {
 	out := &engine.ScriptError{Stack: s.stack(hook)}
 	out.File, out.Line = s.position()
-	if out.File == "" && len(s.opened) > 0 {
-		out.File = s.opened[0]
-	}
 	raised, ok := p.(*glua.ApiError)
 	switch {
 	case s.meter.overrun != "":
@@ -74,7 +71,7 @@ func (s *state) cutPlace(out *engine.ScriptError) bool {
 // describeValue tells what a script raised instead of a text.
 func (s *state) describeValue(v glua.LValue) string {
 	if t, ok := v.(*glua.LTable); ok {
-		if message, ok := t.RawGetString("message").(glua.LString); ok {
+		if message, ok := behind(t).RawGetString("message").(glua.LString); ok {
 			return "a table: " + string(message)
 		}
 	}
@@ -85,7 +82,7 @@ func (s *state) describeValue(v glua.LValue) string {
 	return "a " + runtimes.TypeName(lowered)
 }
 
-// position is where the script stands: the innermost frame that is in a file.
+// position is where the script stands: the innermost frame that is in a file. Outside of all it is the script itself, without a line.
 func (s *state) position() (string, int) {
 	for level := 0; level < maxLevels; level++ {
 		frame, ok := s.frame(level)
@@ -96,7 +93,10 @@ func (s *state) position() (string, int) {
 			return frame.Source, frame.CurrentLine
 		}
 	}
-	return "", 0
+	if len(s.opened) == 0 {
+		return "", 0
+	}
+	return s.opened[0], 0
 }
 
 // stack lists the frames in files, innermost first.

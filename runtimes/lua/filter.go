@@ -31,7 +31,7 @@ func (rt *Runtime) InstantiateFilter(m *engine.PluginManifest) (engine.Filter, e
 	case f.filter == nil && f.drop == nil:
 		return nil, i.missing("filter", "drop")
 	case f.filter != nil && f.drop != nil:
-		return nil, handshakeFailed(f.drop.at("the script defines filter and drop, want one of them"))
+		return nil, handshakeFailed(f.drop.at("defines both filter and drop, want one of them"))
 	}
 	return f, nil
 }

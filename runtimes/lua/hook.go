@@ -77,7 +77,8 @@ func handshakeFailed(err *engine.ScriptError) error {
 
 // missing is the error of a script that has no hook for its slot.
 func (s *script) missing(names ...string) error {
-	e := &engine.ScriptError{File: s.manifest.Artifact, Message: fmt.Sprintf("defines no %s", strings.Join(names, " or "))}
+	e := &engine.ScriptError{File: s.manifest.Artifact, Message: fmt.Sprintf("defines no %s, want one for binding %q",
+		strings.Join(names, " or "), s.manifest.Name)}
 	return &engine.RuntimeError{Variant: engine.RuntimeInstantiateFailed, Reason: e.Error(), Cause: e}
 }
 

@@ -105,7 +105,7 @@ func TestTrailingParametersMayBeLeftOut(t *testing.T) {
 	f(`filter = function(ctx, principal, candidates) return candidates end`, "")
 	f(`function filter() return {} end`, "s.lua:1: filter takes 0 parameters, want filter(ctx, principal, candidates)")
 	f("\nfunction filter(a, b, c, d) return {} end", "s.lua:2: filter takes 4 parameters")
-	f("function filter(ctx) end\nfunction drop(ctx) end", "s.lua:2: the script defines filter and drop, want one of them")
+	f("function filter(ctx) end\nfunction drop(ctx) end", "s.lua:2: defines both filter and drop, want one of them")
 	f(`function route(ctx) end`, "s.lua: defines no filter or drop")
 	f(`filter = 5`, "s.lua: defines no filter or drop")
 	f(`filter = ipairs`, "s.lua: defines no filter or drop")

@@ -3,6 +3,7 @@ package lua
 import (
 	"fmt"
 	"reflect"
+	"strings"
 
 	"sluice/runtimes"
 
@@ -91,6 +92,7 @@ func (s *state) makeMetatables() {
 		"__len": s.function(s.hostLen), "__eq": s.function(hostEqual), "__tostring": s.function(hostText),
 	}
 	s.readOnlyWrite, s.fieldWrite = s.function(writeReadOnly), s.function(s.writeField)
+	s.frozenWrite, s.frozenLen = s.function(writeFrozen), s.function(tableLen)
 	s.lists = s.hostMetatable(s.function(s.indexList), s.readOnlyWrite)
 	s.maps = s.hostMetatable(s.function(s.indexMap), s.readOnlyWrite)
 	s.big = s.bigMetatable()
@@ -141,11 +143,38 @@ func (s *state) field(h *host, t *hostType, key glua.LValue) glua.LValue {
 	case m != nil:
 		return s.method(t, m)
 	case t.of.Index != nil:
-		v, _ := t.of.Index(h.of.Ref, string(name))
-		return s.lift(h.call, v)
+		v, found := t.of.Index(h.of.Ref, string(name))
+		if found || !callsMethod(s.L, string(name)) {
+			return s.lift(h.call, v)
+		}
 	}
 	s.raise(t.of.Unknown(string(name)))
 	return nil
+}
+
+// callsMethod reports whether the line that runs calls x:name(…). The interpreter asks for a method as for any field; what tells them
+// apart is its instruction.
+func callsMethod(L *glua.LState, name string) bool {
+	frame, ok := L.GetStack(1)
+	if !ok || strings.Contains(name, "-") { // as most names of headers do, and no method
+		return false
+	}
+	v, err := L.GetInfo("fl", frame, glua.LNil)
+	f, ok := v.(*glua.LFunction)
+	if err != nil || !ok || f.IsG {
+		return false
+	}
+	for at, instruction := range f.Proto.Code {
+		if f.Proto.DbgSourcePositions[at] != frame.CurrentLine || int(instruction>>26) != glua.OP_SELF {
+			continue
+		}
+		// The lowest eight of nine bits are the place of a constant where the ninth is set.
+		operand := int(instruction >> 9)
+		if i := operand & 0xff; operand&0x100 != 0 && i < len(f.Proto.Constants) && f.Proto.Constants[i] == glua.LString(name) {
+			return true
+		}
+	}
+	return false
 }
 
 // writeField is x.f = v.

@@ -15,14 +15,18 @@ const listMark = glua.LString("list")
 
 // marked reports whether a table is a list by mark: a decoded one, or json.array's.
 func marked(t *glua.LTable) bool {
-	mt, ok := t.Metatable.(*glua.LTable)
+	mt, ok := behind(t).Metatable.(*glua.LTable)
 	return ok && mt.RawGetString("__metatable") == listMark
 }
 
 // jsonArray is json.array(t): t itself, marked as a list.
 func (s *state) jsonArray(L *glua.LState) int {
+	if t, ok := L.Get(1).(*glua.LTable); ok && marked(t) {
+		L.SetTop(1)
+		return 1
+	}
 	t := tableArgument(L, "json.array")
-	if t.Metatable != glua.LNil && !marked(t) {
+	if t.Metatable != glua.LNil {
 		L.RaiseError("json.array: the table has a metatable of its own")
 	}
 	t.Metatable = s.array

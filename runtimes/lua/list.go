@@ -83,7 +83,7 @@ func (s *state) nextPosition(L *glua.LState) int {
 	var v glua.LValue
 	switch of := L.Get(1).(type) {
 	case *glua.LTable:
-		v = of.RawGetInt(position)
+		v = behind(of).RawGetInt(position)
 	default:
 		h := hostOf(of)
 		s.live(h)

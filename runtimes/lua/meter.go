@@ -18,6 +18,7 @@ const slice = 200
 type meter struct {
 	given   engine.Budget // what one call has
 	budget  engine.Budget // what this call has: given, and more once extend was called. 0 = no bound
+	body    int           // bytes that extend was called with
 	began   time.Time
 	steps   int64
 	next    int64  // steps at which to look again
@@ -35,7 +36,7 @@ func newMeter() *meter {
 }
 
 func (m *meter) begin(b engine.Budget) {
-	m.given, m.budget, m.began = b, b, time.Now()
+	m.given, m.budget, m.body, m.began = b, b, 0, time.Now()
 	m.steps, m.overrun = 0, ""
 	m.lookLater()
 }
@@ -55,14 +56,24 @@ func (m *meter) look() <-chan struct{} {
 	case m.overrun != "":
 		return m.ended
 	case m.budget.Steps > 0 && m.steps > m.budget.Steps:
-		m.stop("steps", runtimes.StepsOver(m.budget.Steps))
-	case m.budget.Time > 0 && time.Since(m.began) > m.budget.Time:
-		m.stop("time", runtimes.TimeOver(m.budget.Time))
+		m.stop("steps", runtimes.StepsOver(m.given, m.body))
+	case m.late():
+		m.stop("time", runtimes.TimeOver(m.given, m.body))
 	default:
 		m.lookLater()
 		return nil
 	}
 	return m.ended
+}
+
+func (m *meter) late() bool { return m.budget.Time > 0 && time.Since(m.began) > m.budget.Time }
+
+// done looks at the clock once more, after the last step: that one may have been a long one. It reports whether a budget is overrun.
+func (m *meter) done() bool {
+	if m.overrun == "" && m.late() {
+		m.stop("time", runtimes.TimeOver(m.given, m.body))
+	}
+	return m.overrun != ""
 }
 
 func (m *meter) lookLater() {
@@ -85,8 +96,11 @@ func (m *meter) spend(steps int64) error {
 	return nil
 }
 
-// extend adds what bytes of body earn.
-func (m *meter) extend(bytes int) { m.budget = m.given.ForBody(bytes) }
+// extend adds what bytes of body earn. Of two bodies the larger one counts.
+func (m *meter) extend(bytes int) {
+	m.body = max(m.body, bytes)
+	m.budget = m.given.ForBody(m.body)
+}
 
 // Err is the overrun that ended the call.
 func (m *meter) Err() error {

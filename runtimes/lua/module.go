@@ -49,6 +49,16 @@ func (l *loaded) Functions() []runtimes.Function {
 // Global returns a value of the top level.
 func (l *loaded) Global(name string) (runtimes.Value, bool) { return l.state.main.global(name) }
 
+// Place is where the top level gives a name its first value.
+func (l *loaded) Place(name string) (line, column int) {
+	for _, d := range l.state.main.defined {
+		if d.name == name {
+			return d.line, 0
+		}
+	}
+	return 0, 0
+}
+
 func (m *module) global(name string) (runtimes.Value, bool) {
 	if !slices.ContainsFunc(m.defined, func(d definition) bool { return d.name == name }) {
 		return runtimes.Value{}, false

@@ -77,6 +77,7 @@ func (s *state) open(name string) (*module, error) {
 	m := s.newModule(name)
 	s.runModule(m, proto)
 	s.loaded[name] = m
+	s.freeze(m)
 	return m, nil
 }
 

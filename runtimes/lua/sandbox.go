@@ -12,9 +12,8 @@ import (
 // kept are the functions of the interpreter's own libraries that scripts reach as they are. What is not here loads code, leaves the
 // sandbox, differs from run to run, or has a bounded form in this package.
 var kept = map[string][]string{
-	"":       {"_VERSION", "assert", "error", "getmetatable", "rawequal", "select", "tonumber", "type"},
+	"":       {"_VERSION", "assert", "error", "rawequal", "select", "tonumber", "type"},
 	"string": {"byte", "char", "len", "sub"},
-	"table":  {"getn", "maxn"},
 	"math": {"abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "deg", "exp", "floor", "fmod", "frexp", "ldexp", "log", "log10",
 		"max", "min", "mod", "modf", "pi", "pow", "rad", "sin", "sinh", "sqrt", "tan", "tanh"},
 }
@@ -23,12 +22,12 @@ var kept = map[string][]string{
 func (s *state) own() map[string]map[string]glua.LGFunction {
 	return map[string]map[string]glua.LGFunction{
 		"": {
-			"ipairs": s.ipairs, "next": nextEntry, "pairs": s.pairs, "pcall": s.pcall, "print": s.print, "rawget": rawGet,
-			"rawset": rawSet, "require": s.require, "setmetatable": setMetatable, "tostring": s.tostring, "unpack": s.unpack,
+			"getmetatable": s.getMetatable, "ipairs": s.ipairs, "next": nextEntry, "pairs": s.pairs, "pcall": s.pcall, "print": s.print, "rawget": rawGet,
+			"rawset": rawSet, "require": s.require, "setmetatable": s.setMetatable, "tostring": s.tostring, "unpack": s.unpack,
 			"xpcall": s.xpcall, concatFunction: s.concat,
 		},
 		"string": {"find": s.find, "format": s.format, "gmatch": s.gmatch, "gsub": s.gsub, "match": s.match, "rep": s.rep},
-		"table":  {"concat": s.tableConcat, "insert": s.tableInsert, "remove": s.tableRemove, "sort": s.tableSort},
+		"table":  {"concat": s.tableConcat, "getn": tableLen, "maxn": tableMaxN, "insert": s.tableInsert, "remove": s.tableRemove, "sort": s.tableSort},
 		"math": {"random": func(L *glua.LState) int {
 			L.RaiseError("math.random is not here, since a decision must be repeatable: want ctx:random()")
 			return 0

@@ -257,3 +257,17 @@ end`)
 		t.Errorf("kept %v", out.KeptUpstreamIDs)
 	}
 }
+
+func TestFreezingWhatTheTopLevelMadeIsChargedForIt(t *testing.T) {
+	f := func(src, want string) {
+		t.Helper()
+		m := manifest(files{"s.lua": src + "\nfunction filter(ctx) return {} end", "lib/a.lua": "return {string.byte(string.rep('x', 7000), 1, -1)}"}, nil)
+		m.Budget = engine.Budget{Steps: 5000}
+		_, err := lua.New().InstantiateFilter(m)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", src, err, want)
+		}
+	}
+	f(`t = {string.byte(string.rep("x", 7000), 1, -1)}`, "s.lua: the call took more steps than budgets.steps: 5000")
+	f(`local t = require("lib.a")`, "s.lua:1: the call took more steps than budgets.steps: 5000")
+}

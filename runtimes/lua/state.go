@@ -32,8 +32,12 @@ type state struct {
 	lists *glua.LTable // metatable of the gateway's lists
 	maps  *glua.LTable // metatable of the gateway's open maps
 	array *glua.LTable // metatable that marks a script's table as a list
-	big   *glua.LTable // metatable of integers beyond 2^53
-	null  *glua.LUserData
+	// frozen are the tables that were made read-only, by what they show.
+	frozen      map[*glua.LTable]*glua.LTable
+	frozenWrite *glua.LFunction // their __newindex
+	frozenLen   *glua.LFunction // their __len
+	big         *glua.LTable    // metatable of integers beyond 2^53
+	null        *glua.LUserData
 
 	next, ipairsNext *glua.LFunction // what pairs and ipairs step with
 
@@ -66,7 +70,8 @@ var stateOptions = glua.Options{
 // newState makes an interpreter that has nothing loaded.
 func newState(p *programs, files fs.FS, config *engine.Object) *state {
 	s := &state{L: glua.NewState(stateOptions), meter: newMeter(), programs: p, files: files, protos: make(map[string]*glua.FunctionProto),
-		loaded: make(map[string]*module), types: make(map[*runtimes.Type]*hostType), upstreams: make(map[*engine.Upstream]*candidate)}
+		loaded: make(map[string]*module), types: make(map[*runtimes.Type]*hostType), upstreams: make(map[*engine.Upstream]*candidate),
+		frozen: make(map[*glua.LTable]*glua.LTable)}
 	s.args = make([]runtimes.Value, 0, argsRoom)
 	s.L.SetContext(s.meter)
 	s.L.Panic = func(L *glua.LState) { panic(&glua.ApiError{Type: glua.ApiErrorRun, Object: L.Get(-1)}) }
@@ -87,6 +92,7 @@ func (s *state) begin(c *runtimes.Call, b engine.Budget) {
 func (s *state) restart() (err error) {
 	path := s.main.path
 	clear(s.loaded)
+	clear(s.frozen)
 	s.main, err = s.load(path)
 	return err
 }
@@ -103,14 +109,18 @@ func (s *state) function(f glua.LGFunction) *glua.LFunction { return s.L.NewFunc
 // run calls the function that was pushed with n arguments, and returns its first result. An error is a *engine.ScriptError; the state
 // must not be used again then. Hook names the function for the stack.
 func (s *state) run(hook string, n int) (v glua.LValue, err error) {
+	f, _ := s.L.Get(-n - 1).(*glua.LFunction)
 	defer func() {
 		if p := recover(); p != nil {
+			s.meter.done()
 			v, err = nil, s.failed(hook, p)
 		}
 	}()
 	s.L.Call(n, 1)
-	if s.meter.overrun != "" {
-		return nil, s.failed(hook, nil)
+	if s.meter.done() {
+		late := s.failed(hook, nil)
+		late.File, late.Line = f.Proto.SourceName, f.Proto.LineDefined
+		return nil, late
 	}
 	v = s.L.Get(-1)
 	s.L.Pop(1)

@@ -21,6 +21,18 @@ func tableArgument(L *glua.LState, function string) *glua.LTable {
 	return t
 }
 
+// tableLen is table.getn(t).
+func tableLen(L *glua.LState) int {
+	L.Push(number(float64(behind(L.CheckTable(1)).Len())))
+	return 1
+}
+
+// tableMaxN is table.maxn(t).
+func tableMaxN(L *glua.LState) int {
+	L.Push(number(float64(behind(L.CheckTable(1)).MaxN())))
+	return 1
+}
+
 // tableConcat is table.concat(list, separator, from, to).
 func (s *state) tableConcat(L *glua.LState) int {
 	n, at := s.elements(L, "table.concat")

@@ -25,6 +25,13 @@ const maxResolveErrors = 10
 type program struct {
 	*sky.Program
 	bound []binding
+	loads []loading
+}
+
+// loading is a name that a file takes from another.
+type loading struct {
+	file, name string
+	pos        syntax.Position
 }
 
 // binding is a name that a file gives a value at its top level.
@@ -91,12 +98,23 @@ func compile(path string, src []byte, predeclared func(string) bool) (*program, 
 	if err != nil {
 		return nil, sourceError(path, err)
 	}
-	bound := bindings(nil, file.Stmts)
+	bound, loads := bindings(nil, file.Stmts), loadings(file.Stmts)
 	compiled, err := sky.FileProgram(file, predeclared)
 	if err != nil {
 		return nil, sourceError(path, err)
 	}
-	return &program{compiled, bound}, nil
+	return &program{compiled, bound, loads}, nil
+}
+
+func loadings(stmts []syntax.Stmt) (out []loading) {
+	for _, stmt := range stmts {
+		if load, ok := stmt.(*syntax.LoadStmt); ok {
+			for _, from := range load.From {
+				out = append(out, loading{load.ModuleName(), from.Name, from.NamePos})
+			}
+		}
+	}
+	return out
 }
 
 // bindings appends the names that statements of the top level bind, in the order of the file.

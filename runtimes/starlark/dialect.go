@@ -47,7 +47,7 @@ func (d *dialect) Shape(
 	c.room = [...]sky.Value{&c.ctx, upstream, &c.principal, newObject(&c.Call, runtimes.TypeRequest, request)}
 	v, err := c.run(d.shape, c.room[:])
 	if err != nil {
-		return engine.Shaped{}, dialectError(err)
+		return engine.Shaped{}, request.Failed(reasonOf(err), err)
 	}
 	if err := runtimes.DecodeNothing("shape", v); err != nil {
 		return engine.Shaped{}, dialectError(d.shape.placed(err))

@@ -125,7 +125,7 @@ func TestADialectThatFailsEndsTheAttempt(t *testing.T) {
 	f("request.url = 7", "unsupported request: s.star:2:12: request.url is a number, want a string")
 	f("request.body = 7", "unsupported request: s.star:2:12: request.body is read-only")
 	f("upstream.name = 7", "unsupported request: s.star:2:13: upstream.name is read-only")
-	f("request.url = \"https://other.example.com/\"", `invalid url: url "https://other.example.com/" leaves upstream "up-0", `+
+	f("request.url = \"https://other.example.com/\"", `invalid url: s.star:2:12: url "https://other.example.com/" leaves upstream "up-0", `+
 		`want an origin of https://up-0.example.com:443 or one of allow_origins`)
 }
 

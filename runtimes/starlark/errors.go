@@ -43,7 +43,7 @@ func (r *runner) scriptError(err error) *engine.ScriptError {
 	}
 	out.Stack = stackOf(inner.CallStack)
 	if r.overrun != "" {
-		out.Message, out.Budget = r.message, r.overrun
+		return r.overran(out)
 	}
 	return out
 }

@@ -125,7 +125,30 @@ func (l *loader) run(name string) (*module, error) {
 	l.opened = append(l.opened, name)
 	globals, err := p.Init(&l.runner.thread, l.predeclared)
 	globals.Freeze()
+	if err != nil {
+		err = l.misnamed(p, err)
+	}
 	return &module{p, globals}, err
+}
+
+// misnamed says which name a load statement meant that asked a file for one it has not. Any other error is returned as it is.
+func (l *loader) misnamed(p *program, err error) error {
+	if !strings.HasPrefix(err.Error(), "load: name ") {
+		return err
+	}
+	for _, wanted := range p.loads {
+		m := l.modules[wanted.file]
+		if m == nil || m.globals.Has(wanted.name) {
+			continue
+		}
+		meant := at(wanted.pos, fmt.Sprintf("%s defines no %q%s", wanted.file, wanted.name, runtimes.Suggest(wanted.name, m.globals.Keys())))
+		var failed *sky.EvalError
+		if errors.As(err, &failed) {
+			meant.Stack = stackOf(failed.CallStack)
+		}
+		return meant
+	}
+	return err
 }
 
 // unreadable says why a file cannot be read; where there is none, which one is meant perhaps.

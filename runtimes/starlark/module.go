@@ -43,6 +43,16 @@ func (s *script) Global(name string) (runtimes.Value, bool) {
 	return lower(v), true
 }
 
+// Place is where the top level gives a name its first value.
+func (s *script) Place(name string) (line, column int) {
+	for _, b := range s.program.bound {
+		if b.name == name {
+			return int(b.pos.Line), int(b.pos.Col)
+		}
+	}
+	return 0, 0
+}
+
 // Files are the script and what it loaded, in that order.
 func (s *script) Files() []string { return s.files }
 

@@ -22,6 +22,7 @@ type runner struct {
 	args     []runtimes.Value // a stack of the arguments of methods that are running
 	given    engine.Budget    // what a call has; 0 = no bound
 	budget   engine.Budget    // what this call has: given, or more
+	body     int              // bytes of body that it has more for
 	began    time.Time
 	overrun  string // the budget that ended the call, "" = none did
 	message  string // how it is told
@@ -56,7 +57,7 @@ func (rt *Runtime) begin(c *runtimes.Call, file string, b engine.Budget) *runner
 		r = rt.newRunner()
 	}
 	c.Codec, c.Position, c.Spend, c.Extend = r, r.positionFunc, r.spendFunc, r.extendFunc
-	r.call, r.file, r.given, r.budget, r.began = c, file, b, b, time.Now()
+	r.call, r.file, r.given, r.budget, r.body, r.began = c, file, b, b, 0, time.Now()
 	r.thread.Steps = 0
 	r.until(slice)
 	return r
@@ -82,11 +83,21 @@ func (r *runner) look() {
 	switch {
 	case r.overrun != "":
 	case r.budget.Steps > 0 && steps >= r.budget.Steps:
-		r.stop("steps", runtimes.StepsOver(r.budget.Steps))
-	case r.budget.Time > 0 && time.Since(r.began) > r.budget.Time:
-		r.stop("time", runtimes.TimeOver(r.budget.Time))
+		r.stop("steps", runtimes.StepsOver(r.given, r.body))
+	case r.late():
+		r.stop("time", runtimes.TimeOver(r.given, r.body))
 	}
 	r.until(steps + slice)
+}
+
+func (r *runner) late() bool { return r.budget.Time > 0 && time.Since(r.began) > r.budget.Time }
+
+// done looks at the clock once more, after the last step: that one may have been a long one. It reports whether a budget is overrun.
+func (r *runner) done() bool {
+	if r.overrun == "" && r.late() {
+		r.stop("time", runtimes.TimeOver(r.given, r.body))
+	}
+	return r.overrun != ""
 }
 
 // until lets the script run until it has taken that many steps.
@@ -113,8 +124,8 @@ func (r *runner) spend(steps int64) error {
 
 // extend adds what bytes of body earn. Of two bodies the larger one counts.
 func (r *runner) extend(bytes int) {
-	more := r.given.ForBody(bytes)
-	r.budget.Time, r.budget.Steps = max(r.budget.Time, more.Time), max(r.budget.Steps, more.Steps)
+	r.body = max(r.body, bytes)
+	r.budget = r.given.ForBody(r.body)
 }
 
 // position is where the script stands, seen from a built-in function. Outside of one the line is 0.
@@ -134,10 +145,21 @@ func (r *runner) run(f *sky.Function, args sky.Tuple) (v sky.Value, err error) {
 			err = r.trap(at(f.Position(), f.Name()), p)
 		}
 	}()
-	if v, err = sky.Call(&r.thread, f, args, nil); err != nil {
+	v, err = sky.Call(&r.thread, f, args, nil)
+	over := r.done()
+	switch {
+	case err != nil:
 		return nil, r.scriptError(err)
+	case over:
+		return nil, r.overran(at(f.Position(), ""))
 	}
 	return v, nil
+}
+
+// overran is the error of a budget that is spent, at a place.
+func (r *runner) overran(where *engine.ScriptError) *engine.ScriptError {
+	where.Message, where.Budget = r.message, r.overrun
+	return where
 }
 
 // trap is the error of a panic. where has its place, and what panicked as the message.
