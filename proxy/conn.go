@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"sync/atomic"
@@ -30,6 +31,7 @@ type conn struct {
 
 	waits  engine.Timeouts // of the generation that the last request leased
 	ended  bool            // the client sends no more: a read said so
+	failed error           // of the last read, nil = it brought something
 	linger bool            // a request is still coming while its answer is the last thing we say
 	mute   bool            // nothing was asked, so nothing is answered
 	reset  bool            // the end must not look like one
@@ -52,6 +54,19 @@ func (s secured) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Handshake tells a client that speaks plain HTTP to speak TLS, in the only words that it understands.
+func (s secured) Handshake() error {
+	err := s.Conn.Handshake()
+	var plain tls.RecordHeaderError
+	if errors.As(err, &plain) && 'A' <= plain.RecordHeader[0] && plain.RecordHeader[0] <= 'Z' {
+		var answer fasthttp.Response
+		writeRefusal(&answer, refuse(engine.CodeBadRequest, "this listener speaks TLS: ask it by https"), newRequestID())
+		s.under.linger = true
+		_, _ = answer.WriteTo(s.under)
+	}
+	return err
+}
+
 // connOf returns our connection under the one that the HTTP server knows.
 func connOf(c net.Conn) *conn {
 	if s, ok := c.(secured); ok {
@@ -70,10 +85,10 @@ func (c *conn) abort(cause error) {
 // kill closes the connection at once, whatever runs on it.
 func (c *conn) kill() { _ = c.Conn.Close() }
 
-// Read notes the end.
+// Read notes how it went.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.ended = c.ended || err == io.EOF
+	c.ended, c.failed = c.ended || err == io.EOF, err
 	return n, err
 }
 

@@ -31,9 +31,12 @@ func FuzzHeaderRules(f *testing.F) {
 		"Connection: " + fuzzKey + ", X-Hop\r\nX-Hop: 1\r\nX-Copy: a " + fuzzKey + " b\r\n",
 		"Cookie: c=1\r\ncookie: d=2\r\nProxy-Authorization: x\r\nX-Amz-Date: x\r\nx-goog-user: x\r\nX-Sluice-Tag: x\r\nAPI-Key: x\r\nAuthorization: Bearer x\r\n",
 		"Set-Cookie: a=1\r\nset-cookie: b\r\nCF-Ray: 1\r\ncf-: x\r\nServer: x\r\nContent-Type: a\r\ncontent-type: b\r\nContent-Encoding: br\r\nDate: x\r\n",
-		"Transfer-Encoding: chunked\r\nX: y\r\n", "Content-Length: 5\r\nX: y\r\n", "Expect: 100-continue\r\nexpect: x\r\nAccept-Encoding: br\r\n",
-		"X: a\r\n b\r\n", "X A: b\r\n", "X : b\r\n", ": b\r\n", "X:\r\n", "X\r\n", "X: a\nY: b\r\n", "X: a\rb\r\n", "X: a\x00b\r\n", "X: \xff\x80\t~ \t\r\n",
-		"X: a\r\n\r\nY: b\r\n", "\r\n", " X: a\r\n", "Host: two\r\n", "Connection: ,, ,\r\nconnection:\r\n", "Proxy-Connection: x\r\nproxy-authenticate: y\r\n",
+		"Transfer-Encoding: chunked\r\nX: y\r\n", "Content-Length: 5\r\nX: y\r\n",
+		"Expect: 100-continue\r\nexpect: x\r\nAccept-Encoding: br\r\n",
+		"X: a\r\n b\r\n", "X A: b\r\n", "X : b\r\n", ": b\r\n", "X:\r\n", "X\r\n", "X: a\nY: b\r\n", "X: a\rb\r\n",
+		"X: a\x00b\r\n", "X: \xff\x80\t~ \t\r\n",
+		"X: a\r\n\r\nY: b\r\n", "\r\n", " X: a\r\n", "Host: two\r\n", "Connection: ,, ,\r\nconnection:\r\n",
+		"Proxy-Connection: x\r\nproxy-authenticate: y\r\n",
 		strings.Repeat("a:b\r\n", 300), "Connection: " + strings.Repeat("a,", 300) + "b\r\na: 1\r\nb: 2\r\nc: 3\r\n",
 	} {
 		f.Add(block)
@@ -58,7 +61,8 @@ func request(t *testing.T, block string) {
 	}
 	agree(t, raw, lines)
 	want := survivors(lines, func(name, value string) bool {
-		return slices.Contains([]string{"host", "content-length", "expect", "accept-encoding", "authorization", "x-api-key", "api-key", "cookie"}, name) ||
+		return slices.Contains([]string{"host", "content-length", "expect", "accept-encoding", "authorization", "x-api-key",
+			"api-key", "cookie"}, name) ||
 			anyPrefix(name, "x-sluice-", "x-amz-", "x-goog-") || strings.Contains(value, fuzzKey)
 	})
 	before := slices.Clone(lines)
@@ -68,7 +72,8 @@ func request(t *testing.T, block string) {
 	}
 	sent := sentHead(t, seen)
 	framing := "accept-encoding: identity\r\ncontent-length: 2\r\n\r\n"
-	head := "POST /v1/messages HTTP/1.1\r\nHost: up.test\r\n" + text(slices.DeleteFunc(want, own)) + "x-api-key: provider\r\n" + framing
+	head := "POST /v1/messages HTTP/1.1\r\nHost: up.test\r\n" + text(slices.DeleteFunc(want,
+		own)) + "x-api-key: provider\r\n" + framing
 	if sent != head {
 		t.Errorf("%q:\nupstream gets %q\n        want %q", block, sent, head)
 	}
@@ -93,7 +98,8 @@ func answer(t *testing.T, block string) {
 		lines = append(lines, engine.Header{Name: string(name), Value: string(value)})
 	}
 	want := survivors(lines, func(name, _ string) bool {
-		return slices.Contains([]string{"set-cookie", "content-length", "date"}, name) || anyPrefix(name, "x-sluice-", "cf-") || strings.Contains(name, " ")
+		return slices.Contains([]string{"set-cookie", "content-length", "date"}, name) || anyPrefix(name, "x-sluice-",
+			"cf-") || strings.Contains(name, " ")
 	})
 	out.DisableNormalizing()
 	out.SetNoDefaultContentType(true)
@@ -129,7 +135,8 @@ func byServer(a, b engine.Header) int {
 
 // survivors is the rule in its plainest form.
 func survivors(lines engine.Headers, dropped func(name, value string) bool) engine.Headers {
-	hop := []string{"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+	hop := []string{"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+		"transfer-encoding", "upgrade"}
 	for _, line := range lines {
 		if strings.EqualFold(line.Name, "connection") {
 			for name := range strings.SplitSeq(line.Value, ",") {
@@ -178,12 +185,16 @@ func text(lines engine.Headers) string {
 
 // sentHead is the head with which a request of these headers goes upstream.
 func sentHead(t *testing.T, headers engine.Headers) (head string) {
-	u := &engine.Upstream{ID: uuid.Nil, Name: "up", Kind: engine.KindAnthropicDirect, BaseURL: &url.URL{Scheme: "http", Host: "up.test"}}
+	u := &engine.Upstream{ID: uuid.Nil, Name: "up", Kind: engine.KindAnthropicDirect, BaseURL: &url.URL{Scheme: "http",
+		Host: "up.test"}}
 	strategy, _ := engine.NewStrategy("first-pick", 0)
-	g := &engine.Generation{Number: 1, Strategy: strategy, Vitals: well{}, Upstreams: []*engine.UpstreamSlot{{Upstream: u, Signers: provider{},
+	g := &engine.Generation{Number: 1, Strategy: strategy, Vitals: well{}, Upstreams: []*engine.UpstreamSlot{{Upstream: u,
+		Signers: provider{},
 		Dialect: &engine.DialectSlot{Dialect: engine.Passthrough{}, Meter: &engine.Meter{}}}}}
-	x := &engine.Exchange{Principal: &engine.Principal{Name: "p"}, Request: &engine.RequestContext{Method: "POST", Path: "/v1/messages", Body: []byte("{}"), Headers: headers}}
-	_, err := g.Serve(context.Background(), x, engine.TransportFunc(func(_ context.Context, s engine.Signed) (*engine.Response, error) {
+	x := &engine.Exchange{Principal: &engine.Principal{Name: "p"}, Request: &engine.RequestContext{Method: "POST",
+		Path: "/v1/messages", Body: []byte("{}"), Headers: headers}}
+	_, err := g.Serve(context.Background(), x, engine.TransportFunc(func(_ context.Context, s engine.Signed) (*engine.Response,
+		error) {
 		head = strings.TrimSuffix(string(appendHead(nil, s)), "{}")
 		return nil, errors.New("only looked at")
 	}))

@@ -110,7 +110,8 @@ func (w errorRow) check(t *testing.T, c *client, got reply) {
 	if err := json.Unmarshal([]byte(got.body), &said); err != nil {
 		t.Fatalf("body %q: %v", got.body, err)
 	}
-	shape := fmt.Sprintf(`{"type":"error","error":{"type":%q,"message":%s},"request_id":%q}`, w.kind, body.AppendString(nil, said.Error.Message),
+	shape := fmt.Sprintf(`{"type":"error","error":{"type":%q,"message":%s},"request_id":%q}`, w.kind, body.AppendString(nil,
+		said.Error.Message),
 		got.Header.Get("request-id"))
 	want(t, "body", got.body, shape)
 	if said.Error.Message == "" || said.ID == "" || strings.Contains(got.body, "alice-key") || strings.Contains(got.body, "provider-key") {
@@ -161,7 +162,8 @@ func (c trouble) run(t *testing.T) {
 	}
 	bob.finish(t)
 	row := bob.rowsBut(t, 1)[0]
-	want(t, "row", fmt.Sprint(row.Status, row.Code, row.RequestID), fmt.Sprint(c.row.status, c.row.code, got.Header.Get("request-id")))
+	want(t, "row", fmt.Sprint(row.Status, row.Code, row.RequestID), fmt.Sprint(c.row.status, c.row.code,
+		got.Header.Get("request-id")))
 }
 
 // row is a row of the table, with what comes along.
@@ -205,20 +207,25 @@ func troublesOfTheHead() []trouble {
 	return []trouble{
 		{name: "none", row: badKey, request: request("POST", "/v1/messages", hello), says: "no key"},
 		{name: "unknown", row: badKey, request: request("POST", "/v1/messages", hello, "x-api-key: wrong")},
-		{name: "two", row: badKey, request: post("/v1/messages", hello, "Authorization: Bearer bob-key"), says: "two different keys"},
+		{name: "two", row: badKey, request: post("/v1/messages", hello, "Authorization: Bearer bob-key"),
+			says: "two different keys"},
 		{name: "principal", row: disabled, request: post("/v1/messages", hello), says: `\"alice\"`,
 			arrange: func(r *rig, _ *engine.UpstreamSlot) { r.alice.Disabled = true }},
 		{name: "not listed", row: path, request: post("/v1/files", hello), arrange: narrow, says: "/v1/files"},
 		{name: "reserved", row: path, request: post("/v1/organizations/x", hello), says: "/v1/organizations/x",
 			arrange: func(r *rig, _ *engine.UpstreamSlot) { r.alice.Paths = []string{"/v1/*"} }},
 		{name: "host", row: origin, request: post("/v1/messages", hello), arrange: local},
-		{name: "origin", row: origin, request: strings.Replace(post("/v1/messages", hello, "Origin: https://x"), "sluice.test", "localhost", 1), arrange: local},
+		{name: "origin", row: origin, request: strings.Replace(post("/v1/messages", hello, "Origin: https://x"), "sluice.test",
+			"localhost", 1), arrange: local},
 		{name: "dots", row: bad, request: post("/v1/../v1/messages", hello), says: "path"},
 		{name: "escaped", row: bad, request: post("/v1/%6dessages", hello), says: "path"},
-		{name: "length and chunks", row: bad, request: post("/v1/messages", hello, "Transfer-Encoding: chunked"), says: "exclude each other"},
+		{name: "length and chunks", row: bad, request: post("/v1/messages", hello, "Transfer-Encoding: chunked"),
+			says: "exclude each other"},
 		{name: "address", row: bad, request: post("http://sluice.test/v1/messages", hello), says: "path"},
-		{name: "method that echoes", row: bad, request: request("TRACE", "/v1/messages", "", "x-api-key: alice-key"), says: "TRACE"},
-		{name: "method without end", row: bad, request: request(strings.Repeat("X", 40), "/v1/messages", "", "x-api-key: alice-key"), says: "method"},
+		{name: "method that echoes", row: bad, request: request("TRACE", "/v1/messages", "", "x-api-key: alice-key"),
+			says: "TRACE"},
+		{name: "method without end", row: bad, request: request(strings.Repeat("X", 40), "/v1/messages", "",
+			"x-api-key: alice-key"), says: "method"},
 		{name: "method of marks", row: bad, request: request("get", "/v1/messages", "", "x-api-key: alice-key"), says: "method"},
 		{name: "folded line", row: bad, request: post("/v1/messages", hello, "X-A: b\r\n c"), says: "header"},
 		{name: "name with a space", row: bad, request: post("/v1/messages", hello, "X A: b"), says: "header"},
@@ -235,17 +242,22 @@ func troublesOfTheBody() []trouble {
 	hasty := func(r *rig, _ *engine.UpstreamSlot) { r.gen.Timeouts.ClientBody = 30 * time.Millisecond }
 	return []trouble{
 		{name: "cut", row: bad, request: post("/v1/messages", hello[:30]), says: "offset"},
-		{name: "too deep", row: bad, request: post("/v1/messages", `{"a":`+strings.Repeat("[", 256)+strings.Repeat("]", 256)+"}"), says: "offset"},
+		{name: "too deep", row: bad, request: post("/v1/messages", `{"a":`+strings.Repeat("[", 256)+strings.Repeat("]", 256)+"}"),
+			says: "offset"},
 		{name: "a key twice", row: bad, request: post("/v1/messages", `{"model":"a","model":"b"}`), says: "offset"},
 		{name: "encoded", row: bad, request: post("/v1/messages", hello, "Content-Encoding: gzip"), says: "identity"},
-		{name: "malformed chunks", row: row(engine.CodeBadRequest, 400, "invalid_request_error", "connection: close"), request: chunkedPost + "zz\r\n", says: "chunked"},
+		{name: "malformed chunks", row: row(engine.CodeBadRequest, 400, "invalid_request_error", "connection: close"),
+			request: chunkedPost + "zz\r\n", says: "chunked"},
 		{name: "of known length", row: slow, request: headless("/v1/messages", "x-api-key: alice-key") + "{", arrange: hasty},
 		{name: "in chunks", row: slow, request: chunkedPost + "5\r\n{", arrange: hasty},
-		{name: "announced", row: large, request: strings.Replace(headless("/v1/messages", "x-api-key: alice-key"), "100", "1001", 1),
+		{name: "announced", row: large, request: strings.Replace(headless("/v1/messages", "x-api-key: alice-key"), "100", "1001",
+			1),
 			arrange: small, says: "1000"},
-		{name: "expected", row: large, request: strings.Replace(headless("/v1/messages", "x-api-key: alice-key", "Expect: 100-continue"), "Length: 100",
+		{name: "expected", row: large, request: strings.Replace(headless("/v1/messages", "x-api-key: alice-key",
+			"Expect: 100-continue"), "Length: 100",
 			"Length: 1001", 1), arrange: small, says: "1000"},
-		{name: "in chunks", row: large, request: chunkedPost + chunk(strings.Repeat("x", 1001)) + lastChunk, arrange: small, says: "1000"},
+		{name: "in chunks", row: large, request: chunkedPost + chunk(strings.Repeat("x", 1001)) + lastChunk, arrange: small,
+			says: "1000"},
 		{name: "streams", row: busy, request: headless("/v1/messages", "x-api-key: alice-key"),
 			arrange: func(r *rig, _ *engine.UpstreamSlot) { r.gen.Limits.Streams = 1 }},
 		{name: "bodies", row: busy, request: headless("/v1/messages", "x-api-key: alice-key"), arrange: pinch},
@@ -269,25 +281,35 @@ func troublesOfPolicy() []trouble {
 	twice := engine.FilterOutput{KeptUpstreamIDs: []uuid.UUID{upstream("hers", "http://x").ID, upstream("hers", "http://x").ID}}
 	return []trouble{
 		{name: "asked", row: model, request: post("/v1/messages", hello), arrange: models, says: `\"claude-x\"`},
-		{name: "in a fallback", row: model, request: post("/v1/messages", `{"model":"claude-y","fallbacks":[{"model":"gpt"}]}`), arrange: models, says: `\"gpt\"`},
-		{name: "in the path", row: model, request: request("GET", "/v1/models/gpt", "", "x-api-key: alice-key"), arrange: models, says: `\"gpt\"`},
+		{name: "in a fallback", row: model, request: post("/v1/messages", `{"model":"claude-y","fallbacks":[{"model":"gpt"}]}`),
+			arrange: models, says: `\"gpt\"`},
+		{name: "in the path", row: model, request: request("GET", "/v1/models/gpt", "", "x-api-key: alice-key"), arrange: models,
+			says: `\"gpt\"`},
 		{name: "with a reason", row: row(engine.CodeDeniedByFilter, 403, "permission_error"), request: post("/v1/messages", hello),
-			arrange: decide(engine.FailOpen, engine.FilterOutput{Denied: true, Reason: "not on a Sunday"}, nil), says: "not on a Sunday"},
-		{name: "with a reason", row: row(engine.CodeNoUpstreamAfterFilter, 503, "overloaded_error"), request: post("/v1/messages", hello),
-			arrange: decide(engine.FailOpen, engine.FilterOutput{Reason: "5h window is full"}, nil), says: `filter \"played\" kept no upstream: 5h window is full`},
-		{name: "by an error", row: failed, request: post("/v1/messages", hello), arrange: decide(engine.FailClosed, engine.FilterOutput{}, broken), says: `\"played\"`},
-		{name: "by its output", row: failed, request: post("/v1/messages", hello), arrange: decide(engine.FailClosed, twice, nil), says: `\"played\"`},
-		{name: "by an error", row: row(engine.CodeRouterFailed, 502, "api_error"), request: post("/v1/messages", hello), says: `\"lost\"`,
+			arrange: decide(engine.FailOpen, engine.FilterOutput{Denied: true, Reason: "not on a Sunday"}, nil),
+			says:    "not on a Sunday"},
+		{name: "with a reason", row: row(engine.CodeNoUpstreamAfterFilter, 503, "overloaded_error"), request: post("/v1/messages",
+			hello),
+			arrange: decide(engine.FailOpen, engine.FilterOutput{Reason: "5h window is full"}, nil),
+			says:    `filter \"played\" kept no upstream: 5h window is full`},
+		{name: "by an error", row: failed, request: post("/v1/messages", hello), arrange: decide(engine.FailClosed,
+			engine.FilterOutput{}, broken), says: `\"played\"`},
+		{name: "by its output", row: failed, request: post("/v1/messages", hello), arrange: decide(engine.FailClosed, twice, nil),
+			says: `\"played\"`},
+		{name: "by an error", row: row(engine.CodeRouterFailed, 502, "api_error"), request: post("/v1/messages", hello),
+			says: `\"lost\"`,
 			arrange: func(r *rig, _ *engine.UpstreamSlot) {
 				r.gen.Router = &engine.RouterSlot{Router: lostFor("alice"), Name: "lost", Meter: &engine.Meter{}}
 			}},
-		{name: "a panic", row: row(engine.CodeInternal, 500, "api_error", "connection: close"), request: post("/v1/messages", hello),
+		{name: "a panic", row: row(engine.CodeInternal, 500, "api_error", "connection: close"), request: post("/v1/messages",
+			hello),
 			arrange: func(r *rig, _ *engine.UpstreamSlot) {
 				r.filter(func(*engine.RequestContext, *engine.Principal, []engine.UpstreamCandidate) (engine.FilterOutput, error) {
 					panic("boom")
 				})
 			}},
-		{name: "a new request", row: row(engine.CodeDraining, 503, "overloaded_error", "retry-after: 1", "connection: close"), request: post("/v1/messages", hello)},
+		{name: "a new request", row: row(engine.CodeDraining, 503, "overloaded_error", "retry-after: 1", "connection: close"),
+			request: post("/v1/messages", hello)},
 	}
 }
 
@@ -312,7 +334,8 @@ func troublesUpstream() []trouble {
 	return []trouble{
 		{name: "by its kind", row: unserved, request: request("GET", "/v1/files", "", "x-api-key: alice-key"), says: "/v1/files",
 			arrange: func(_ *rig, hers *engine.UpstreamSlot) { hers.Kind = engine.KindBedrockRuntime }},
-		{name: "none is reached", row: row(engine.CodeNoUpstreamAvailable, 529, "overloaded_error"), request: message, says: `\"alice\"`,
+		{name: "none is reached", row: row(engine.CodeNoUpstreamAvailable, 529, "overloaded_error"), request: message,
+			says:    `\"alice\"`,
 			arrange: func(r *rig, _ *engine.UpstreamSlot) { r.alice.Upstreams = map[uuid.UUID]bool{{}: true} }},
 		{name: "on all", row: row(engine.CodeDialectFailed, 502, "api_error"), request: message, says: `\"hers\"`,
 			arrange: func(_ *rig, hers *engine.UpstreamSlot) { hers.Dialect.Dialect = mute{} }},
@@ -342,7 +365,8 @@ func (l lostFor) Route(_ *engine.RequestContext, p *engine.Principal, c []engine
 // mute is a dialect that has no word for any request.
 type mute struct{ engine.Passthrough }
 
-func (mute) Shape(*engine.RequestContext, *engine.Upstream, *engine.Principal, *engine.ShapedRequestBuilder) (engine.Shaped, error) {
+func (mute) Shape(*engine.RequestContext, *engine.Upstream, *engine.Principal, *engine.ShapedRequestBuilder) (engine.Shaped,
+	error) {
 	return engine.Shaped{}, &engine.DialectError{Variant: engine.DialectUnsupportedRequest, Reason: "no word for it"}
 }
 

@@ -44,22 +44,28 @@ func TestAHostileHeadEndsItsConnectionAndNothingElse(t *testing.T) {
 	f(head("X: "+strings.Repeat("y", 1<<20), "Content-Length: 2"))
 	f(head(strings.Repeat("x", 1<<20)+": y", "Content-Length: 2"))
 	f(strings.Replace(head("Content-Length: 2"), "/v1/messages", "/"+strings.Repeat("x", 1<<20), 1))
-	for _, bad := range []string{"X: a\x00b", "X\x00Y: b", "X: a\rb", "X: a\x7fb", "X\xff: b", "X : b", " X: b", "\tX: b", ": b", "X", "X;y: b", "X: a\r\n\tb"} {
+	for _, bad := range []string{"X: a\x00b", "X\x00Y: b", "X: a\rb", "X: a\x7fb", "X\xff: b", "X : b", " X: b", "\tX: b", ": b",
+		"X", "X;y: b", "X: a\r\n\tb"} {
 		f(head(bad, "Content-Length: 2"))
 	}
-	for _, length := range []string{"+2", "-2", "0x2", "2 2", "2, 2", "2;", "", "99999999999999999999", "2\r\nContent-Length: 2", "2\r\ncontent-length: 3"} {
+	for _, length := range []string{"+2", "-2", "0x2", "2 2", "2, 2", "2;", "", "99999999999999999999", "2\r\nContent-Length: 2",
+		"2\r\ncontent-length: 3"} {
 		f(head("Content-Length: " + length))
 	}
-	for _, coding := range []string{"chunked\r\nContent-Length: 2", "gzip", "gzip, chunked", "chunked, chunked", "chunked\r\ntransfer-encoding: chunked", "xchunked",
+	for _, coding := range []string{"chunked\r\nContent-Length: 2", "gzip", "gzip, chunked", "chunked, chunked",
+		"chunked\r\ntransfer-encoding: chunked", "xchunked",
 		"\x0bchunked", "chunked\r\nTransfer-Encoding: identity", "identity", "chunked;q=1", ""} {
 		f(head("Transfer-Encoding: " + coding))
 	}
 	f(head("Content-Length: 2", "Transfer-Encoding: chunked"))
 	f(head("Transfer-Encoding : chunked"))
 	f(strings.Replace(head("Transfer-Encoding: chunked"), "HTTP/1.1", "HTTP/1.0", 1))
-	for _, line := range []string{"PRI * HTTP/2.0", "OPTIONS * HTTP/1.1", "CONNECT up.test:443 HTTP/1.1", "TRACE / HTTP/1.1", "GET /", "GET  / HTTP/1.1",
-		"GET / HTTP/1.1 ", "GET / http/1.1", "GET / HTTP/11", "G\x00T / HTTP/1.1", "<GET> / HTTP/1.1", "get / HTTP/1.1", strings.Repeat("G", 5000) + " / HTTP/1.1",
-		" / HTTP/1.1", "GET http://sluice.test/v1/models HTTP/1.1", "GET \\v1\\models HTTP/1.1", "GET v1 HTTP/1.1", "GET /\x00 HTTP/1.1", "220 smtp.test ESMTP"} {
+	for _, line := range []string{"PRI * HTTP/2.0", "OPTIONS * HTTP/1.1", "CONNECT up.test:443 HTTP/1.1", "TRACE / HTTP/1.1",
+		"GET /", "GET  / HTTP/1.1",
+		"GET / HTTP/1.1 ", "GET / http/1.1", "GET / HTTP/11", "G\x00T / HTTP/1.1", "<GET> / HTTP/1.1", "get / HTTP/1.1",
+		strings.Repeat("G", 5000) + " / HTTP/1.1",
+		" / HTTP/1.1", "GET http://sluice.test/v1/models HTTP/1.1", "GET \\v1\\models HTTP/1.1", "GET v1 HTTP/1.1",
+		"GET /\x00 HTTP/1.1", "220 smtp.test ESMTP"} {
 		f(line + "\r\nHost: sluice.test\r\n" + aliceKey + "\r\n\r\n")
 	}
 	f("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 garbage \n of a TLS hello\r\n\r\n")
@@ -86,9 +92,12 @@ func TestAHostileChunkIsRefusedAndNothingBehindItIsServed(t *testing.T) {
 		c.nc.Close()
 		n++
 	}
-	for _, rest := range []string{"\r\n", "g\r\n", " 2\r\n{}\r\n" + lastChunk, "+2\r\n{}\r\n" + lastChunk, "-2\r\n{}\r\n", "0x2\r\n{}\r\n" + lastChunk, "2\n{}\r\n" + lastChunk,
-		"2\r\n{}\n" + lastChunk, "2\r\n{}}\r\n" + lastChunk, "10000000000000000\r\n{}\r\n", "fffffffffffffffff\r\n", "2 2\r\n{}\r\n" + lastChunk, "2;a\nb\r\n{}\r\n" + lastChunk,
-		strings.Repeat("0", 5000) + "2\r\n{}\r\n" + lastChunk, chunk("{}") + "0\r\nno trailer\r\n\r\n", chunk("{}") + "0\r\nContent-Length: 2\r\n\r\n",
+	for _, rest := range []string{"\r\n", "g\r\n", " 2\r\n{}\r\n" + lastChunk, "+2\r\n{}\r\n" + lastChunk, "-2\r\n{}\r\n",
+		"0x2\r\n{}\r\n" + lastChunk, "2\n{}\r\n" + lastChunk,
+		"2\r\n{}\n" + lastChunk, "2\r\n{}}\r\n" + lastChunk, "10000000000000000\r\n{}\r\n", "fffffffffffffffff\r\n",
+		"2 2\r\n{}\r\n" + lastChunk, "2;a\nb\r\n{}\r\n" + lastChunk,
+		strings.Repeat("0", 5000) + "2\r\n{}\r\n" + lastChunk, chunk("{}") + "0\r\nno trailer\r\n\r\n",
+		chunk("{}") + "0\r\nContent-Length: 2\r\n\r\n",
 		chunk("{}") + "0\r\nX: \x00\r\n\r\n", chunk("{}") + "0\r\nX: " + strings.Repeat("y", 100_000) + "\r\n\r\n"} {
 		f(engine.CodeBadRequest, rest)
 	}
@@ -234,13 +243,14 @@ func TestTLSOnAPlainPortIsToldSo(t *testing.T) {
 	r.start()
 	bob.open(t)
 	var none tls.RecordHeaderError
-	if err := tls.Client(r.dial().nc, &tls.Config{ServerName: "localhost"}).Handshake(); !errors.As(err, &none) || string(none.RecordHeader[:]) != "HTTP/" {
+	err := tls.Client(r.dial().nc, &tls.Config{ServerName: "localhost"}).Handshake()
+	if !errors.As(err, &none) || string(none.RecordHeader[:]) != "HTTP/" {
 		t.Errorf("the handshake ended in %v, want an answer in plain HTTP", err)
 	}
 	bob.finish(t)
 }
 
-func TestPlainHTTPOnATLSPortEndsItsConnectionAndNothingElse(t *testing.T) {
+func TestPlainHTTPOnATLSPortIsToldSo(t *testing.T) {
 	t.Parallel()
 	p := plays(t, answers(ok("{}")))
 	r := newRig(t, p.upstream("a"))
@@ -249,12 +259,20 @@ func TestPlainHTTPOnATLSPortEndsItsConnectionAndNothingElse(t *testing.T) {
 	r.start()
 	secure := newClient(t, tls.Client(r.dial().nc, &tls.Config{RootCAs: roots(der), ServerName: "localhost"}))
 	want(t, "before", secure.send(post("/v1/messages", hello)).read("POST").StatusCode, 200)
-	for _, raw := range []string{post("/v1/messages", hello), "\x16\x03\x01\x00\x05hello", "\x80\x2e\x01\x00\x02", strings.Repeat("\x00", 1000), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"} {
+	for _, raw := range []string{"\x16\x03\x01\x00\x05hello", "\x80\x2e\x01\x00\x02", strings.Repeat("\x00", 1000)} {
 		b, err := io.ReadAll(r.dial().send(raw).nc)
 		var late net.Error
-		if strings.Contains(string(b), "200") || errors.As(err, &late) && late.Timeout() {
+		if strings.Contains(string(b), "HTTP") || errors.As(err, &late) && late.Timeout() {
 			t.Errorf("%.20q: got %q, %v, want the end", raw, b, err)
 		}
+	}
+	for _, raw := range []string{post("/v1/messages", hello), post("/v1/files", strings.Repeat("x", 1<<20)),
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"} {
+		c := r.dial().send(raw)
+		got := c.read("POST")
+		row(engine.CodeBadRequest, 400, "invalid_request_error", "connection: close").check(t, c, got)
+		want(t, "the message tells", strings.Contains(got.body, "https"), true)
+		c.nc.Close()
 	}
 	want(t, "after", secure.send(post("/v1/messages", hello)).read("POST").StatusCode, 200)
 	want(t, "requests upstream", len(p.requests()), 2)
@@ -264,7 +282,8 @@ func TestPlainHTTPOnATLSPortEndsItsConnectionAndNothingElse(t *testing.T) {
 func TestAnExpectationInAnySpellingIsRefusedWithTheRequest(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, upstream("a", "http://127.0.0.1:1")).start()
-	for _, lines := range []string{"Expect: 100-continue", "expect: x\r\nExpect: 100-continue", "Expect: 100-continue\r\nEXPECT: 100-continue"} {
+	for _, lines := range []string{"Expect: 100-continue", "expect: x\r\nExpect: 100-continue",
+		"Expect: 100-continue\r\nEXPECT: 100-continue"} {
 		c := r.dial().send("POST /v1/messages HTTP/1.1\r\nHost: sluice.test\r\n", lines, "\r\nContent-Length: 80\r\n\r\n")
 		want(t, lines, c.read("POST").code(), "401 bad_key")
 		if !c.ended() {
@@ -276,7 +295,8 @@ func TestAnExpectationInAnySpellingIsRefusedWithTheRequest(t *testing.T) {
 func TestARefusedClientThatHalfClosedGetsItsAnswer(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, upstream("a", "http://127.0.0.1:1")).start()
-	for _, raw := range []string{request("POST", "/v1/messages", hello), post("/v1/messages", "{"), headless("/v1/messages"), "nonsense\r\n\r\n"} {
+	for _, raw := range []string{request("POST", "/v1/messages", hello), post("/v1/messages", "{"), headless("/v1/messages"),
+		"nonsense\r\n\r\n"} {
 		c := r.dial().send(raw)
 		if err := c.nc.(*net.TCPConn).CloseWrite(); err != nil {
 			t.Fatal(err)
@@ -310,4 +330,30 @@ func TestALargeAnswerThatNobodyReadsIsGivenUp(t *testing.T) {
 	bob.finish(t)
 	row := bob.rowsBut(t, 1)[0]
 	want(t, "row", fmt.Sprint(row.Status, row.Code), "499client_gone")
+}
+
+// TestWhereAChunkedBodyStopsDoesNotMatter: in data, in a size, in a line's end or in a trailer, a client that stops is late, and one
+// that leaves is gone.
+func TestWhereAChunkedBodyStopsDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, upstream("a", "http://127.0.0.1:1"))
+	r.gen.Timeouts.ClientBody = 30 * time.Millisecond
+	r.start()
+	left := newRig(t, upstream("a", "http://127.0.0.1:1")).start()
+	whole := "2;x=y\r\n{}\r\n0\r\nX: y\r\n\r\n"
+	for n := 0; n < len(whole); n++ {
+		want(t, fmt.Sprintf("stopped after %q", whole[:n]), r.do(chunkedPost+whole[:n]).code(), "400 client_timeout")
+		left.dial().send(chunkedPost + whole[:n]).nc.Close()
+		want(t, fmt.Sprintf("left after %q", whole[:n]), left.ledger.wait(t, n+1)[n].Code, engine.CodeClientGone)
+	}
+}
+
+func TestAClientThatLeavesBeforeItsRequestIsWholeIsGone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, upstream("a", "http://127.0.0.1:1")).start()
+	for n, raw := range []string{"P", "POST /v1/messages HTTP/1.1\r\nHo", head("Content-Length: 80"), chunkedPost} {
+		r.dial().send(raw).nc.Close()
+		row := r.ledger.wait(t, n+1)[n]
+		want(t, raw, fmt.Sprint(row.Status, row.Code), "499client_gone")
+	}
 }

@@ -45,7 +45,7 @@ func (x *exchange) readKnown(from io.Reader, length int64) ([]byte, *engine.Refu
 	}
 	body := make([]byte, length)
 	if _, err := io.ReadFull(from, body); err != nil {
-		return nil, bodyFailed(err)
+		return nil, x.bodyFailed(err)
 	}
 	return body, nil
 }
@@ -71,7 +71,7 @@ func (x *exchange) readUnknown(from io.Reader, limit int64) ([]byte, *engine.Ref
 		case err == io.EOF:
 			return body, nil
 		case err != nil:
-			return nil, bodyFailed(err)
+			return nil, x.bodyFailed(err)
 		}
 	}
 }
@@ -82,12 +82,15 @@ func (x *exchange) reserve(n int64) bool {
 	return !full(x.server.Metrics.bodies.Add(n), x.gen.Limits.BodiesTotal)
 }
 
-// bodyFailed says what the failed read of a body means.
-func bodyFailed(err error) *engine.Refusal {
+// bodyFailed says what the failed read of a body means. The server's own errors hide what the connection said.
+func (x *exchange) bodyFailed(err error) *engine.Refusal {
+	if x.conn.failed != nil {
+		err = x.conn.failed
+	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return refuse(engine.CodeClientTimeout, "the body did not come in time")
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), closed(err):
+	case x.conn.ended, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), closed(err):
 		return errClientGone
 	}
 	return refuse(engine.CodeBadRequest, "the body's chunked encoding is malformed")

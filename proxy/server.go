@@ -182,7 +182,11 @@ func (s *Server) handleBroken(ctx *fasthttp.RequestCtx, err error) {
 	c.linger = true
 	id := newRequestID()
 	writeRefusal(&ctx.Response, r, id)
-	s.enter(&engine.Record{RequestID: id, Started: time.Now(), Status: ctx.Response.StatusCode(), Code: r.Code})
+	row := engine.Record{RequestID: id, Started: time.Now(), Status: ctx.Response.StatusCode(), Code: r.Code}
+	if r.Code == engine.CodeBadRequest && (c.ended || c.failed != nil) { // it left in the middle, though it may listen still
+		row.Status, row.Code = statusGone, engine.CodeClientGone
+	}
+	s.enter(&row)
 }
 
 func (s *Server) logf(format string, args ...any) {
