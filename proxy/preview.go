@@ -37,14 +37,19 @@ func Understand(raw []byte, p *engine.Principal) (*engine.Exchange, error) {
 	return x, nil
 }
 
+// parseRaw reads a raw request as a person writes it: its lines may end as they like, and all after the first empty one is the body. No
+// error repeats any of it, since it may hold a key.
 func parseRaw(raw []byte, x *engine.Exchange) error {
-	var req fasthttp.Request
-	req.Header.DisableNormalizing()
-	if err := req.Read(bufio.NewReaderSize(bytes.NewReader(raw), requestHead)); err != nil {
-		return &engine.Refusal{Code: engine.CodeBadRequest, Message: "want a JSON object or a raw HTTP request: " + err.Error(), Cause: err}
+	text := bytes.ReplaceAll(bytes.TrimLeft(raw, " \t\r\n"), []byte("\r\n"), []byte("\n"))
+	top, content, _ := bytes.Cut(text, []byte("\n\n"))
+	top = append(bytes.ReplaceAll(bytes.TrimRight(top, "\n"), []byte("\n"), []byte("\r\n")), "\r\n\r\n"...)
+	var req fasthttp.RequestHeader
+	req.DisableNormalizing()
+	if err := req.Read(bufio.NewReaderSize(bytes.NewReader(top), requestHead)); err != nil {
+		return refuse(engine.CodeBadRequest, "want a JSON object or a raw HTTP request")
 	}
 	var h head
-	if refusal := h.read(&req.Header); refusal != nil {
+	if refusal := h.read(&req); refusal != nil {
 		return refusal
 	}
 	if refusal := checkCoding(&h); refusal != nil {
@@ -56,6 +61,6 @@ func parseRaw(raw []byte, x *engine.Exchange) error {
 	}
 	r := x.Request
 	r.Method, r.Path, r.Query = h.method, h.path, h.query
-	r.Headers, r.Body = scriptHeaders(h.lines, key), bytes.Clone(req.Body())
+	r.Headers, r.Body = scriptHeaders(h.lines, key), content
 	return nil
 }

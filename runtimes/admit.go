@@ -1,11 +1,13 @@
 package runtimes
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"sluice/engine"
 )
@@ -47,7 +49,7 @@ type Admitted struct {
 	Errors []*engine.ScriptError
 }
 
-// Admit loads the script, checks its hooks, runs its tests and probes its hooks in each binding. It goes on after an error where what
+// Admit loads the script, checks its hooks, probes them in each binding and runs its tests. It goes on after an error where what
 // follows can still be judged, so that all errors are told at once. A step that outlives its deadline is abandoned: its goroutine runs on
 // until it ends by itself.
 func (a *Admission) Admit() *Admitted {
@@ -68,12 +70,16 @@ func (a *Admission) Admit() *Admitted {
 	functions := m.Functions()
 	out.Errors = append(out.Errors, a.checkNames(m, functions)...)
 	out.Errors = append(out.Errors, a.checkFunctions(functions)...)
-	sound := len(out.Errors) == 0
-	a.runTests(functions, out)
-	if sound {
+	if len(out.Errors) == 0 {
 		a.probeAll(functions, out)
+		a.runTests(functions, out)
 	}
 	return out
+}
+
+// stuck reports whether an error is a budget that ran out. What follows would only take as long again.
+func (out *Admitted) stuck() bool {
+	return len(out.Errors) > 0 && out.Errors[len(out.Errors)-1].Budget != ""
 }
 
 // fail records an error, as a script's if it is one.
@@ -106,7 +112,34 @@ func (a *Admission) checkSource() error {
 	case info.Size() > MaxSource:
 		return fmt.Errorf("%d bytes, want at most %d", info.Size(), MaxSource)
 	}
-	return nil
+	return a.checkText()
+}
+
+// firstNoText is the place of the first byte that no UTF-8 text holds, -1 = there is none.
+func firstNoText(text []byte) int {
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
+		if r == 0 || r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return -1
+}
+
+// checkText refuses a file that is no text, such as one that a crash filled with zeros: a parser may take its zero for the end.
+func (a *Admission) checkText() error {
+	text, err := fs.ReadFile(a.Files, a.Path)
+	if err != nil {
+		return err
+	}
+	bad := firstNoText(text)
+	if bad < 0 {
+		return nil
+	}
+	line := 1 + bytes.Count(text[:bad], []byte("\n"))
+	column := bad - bytes.LastIndexByte(text[:bad], '\n')
+	return &engine.ScriptError{File: a.Path, Line: line, Column: column, Message: fmt.Sprintf("the file holds byte 0x%02x, want UTF-8 text", text[bad])}
 }
 
 func (a *Admission) firstConfig() *engine.Object {
@@ -255,17 +288,17 @@ func slotHooks(slot engine.SlotKind) []string {
 }
 
 // testCalls is how many calls' budgets a test may use.
-const testCalls = 20
+const testCalls = 10
 
 // testPrefix begins the names of functions that are tests.
 const testPrefix = "test_"
 
 // runTests runs every test once and counts those that pass.
 func (a *Admission) runTests(functions []Function, out *Admitted) {
-	if a.Tested || !hasTests(functions) {
+	if a.Tested || !hasTests(functions) || out.stuck() {
 		return
 	}
-	err := a.EachTest(func(string) bool { return true }, func(name string, err error) {
+	err := a.EachTest(func(string) bool { return !out.stuck() }, func(name string, err error) {
 		if err != nil {
 			out.Errors = append(out.Errors, named(name, scriptError(a.Path, err)))
 			return

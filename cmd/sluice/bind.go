@@ -54,7 +54,7 @@ func (s *scripting) resolve() error {
 	for _, script := range sortedKeys(s.uses) {
 		v, err := s.tx.Resolve(s.snapshot, script, s.bindings(script), s.admitter(script))
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, s.named(script, err))
 			continue
 		}
 		for key, plugin := range v.Plugins.(map[string]any) {
@@ -62,6 +62,15 @@ func (s *scripting) resolve() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// named says where the config names a script that is not there.
+func (s *scripting) named(script string, err error) error {
+	if _, missing := fs.Stat(s.snapshot, script); missing == nil {
+		return err
+	}
+	return config.Errors{{File: s.name, Pos: s.uses[script][0].binding.Pos, Message: fmt.Sprintf("there is no script %q below the scripts root%s",
+		script, runtimes.Suggest(script, s.snapshot.Paths()))}}
 }
 
 func sortedKeys[V any](m map[string]V) []string {

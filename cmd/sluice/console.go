@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,26 +46,23 @@ func (c *console) script(file string, line int, message string) {
 
 // failure writes that a script fails while it serves, with its stack.
 func (c *console) failure(e *engine.ScriptError) {
-	text := fmt.Sprintf("%v; told once, counted in /v1/status", e)
-	for _, frame := range e.Stack {
-		text += "\n             " + frame
-	}
-	c.logf("%s", text)
+	c.logf("%s", strings.TrimSuffix(fmt.Sprintf("%v; told once, counted in /v1/status\n%s", e, stack(e)), "\n"))
 }
 
 // report returns what tells a person of each change of state: one line, and under an error in a script the line it is about.
 func (c *console) report(b *builder) func(reload.Report) {
 	first := true
 	return func(r reload.Report) {
-		if r.Generation == 0 {
-			return // nothing serves: whoever starts says why
+		root := ""
+		if b.plan != nil {
+			root = b.scriptsDir(b.plan.cfg)
 		}
 		for _, n := range r.News {
 			if first && n.State == reload.Live {
 				continue // at the start everything is new
 			}
 			c.logf("%s", c.paint(n))
-			c.details(n.Err, b.scriptsDir(b.plan.cfg))
+			c.details(n.Err, root)
 		}
 		first = false
 	}
@@ -80,8 +78,8 @@ func (c *console) paint(n reload.News) string {
 	return "\x1b[31m" + n.String() + "\x1b[0m"
 }
 
-// details prints what one line could not hold: the errors after the first, and of scripts the line at fault and the stack. root is that
-// of the scripts.
+// details prints what one line could not hold: of a script the line at fault and the stack, for the first error alone since the others
+// mostly follow from it; of a config the errors after the first. root is that of the scripts.
 func (c *console) details(err error, root string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,8 +87,9 @@ func (c *console) details(err error, root string) {
 		if i > 0 {
 			fmt.Fprintln(c.stderr, one)
 		}
-		for _, e := range scriptErrors(one) {
-			io.WriteString(c.stderr, excerpt(e, root)+stack(e))
+		if found := scriptErrors(one); len(found) > 0 {
+			io.WriteString(c.stderr, excerpt(found[0], root)+stack(found[0]))
+			return
 		}
 	}
 }

@@ -113,27 +113,27 @@ func (d *demo) Close() error {
 
 // describe prints what to do next. It fits one screen.
 func (d *demo) describe(w io.Writer, url string) {
-	where := d.scripts
+	where, note := d.scripts, ""
 	if d.wrote {
-		where += "  (written out now, yours to edit)"
+		note = "  (written out now, yours to edit)"
 	} else if wd, err := os.Getwd(); err == nil {
 		if short, err := filepath.Rel(wd, d.scripts); err == nil && !strings.HasPrefix(short, "..") {
 			where = "./" + short
 		}
 	}
 	fmt.Fprintf(w, `
-scripts   %s
+scripts   %s%s
 key       %s
 
 Ask:
   curl -s %s/v1/messages -H 'x-api-key: %s' -H 'anthropic-version: 2023-06-01' \
     -d '{"model":"claude-sonnet-4-5","max_tokens":64,"messages":[{"role":"user","content":"hello"}]}'
 
-Edit: change the name in filters/choose.star, save, ask again.
+Edit: in these scripts, change the name in filters/choose.star; save, ask again.
 
 Claude Code:
   export ANTHROPIC_BASE_URL=%s
   export ANTHROPIC_AUTH_TOKEN=%s
 
-`, where, d.key, url, d.key, url, d.key)
+`, where, note, d.key, url, d.key, url, d.key)
 }

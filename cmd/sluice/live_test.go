@@ -42,7 +42,8 @@ func startLive(t testing.TB, ext string) *live {
 	l.client.Transport = &http.Transport{MaxIdleConnsPerHost: 64}
 	l.write(t, "filters/choose"+ext, fmt.Sprintf(chosen[ext], "a"))
 	var text strings.Builder
-	fmt.Fprintf(&text, "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nupstreams:\n")
+	text.WriteString("listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nbudgets: {time: 10s}\n" +
+		"upstreams:\n")
 	for _, name := range []string{"a", "b", "c"} {
 		p, err := simulate.Start(simulate.Options{Name: name, Keep: -1})
 		if err != nil {

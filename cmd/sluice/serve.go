@@ -179,12 +179,20 @@ func (g *gateway) announce() {
 	if g.cfg.TLS != nil {
 		scheme = "https"
 	}
-	url := fmt.Sprintf("%s://%s", scheme, g.listen[0].Addr())
+	url := fmt.Sprintf("%s://%s", scheme, reachable(g.listen[0].Addr()))
 	g.out.printf("gateway   %s\nadmin     http://%s\n", url, g.listen[1].Addr())
 	if g.demo != nil {
 		g.demo.describe(g.out.stdout, url)
 	}
 	g.out.printf("ready\n")
+}
+
+// reachable is where a client on this machine finds a listener: one on all addresses is on loopback too.
+func reachable(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
+	}
+	return addr.String()
 }
 
 // drain lets open streams end.

@@ -83,7 +83,9 @@ func TestAPreviewLeavesNoTrace(t *testing.T) {
 	if families := r.metrics(); families["sluice_requests_total"] != nil {
 		t.Errorf("%v is counted", families["sluice_requests_total"])
 	}
-	if calls := r.script("observers/audit.lua").Calls; calls != 0 {
-		t.Errorf("the observer was told %d times", calls)
+	for _, path := range []string{"filters/choose.star", "observers/audit.lua"} {
+		if calls := r.script(path).Calls; calls != 0 {
+			t.Errorf("%s: %d calls are counted", path, calls)
+		}
 	}
 }

@@ -51,7 +51,10 @@ type trace struct {
 		Status          int
 		TTFBMS          float64 `json:"ttfb_ms"`
 	}
-	Errors []struct{ Stage, Kind, Message string }
+	Errors []struct {
+		Stage, Kind, Message string
+		Stack                []string
+	}
 }
 
 func (r *rig) rows(query string) []row {
@@ -194,6 +197,9 @@ func TestTheTraceTellsHowAFilterFailed(t *testing.T) {
 		r.get("/v1/requests/"+id, &one)
 		if e := one.Trace.Errors; len(e) != 1 || e[0].Stage != "router_filter" || e[0].Kind != kind || !strings.Contains(e[0].Message, message) {
 			t.Errorf("%s: errors %+v, want %s: %s", want, e, kind, message)
+		}
+		if (len(one.Trace.Errors[0].Stack) > 0) != (want == "error" || want == "forever") {
+			t.Errorf("%s: stack %q", want, one.Trace.Errors[0].Stack)
 		}
 		if s := one.Trace.Stages[0]; !strings.Contains(s.Error, message) || len(s.Kept) != 2 {
 			t.Errorf("%s: %+v: want all kept, and why", want, s)

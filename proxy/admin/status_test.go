@@ -12,23 +12,25 @@ import (
 
 // script is a script as an outsider reads it.
 type script struct {
-	Path        string
-	SHA256      string    `json:"sha256"`
-	VersionLive string    `json:"version_live"`
-	LoadedAt    time.Time `json:"loaded_at"`
-	Current     bool
-	LastError   *struct {
-		File    string
-		Line    int
-		Column  int
-		Message string
-		Stack   []string
-	} `json:"last_error"`
-	TestsPassed             int `json:"tests_passed"`
+	Path                    string
+	SHA256                  string    `json:"sha256"`
+	VersionLive             string    `json:"version_live"`
+	LoadedAt                time.Time `json:"loaded_at"`
+	Current                 bool
+	LastError               *failure `json:"last_error"`
+	LastFailure             *failure `json:"last_failure"`
+	TestsPassed             int      `json:"tests_passed"`
 	Calls, Errors, Overruns int64
 	Aside                   bool
 	P50                     float64 `json:"p50_us"`
 	P99                     float64 `json:"p99_us"`
+}
+
+type failure struct {
+	File         string
+	Line, Column int
+	Message      string
+	Stack        []string
 }
 
 type status struct {
@@ -135,6 +137,23 @@ func TestTheStatusCountsCallsAndHowTheyFailed(t *testing.T) {
 	r.ask(200, "x-want: forever")
 	f(5, 2, 1)
 	r.eventually("the observer has seen all", func() bool { return r.script("observers/audit.lua").Calls > 5 })
+}
+
+func TestTheStatusShowsHowACallFailedLast(t *testing.T) {
+	r := newRig(t)
+	r.ask(200)
+	if s := r.script("filters/choose.star"); s.LastFailure != nil {
+		t.Errorf("%+v, want none", s.LastFailure)
+	}
+	r.ask(200, "x-want: error")
+	s := r.script("filters/choose.star")
+	f := s.LastFailure
+	if f == nil || f.File != "filters/choose.star" || f.Line != 6 || len(f.Stack) == 0 || !strings.Contains(f.Message, `no field "nmae"`) {
+		t.Errorf("%+v", f)
+	}
+	if !s.Current || s.LastError != nil {
+		t.Errorf("%+v: what fails on a request still serves", s)
+	}
 }
 
 func TestABrokenEditShowsWhereAndTheMendEndsIt(t *testing.T) {
