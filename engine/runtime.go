@@ -39,7 +39,7 @@ type PluginManifest struct {
 	Log func(file string, line int, message string)
 }
 
-// Budget bounds one call of a script. The per-MiB parts are added for each MiB of body where a hook works on bodies.
+// Budget bounds one call of a script; zero is no bound. The per-MiB parts are added for each MiB of body where a hook works on bodies.
 type Budget struct {
 	Time        time.Duration
 	Steps       int64
