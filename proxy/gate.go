@@ -93,10 +93,10 @@ func (s *Server) judge(g *engine.Generation, h *fasthttp.RequestHeader, into *he
 	switch {
 	case s.draining.Load():
 		return errDraining
-	case s.LoopbackOnly && !FromLoopback(into.lines):
-		return errForbiddenOrigin
 	case refusal != nil:
 		return refusal
+	case s.LoopbackOnly && !FromLoopback(into.lines):
+		return errForbiddenOrigin
 	}
 	if r := authenticate(g.Keys, into, now); r != nil {
 		return r

@@ -118,6 +118,9 @@ func (d *decoder) object(n *yaml.Node, place string, fields ...field) map[string
 			d.key = in
 		} else if !d.refuseUnsupported(key, strings.TrimPrefix(place+"."+key.Value, ".")) {
 			d.unknownKey(key, fields)
+			if meant := wanted(key.Value, names(fields)); find(fields, meant) != nil && got[meant] == nil {
+				got[meant] = value // it is not missing as well
+			}
 		}
 	})
 	if !ok {
@@ -145,11 +148,15 @@ func (d *decoder) unknownKey(key *yaml.Node, fields []field) {
 		d.fail(key, "unknown key %s, want a space after \"%s:\"", shown(key), name)
 		return
 	}
-	names := make([]string, len(fields))
+	d.fail(key, "unknown key %s, want %s", shown(key), wanted(key.Value, names(fields)))
+}
+
+func names(fields []field) []string {
+	out := make([]string, len(fields))
 	for i, f := range fields {
-		names[i] = f.name
+		out[i] = f.name
 	}
-	d.fail(key, "unknown key %s, want %s", shown(key), wanted(key.Value, names))
+	return out
 }
 
 // list reads a sequence, each item by the decode that each makes for its place in into.
