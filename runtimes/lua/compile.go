@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"sluice/engine"
@@ -98,6 +99,10 @@ func sourceError(path string, src []byte, err error) error {
 	case errors.As(err, &syntax) && syntax.Pos.Line == parse.EOF:
 		lines := bytes.Count(bytes.TrimRight(src, "\n"), []byte{'\n'}) + 1
 		return &engine.ScriptError{File: path, Line: lines, Message: syntax.Message + " at the end of the file"}
+	case errors.As(err, &syntax) && syntax.Message == "unterminated string" && syntax.Pos.Line > 1:
+		// The scanner noticed when it had passed the line's end.
+		line := strings.Split(string(src), "\n")[syntax.Pos.Line-2]
+		return &engine.ScriptError{File: path, Line: syntax.Pos.Line - 1, Column: strings.LastIndexAny(line, "\"'") + 1, Message: syntax.Message}
 	case errors.As(err, &syntax):
 		// The parser stands behind the token that it could not use.
 		column := max(1, syntax.Pos.Column-max(0, len(syntax.Token)-1))

@@ -96,12 +96,12 @@ func compile(path string, src []byte, predeclared func(string) bool) (*program, 
 	options := &syntax.FileOptions{Set: true, TopLevelControl: true}
 	file, err := options.Parse(path, src, 0)
 	if err != nil {
-		return nil, sourceError(path, err)
+		return nil, sourceError(path, src, err)
 	}
 	bound, loads := bindings(nil, file.Stmts), loadings(file.Stmts)
 	compiled, err := sky.FileProgram(file, predeclared)
 	if err != nil {
-		return nil, sourceError(path, err)
+		return nil, sourceError(path, src, err)
 	}
 	return &program{compiled, bound, loads}, nil
 }
@@ -152,12 +152,38 @@ func boundBy(out []binding, target syntax.Expr) []binding {
 	return out
 }
 
+// missing reports whether the parser says that a line ended too early. It says so where the next one begins.
+func missing(message string) bool {
+	for _, end := range [...]string{"got newline", "got indent", "got outdent", "got end of file"} {
+		if strings.HasPrefix(message, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// before is the end of the last line with code that stands before a place.
+func before(src []byte, line, column int) (int, int) {
+	lines := strings.Split(string(src), "\n")
+	for n := min(line-1, len(lines)); n >= 1 && column == 1; n-- {
+		text := strings.TrimRight(lines[n-1], " \t\r")
+		if code := strings.TrimLeft(text, " \t"); code != "" && code[0] != '#' {
+			return n, len(text) + 1
+		}
+	}
+	return line, column
+}
+
 // sourceError is an error of the parser or the resolver. The resolver tells of several at once: the first is the message, the others
 // follow on lines of their own with their places.
-func sourceError(path string, err error) *engine.ScriptError {
+func sourceError(path string, src []byte, err error) *engine.ScriptError {
 	var parse syntax.Error
 	if errors.As(err, &parse) {
-		return at(parse.Pos, parse.Msg)
+		e := at(parse.Pos, parse.Msg)
+		if missing(parse.Msg) {
+			e.Line, e.Column = before(src, e.Line, e.Column)
+		}
+		return e
 	}
 	var list resolve.ErrorList
 	if !errors.As(err, &list) {

@@ -94,7 +94,7 @@ func TestALoadedFileReportsItsOwnErrors(t *testing.T) {
 			t.Errorf("stack %v does not end in the load statement", e.Stack)
 		}
 	}
-	f("x = (\n", "lib/a.star:2:1: got end of file, want primary expression")
+	f("x = (\n", "lib/a.star:1:6: got end of file, want primary expression")
 	f("x = nope\n", "lib/a.star:1:5: undefined: nope")
 	f("y = 1\nx = y.z\n", "lib/a.star:2:6: int has no .z field or method")
 	f("y = 1\n", "s.star:2:21: lib/a.star defines no \"x\", want y")
