@@ -144,3 +144,16 @@ func TestMetersOutliveGenerations(t *testing.T) {
 		t.Error("meters are not one to a slot")
 	}
 }
+
+func TestAFailureIsToldOnceForEachPlace(t *testing.T) {
+	var told []string
+	ms := engine.Meters{Log: func(e *engine.ScriptError) { told = append(told, e.Error()) }}
+	m := ms.For(engine.SlotFilter, engine.GlobalSlot("x"))
+	for _, line := range []int{3, 3, 3, 5, 5} {
+		m.Count(&engine.ScriptError{File: "f.star", Line: line, Message: "what a client sent"})
+	}
+	m.Count(nil)
+	if len(told) != 2 || m.Errors.Load() != 6 || m.Last().Line != 5 {
+		t.Errorf("told %q of %d errors, the last in line %d; want lines 3 and 5 once each of 6", told, m.Errors.Load(), m.Last().Line)
+	}
+}

@@ -110,6 +110,39 @@ func TestADeadKeptConnectionIsReplacedOnce(t *testing.T) {
 	f("fresh ones die after one answer", func(s *stage) { s.next() }, 2, true)
 }
 
+// TestAKeptConnectionThatClosesLateIsNotTriedAgain: the other side read the request and may have worked on it.
+func TestAKeptConnectionThatClosesLateIsNotTriedAgain(t *testing.T) {
+	p := plays(t, func(s *stage) {
+		s.next()
+		s.say(ok("{}"))
+		s.next()
+		<-time.After(250 * time.Millisecond) // longer than a connection that was dead before would take
+	})
+	tr := newTransport(t, 4, time.Minute)
+	s := signed(t, p.upstream("a"), "POST", "/v1/messages", []byte(hello))
+	if _, _, err := roundTrip(tr, t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if _, body, err := roundTrip(tr, t.Context(), s); err == nil {
+		t.Errorf("an answer %q came from nowhere", body)
+	}
+	want(t, "requests", len(p.requests()), 2)
+	want(t, "connections", p.conns(), 1)
+}
+
+func TestAPreviewRepeatsNothingOfARequestItCannotRead(t *testing.T) {
+	p := &engine.Principal{Name: "p", Paths: []string{"*"}}
+	for _, raw := range []string{"POST /v1/messages\r\nx-api-key: sk-planted\r\n", "x-api-key: sk-planted", "POST / HTTP/1.1\nx-api-key sk-planted\n\n{}"} {
+		if _, err := proxy.Understand([]byte(raw), p); err == nil || strings.Contains(err.Error(), "planted") {
+			t.Errorf("%q: %v", raw, err)
+		}
+	}
+	x, err := proxy.Understand([]byte("POST /v1/messages HTTP/1.1\nHost: h\nx-api-key: sk-planted\n\n{\"model\":\"m\"}"), p)
+	if err != nil || x.Request.Model != "m" {
+		t.Errorf("a request as a person writes it: %v", err)
+	}
+}
+
 func TestAFreshConnectionIsNotTriedAgain(t *testing.T) {
 	p := plays(t, func(s *stage) { s.next() })
 	_, _, err := roundTrip(newTransport(t, 4, time.Minute), t.Context(), signed(t, p.upstream("a"), "POST", "/v1/messages", []byte(hello)))
