@@ -41,15 +41,20 @@ type PluginManifest struct {
 
 // Budget bounds one call of a script; zero is no bound. The per-MiB parts are added for each MiB of body where a hook works on bodies.
 type Budget struct {
-	Time        time.Duration
-	Steps       int64
-	TimePerMiB  time.Duration
-	StepsPerMiB int64
+	Time         time.Duration
+	Steps        int64
+	Memory       int64 // bytes that the call may allocate, whether or not it keeps them
+	TimePerMiB   time.Duration
+	StepsPerMiB  int64
+	MemoryPerMiB int64
 }
 
 // ForBody returns the budget of a call that works on n bytes of body.
 func (b Budget) ForBody(n int) Budget {
 	b.Time += time.Duration(float64(b.TimePerMiB) * float64(n) / (1 << 20))
 	b.Steps += int64(float64(b.StepsPerMiB) * float64(n) / (1 << 20))
+	if b.Memory > 0 {
+		b.Memory += int64(float64(b.MemoryPerMiB) * float64(n) / (1 << 20))
+	}
 	return b
 }

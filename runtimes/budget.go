@@ -24,6 +24,15 @@ func StepsOver(b engine.Budget, body int) string {
 	return text
 }
 
+// MemoryOver is the error text of a call that allocated more than b and the part for so many bytes of body allow. It names the settings.
+func MemoryOver(b engine.Budget, body int) string {
+	text := "the call allocated more than budgets.memory: " + size(int(b.Memory))
+	if body > 0 && b.MemoryPerMiB > 0 {
+		text += fmt.Sprintf(" and per_mib.memory: %s for %s", size(int(b.MemoryPerMiB)), size(body))
+	}
+	return text
+}
+
 // size writes a number of bytes in MiB, or as it is where that would be next to nothing.
 func size(n int) string {
 	if n < 100<<10 {
@@ -38,4 +47,12 @@ func (c *Call) spend(steps int) error {
 		return nil
 	}
 	return c.Spend(int64(steps))
+}
+
+// allocate charges bytes that native code is about to allocate, before it does.
+func (c *Call) allocate(bytes int) error {
+	if c.Allocate == nil {
+		return nil
+	}
+	return c.Allocate(int64(bytes))
 }

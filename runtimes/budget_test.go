@@ -23,4 +23,11 @@ func TestAnOverrunNamesTheSettingsAsTheyAreConfigured(t *testing.T) {
 	f(b, 3<<20, "50ms and per_mib.time: 200ms for 3.0 MiB", "2000000 and per_mib.steps: 20000000 for 3.0 MiB")
 	f(b, 73, "50ms and per_mib.time: 200ms for 73 bytes", "2000000 and per_mib.steps: 20000000 for 73 bytes")
 	f(engine.Budget{Time: b.Time, Steps: b.Steps}, 3<<20, "50ms", "2000000")
+	m := engine.Budget{Memory: 64 << 20, MemoryPerMiB: 32 << 20}
+	if got := runtimes.MemoryOver(m, 3<<20); got != "the call allocated more than budgets.memory: 64.0 MiB and per_mib.memory: 32.0 MiB for 3.0 MiB" {
+		t.Error(got)
+	}
+	if got := m.ForBody(2 << 20).Memory; got != 128<<20 {
+		t.Errorf("2 MiB of body make the budget %d bytes, want %d", got, 128<<20)
+	}
 }

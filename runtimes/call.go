@@ -22,6 +22,8 @@ type Call struct {
 	Log func(file string, line int, message string)
 	// Spend adds steps that native code is about to take; an error is the call's end. Nil: nobody counts.
 	Spend func(steps int64) error
+	// Allocate adds bytes that native code is about to allocate; an error is the call's end. Nil: nobody counts.
+	Allocate func(bytes int64) error
 	// Extend adds the part of the budget that bytes of body earn. Nil: there is none.
 	Extend func(bytes int)
 	// Patterns are the regular expressions that this script's calls share; nil compiles each time.

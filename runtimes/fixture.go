@@ -70,7 +70,8 @@ func ParseFixture(name string, src []byte) (*Fixture, error) {
 }
 
 // fixtureBudget is the default, but for the time: a loaded machine must not make a fixture fail.
-var fixtureBudget = engine.Budget{Time: 5 * time.Second, Steps: 2_000_000, TimePerMiB: 5 * time.Second, StepsPerMiB: 20_000_000}
+var fixtureBudget = engine.Budget{Time: 5 * time.Second, Steps: 2_000_000, Memory: 64 << 20,
+	TimePerMiB: 5 * time.Second, StepsPerMiB: 20_000_000, MemoryPerMiB: 32 << 20}
 
 var sectionNames = []string{"hook", "script", "config", "budgets", "input.json", "want.json", "error", "error.star", "error.lua"}
 
@@ -117,8 +118,10 @@ func (f *Fixture) takeBudgets(text string) error {
 			f.Budget.Time = time.Duration(n) * time.Millisecond
 		case key == "steps":
 			f.Budget.Steps = n
+		case key == "memory":
+			f.Budget.Memory = n
 		default:
-			return fmt.Errorf("unknown budget %q%s", key, Suggest(key, []string{"time_ms", "steps"}))
+			return fmt.Errorf("unknown budget %q%s", key, Suggest(key, []string{"time_ms", "steps", "memory"}))
 		}
 	}
 	return nil
