@@ -94,5 +94,6 @@ type Usage struct {
 	InputTokens              int64 // without cache reads and writes
 	OutputTokens             int64
 	CacheCreationInputTokens int64
+	CacheCreation1hTokens    int64 // of those, what is kept for an hour
 	CacheReadInputTokens     int64
 }

@@ -29,4 +29,9 @@ func overlay(u *engine.Usage, json []byte, path ...string) {
 	take("output_tokens", &u.OutputTokens)
 	take("cache_creation_input_tokens", &u.CacheCreationInputTokens)
 	take("cache_read_input_tokens", &u.CacheReadInputTokens)
+	if kept, ok := usage.Get(body.Path{"cache_creation", "ephemeral_1h_input_tokens"}); ok {
+		if n, ok := kept.Int(); ok && n >= 0 {
+			u.CacheCreation1hTokens = n
+		}
+	}
 }

@@ -1,0 +1,211 @@
+package limits
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"sluice/engine"
+)
+
+// reservation is what one request holds. It belongs to the request's goroutine.
+type reservation struct {
+	set    *Set
+	demand engine.Demand
+	guess  engine.Usage
+	room   [4]int64
+	held   []int64 // by rule
+	began  time.Duration
+	ended  bool
+}
+
+// Reserve holds what a request is expected to spend, of all its limits or of none. A request that runs alone is let in while there is
+// anything left: its estimate could be wrong, and would then lock out who never comes near the limit. What it spends beyond the limit
+// keeps the next one waiting.
+func (s *Set) Reserve(now time.Time, d engine.Demand) (engine.Reservation, error) {
+	r := &reservation{set: s, demand: d, began: s.book.at(now)}
+	r.held = r.room[:0]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.guess = s.habit(d.Model).expect(d)
+	for i := range s.rules {
+		b := &s.rules[i]
+		amount, known := s.amount(b.Kind, d.Model, r.guess)
+		if !known {
+			return nil, &engine.Refusal{Code: engine.CodeModelNotAllowed, Message: fmt.Sprintf(
+				"model %q has no price, and this %s has a limit of cost: want it in the table of prices", engine.Cut(d.Model, engine.MaxReason), b.whose)}
+		}
+		if wait, full := b.full(r.began, amount); full {
+			return nil, b.refusal(wait)
+		}
+		r.held = append(r.held, amount)
+	}
+	for i := range s.rules {
+		s.rules[i].take(r.began, r.held[i])
+	}
+	return r, nil
+}
+
+// amount is what a usage is in a rule's unit.
+func (s *Set) amount(k Kind, model string, u engine.Usage) (n int64, known bool) {
+	switch k {
+	case InputTokens:
+		return u.InputTokens + u.CacheCreationInputTokens, true
+	case OutputTokens:
+		return u.OutputTokens, true
+	case TotalTokens:
+		return u.InputTokens + u.CacheCreationInputTokens + u.CacheReadInputTokens + u.OutputTokens, true
+	case CostUSD:
+		return s.prices.Cost(model, u)
+	}
+	return 1, true
+}
+
+// full reports whether a request that is expected to take that much must wait, and for how long.
+func (b *bound) full(at time.Duration, amount int64) (wait time.Duration, full bool) {
+	if b.Kind == Concurrency {
+		return time.Second, b.held >= b.Max
+	}
+	b.used.advance(at)
+	if b.Kind == Requests {
+		amount = 1
+	} else if b.held == 0 {
+		amount = 1 // alone: any room will do
+	}
+	if b.used.sum+b.held+amount <= b.Max {
+		return 0, false
+	}
+	wait = b.used.frees(at, max(0, b.Max-b.held-amount))
+	return max(wait, time.Second), true
+}
+
+// refusal tells that there is no room, and when there is.
+func (b *bound) refusal(wait time.Duration) *engine.Refusal {
+	return &engine.Refusal{Code: b.Kind.code(), RetryAfter: wait, Message: fmt.Sprintf("this %s has reached its limit of %s", b.whose, b.Rule)}
+}
+
+// String is a limit as a person says it.
+func (r Rule) String() string {
+	switch r.Kind {
+	case Concurrency:
+		return fmt.Sprintf("%d requests at once", r.Max)
+	case CostUSD:
+		return fmt.Sprintf("%g dollars in %v", float64(r.Max)/1e6, r.Window)
+	case Requests:
+		return fmt.Sprintf("%d requests in %v", r.Max, r.Window)
+	}
+	return fmt.Sprintf("%d %s in %v", r.Max, map[Kind]string{InputTokens: "tokens of input", OutputTokens: "tokens of output", TotalTokens: "tokens"}[r.Kind], r.Window)
+}
+
+func (k Kind) code() engine.Code { return engine.Code("limit_" + string(k)) }
+
+// take holds an amount. A request counts from its start, and what it spends from its end.
+func (b *bound) take(at time.Duration, amount int64) {
+	if b.Kind == Requests {
+		b.used.add(at, 1)
+		return
+	}
+	b.held += amount
+}
+
+// Settle books what was spent.
+func (r *reservation) Settle(now time.Time, u engine.Usage, whole bool) {
+	if r.ended {
+		return
+	}
+	r.ended = true
+	s, at := r.set, r.set.book.at(now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u.Known && whole {
+		s.habit(r.demand.Model).learn(u, r.demand.Bytes)
+	}
+	u = r.spent(u, whole)
+	for i := range s.rules {
+		b := &s.rules[i]
+		if b.Kind == Requests {
+			continue
+		}
+		b.held -= r.held[i]
+		if b.Kind != Concurrency {
+			amount, known := s.amount(b.Kind, r.demand.Model, u)
+			if !known { // the price left the table while the request ran
+				amount = r.held[i]
+			}
+			b.used.add(at, amount)
+		}
+	}
+}
+
+// spent is the usage with the estimate for what was not told.
+func (r *reservation) spent(u engine.Usage, whole bool) engine.Usage {
+	switch {
+	case !u.Known:
+		return r.guess
+	case !whole: // the tokens of output are told at the end
+		u.OutputTokens = max(u.OutputTokens, r.guess.OutputTokens)
+	}
+	return u
+}
+
+// Refund gives all back.
+func (r *reservation) Refund(now time.Time) {
+	if r.ended {
+		return
+	}
+	r.ended = true
+	s := r.set
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.rules {
+		b := &s.rules[i]
+		if b.Kind == Requests {
+			b.used.advance(s.book.at(now))
+			b.used.add(r.began, -1)
+			continue
+		}
+		b.held -= r.held[i]
+	}
+}
+
+// Headers tell of the tightest limit of each kind that the API has headers for.
+func (r *reservation) Headers(now time.Time) engine.Headers {
+	s, at := r.set, r.set.book.at(now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out engine.Headers
+	for _, k := range [...]struct {
+		kind Kind
+		name string
+	}{{Requests, "requests"}, {TotalTokens, "tokens"}, {InputTokens, "input-tokens"}, {OutputTokens, "output-tokens"}} {
+		b := s.tightest(k.kind, at)
+		if b == nil {
+			continue
+		}
+		prefix := "anthropic-ratelimit-" + k.name
+		resets := now.Add(b.used.frees(at, 0)).UTC().Truncate(time.Second)
+		out.Add(prefix+"-limit", fmt.Sprint(b.Max))
+		out.Add(prefix+"-remaining", fmt.Sprint(b.left()))
+		out.Add(prefix+"-reset", resets.Format(time.RFC3339))
+	}
+	return out
+}
+
+// left is what a running request leaves to others.
+func (b *bound) left() int64 { return max(0, b.Max-b.used.sum-b.held) }
+
+// tightest is the rule of a kind that has the smallest part left, nil = there is none.
+func (s *Set) tightest(k Kind, at time.Duration) (found *bound) {
+	least := math.Inf(1)
+	for i := range s.rules {
+		b := &s.rules[i]
+		if b.Kind != k {
+			continue
+		}
+		b.used.advance(at)
+		if part := float64(b.left()) / float64(b.Max); part < least {
+			least, found = part, b
+		}
+	}
+	return found
+}

@@ -1,0 +1,140 @@
+// Package prices knows what tokens cost.
+//
+//	table, err := prices.Parse(data) // or prices.Bundled()
+//	cost, known := table.Cost("claude-sonnet-4-5-20250929", usage)
+//
+// Prices are micro-dollars for a million tokens, so that a token's price is a whole number of millionths of a micro-dollar.
+package prices
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"sluice/engine"
+)
+
+//go:embed prices.yaml
+var bundled []byte
+
+// price is what a million tokens of each kind cost, in micro-dollars.
+type price struct{ input, output, write5m, write1h, read int64 }
+
+// Table is a price list. It never changes and may be used by any number of goroutines.
+type Table struct {
+	Date   string // of the prices, YYYY-MM-DD
+	prices []named
+}
+
+type named struct {
+	model string // the id, without a date
+	price
+}
+
+var _ engine.Prices = (*Table)(nil)
+
+// Bundled is the table that comes with the program.
+func Bundled() *Table {
+	t, err := Parse(bundled)
+	if err != nil {
+		panic("prices: the bundled table: " + err.Error())
+	}
+	return t
+}
+
+// Parse reads a table: a date, and a price for each model.
+func Parse(data []byte) (*Table, error) {
+	var file struct {
+		Date   string                      `yaml:"date"`
+		Models map[string]map[string]int64 `yaml:"models"`
+	}
+	d := yaml.NewDecoder(bytes.NewReader(data))
+	d.KnownFields(true)
+	err := d.Decode(&file)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, errors.New("the file is empty")
+	case err != nil:
+		return nil, err
+	case file.Date == "" || len(file.Models) == 0:
+		return nil, errors.New("want a date, and a map of models")
+	}
+	t := &Table{Date: file.Date}
+	for _, model := range slices.Sorted(maps.Keys(file.Models)) {
+		p, err := newPrice(file.Models[model])
+		if err != nil {
+			return nil, fmt.Errorf("models.%s: %w", model, err)
+		}
+		t.prices = append(t.prices, named{model, p})
+	}
+	return t, nil
+}
+
+// newPrice wants all five: a price that was forgotten is no price of zero.
+func newPrice(given map[string]int64) (p price, err error) {
+	for key, into := range map[string]*int64{"input": &p.input, "output": &p.output, "cache_write_5m": &p.write5m,
+		"cache_write_1h": &p.write1h, "cache_read": &p.read} {
+		n, ok := given[key]
+		if !ok || n < 0 || len(given) != 5 {
+			return p, errors.New("want input, output, cache_write_5m, cache_write_1h and cache_read, each a whole number from 0")
+		}
+		*into = n
+	}
+	return p, nil
+}
+
+// Cost is in micro-dollars, rounded up. A model is found by its id, with or without what clouds and dates add to it; of two entries that
+// fit, the longer one counts.
+func (t *Table) Cost(model string, u engine.Usage) (microUSD int64, known bool) {
+	p := t.find(model)
+	if p == nil {
+		return 0, false
+	}
+	hour := min(u.CacheCreation1hTokens, u.CacheCreationInputTokens)
+	sum := u.InputTokens*p.input + u.OutputTokens*p.output + u.CacheReadInputTokens*p.read +
+		(u.CacheCreationInputTokens-hour)*p.write5m + hour*p.write1h
+	return (sum + 999_999) / 1_000_000, true
+}
+
+func (t *Table) find(model string) (found *price) {
+	length := 0
+	for i := range t.prices {
+		if n := &t.prices[i]; len(n.model) > length && names(model, n.model) {
+			found, length = &n.price, len(n.model)
+		}
+	}
+	return found
+}
+
+// names reports whether model is name, maybe behind a cloud's prefix ("us.anthropic.") and before a date or version ("-20250929-v1:0",
+// "@20250929", "-latest"). What follows a name must not make it another model: claude-opus-4 does not price claude-opus-4-5.
+func names(model, name string) bool {
+	i := strings.LastIndex(model, name)
+	if i < 0 || i > 0 && model[i-1] != '.' && model[i-1] != '/' {
+		return false
+	}
+	rest := model[i+len(name):]
+	for _, allowed := range [...]string{"", "-latest"} {
+		if rest == allowed {
+			return true
+		}
+	}
+	if strings.HasPrefix(rest, "-v") && isVersion(rest[2:]) {
+		return true
+	}
+	if len(rest) < 9 || rest[0] != '-' && rest[0] != '@' || strings.Trim(rest[1:9], "0123456789") != "" {
+		return false
+	}
+	rest = rest[9:]
+	return rest == "" || strings.HasPrefix(rest, "-v") && isVersion(rest[2:])
+}
+
+// isVersion reports whether s is such as "1:0" or "1".
+func isVersion(s string) bool { return s != "" && strings.Trim(s, "0123456789:") == "" }
