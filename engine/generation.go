@@ -12,6 +12,7 @@ type Generation struct {
 	Number     uint64 // from 1; a higher one never gives way to a lower one
 	Since      time.Time
 	Keys       KeyLookup
+	Prices     Prices
 	Principals []*Principal
 	Upstreams  []*UpstreamSlot // sorted by id
 	Filters    []*FilterSlot   // the global chain
@@ -31,7 +32,14 @@ type Generation struct {
 // KeyLookup finds whose key was presented. It may be called from many goroutines. An error is a *Refusal and never repeats the key; of
 // a key that is known but opens nothing, its principal comes beside the error.
 type KeyLookup interface {
-	Lookup(key string, now time.Time) (*Principal, error)
+	Lookup(key string, now time.Time) (Grant, error)
+}
+
+// Grant is what a key opens.
+type Grant struct {
+	Principal *Principal
+	KeyID     string  // tells the principal's keys apart, and nothing of the key itself
+	Limiter   Limiter // nil = the holder has no limits
 }
 
 // VitalsSource tells what was observed of an upstream. The result is never nil and never written.

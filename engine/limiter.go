@@ -6,6 +6,8 @@ import "time"
 type Limiter interface {
 	// Reserve holds what a request is expected to spend, before anything is sent. An error is a *Refusal that says when there is room.
 	Reserve(now time.Time, d Demand) (Reservation, error)
+	// Headers tell the client what it has left, as the API does, without those of kinds that have no limit here.
+	Headers(now time.Time) Headers
 }
 
 // Demand is what is known of a request's cost before it is sent.
@@ -13,6 +15,7 @@ type Demand struct {
 	Model     string
 	Bytes     int   // of body
 	MaxTokens int64 // of output, 0 = not said
+	Free      bool  // it spends no tokens: only requests are counted
 }
 
 // Reservation is what a request holds of its limits. It belongs to its exchange and ends once: by Settle or by Refund, whichever comes
@@ -23,8 +26,6 @@ type Reservation interface {
 	Settle(now time.Time, u Usage, whole bool)
 	// Refund gives all back: nobody was served.
 	Refund(now time.Time)
-	// Headers tell the client what it has left, as the API does, without those of kinds that have no limit here.
-	Headers(now time.Time) Headers
 }
 
 // Prices tells what an answer costs. It may be called from many goroutines.

@@ -10,6 +10,7 @@ type Record struct {
 	SessionID       string
 	Started         time.Time
 	Principal       string
+	KeyID           string // which of the principal's keys
 	Upstream        string
 	Method          string
 	Path            string
@@ -18,6 +19,7 @@ type Record struct {
 	Status          int // 499 = the client left
 	Code            Code
 	Usage           Usage
+	CostMicroUSD    int64 // 0 = unknown, or nothing
 	BytesIn         int64
 	BytesOut        int64
 	Timings         Timings

@@ -25,11 +25,13 @@ type exchange struct {
 
 	ctx        context.Context
 	cancel     context.CancelCauseFunc
-	pace       pace      // in ctx
-	reserved   int64     // of bodies_total, in bytes
-	counted    bool      // among the open streams
-	watched    bool      // the client's leaving cancels it
-	dispatched time.Time // when the request first went to an upstream
+	pace       pace               // in ctx
+	reserved   int64              // of bodies_total, in bytes
+	spending   engine.Reservation // nil = the key has no limits, or nothing is held of them yet
+	served     bool               // an upstream answered with a success
+	counted    bool               // among the open streams
+	watched    bool               // the client's leaving cancels it
+	dispatched time.Time          // when the request first went to an upstream
 	ended      bool
 }
 
@@ -65,6 +67,9 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 		return r
 	}
 	x.watch()
+	if r := x.reserveLimits(); r != nil {
+		return r
+	}
 	answer, err := x.gen.Serve(x.ctx, &x.flow, x)
 	if err == nil {
 		answer, err = x.cutModels(answer)
@@ -131,7 +136,7 @@ func (x *exchange) describe() {
 	x.record.ClientRequestID = clientRequestID(r.Headers)
 	x.flow.Principal, x.flow.Client = h.principal, h.client
 	if h.principal != nil {
-		x.record.Principal = h.principal.Name
+		x.record.Principal, x.record.KeyID = h.principal.Name, h.keyID
 	}
 	x.emitStart()
 }
@@ -175,6 +180,7 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, r *engine.Refusal) {
 	}
 	x.record.Status, x.record.Code = ctx.Response.StatusCode(), r.Code
 	x.record.BytesOut = int64(len(ctx.Response.Body()))
+	x.tellLimits(&ctx.Response.Header)
 	x.emitError(r)
 	x.end()
 }

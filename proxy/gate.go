@@ -31,6 +31,8 @@ type head struct {
 	query     string
 	key       string // the Sluice key it presented; a secret
 	principal *engine.Principal
+	keyID     string
+	limiter   engine.Limiter
 	client    engine.Credential
 }
 
@@ -215,16 +217,17 @@ func authenticate(keys engine.KeyLookup, h *head, now time.Time) *engine.Refusal
 	if key == "" {
 		return refuse(engine.CodeBadKey, "no key: send it as x-sluice-key, x-api-key or Authorization: Bearer")
 	}
-	p, err := keys.Lookup(key, now)
+	grant, err := keys.Lookup(key, now)
 	if err != nil {
 		return refusalOf(err)
 	}
 	for _, other := range others {
-		if known, err := keys.Lookup(other, now); known != nil || err == nil {
+		if known, err := keys.Lookup(other, now); known.Principal != nil || err == nil {
 			return refuse(engine.CodeBadKey, "two different keys were presented")
 		}
 	}
-	h.key, h.principal = key, p
+	p := grant.Principal
+	h.key, h.principal, h.keyID, h.limiter = key, p, grant.KeyID, grant.Limiter
 	if p.Disabled {
 		return refuse(engine.CodePrincipalDisabled, "principal %q is disabled", p.Name)
 	}

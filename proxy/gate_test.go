@@ -313,9 +313,9 @@ type fickle struct {
 	asked atomic.Int64
 }
 
-func (f *fickle) Lookup(key string, now time.Time) (*engine.Principal, error) {
+func (f *fickle) Lookup(key string, now time.Time) (engine.Grant, error) {
 	if f.asked.Add(1) == 1 {
-		return nil, &engine.Refusal{Code: engine.CodeBadKey, Message: "not yet"}
+		return engine.Grant{}, &engine.Refusal{Code: engine.CodeBadKey, Message: "not yet"}
 	}
 	return f.keyring.Lookup(key, now)
 }

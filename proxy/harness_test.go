@@ -159,11 +159,11 @@ func (healthy) Vitals(*engine.Upstream, time.Time) *engine.Vitals {
 // keyring maps keys to principals.
 type keyring map[string]*engine.Principal
 
-func (k keyring) Lookup(key string, _ time.Time) (*engine.Principal, error) {
+func (k keyring) Lookup(key string, _ time.Time) (engine.Grant, error) {
 	if p := k[key]; p != nil {
-		return p, nil
+		return engine.Grant{Principal: p}, nil
 	}
-	return nil, &engine.Refusal{Code: engine.CodeBadKey, Message: "unknown key"}
+	return engine.Grant{}, &engine.Refusal{Code: engine.CodeBadKey, Message: "unknown key"}
 }
 
 // signer sets the provider's key.

@@ -16,6 +16,7 @@ import (
 
 	"sluice/engine"
 	"sluice/engine/body"
+	"sluice/engine/limits"
 	"sluice/proxy"
 )
 
@@ -88,7 +89,7 @@ func (b *bystander) rowsBut(t *testing.T, n int) []*engine.Record {
 type errorRow struct {
 	code   engine.Code
 	kind   string
-	retry  string // retry-after
+	retry  string // retry-after, or least..most
 	should string // x-should-retry
 	status int
 	closes bool // the connection must end; else it may
@@ -99,7 +100,11 @@ func (w errorRow) check(t *testing.T, c *client, got reply) {
 	t.Helper()
 	want(t, "status line", got.Proto+" "+got.Status, fmt.Sprint("HTTP/1.1 ", w.status, " ", fasthttp.StatusMessage(w.status)))
 	want(t, "code", engine.Code(got.Header.Get("x-sluice-error")), w.code)
-	want(t, "retry-after", got.Header.Get("retry-after"), w.retry)
+	if least, most, wide := strings.Cut(w.retry, ".."); !wide {
+		want(t, "retry-after", got.Header.Get("retry-after"), w.retry)
+	} else if after := got.Header.Get("retry-after"); len(after) != len(least) || after < least || after > most {
+		t.Errorf("retry-after: got %q, want %s", after, w.retry)
+	}
 	want(t, "x-should-retry", got.Header.Get("x-should-retry"), w.should)
 	want(t, "content-type", got.Header.Get("content-type"), "application/json")
 	var said struct {
@@ -185,7 +190,7 @@ func row(code engine.Code, status int, kind string, also ...string) errorRow {
 
 func TestEveryRowOfTheErrorTableIsWhatItsClientGets(t *testing.T) {
 	t.Parallel()
-	all := slices.Concat(troublesOfTheHead(), troublesOfTheBody(), troublesOfPolicy(), troublesUpstream())
+	all := slices.Concat(troublesOfTheHead(), troublesOfTheBody(), troublesOfPolicy(), troublesOfLimits(), troublesUpstream())
 	missing := proxy.Codes()
 	for _, c := range all {
 		missing = slices.DeleteFunc(missing, func(m engine.Code) bool { return m == c.row.code })
@@ -310,6 +315,64 @@ func troublesOfPolicy() []trouble {
 			}},
 		{name: "a new request", row: row(engine.CodeDraining, 503, "overloaded_error", "retry-after: 1", "connection: close"),
 			request: post("/v1/messages", hello)},
+	}
+}
+
+// limited is a keyring whose keys have limits.
+type limited struct {
+	engine.KeyLookup
+	limiter engine.Limiter
+}
+
+func (l limited) Lookup(key string, now time.Time) (engine.Grant, error) {
+	grant, err := l.KeyLookup.Lookup(key, now)
+	if grant.Principal != nil && grant.Principal.Name == "alice" {
+		grant.Limiter = l.limiter
+	}
+	return grant, err
+}
+
+// dear makes each token cost a dollar.
+type dear struct{}
+
+func (dear) Cost(model string, u engine.Usage) (int64, bool) {
+	return (u.InputTokens + u.OutputTokens) * 1e6, model == "claude-x"
+}
+
+// limitedTo gives alice one limit, of which nothing is left for ten minutes.
+func limitedTo(kind limits.Kind, window time.Duration, max int64) func(*rig, *engine.UpstreamSlot) {
+	return func(r *rig, _ *engine.UpstreamSlot) {
+		now := time.Now()
+		set := limits.NewBook(now).Set(limits.Holder{Principal: "alice", Rules: []limits.Rule{{Kind: kind, Window: window, Max: max}}}, dear{})
+		held, err := set.Reserve(now, engine.Demand{Model: "claude-x"})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if kind != limits.Concurrency {
+			held.Settle(now, engine.Usage{Known: true, InputTokens: max, OutputTokens: max}, true)
+		}
+		r.gen.Keys = limited{r.keys, set}
+	}
+}
+
+func troublesOfLimits() []trouble {
+	const tenMinutes = 10 * time.Minute
+	limit := func(code engine.Code, retry string) errorRow {
+		return row(code, 429, "rate_limit_error", "retry-after: "+retry, "x-should-retry: false")
+	}
+	message := post("/v1/messages", hello)
+	soon := row(engine.CodeLimitConcurrency, 429, "rate_limit_error", "retry-after: 1")
+	return []trouble{
+		{name: "", row: limit(engine.CodeLimitRequests, "550..610"), request: message, arrange: limitedTo(limits.Requests, tenMinutes, 1),
+			says: "this principal has reached its limit of 1 requests in 10m0s (free again at "},
+		{name: "", row: limit(engine.CodeLimitInputTokens, "550..610"), request: message, arrange: limitedTo(limits.InputTokens, tenMinutes, 5)},
+		{name: "", row: limit(engine.CodeLimitOutputTokens, "550..610"), request: message, arrange: limitedTo(limits.OutputTokens, tenMinutes, 5)},
+		{name: "", row: limit(engine.CodeLimitTotalTokens, "550..610"), request: message, arrange: limitedTo(limits.TotalTokens, tenMinutes, 5)},
+		{name: "", row: limit(engine.CodeLimitCostUSD, "550..610"), request: message, arrange: limitedTo(limits.CostUSD, tenMinutes, 5),
+			says: "0.000005 dollars"},
+		{name: "", row: soon, request: message, arrange: limitedTo(limits.Concurrency, 0, 1), says: "1 requests at once"},
+		{name: "no price", row: row(engine.CodeModelNotAllowed, 403, "permission_error"), arrange: limitedTo(limits.CostUSD, tenMinutes, 5),
+			request: post("/v1/messages", strings.Replace(hello, "claude-x", "claude-y", 1)), says: "has no price"},
 	}
 }
 

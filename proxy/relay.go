@@ -38,6 +38,8 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) {
 	x.record.UpstreamReqID = upstreamRequestID(a.Headers)
 	ctx.SetStatusCode(a.Status)
 	writeHeaders(&ctx.Response.Header, a.Headers, x.req.RequestID)
+	x.tellLimits(&ctx.Response.Header)
+	x.served = a.Status/100 == 2
 	r := &relay{x: x, answer: a}
 	length := a.Length
 	switch {

@@ -207,7 +207,7 @@ func instantiate(l runtimes.Language, slot engine.SlotKind, m *engine.PluginMani
 // generation puts config and plugins together.
 func (s *scripting) generation(number uint64) (*engine.Generation, error) {
 	cfg := s.plan.cfg
-	keys, err := newRing(s.plan, s.principals)
+	keys, err := s.newRing(s.plan, s.principals)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
@@ -215,7 +215,7 @@ func (s *scripting) generation(number uint64) (*engine.Generation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
-	g := &engine.Generation{Number: number, Since: time.Now(), Keys: keys, Principals: s.principals, Strategy: strategy, Vitals: s.vitals,
+	g := &engine.Generation{Number: number, Since: time.Now(), Keys: keys, Principals: s.principals, Strategy: strategy, Vitals: s.vitals, Prices: s.plan.prices,
 		Certificate: s.plan.cert, Timeouts: cfg.Timeouts, Filters: s.filters(cfg.Filters, nil),
 		Limits: engine.Limits{Body: cfg.Limits.Body, FilesBody: cfg.Limits.FilesBody, BodiesTotal: cfg.Limits.BodiesTotal, Streams: int64(cfg.Limits.Streams)}}
 	for i, p := range s.principals {

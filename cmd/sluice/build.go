@@ -18,7 +18,8 @@ import (
 
 	"sluice/engine"
 	"sluice/engine/config"
-	"sluice/engine/keys"
+	"sluice/engine/limits"
+	"sluice/engine/prices"
 	"sluice/engine/reload"
 	"sluice/engine/signers"
 	"sluice/proxy/admin"
@@ -38,6 +39,7 @@ type builder struct {
 	fixed     *config.Config // at the start: some of it cannot change without a restart; nil = all may
 	languages map[string]runtimes.Language
 	meters    *engine.Meters
+	spending  *limits.Book
 	vitals    engine.VitalsSource
 	log       func(file string, line int, message string)
 
@@ -47,7 +49,7 @@ type builder struct {
 
 func newBuilder(name string) *builder {
 	return &builder{
-		name: name, dir: filepath.Dir(name), meters: &engine.Meters{},
+		name: name, dir: filepath.Dir(name), meters: &engine.Meters{}, spending: limits.NewBook(time.Now()),
 		languages: map[string]runtimes.Language{
 			".star": starlark.New(),
 			".lua":  lua.New(),
@@ -62,6 +64,7 @@ type plan struct {
 	upstreams []*engine.Upstream // sorted by id
 	signers   map[uuid.UUID]engine.SignerFactory
 	cert      *tls.Certificate // nil = plain HTTP
+	prices    *prices.Table
 }
 
 // build makes a generation. An error holds every problem that was found.
@@ -188,12 +191,31 @@ func (b *builder) newPlan(cfg *config.Config, read func(string) ([]byte, error))
 		note(c.Signer.Pos, err)
 	}
 	slices.SortFunc(p.upstreams, func(a, b *engine.Upstream) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	var err error
 	if cfg.TLS != nil {
-		var err error
 		p.cert, err = certificate(cfg.TLS, read)
 		note(cfg.TLS.Pos, err)
 	}
+	if p.prices, err = priceTable(cfg.Prices, read); err != nil {
+		errs = append(errs, err)
+	}
 	return p, errors.Join(errs...)
+}
+
+// priceTable reads a file of prices, or the bundled one.
+func priceTable(name string, read func(string) ([]byte, error)) (*prices.Table, error) {
+	if name == "" {
+		return prices.Bundled(), nil
+	}
+	data, err := read(name)
+	if err != nil {
+		return nil, fmt.Errorf("prices: %w", err)
+	}
+	table, err := prices.Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("prices: %s: %w", name, err)
+	}
+	return table, nil
 }
 
 func newUpstream(c *config.Upstream, t engine.Timeouts, read func(string) ([]byte, error)) (*engine.Upstream, error) {
@@ -264,38 +286,4 @@ func principals(p *plan) []*engine.Principal {
 		}
 	}
 	return out
-}
-
-// ring finds principals by their keys.
-type ring struct{ *keys.Ring[*engine.Principal] }
-
-func newRing(p *plan, principals []*engine.Principal) (ring, error) {
-	var entries []keys.Entry[*engine.Principal]
-	for i := range p.cfg.Principals {
-		for _, k := range p.cfg.Principals[i].Keys {
-			hash, err := keys.ParseHash(k.Hash)
-			if err != nil {
-				return ring{}, err
-			}
-			entries = append(entries, keys.Entry[*engine.Principal]{Hash: hash, Name: k.Name, Principal: principals[i], Expires: k.Expires, Disabled: k.Disabled})
-		}
-	}
-	r, err := keys.NewRing(entries)
-	return ring{r}, err
-}
-
-// Lookup tells whose key it is, or why it opens nothing.
-func (r ring) Lookup(key string, now time.Time) (*engine.Principal, error) {
-	e, err := r.Ring.Lookup([]byte(key), now)
-	switch {
-	case errors.Is(err, keys.ErrUnknown):
-		return nil, &engine.Refusal{Code: engine.CodeBadKey, Message: "the key is not known"}
-	case errors.Is(err, keys.ErrExpired):
-		return e.Principal, &engine.Refusal{Code: engine.CodeBadKey, Message: "the key has expired"}
-	case err != nil:
-		return e.Principal, &engine.Refusal{Code: engine.CodePrincipalDisabled, Message: "the key is disabled"}
-	case e.Principal.Disabled:
-		return e.Principal, &engine.Refusal{Code: engine.CodePrincipalDisabled, Message: fmt.Sprintf("principal %q is disabled", e.Principal.Name)}
-	}
-	return e.Principal, nil
 }

@@ -55,7 +55,7 @@ var fences = map[string][]string{
 	"github.com/valyala/fasthttp": {"sluice/proxy"},
 	"go.starlark.net":             {"sluice/runtimes/starlark"},
 	"github.com/yuin/gopher-lua":  {"sluice/runtimes/lua"},
-	"go.yaml.in/yaml/v3":          {"sluice/engine/config"},
+	"go.yaml.in/yaml/v3":          {"sluice/engine/config", "sluice/engine/prices"},
 	"github.com/fsnotify":         {"sluice/engine/reload"},
 	"github.com/urfave/cli":       {"sluice/cmd/sluice"},
 	"github.com/prometheus":       {"sluice/proxy/admin"},

@@ -32,6 +32,7 @@ type Config struct {
 	Timeouts   engine.Timeouts
 	Strategy   string // a name that engine.NewStrategy knows
 	Seed       uint64 // for strategy random; 0: none
+	Prices     string // file of prices; empty: the bundled ones
 	Upstreams  []Upstream
 	Principals []Principal
 	Filters    []Binding // the global chain
@@ -114,9 +115,10 @@ type Principal struct {
 	Keys       []Key
 	Disabled   bool
 	Claims     *engine.Object
-	Upstreams  []string  // names; nil: all
-	Models     []string  // globs for engine.MatchGlob; nil: all
-	Paths      []string  // globs for engine.MatchGlob
+	Upstreams  []string // names; nil: all
+	Models     []string // globs for engine.MatchGlob; nil: all
+	Paths      []string // globs for engine.MatchGlob
+	Limits     []Limit
 	Filters    []Binding // in place of the global chain, if OwnFilters
 	OwnFilters bool      // the file gives the principal a chain, maybe an empty one
 }
@@ -128,6 +130,7 @@ type Key struct {
 	Name     string    // may be empty
 	Expires  time.Time // the first moment at which it no longer works; zero: never
 	Disabled bool
+	Limits   []Limit // in place of the principal's of the same kinds
 }
 
 // Binding is a script and how it is called.
@@ -144,6 +147,9 @@ type Binding struct {
 // Watched lists the files besides the config file and the scripts whose change means a new load.
 func (c *Config) Watched() []string {
 	files := append([]string(nil), c.SecretFiles...)
+	if c.Prices != "" {
+		files = append(files, c.Prices)
+	}
 	if c.TLS != nil {
 		files = append(files, c.TLS.Cert, c.TLS.Key)
 	}

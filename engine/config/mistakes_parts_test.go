@@ -163,7 +163,7 @@ func TestMistakesInPrincipals(t *testing.T) {
 	f(asKey("{hash: "+hashB+", disabled: maybe}"), `5:99: disabled "maybe": want true or false`)
 	f(asKey("{hash: "+hashB+`, name: "my laptop"}`),
 		`5:95: name "my laptop": want 1 to 64 letters, digits, ".", "_" or "-", the first a letter or digit`)
-	f(asKey("{hash: "+hashB+", scope: x}"), `5:89: unknown key "scope", want hash, name, expires or disabled`)
+	f(asKey("{hash: "+hashB+", scope: x}"), `5:89: unknown key "scope", want hash, name, expires, disabled or limits`)
 	f(asKey("${UNSET}"), `5:9: keys: environment variable "UNSET" is not set`)
 	f(asKey("["+hashB+"]"), `5:9: keys: want a mapping of "key: value", got a list`)
 }
@@ -227,13 +227,35 @@ func TestThingsThatAreThereTwice(t *testing.T) {
 		`5:42: filter named after "x.star" is there twice, first at 5:24`)
 }
 
+func TestMistakesInLimits(t *testing.T) {
+	t.Parallel()
+	f := refuses(t)
+	f(inPrincipal("limits: {kind: requests}"), `5:13: limits: want a list, got a mapping of "key: value"`)
+	f(inPrincipal("limits: [{kind: request, window: 1m, max: 1}]"), `5:21: kind "request": want requests`)
+	f(inPrincipal("limits: [{window: 1m, max: 1}]"), `5:14: limits: missing key "kind"`)
+	f(inPrincipal("limits: [{kind: requests, max: 1}]"), `5:14: limits: missing key "window", which kind requests needs`)
+	f(inPrincipal("limits: [{kind: requests, window: 1m}]"), `5:14: limits: missing key "max"`)
+	f(inPrincipal("limits: [{kind: concurrency, window: 1m, max: 1}]"),
+		`5:42: limits: kind concurrency counts requests at once, want no window`)
+	f(inPrincipal("limits: [{kind: requests, window: 10ms, max: 1}]"), `5:39: window "10ms": want a window of at least 1s`)
+	f(inPrincipal("limits: [{kind: requests, window: soon, max: 1}]"), `5:39: window "soon": want a duration such as 500ms, 30s, 5m or 1d, up to 3650d`)
+	f(inPrincipal("limits: [{kind: requests, window: 1m, max: 0}]"), `5:48: max "0": want a whole number from 1 to 9007199254740992`)
+	f(inPrincipal("limits: [{kind: requests, window: 1m, max: 1.5}]"), `5:48: max "1.5": want a whole number from 1 to 9007199254740992`)
+	f(inPrincipal("limits: [{kind: cost_usd, window: 1d, max: $5}]"),
+		`5:48: max "$5": want a number of dollars such as 0.5 or 100, up to 1000000000`)
+	f(inPrincipal("limits: [{kind: requests, window: 1m, max: 1, per: key}]"), `5:51: unknown key "per", want kind, window or max`)
+	f(inPrincipal("limits: [{kind: requests, window: 60s, max: 1}, {kind: requests, window: 1m, max: 2}]"),
+		`5:53: limits: requests over this window is there twice, first at 5:14`)
+	f(asKey("{hash: "+hashB+", limits: [{kind: tokens, window: 1m, max: 1}]}"),
+		`5:105: kind "tokens": want requests, input_tokens, output_tokens, total_tokens, cost_usd or concurrency`)
+}
+
 func TestWhatALaterVersionWillServeIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	f := refuses(t)
 	f(inFile("affinity: x"), `3:1: "affinity" is not supported by this version`)
 	f(inFile("retry: x"), `3:1: "retry" is not supported by this version`)
 	f(inFile("ledger: x"), `3:1: "ledger" is not supported by this version`)
-	f(inFile("prices: x"), `3:1: "prices" is not supported by this version`)
 	f(inFile("data_key: x"), `3:1: "data_key" is not supported by this version`)
 	f(inFile("experiments: x"), `3:1: "experiments" is not supported by this version`)
 	f(inFile("strategy: affinity"), `3:11: "affinity" is not supported by this version`)
@@ -251,9 +273,7 @@ func TestWhatALaterVersionWillServeIsRefusedByName(t *testing.T) {
 	f(asSigner("{type: aws_sigv4, secret_key: planted}"),
 		`5:20: "aws_sigv4" is not supported by this version`,
 		`5:31: "secret_key" is not supported by this version`)
-	f(inPrincipal("limits: []"), `5:5: "limits" is not supported by this version`)
 	f(inPrincipal("shared_objects: true"), `5:5: "shared_objects" is not supported by this version`)
-	f(asKey("{hash: "+hashB+", limits: []}"), `5:89: "limits" is not supported by this version`)
 	f(inFile("filters: [{name: x, experiment: y}]"), `3:21: "experiment" is not supported by this version`)
 	f(inUpstream("dialect: {experiment: y}"), `6:15: "experiment" is not supported by this version`)
 	f(inFile("budgets: {memory: 64MiB}"), `3:11: "memory" is not supported by this version`)

@@ -27,6 +27,7 @@ func (d *decoder) principal(p *Principal) decode {
 			req("keys", list(d, &p.Keys, func(k *Key) decode { return d.principalKey(k, &keyNames) })),
 			opt("disabled", value(d, &p.Disabled, parseBool)),
 			opt("claims", d.free(&p.Claims)),
+			opt("limits", d.spending(&p.Limits)),
 			opt("upstreams", filled(d, &p.Upstreams, d.upstreamName, all)),
 			opt("models", filled(d, &p.Models, func(s *string) decode { return value(d, s, parseGlob) }, all)),
 			opt("paths", filled(d, &p.Paths, func(s *string) decode { return value(d, s, parsePathGlob) },
@@ -55,6 +56,7 @@ func (d *decoder) principalKey(k *Key, names *seen) decode {
 			opt("name", value(d, &k.Name, parseName)),
 			opt("expires", value(d, &k.Expires, parseExpiry)),
 			opt("disabled", value(d, &k.Disabled, parseBool)),
+			opt("limits", d.spending(&k.Limits)),
 		)
 		d.unique(&d.hashes, got["hash"], k.Hash, "a key with this hash")
 		d.uniqueName(names, got["name"], k.Name, "key")

@@ -19,6 +19,7 @@ func (d *decoder) config(root *yaml.Node) {
 		opt("scripts", value(d, &c.Scripts, parseText)),
 		opt("data", value(d, &c.Data, parseText)),
 		opt("limits", d.limits),
+		opt("prices", value(d, &c.Prices, parseText)),
 		opt("timeouts", d.timeouts),
 		opt("strategy", enum(d, &c.Strategy, "strategy",
 			"first-pick", "priority", "random", "round-robin", "least-connections")),

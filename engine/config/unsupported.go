@@ -12,7 +12,6 @@ var unsupported = []string{
 	"affinity",
 	"retry",
 	"ledger",
-	"prices",
 	"data_key",
 	"experiments",
 	"strategy=affinity",
@@ -37,9 +36,7 @@ var unsupported = []string{
 	"signer.secret_key",
 	"signer.session_token",
 
-	"principals[].limits",
 	"principals[].shared_objects",
-	"principals[].keys[].limits",
 
 	"filters[].experiment",
 	"dialect.experiment",

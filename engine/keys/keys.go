@@ -59,3 +59,6 @@ func ParseHash(text string) (Hash, error) {
 	}
 	return h, nil
 }
+
+// Short tells a hash from its neighbours, for a person.
+func (h Hash) Short() string { return hex.EncodeToString(h[:6]) }

@@ -102,7 +102,7 @@ func TestWhatIsNotToldCountsAsEstimated(t *testing.T) {
 		s := setOf(t, limits.Rule{Kind: limits.OutputTokens, Window: time.Minute, Max: 1000})
 		r := reserve(t, s, start)
 		r.Settle(start, u, whole)
-		if got := r.Headers(start).Get("anthropic-ratelimit-output-tokens-remaining"); got != want {
+		if got := s.Headers(start).Get("anthropic-ratelimit-output-tokens-remaining"); got != want {
 			t.Errorf("%+v, whole %v: %s tokens left, want %s", u, whole, got, want)
 		}
 	}
@@ -166,6 +166,21 @@ func TestAModelWithoutAPriceIsRefusedUnderALimitOfCost(t *testing.T) {
 	}
 }
 
+func TestWhatSpendsNoTokensCountsAsARequestAlone(t *testing.T) {
+	s := setOf(t, limits.Rule{Kind: limits.Requests, Window: time.Minute, Max: 2}, limits.Rule{Kind: limits.CostUSD, Window: time.Minute, Max: 5},
+		limits.Rule{Kind: limits.TotalTokens, Window: time.Minute, Max: 5})
+	for range 2 {
+		r, err := s.Reserve(start, engine.Demand{Model: "free", Bytes: 1000, Free: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Settle(start, engine.Usage{}, true)
+	}
+	if r := refused(t, s, start); r.Code != "limit_requests" {
+		t.Errorf("got %v", r)
+	}
+}
+
 func TestAReloadForgetsNothing(t *testing.T) {
 	book := limits.NewBook(start)
 	f := func(max int64) *limits.Set {
@@ -201,7 +216,7 @@ func TestManyAtOnce(t *testing.T) {
 			for range 2000 {
 				r, err := s.Reserve(start, engine.Demand{Model: "m"})
 				if err == nil {
-					r.Headers(start)
+					s.Headers(start)
 					r.Settle(start, engine.Usage{}, true)
 				}
 			}

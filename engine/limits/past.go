@@ -37,8 +37,7 @@ func (b *Book) Past(p Past) {
 		case CostUSD:
 			c.used.add(b.at(p.Ended), p.CostMicroUSD)
 		default:
-			n, _ := (&Set{}).amount(at.kind, "", p.Usage)
-			c.used.add(b.at(p.Ended), n)
+			c.used.add(b.at(p.Ended), tokens(at.kind, p.Usage))
 		}
 	}
 }

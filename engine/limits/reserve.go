@@ -3,6 +3,7 @@ package limits
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"sluice/engine"
@@ -27,10 +28,12 @@ func (s *Set) Reserve(now time.Time, d engine.Demand) (engine.Reservation, error
 	r.held = r.room[:0]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.guess = s.habit(d.Model).expect(d)
+	if !d.Free {
+		r.guess = s.habit(d.Model).expect(d)
+	}
 	for i := range s.rules {
 		b := &s.rules[i]
-		amount, known := s.amount(b.Kind, d.Model, r.guess)
+		amount, known := r.amount(b.Kind, r.guess)
 		if !known {
 			return nil, &engine.Refusal{Code: engine.CodeModelNotAllowed, Message: fmt.Sprintf(
 				"model %q has no price, and this %s has a limit of cost: want it in the table of prices", engine.Cut(d.Model, engine.MaxReason), b.whose)}
@@ -46,19 +49,28 @@ func (s *Set) Reserve(now time.Time, d engine.Demand) (engine.Reservation, error
 	return r, nil
 }
 
-// amount is what a usage is in a rule's unit.
-func (s *Set) amount(k Kind, model string, u engine.Usage) (n int64, known bool) {
+// amount is what a usage is in the unit of a rule.
+func (r *reservation) amount(k Kind, u engine.Usage) (n int64, known bool) {
+	switch {
+	case k == Requests, k == Concurrency:
+		return 1, true
+	case k == CostUSD && !r.demand.Free:
+		return r.set.prices.Cost(r.demand.Model, u)
+	}
+	return tokens(k, u), true
+}
+
+// tokens is how many tokens of a usage count for a kind.
+func tokens(k Kind, u engine.Usage) int64 {
 	switch k {
 	case InputTokens:
-		return u.InputTokens + u.CacheCreationInputTokens, true
+		return u.InputTokens + u.CacheCreationInputTokens
 	case OutputTokens:
-		return u.OutputTokens, true
+		return u.OutputTokens
 	case TotalTokens:
-		return u.InputTokens + u.CacheCreationInputTokens + u.CacheReadInputTokens + u.OutputTokens, true
-	case CostUSD:
-		return s.prices.Cost(model, u)
+		return u.InputTokens + u.CacheCreationInputTokens + u.CacheReadInputTokens + u.OutputTokens
 	}
-	return 1, true
+	return 0
 }
 
 // full reports whether a request that is expected to take that much must wait, and for how long.
@@ -90,7 +102,7 @@ func (r Rule) String() string {
 	case Concurrency:
 		return fmt.Sprintf("%d requests at once", r.Max)
 	case CostUSD:
-		return fmt.Sprintf("%g dollars in %v", float64(r.Max)/1e6, r.Window)
+		return strconv.FormatFloat(float64(r.Max)/1e6, 'f', -1, 64) + " dollars in " + r.Window.String()
 	case Requests:
 		return fmt.Sprintf("%d requests in %v", r.Max, r.Window)
 	}
@@ -117,7 +129,7 @@ func (r *reservation) Settle(now time.Time, u engine.Usage, whole bool) {
 	s, at := r.set, r.set.book.at(now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if u.Known && whole {
+	if u.Known && whole && !r.demand.Free {
 		s.habit(r.demand.Model).learn(u, r.demand.Bytes)
 	}
 	u = r.spent(u, whole)
@@ -128,7 +140,7 @@ func (r *reservation) Settle(now time.Time, u engine.Usage, whole bool) {
 		}
 		b.held -= r.held[i]
 		if b.Kind != Concurrency {
-			amount, known := s.amount(b.Kind, r.demand.Model, u)
+			amount, known := r.amount(b.Kind, u)
 			if !known { // the price left the table while the request ran
 				amount = r.held[i]
 			}
@@ -140,7 +152,7 @@ func (r *reservation) Settle(now time.Time, u engine.Usage, whole bool) {
 // spent is the usage with the estimate for what was not told.
 func (r *reservation) spent(u engine.Usage, whole bool) engine.Usage {
 	switch {
-	case !u.Known:
+	case !u.Known, r.demand.Free:
 		return r.guess
 	case !whole: // the tokens of output are told at the end
 		u.OutputTokens = max(u.OutputTokens, r.guess.OutputTokens)
@@ -169,8 +181,8 @@ func (r *reservation) Refund(now time.Time) {
 }
 
 // Headers tell of the tightest limit of each kind that the API has headers for.
-func (r *reservation) Headers(now time.Time) engine.Headers {
-	s, at := r.set, r.set.book.at(now)
+func (s *Set) Headers(now time.Time) engine.Headers {
+	at := s.book.at(now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out engine.Headers

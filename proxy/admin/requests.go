@@ -29,6 +29,7 @@ type row struct {
 	SessionID         string      `json:"session_id,omitempty"`
 	Started           time.Time   `json:"started"`
 	Principal         string      `json:"principal"`
+	KeyID             string      `json:"key_id,omitempty"`
 	Upstream          string      `json:"upstream"`
 	Method            string      `json:"method"`
 	Path              string      `json:"path"`
@@ -36,7 +37,8 @@ type row struct {
 	Stream            bool        `json:"stream"`
 	Status            int         `json:"status"`
 	Code              engine.Code `json:"code,omitempty"`
-	Usage             *usage      `json:"usage"` // null: unknown
+	Usage             *usage      `json:"usage"`    // null: unknown
+	CostUSD           float64     `json:"cost_usd"` // 0: unknown, or nothing
 	BytesIn           int64       `json:"bytes_in"`
 	BytesOut          int64       `json:"bytes_out"`
 	DecideMS          float64     `json:"decide_ms"`
@@ -109,7 +111,7 @@ func (s *Server) request(ctx *fasthttp.RequestCtx, id string) {
 
 func viewRecord(r *engine.Record) row {
 	out := row{RequestID: r.RequestID, ClientRequestID: r.ClientRequestID, UpstreamRequestID: r.UpstreamReqID, SessionID: r.SessionID,
-		Started: r.Started, Principal: r.Principal, Upstream: r.Upstream, Method: r.Method, Path: r.Path, Model: r.Model, Stream: r.Stream,
+		Started: r.Started, Principal: r.Principal, KeyID: r.KeyID, CostUSD: float64(r.CostMicroUSD) / 1e6, Upstream: r.Upstream, Method: r.Method, Path: r.Path, Model: r.Model, Stream: r.Stream,
 		Status: r.Status, Code: r.Code, BytesIn: r.BytesIn, BytesOut: r.BytesOut, DecideMS: millis(r.Timings.Decide),
 		TTFBMS: millis(r.Timings.TTFB), DurationMS: millis(r.Timings.Duration), Attempts: len(r.Trace.Attempts), Generation: r.Generation}
 	if r.Usage.Known {

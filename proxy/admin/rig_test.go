@@ -236,11 +236,11 @@ func (r *rig) admit(in *reload.Input, snapshot *reload.Snapshot, slot engine.Slo
 
 type keyring map[keys.Hash]*engine.Principal
 
-func (k keyring) Lookup(key string, _ time.Time) (*engine.Principal, error) {
+func (k keyring) Lookup(key string, _ time.Time) (engine.Grant, error) {
 	if p := k[keys.Sum(key)]; p != nil {
-		return p, nil
+		return engine.Grant{Principal: p}, nil
 	}
-	return nil, &engine.Refusal{Code: engine.CodeBadKey, Message: "the key is not known"}
+	return engine.Grant{}, &engine.Refusal{Code: engine.CodeBadKey, Message: "the key is not known"}
 }
 
 func (r *rig) must(err error) {
