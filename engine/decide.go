@@ -195,7 +195,7 @@ func (g *Generation) Pick(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlot,
 	if g.Router != nil {
 		return g.route(x, kept)
 	}
-	slot := g.slot(kept[g.Strategy.Pick(kept, x.Dry)].ID)
+	slot := g.slot(kept[g.Strategy.Pick(x, kept)].ID)
 	x.Trace.Terminal = &TerminalDecision{slot.ID, slot.Name, g.Strategy.Name()}
 	return slot, slot.Dialect, nil
 }

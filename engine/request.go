@@ -3,6 +3,8 @@ package engine
 import (
 	"strconv"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // RequestContext is one downstream request as scripts see it: no credential is in it. It lives as long as its request; only its own
@@ -23,10 +25,21 @@ type RequestContext struct {
 	MaxTokens   int64 // 0 = not asked
 	ServiceTier string
 
+	// Forecast looks into the prompt when it is asked, and may be asked by several goroutines; nil = nothing is known.
+	Forecast Forecast
+
 	Attempt int       // 1 for the first
 	Vitals  *Vitals   // of the upstream this attempt goes to; nil while filters run
 	Now     time.Time // fixed for the request
 	Seed    uint64    // of ctx.random(), see SeedOf
+}
+
+// Forecast tells what upstreams' prompt caches will do for one request.
+type Forecast interface {
+	// ReadTokens is how many tokens of the prompt an upstream will likely read from its cache, 0 = none.
+	ReadTokens(upstream uuid.UUID) int64
+	// Conversation is the same for all requests whose tools, system prompt and first message are.
+	Conversation() uint64
 }
 
 // SeedOf hashes a request id, so that what scripts draw can be drawn again from the id alone.

@@ -7,11 +7,11 @@ import (
 	"sync/atomic"
 )
 
-// Strategy picks one of the kept candidates, which are sorted by id and never empty. It may be called from many goroutines. A dry pick,
-// for a preview, leaves no trace.
+// Strategy picks one of the kept candidates, which are sorted by id and never empty. It may be called from many goroutines. The pick of a
+// dry exchange leaves no trace.
 type Strategy interface {
 	Name() string
-	Pick(kept []UpstreamCandidate, dry bool) int
+	Pick(x *Exchange, kept []UpstreamCandidate) int
 }
 
 // NewStrategy returns the strategy of a name. A seed other than 0 makes "random" reproducible.
@@ -37,14 +37,14 @@ func NewStrategy(name string, seed uint64) (Strategy, error) {
 // firstPick takes the lowest id.
 type firstPick struct{}
 
-func (firstPick) Name() string                       { return "first-pick" }
-func (firstPick) Pick([]UpstreamCandidate, bool) int { return 0 }
+func (firstPick) Name() string                            { return "first-pick" }
+func (firstPick) Pick(*Exchange, []UpstreamCandidate) int { return 0 }
 
 // priority takes the lowest priority number, the lowest id among equals.
 type priority struct{}
 
 func (priority) Name() string { return "priority" }
-func (priority) Pick(kept []UpstreamCandidate, _ bool) int {
+func (priority) Pick(_ *Exchange, kept []UpstreamCandidate) int {
 	return lowest(kept, func(c *UpstreamCandidate) int { return c.Priority })
 }
 
@@ -52,7 +52,7 @@ func (priority) Pick(kept []UpstreamCandidate, _ bool) int {
 type leastConnections struct{}
 
 func (leastConnections) Name() string { return "least-connections" }
-func (leastConnections) Pick(kept []UpstreamCandidate, _ bool) int {
+func (leastConnections) Pick(_ *Exchange, kept []UpstreamCandidate) int {
 	return lowest(kept, func(c *UpstreamCandidate) int { return c.InFlight })
 }
 
@@ -70,9 +70,9 @@ func lowest(kept []UpstreamCandidate, rank func(*UpstreamCandidate) int) int {
 type roundRobin struct{ turn atomic.Uint64 }
 
 func (*roundRobin) Name() string { return "round-robin" }
-func (r *roundRobin) Pick(kept []UpstreamCandidate, dry bool) int {
+func (r *roundRobin) Pick(x *Exchange, kept []UpstreamCandidate) int {
 	turn := r.turn.Load()
-	if !dry {
+	if !x.Dry {
 		turn = r.turn.Add(1) - 1
 	}
 	return weighted(kept, func(total uint64) uint64 { return turn % total })
@@ -85,8 +85,8 @@ type random struct {
 }
 
 func (*random) Name() string { return "random" }
-func (r *random) Pick(kept []UpstreamCandidate, dry bool) int {
-	if dry {
+func (r *random) Pick(x *Exchange, kept []UpstreamCandidate) int {
+	if x.Dry {
 		return weighted(kept, rand.Uint64N)
 	}
 	r.mu.Lock()

@@ -34,7 +34,7 @@ func strategy(t *testing.T, name string, seed uint64) engine.Strategy {
 func picks(s engine.Strategy, kept []engine.UpstreamCandidate, n int, dry bool) []int {
 	out := make([]int, n)
 	for i := range out {
-		out[i] = s.Pick(kept, dry)
+		out[i] = s.Pick(&engine.Exchange{Dry: dry}, kept)
 	}
 	return out
 }

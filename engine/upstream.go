@@ -80,7 +80,8 @@ func (u *Upstream) Model(asked string) string {
 type UpstreamCandidate struct {
 	*Upstream
 	*Vitals
-	Cache *CacheScore // nil: nothing predicted
+	// CacheRead is how many tokens of the prompt its cache will likely hold; nil: ask the request's Forecast.
+	CacheRead *int64
 }
 
 // Vitals is one consistent snapshot of what was observed of an upstream. It is never written after it was published.
@@ -146,14 +147,4 @@ func (v *Vitals) UtilizationOf(window string, now time.Time) (u float64, known b
 		}
 	}
 	return 0, false
-}
-
-// CacheScore predicts what an upstream's prompt cache will do for one request. Counts are tokens.
-type CacheScore struct {
-	PredictedReadTokens       int64
-	PredictedCreation5mTokens int64
-	PredictedCreation1hTokens int64
-	PredictedUncachedTokens   int64
-	Expires                   time.Time
-	Confidence                float64 // 0..1
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/engine"
+	"sluice/engine/promptcache"
 )
 
 // exchange is one request from its head to its last byte. It belongs to the goroutine that serves the connection; only its
@@ -29,9 +30,10 @@ type exchange struct {
 	reserved   int64              // of bodies_total, in bytes
 	spending   engine.Reservation // nil = the key has no limits, or nothing is held of them yet
 	served     bool               // an upstream answered with a success
-	counted    bool               // among the open streams
-	watched    bool               // the client's leaving cancels it
-	dispatched time.Time          // when the request first went to an upstream
+	forecast   *promptcache.Forecast
+	counted    bool      // among the open streams
+	watched    bool      // the client's leaving cancels it
+	dispatched time.Time // when the request first went to an upstream
 	ended      bool
 }
 
@@ -66,6 +68,7 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 	if r := checkModelPath(&x.req, x.head.principal); r != nil {
 		return r
 	}
+	x.foresee()
 	x.watch()
 	if r := x.reserveLimits(); r != nil {
 		return r

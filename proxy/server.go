@@ -14,13 +14,15 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/engine"
+	"sluice/engine/promptcache"
 )
 
 // Options are what a Server is made of.
 type Options struct {
 	World     *engine.World
 	Transport engine.Transport
-	Ledger    engine.Ledger // nil = no rows
+	Ledger    engine.Ledger       // nil = no rows
+	Caches    *promptcache.Caches // nil = no prediction of prompt caches
 	// LoopbackOnly refuses whatever a web page may have sent: for listeners that need no secret.
 	LoopbackOnly bool
 	TLS          *tls.Config                      // nil = plain

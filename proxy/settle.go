@@ -58,6 +58,7 @@ func (x *exchange) settle() {
 		r.Timings.Decide = x.dispatched.Sub(r.Started) - r.Timings.Body
 	}
 	x.settleLimits(&r, now)
+	x.learn(&r, now)
 	if x.gen != nil && x.gen.Observers != nil {
 		x.gen.Observers.Emit(engine.RequestFinished{EventHead: engine.EventHead{RequestID: r.RequestID, At: now}, Status: r.Status,
 			Code: r.Code, Model: r.Model, Upstream: r.Upstream, Usage: r.Usage, CostUSD: float64(r.CostMicroUSD) / 1e6, TTFB: r.Timings.TTFB, Duration: r.Timings.Duration,

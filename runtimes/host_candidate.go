@@ -149,16 +149,24 @@ func putBaseURL(u *engine.Upstream, v Value) error {
 }
 
 func getCache(receiver any) Value {
-	if cache := receiver.(*Candidate).Cache; cache != nil {
-		return OfInt(cache.PredictedReadTokens)
+	c := receiver.(*Candidate)
+	if c.CacheRead != nil {
+		return OfInt(*c.CacheRead)
 	}
-	return OfInt(0)
+	r := c.Call.request()
+	if r.Forecast == nil {
+		return OfInt(0)
+	}
+	if c.Call.Extend != nil { // the prompt is read, as body.json() would
+		c.Call.Extend(len(r.Body))
+	}
+	return OfInt(r.Forecast.ReadTokens(c.ID))
 }
 
 func putCache(receiver any, v Value) error {
 	c := receiver.(*Candidate)
-	c.Cache = &engine.CacheScore{}
-	return putInt(&c.Cache.PredictedReadTokens, v)
+	c.CacheRead = new(int64)
+	return putInt(c.CacheRead, v)
 }
 
 func putModels(u *engine.Upstream, v Value) error {

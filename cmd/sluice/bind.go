@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/affinity"
 	"sluice/engine/config"
 	"sluice/engine/reload"
 	"sluice/runtimes"
@@ -211,7 +212,7 @@ func (s *scripting) generation(number uint64) (*engine.Generation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
-	strategy, err := engine.NewStrategy(cfg.Strategy, cfg.Seed)
+	strategy, err := s.strategy(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
@@ -231,6 +232,13 @@ func (s *scripting) generation(number uint64) (*engine.Generation, error) {
 	g.Observers = engine.NewFeed(s.observers())
 	g.OnClose(g.Observers.Close)
 	return g, nil
+}
+
+func (s *scripting) strategy(cfg *config.Config) (engine.Strategy, error) {
+	if cfg.Strategy == "affinity" {
+		return s.homes.Strategy(affinity.Subagents(cfg.Affinity.Subagents), cfg.Affinity.TTL), nil
+	}
+	return engine.NewStrategy(cfg.Strategy, cfg.Seed)
 }
 
 func (s *scripting) plugin(slot engine.SlotKind, b *config.Binding, p *engine.Principal, upstream string) any {

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"sluice/engine"
+	"sluice/engine/affinity"
 	"sluice/engine/config"
 	"sluice/engine/limits"
 	"sluice/engine/prices"
@@ -40,6 +41,7 @@ type builder struct {
 	languages map[string]runtimes.Language
 	meters    *engine.Meters
 	spending  *limits.Book
+	homes     *affinity.Homes
 	vitals    engine.VitalsSource
 	log       func(file string, line int, message string)
 
@@ -49,7 +51,7 @@ type builder struct {
 
 func newBuilder(name string) *builder {
 	return &builder{
-		name: name, dir: filepath.Dir(name), meters: &engine.Meters{}, spending: limits.NewBook(time.Now()),
+		name: name, dir: filepath.Dir(name), meters: &engine.Meters{}, spending: limits.NewBook(time.Now()), homes: affinity.NewHomes(),
 		languages: map[string]runtimes.Language{
 			".star": starlark.New(),
 			".lua":  lua.New(),

@@ -19,6 +19,7 @@ import (
 	"sluice/engine/config"
 	"sluice/engine/health"
 	"sluice/engine/ledger"
+	"sluice/engine/promptcache"
 	"sluice/engine/reload"
 	"sluice/proxy"
 	"sluice/proxy/admin"
@@ -105,7 +106,7 @@ func (g *gateway) start(b *builder) error {
 	if err != nil {
 		return err
 	}
-	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: tracker, Ledger: book, LoopbackOnly: g.demoLocal(), TLS: g.tls(),
+	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: tracker, Ledger: book, Caches: promptcache.New(), LoopbackOnly: g.demoLocal(), TLS: g.tls(),
 		Logf: g.out.logf})
 	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Book: book, Traffic: &g.proxy.Metrics,
 		Loop: g.loop, Access: b.access.Load, Draining: g.proxy.Draining})

@@ -120,3 +120,18 @@ func (v Value) Elements() iter.Seq[Value] {
 		}
 	}
 }
+
+// Members are the keys, with their quotes, and the values of an object, in order; of any other kind there are none.
+func (v Value) Members() iter.Seq2[[]byte, Value] {
+	return func(yield func([]byte, Value) bool) {
+		if v.Kind() != Object {
+			return
+		}
+		w := walkOver(v.raw, 0)
+		for m, ok := w.next(); ok; m, ok = w.next() {
+			if !yield(v.raw[m.key.start:m.key.end], Value{v.raw[m.value.start:m.value.end]}) {
+				return
+			}
+		}
+	}
+}

@@ -30,7 +30,8 @@ type Config struct {
 	Data       string // directory
 	Limits     Limits
 	Timeouts   engine.Timeouts
-	Strategy   string // a name that engine.NewStrategy knows
+	Strategy   string // a name that engine.NewStrategy knows, or affinity
+	Affinity   Affinity
 	Seed       uint64 // for strategy random; 0: none
 	Prices     string // file of prices; empty: the bundled ones
 	Upstreams  []Upstream
@@ -70,6 +71,12 @@ type Limits struct {
 	FilesBody   int64 // of one request to /v1/files
 	BodiesTotal int64 // of all requests at once
 	Streams     int   // answers at once
+}
+
+// Affinity is how strategy affinity keeps conversations together.
+type Affinity struct {
+	Subagents string // share or split
+	TTL       time.Duration
 }
 
 // Upstream is one account at one provider.
@@ -169,6 +176,7 @@ func defaults() *Config {
 		Data:     "./data",
 		Limits:   Limits{Body: 32 << 20, FilesBody: 100 << 20, BodiesTotal: 1 << 30, Streams: 10000},
 		Strategy: "first-pick",
+		Affinity: Affinity{Subagents: "share", TTL: time.Hour},
 		Timeouts: engine.Timeouts{
 			Connect:        5 * time.Second,
 			ResponseHeader: 600 * time.Second,

@@ -80,6 +80,7 @@ func TestDefaultsAreThoseOfTheContract(t *testing.T) {
 			ClientBody: time.Minute, ClientWrite: time.Minute, Drain: time.Minute,
 		},
 		Strategy: "first-pick",
+		Affinity: config.Affinity{Subagents: "share", TTL: time.Hour},
 		Upstreams: []config.Upstream{{
 			Pos: config.Pos{Line: 1, Column: 13}, Name: "up", Kind: "anthropic_direct", BaseURL: "https://api.anthropic.com",
 			ID:     uuid.NewSHA1(uuid.NameSpaceURL, []byte("sluice:upstream:up")),
@@ -138,7 +139,8 @@ scripts: s
 data: d
 limits: {body: 1KiB, files_body: 2KB, bodies_total: 3MB, streams: 4}
 timeouts: {connect: 1s, response_header: 2s, idle: 3s, client_header: 4s, client_body: 5s, client_write: 1d1s, drain: 0s}
-strategy: random
+strategy: affinity
+affinity: {subagents: split, ttl: 2h}
 seed: 42
 prices: p.yaml
 budgets: {time: 1s, steps: 2, per_mib: {time: 3s, steps: 4}}
@@ -187,42 +189,42 @@ observers: [{script: o/x.lua, config: {b: [2]}}]
 		Connect: time.Second, ResponseHeader: 2 * time.Second, Idle: 3 * time.Second, ClientHeader: 4 * time.Second,
 		ClientBody: 5 * time.Second, ClientWrite: 24*time.Hour + time.Second,
 	})
-	eq("strategy and seed", []any{c.Strategy, c.Seed}, []any{"random", uint64(42)})
+	eq("strategy and seed", []any{c.Strategy, c.Affinity, c.Seed}, []any{"affinity", config.Affinity{Subagents: "split", TTL: 2 * time.Hour}, uint64(42)})
 
 	whole := engine.Budget{Time: time.Second, Steps: 2, TimePerMiB: 3 * time.Second, StepsPerMiB: 4}
 	eq("budget", c.Budget, whole)
 	a := map[string]any{"a": int64(1)}
 	u := c.Upstreams[0]
 	eq("dialect", *u.Dialect, config.Binding{
-		Pos: config.Pos{Line: 21, Column: 14}, Name: "x", Script: "d/x.lua", Config: object(a), Policy: engine.FailClosed,
+		Pos: config.Pos{Line: 22, Column: 14}, Name: "x", Script: "d/x.lua", Config: object(a), Policy: engine.FailClosed,
 		Budget: engine.Budget{Time: time.Second, Steps: 9, TimePerMiB: 3 * time.Second, StepsPerMiB: 4},
 	})
 	u.Dialect = nil
 	eq("token", u.Signer.Token.Reveal(), "t0ken")
 	u.Signer = config.Signer{}
 	eq("upstream", u, config.Upstream{
-		Pos: config.Pos{Line: 14, Column: 5}, Name: "a", ID: uuid.MustParse("6ba7b811-9dad-11d1-80b4-00c04fd430c8"), Kind: "custom",
+		Pos: config.Pos{Line: 15, Column: 5}, Name: "a", ID: uuid.MustParse("6ba7b811-9dad-11d1-80b4-00c04fd430c8"), Kind: "custom",
 		BaseURL: "http://proxy.internal:8080/anthropic", Region: "r", Project: "123", Labels: object(map[string]any{"tier": "gold"}),
 		Priority: -1, Models: map[string]string{"m": "own/m"}, AllowOrigins: []string{"http://b.internal", "https://c:1"},
 		CA: "ca.pem", Insecure: true,
 	})
 	eq("principal", c.Principals[0], config.Principal{
-		Pos: config.Pos{Line: 30, Column: 5}, Name: "p", Disabled: true, Claims: object(map[string]any{"team": "core"}),
-		Keys: []config.Key{{Pos: config.Pos{Line: 31, Column: 12}, Hash: hashB, Name: "laptop", Disabled: true,
-			Expires: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), Limits: []config.Limit{{Pos: config.Pos{Line: 31, Column: 154}, Kind: "concurrency", Max: 3}}}},
+		Pos: config.Pos{Line: 31, Column: 5}, Name: "p", Disabled: true, Claims: object(map[string]any{"team": "core"}),
+		Keys: []config.Key{{Pos: config.Pos{Line: 32, Column: 12}, Hash: hashB, Name: "laptop", Disabled: true,
+			Expires: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), Limits: []config.Limit{{Pos: config.Pos{Line: 32, Column: 154}, Kind: "concurrency", Max: 3}}}},
 		Upstreams: []string{"a"}, Models: []string{"claude-*"}, Paths: []string{"*"}, OwnFilters: true,
-		Limits: []config.Limit{{Pos: config.Pos{Line: 37, Column: 14}, Kind: "cost_usd", Window: 24 * time.Hour, Max: 12_500_000},
-			{Pos: config.Pos{Line: 37, Column: 55}, Kind: "requests", Window: time.Minute, Max: 100}},
-		Filters: []config.Binding{{Pos: config.Pos{Line: 38, Column: 15}, Name: "own", Script: "f/own.star",
+		Limits: []config.Limit{{Pos: config.Pos{Line: 38, Column: 14}, Kind: "cost_usd", Window: 24 * time.Hour, Max: 12_500_000},
+			{Pos: config.Pos{Line: 38, Column: 55}, Kind: "requests", Window: time.Minute, Max: 100}},
+		Filters: []config.Binding{{Pos: config.Pos{Line: 39, Column: 15}, Name: "own", Script: "f/own.star",
 			Config: &engine.Object{}, Budget: whole, Fresh: true}},
 	})
 	eq("filters", c.Filters, []config.Binding{{
-		Pos: config.Pos{Line: 39, Column: 11}, Name: "first", Script: "f/x.star", Config: &engine.Object{}, Policy: engine.FailClosed,
+		Pos: config.Pos{Line: 40, Column: 11}, Name: "first", Script: "f/x.star", Config: &engine.Object{}, Policy: engine.FailClosed,
 		Budget: engine.Budget{Time: 7 * time.Second, Steps: 2, TimePerMiB: 8 * time.Second, StepsPerMiB: 4},
 	}})
 	eq("router", *c.Router, config.Binding{
-		Pos: config.Pos{Line: 40, Column: 9}, Name: "x", Script: "r/x.lua", Config: &engine.Object{}, Budget: whole})
-	eq("observers", c.Observers, []config.Binding{{Pos: config.Pos{Line: 41, Column: 13}, Name: "x", Script: "o/x.lua",
+		Pos: config.Pos{Line: 41, Column: 9}, Name: "x", Script: "r/x.lua", Config: &engine.Object{}, Budget: whole})
+	eq("observers", c.Observers, []config.Binding{{Pos: config.Pos{Line: 42, Column: 13}, Name: "x", Script: "o/x.lua",
 		Config: object(map[string]any{"b": []any{int64(2)}}), Budget: whole}})
 	eq("watched files", c.Watched(), []string{"p.yaml", "c.pem", "k.pem", "ca.pem"})
 }

@@ -227,6 +227,16 @@ func TestThingsThatAreThereTwice(t *testing.T) {
 		`5:42: filter named after "x.star" is there twice, first at 5:24`)
 }
 
+func TestMistakesInAffinity(t *testing.T) {
+	t.Parallel()
+	f := refuses(t)
+	f(inFile("strategy: affinity\naffinity: {subagents: each}"), `4:23: subagents "each": want share or split`)
+	f(inFile("strategy: affinity\naffinity: {ttl: 0}"), `4:17: ttl "0": want a duration longer than 0`)
+	f(inFile("strategy: affinity\naffinity: {sticky: true}"), `4:12: unknown key "sticky", want subagents or ttl`)
+	f(inFile("affinity: {subagents: split}"),
+		`3:11: affinity: the strategy is first-pick, want "strategy: affinity" for these to mean anything`)
+}
+
 func TestMistakesInLimits(t *testing.T) {
 	t.Parallel()
 	f := refuses(t)
@@ -253,12 +263,10 @@ func TestMistakesInLimits(t *testing.T) {
 func TestWhatALaterVersionWillServeIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	f := refuses(t)
-	f(inFile("affinity: x"), `3:1: "affinity" is not supported by this version`)
 	f(inFile("retry: x"), `3:1: "retry" is not supported by this version`)
 	f(inFile("ledger: x"), `3:1: "ledger" is not supported by this version`)
 	f(inFile("data_key: x"), `3:1: "data_key" is not supported by this version`)
 	f(inFile("experiments: x"), `3:1: "experiments" is not supported by this version`)
-	f(inFile("strategy: affinity"), `3:11: "affinity" is not supported by this version`)
 	f(inUpstream("concurrency: 1"), `6:5: "concurrency" is not supported by this version`)
 	f(inUpstream("queue: {max: 1}"), `6:5: "queue" is not supported by this version`)
 	f(inUpstream("breaker: {}"), `6:5: "breaker" is not supported by this version`)

@@ -57,7 +57,7 @@ const (
 	emptyHint = `1:1: the file is empty, want at least "upstreams" and "principals": the example sluice.yaml shows every key`
 	colonHint = `a ":" cannot stand here, want one "key: value" a line at the indentation of its neighbours,` +
 		` a space after each ":", and quotes around text that holds ": "`
-	topKeys = "listen, tls, admin, scripts, data, limits, prices, timeouts, strategy, seed, upstreams, principals, filters, router," +
+	topKeys = "listen, tls, admin, scripts, data, limits, prices, timeouts, strategy, affinity, seed, upstreams, principals, filters, router," +
 		" observers or budgets"
 )
 
@@ -234,7 +234,7 @@ func TestMistakesInSettings(t *testing.T) {
 	f(inFile("timeouts: {drain: }"), "3:19: drain: want a value, got nothing")
 	f(inFile("strategy: first_pick"), `3:11: strategy "first_pick": want first-pick`)
 	f(inFile("strategy: fastest"),
-		`3:11: strategy "fastest": want first-pick, priority, random, round-robin or least-connections`)
+		`3:11: strategy "fastest": want first-pick, priority, random, round-robin, least-connections or affinity`)
 	f(inFile("seed: 0"), `3:7: seed "0": want a whole number from 1 to 4611686018427387904`)
 	f(inFile("seed: abc"), `3:7: seed "abc": want a whole number from 1 to 4611686018427387904`)
 	f(inFile("budgets: {time: 50}"), `3:17: time "50": want a duration such as 500ms, 30s, 5m or 1d, up to 3650d`)
@@ -258,7 +258,7 @@ func TestMistakesInReferences(t *testing.T) {
 	f(inFile(`data: "${file:}"`), "3:7: data: ${file:} names no file, want ${file:PATH}")
 	f(inFile("listen: ${TYPO}"), `3:9: listen "${TYPO}": want HOST:PORT such as 127.0.0.1:8787 or [::1]:8787`)
 	f(inFile("strategy: ${TYPO}"),
-		`3:11: strategy "${TYPO}": want first-pick, priority, random, round-robin or least-connections`)
+		`3:11: strategy "${TYPO}": want first-pick, priority, random, round-robin, least-connections or affinity`)
 	f(inFile(`limits: {body: "${TYPO}"}`),
 		`3:16: body "${TYPO}": want a size from 1 such as 1048576, 512KiB, 32MiB, 100MB or 1GiB`)
 	f(inFile(`timeouts: {idle: "${TYPO}"}`), `3:18: idle "${TYPO}": want a duration such as 500ms, 30s, 5m or 1d, up to 3650d`)

@@ -22,7 +22,8 @@ func (d *decoder) config(root *yaml.Node) {
 		opt("prices", value(d, &c.Prices, parseText)),
 		opt("timeouts", d.timeouts),
 		opt("strategy", enum(d, &c.Strategy, "strategy",
-			"first-pick", "priority", "random", "round-robin", "least-connections")),
+			"first-pick", "priority", "random", "round-robin", "least-connections", "affinity")),
+		opt("affinity", d.affinity),
 		opt("seed", value(d, &c.Seed, parseWhole[uint64](1, 1<<62))),
 		req("upstreams", filled(d, &c.Upstreams, d.upstream, "want at least one upstream")),
 		req("principals", filled(d, &c.Principals, d.principal, "want at least one principal")),
@@ -53,6 +54,19 @@ func (d *decoder) admin(n *yaml.Node) {
 		opt("token", hidden(d, &a.Token, parseSecret)),
 		opt("open_metrics", value(d, &a.OpenMetrics, parseBool)),
 	)
+}
+
+func (d *decoder) affinity(n *yaml.Node) {
+	a := &d.cfg.Affinity
+	d.object(n, "affinity",
+		opt("subagents", enum(d, &a.Subagents, "subagents", "share", "split")),
+		opt("ttl", value(d, &a.TTL, parseSomeTime)),
+	)
+	d.later = append(d.later, func() {
+		if d.cfg.Strategy != "affinity" {
+			d.fail(n, "affinity: the strategy is %s, want \"strategy: affinity\" for these to mean anything", d.cfg.Strategy)
+		}
+	})
 }
 
 func (d *decoder) limits(n *yaml.Node) {

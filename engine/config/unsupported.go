@@ -9,12 +9,10 @@ import (
 // unsupported are the keys and values that the config knows and this version cannot serve. A key stands with the place that the
 // decoder calls it by, a value with its key.
 var unsupported = []string{
-	"affinity",
 	"retry",
 	"ledger",
 	"data_key",
 	"experiments",
-	"strategy=affinity",
 
 	"upstreams[].concurrency",
 	"upstreams[].queue",

@@ -1,0 +1,152 @@
+package promptcache
+
+import (
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"sluice/engine"
+	"sluice/engine/body"
+)
+
+// A provider's cache holds prefixes of the prompt, in the order tools, system, messages, that end where a block is marked with
+// cache_control. A mark moves on with every turn of a conversation, so it is no part of what is compared.
+
+// boundary is the end of a block.
+type boundary struct {
+	hash  uint64        // of all up to here
+	bytes int           // up to here
+	keep  time.Duration // how long what ends here is asked to be kept, 0 = it is not marked
+}
+
+// prefix is a prompt as its cache sees it: the ends of all its blocks, in order.
+type prefix struct {
+	blocks []boundary
+	start  uint64 // hash of what a conversation keeps: all up to its first message
+}
+
+// reader sums up a prompt.
+type reader struct {
+	prefix
+	sum   xxhash.Digest
+	bytes int
+}
+
+// readPrefix reads the prompt out of a request. Of a body that is not JSON there is none.
+func readPrefix(q *engine.RequestContext) prefix {
+	top, scanned := q.Index.(*body.Top)
+	if !scanned {
+		found, err := body.Scan(q.Body)
+		if err != nil {
+			return prefix{}
+		}
+		top = &found
+	}
+	r := &reader{}
+	r.sum.Reset()
+	r.write([]byte(q.Model))
+	value := func(key string) body.Value {
+		v, _ := top.Get(key)
+		return v
+	}
+	r.list(value("tools"))
+	r.content(value("system"))
+	r.start = r.sum.Sum64()
+	first := true
+	for m := range value("messages").Elements() {
+		role, _ := m.Get(body.Path{"role"})
+		content, _ := m.Get(body.Path{"content"})
+		r.write(role.Raw())
+		r.content(content)
+		if first {
+			first, r.start = false, r.sum.Sum64()
+		}
+	}
+	if mark := value("cache_control"); mark.Kind() == body.Object && len(r.blocks) > 0 {
+		r.blocks[len(r.blocks)-1].keep = keepOf(mark) // the provider marks the last block by itself
+	}
+	return r.prefix
+}
+
+func (r *reader) write(b []byte) {
+	_, _ = r.sum.Write(b)
+	_, _ = r.sum.Write([]byte{0})
+	r.bytes += len(b)
+}
+
+// content is a text, which is one block, or a list of them.
+func (r *reader) content(v body.Value) {
+	if v.Kind() == body.List {
+		r.list(v)
+		return
+	}
+	if v.Kind() != body.Absent {
+		r.write(v.Raw())
+		r.end(0)
+	}
+}
+
+func (r *reader) list(v body.Value) {
+	for block := range v.Elements() {
+		if block.Kind() != body.Object {
+			r.write(block.Raw())
+			r.end(0)
+			continue
+		}
+		var keep time.Duration
+		for key, value := range block.Members() {
+			if string(key) == `"cache_control"` {
+				keep = keepOf(value)
+				continue
+			}
+			r.write(key)
+			r.write(value.Raw())
+		}
+		r.end(keep)
+	}
+}
+
+func (r *reader) end(keep time.Duration) {
+	r.blocks = append(r.blocks, boundary{r.sum.Sum64(), r.bytes, keep})
+}
+
+// keepOf is how long a mark asks for; null is no mark.
+func keepOf(mark body.Value) time.Duration {
+	if mark.Kind() != body.Object {
+		return 0
+	}
+	ttl, _ := mark.Get(body.Path{"ttl"})
+	if text, _ := ttl.Text(); text == "1h" {
+		return time.Hour
+	}
+	return 5 * time.Minute
+}
+
+// lookBack is how many blocks before a mark the provider looks for something it has.
+const lookBack = 20
+
+// candidates calls f with the places where the provider looks, the longest first, until f returns false.
+func (p prefix) candidates(f func(boundary) bool) {
+	next := len(p.blocks) // what is at or after it was looked at
+	for mark := len(p.blocks) - 1; mark >= 0; mark-- {
+		if p.blocks[mark].keep == 0 {
+			continue
+		}
+		for i := min(mark, next-1); i >= 0 && i >= mark-lookBack; i-- {
+			if !f(p.blocks[i]) {
+				return
+			}
+			next = i
+		}
+	}
+}
+
+// last is the last marked place, false = there is none.
+func (p prefix) last() (boundary, bool) {
+	for i := len(p.blocks) - 1; i >= 0; i-- {
+		if p.blocks[i].keep > 0 {
+			return p.blocks[i], true
+		}
+	}
+	return boundary{}, false
+}
