@@ -81,31 +81,20 @@ func app(stdout, stderr io.Writer) *cli.Command {
 		Usage: "a gateway for the Anthropic API whose policy is a script that you edit while it serves",
 		UsageText: "sluice serve                        the demo, with simulated upstreams\n" +
 			"sluice serve --config sluice.yaml   your own",
-		CustomRootCommandHelpTemplate: rootHelp,
-		HideHelpCommand:               true,
-		HideVersion:                   true,
-		EnableShellCompletion:         true,
-		Writer:                        stdout,
-		ErrWriter:                     stderr,
-		ExitErrHandler:                func(context.Context, *cli.Command, error) {}, // run prints and chooses the code
-		ArgValidator:                  noArguments,
-		Action:                        func(_ context.Context, c *cli.Command) error { return cli.ShowAppHelp(c) },
+		CustomRootCommandHelpTemplate:   rootHelp,
+		HideHelpCommand:                 true,
+		HideVersion:                     true,
+		EnableShellCompletion:           true,
+		ConfigureShellCompletionCommand: completionCommand,
+		Writer:                          stdout,
+		ErrWriter:                       stderr,
+		ExitErrHandler:                  func(context.Context, *cli.Command, error) {}, // run prints and chooses the code
+		ArgValidator:                    noArguments,
+		Action:                          func(_ context.Context, c *cli.Command) error { return cli.ShowAppHelp(c) },
 		Commands: []*cli.Command{
 			serveCommand(), checkCommand(), testCommand(), previewCommand(), simulateCommand(), keysCommand(), healthCommand(),
 			versionCommand(), helpCommand(),
 		},
-	}
-	root.ConfigureShellCompletionCommand = func(c *cli.Command) {
-		c.Hidden = false
-		c.Usage = "print a shell's completion script"
-		c.UsageText = usage("sluice completion bash|zsh|fish|pwsh",
-			"source <(sluice completion bash)", "sluice completion fish > ~/.config/fish/completions/sluice.fish")
-		c.Description = ""
-		c.Action = wantCommand
-		for _, shell := range c.Commands {
-			shell.Usage = "print the script for " + shell.Name
-		}
-		onUsageError(c)
 	}
 	onUsageError(root)
 	return root
