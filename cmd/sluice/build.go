@@ -126,7 +126,7 @@ func (b *builder) read(in *reload.Input) (*plan, error) {
 }
 
 func (b *builder) parse(text []byte, read func(string) ([]byte, error)) (*config.Config, error) {
-	cfg, err := config.Parse(b.name, text, config.Env{Var: os.LookupEnv, File: read})
+	cfg, err := config.Parse(b.name, text, config.Env{Var: os.LookupEnv, Vars: os.Environ, File: read})
 	if err != nil {
 		return nil, err
 	}
@@ -142,23 +142,33 @@ func (b *builder) checkFixed(cfg *config.Config) error {
 	if was == nil {
 		return nil
 	}
+	before, _ := onOff(was.TLS)
+	tls, tlsPos := onOff(cfg.TLS)
 	var errs []error
-	for _, c := range []struct{ key, was, is string }{
-		{"listen", was.Listen, cfg.Listen}, {"tls", onOff(was.TLS), onOff(cfg.TLS)}, {"admin.listen", was.Admin.Listen, cfg.Admin.Listen},
-		{"data", was.Data, cfg.Data},
+	for _, c := range []struct {
+		key, was, is string
+		at           config.Pos
+	}{
+		{"listen", was.Listen, cfg.Listen, cfg.ListenPos}, {"tls", before, tls, tlsPos},
+		{"admin.listen", was.Admin.Listen, cfg.Admin.Listen, cfg.Admin.ListenPos}, {"data", was.Data, cfg.Data, cfg.DataPos},
 	} {
-		if c.was != c.is {
-			errs = append(errs, fmt.Errorf("%s: %s changed from %q to %q, which needs a restart", b.name, c.key, c.was, c.is))
+		if c.was == c.is {
+			continue
 		}
+		if c.at == (config.Pos{}) {
+			c.at = config.Pos{Line: 1, Column: 1} // the file says nothing of it
+		}
+		message := fmt.Sprintf("%s changed from %q to %q, which needs a restart", c.key, c.was, c.is)
+		errs = append(errs, config.Error{File: b.name, Pos: c.at, Message: message})
 	}
 	return errors.Join(errs...)
 }
 
-func onOff(t *config.TLS) string {
+func onOff(t *config.TLS) (string, config.Pos) {
 	if t == nil {
-		return "off"
+		return "off", config.Pos{}
 	}
-	return "on"
+	return "on", t.Pos
 }
 
 func (b *builder) path(name string) string {

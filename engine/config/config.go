@@ -1,6 +1,6 @@
 // Package config turns the bytes of a config file into a checked and complete Config.
 //
-//	cfg, err := config.Parse("sluice.yaml", data, config.Env{Var: os.LookupEnv, File: os.ReadFile})
+//	cfg, err := config.Parse("sluice.yaml", data, config.Env{Var: os.LookupEnv, Vars: os.Environ, File: os.ReadFile})
 //
 // It reports every problem of the file at once, each with its line and column, and fills every default. It compiles no script,
 // loads no certificate and listens nowhere; all it reaches of the world is the Env that it is given.
@@ -15,9 +15,10 @@ import (
 	"sluice/engine"
 )
 
-// Env is where "${VAR}" and "${file:PATH}" in values come from. Both functions must be set. File gets a path as it is written.
+// Env is where "${VAR}" and "${file:PATH}" in values come from. Var and File must be set. File gets a path as it is written.
 type Env struct {
 	Var  func(name string) (string, bool)
+	Vars func() []string // NAME=VALUE each: a name may be proposed in place of one that is not set; nil: none is
 	File func(path string) ([]byte, error)
 }
 
@@ -41,6 +42,8 @@ type Config struct {
 	Observers  []Binding
 	Budget     engine.Budget // already part of each binding's own
 
+	ListenPos, DataPos Pos // zero where the file does not say
+
 	// SecretFiles are the paths of all "${file:PATH}", each once, in the order of the file.
 	SecretFiles []string
 }
@@ -60,6 +63,7 @@ type TLS struct {
 // Admin is the admin listener.
 type Admin struct {
 	Pos         Pos    // zero where the file does not mention it
+	ListenPos   Pos    // likewise
 	Listen      string // HOST:PORT
 	Token       Secret // empty: none asked, loopback only
 	OpenMetrics bool   // /metrics needs no token

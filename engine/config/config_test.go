@@ -44,6 +44,9 @@ var testEnv = config.Env{
 		}[name]
 		return v, ok
 	},
+	Vars: func() []string {
+		return []string{"_=/usr/bin/go", "SLUICE_ADMIN_TOKEN=planted-token-2", "TRICKY=${FIVE}: [x"}
+	},
 	File: func(path string) ([]byte, error) {
 		text, ok := map[string]string{
 			"/run/secret":  "planted-file-5\n",

@@ -52,6 +52,14 @@ func opt(name string, to decode) field { return field{name, false, to} }
 
 func posOf(n *yaml.Node) Pos { return Pos{n.Line, n.Column} }
 
+// placed notes where a value stands.
+func placed(at *Pos, to decode) decode {
+	return func(n *yaml.Node) {
+		*at = posOf(n)
+		to(n)
+	}
+}
+
 func (d *decoder) failAt(p Pos, message string) {
 	d.problems = append(d.problems, Error{d.file, p, message})
 }

@@ -53,9 +53,25 @@ func (d *decoder) lookUp(name string) (string, error) {
 	}
 	text, ok := d.env.Var(name)
 	if !ok {
-		return "", fmt.Errorf("environment variable %s is not set", shownText(name))
+		return "", fmt.Errorf("environment variable %s is not set%s", shownText(name), d.nearVar(name))
 	}
 	return text, nil
+}
+
+// nearVar proposes a variable that is set.
+func (d *decoder) nearVar(name string) string {
+	if d.env.Vars == nil {
+		return ""
+	}
+	var names []string
+	for _, v := range d.env.Vars() {
+		set, _, _ := strings.Cut(v, "=")
+		names = append(names, set)
+	}
+	if near := nearest(name, names); near != "" {
+		return ", want " + near
+	}
+	return ""
 }
 
 // content returns a file without the newline at its end.

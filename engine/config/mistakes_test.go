@@ -246,6 +246,9 @@ func TestMistakesInReferences(t *testing.T) {
 	t.Parallel()
 	f := refuses(t)
 	f(inFile("data: ${UNSET}"), `3:7: data: environment variable "UNSET" is not set`)
+	f(inFile("data: ${SLUICE_ADMN_TOKEN}"), `3:7: data: environment variable "SLUICE_ADMN_TOKEN" is not set, want SLUICE_ADMIN_TOKEN`)
+	f(inFile("data: ${tricky}"), `3:7: data: environment variable "tricky" is not set, want TRICKY`)
+	f(inFile("data: ${K}"), `3:7: data: environment variable "K" is not set`)
 	f(inFile("data: ${UNSET"), `3:7: data: "${" is not closed, want ${VAR} or ${file:PATH}, or "$${" for the text itself`)
 	f(inFile("data: ${}"), `3:7: data: "" is no name of a variable, want ${VAR} or ${file:PATH}, or "$${" for the text itself`)
 	f(inFile("data: ${FIVE:-6}"),

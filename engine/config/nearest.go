@@ -14,9 +14,9 @@ func wanted(got string, valid []string) string {
 	return strings.Join(valid[:last], ", ") + " or " + valid[last]
 }
 
-// nearest returns the valid name within one slip of three letters of got, "" if there is none.
+// nearest returns the valid name within one slip of three letters of got, "" if there is none. One with no letter in common is not near.
 func nearest(got string, valid []string) string {
-	best, limit := "", max(1, len(got)/3)+1
+	best, limit := "", min(max(1, len(got)/3)+1, len(got))
 	for _, v := range valid {
 		if n := slips(strings.ToLower(got), strings.ToLower(v)); n < limit {
 			best, limit = v, n

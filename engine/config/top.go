@@ -13,11 +13,11 @@ import (
 func (d *decoder) config(root *yaml.Node) {
 	c := d.cfg
 	got := d.object(root, "",
-		opt("listen", value(d, &c.Listen, parseListen)),
+		opt("listen", placed(&c.ListenPos, value(d, &c.Listen, parseListen))),
 		opt("tls", d.tls),
 		opt("admin", d.admin),
 		opt("scripts", value(d, &c.Scripts, parseText)),
-		opt("data", value(d, &c.Data, parseText)),
+		opt("data", placed(&c.DataPos, value(d, &c.Data, parseText))),
 		opt("limits", d.limits),
 		opt("prices", value(d, &c.Prices, parseText)),
 		opt("timeouts", d.timeouts),
@@ -50,7 +50,7 @@ func (d *decoder) admin(n *yaml.Node) {
 	a := &d.cfg.Admin
 	a.Pos = posOf(n)
 	d.object(n, "admin",
-		opt("listen", value(d, &a.Listen, parseListen)),
+		opt("listen", placed(&a.ListenPos, value(d, &a.Listen, parseListen))),
 		opt("token", hidden(d, &a.Token, parseSecret)),
 		opt("open_metrics", value(d, &a.OpenMetrics, parseBool)),
 	)
