@@ -40,6 +40,6 @@ func TestALineThatEndsTooEarlyIsTheOneAtFault(t *testing.T) {
 		}
 	}
 	f(starlark.New(), "def f(a)\n    return a\n", "f.star:1:9: got newline, want ':'")
-	f(starlark.New(), "x = [1,\n\n# no more\n", "f.star:1:8: got end of file, want ']'")
+	f(starlark.New(), "x = [1,\n\n# no more\n", "f.star:1:5: '[' is not closed")
 	f(lua.New(), "local s = \"abc\nlocal t = 1\n", "f.lua:1:11: unterminated string")
 }

@@ -98,7 +98,7 @@ func sourceError(path string, src []byte, err error) error {
 	switch {
 	case errors.As(err, &syntax) && syntax.Pos.Line == parse.EOF:
 		lines := bytes.Count(bytes.TrimRight(src, "\n"), []byte{'\n'}) + 1
-		return &engine.ScriptError{File: path, Line: lines, Message: syntax.Message + " at the end of the file"}
+		return unclosed(src, "", &engine.ScriptError{File: path, Line: lines, Message: syntax.Message + " at the end of the file"})
 	case errors.As(err, &syntax) && syntax.Message == "unterminated string" && syntax.Pos.Line > 1:
 		// The scanner noticed when it had passed the line's end.
 		line := strings.Split(string(src), "\n")[syntax.Pos.Line-2]
@@ -106,8 +106,8 @@ func sourceError(path string, src []byte, err error) error {
 	case errors.As(err, &syntax):
 		// The parser stands behind the token that it could not use.
 		column := max(1, syntax.Pos.Column-max(0, len(syntax.Token)-1))
-		return &engine.ScriptError{File: path, Line: syntax.Pos.Line, Column: column,
-			Message: fmt.Sprintf("%s near %q", syntax.Message, syntax.Token)}
+		return unclosed(src, syntax.Token, &engine.ScriptError{File: path, Line: syntax.Pos.Line, Column: column,
+			Message: fmt.Sprintf("%s near %q", syntax.Message, syntax.Token)})
 	case errors.As(err, &compiling):
 		return &engine.ScriptError{File: path, Line: compiling.Line, Message: compiling.Message}
 	}

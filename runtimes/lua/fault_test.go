@@ -95,8 +95,20 @@ func TestScriptsThatDoNotCompileTellWhere(t *testing.T) {
 			t.Errorf("%.80s: %q, want load failed", src, err)
 		}
 	}
-	f("function filter(", `s.lua:1: syntax error at the end of the file`)
-	f("x = 1\nfunction filter()\n\n", `s.lua:2: syntax error at the end of the file`)
+	f("function filter(", `s.lua:1:16: "(" is not closed, want ")"`)
+	f("x = 1\nfunction filter()\n\n", `s.lua:2:1: "function" is not closed, want "end"`)
+	f("function filter()\n  for i = 1, 2 do\n    x = 'end' -- end\n  return i\nend\n\nfunction g()\nend\n",
+		`s.lua:2:3: "for" is not closed, want "end"`)
+	f("if a -- then\n  and b\n\n  return\nend", `s.lua:2:8: want "then" for the "if" of line 1`)
+	f("if a then\nelseif b\n  x = 1\nend", `s.lua:2:9: want "then" for the "if" of line 1`)
+	f("while a\n  x = [==[\n]]]==] end", `s.lua:1:8: want "do" for the "while" of line 1`)
+	f("x =\nlocal y = 2", `s.lua:1:4: the line ends too early, before the "local" of line 2`)
+	f("function f()\n  x =\nend", `s.lua:2:6: the line ends too early, before the "end" of line 3`)
+	f("function f()\nend\nend", `s.lua:3:1: syntax error near "end"`)
+	f("x = {\n  a = 1\n  b = 2 }", `s.lua:3:3: syntax error near "b"; the "{" of 1:5 is open`)
+	f("x = {1, \"\\\"}\"\nlocal y", `s.lua:1:5: "{" is not closed before the "local" of line 2`)
+	f("x =\n", `s.lua:1: syntax error at the end of the file`)
+	f("if a then return end end", `s.lua:1:22: syntax error near "end"`)
 	f("x = = 2", `s.lua:1:5: syntax error near "="`)
 	f("local a\nlocal end", `s.lua:2:7: syntax error near "end"`)
 	f("x = 'abc", `s.lua:1:`)

@@ -98,12 +98,21 @@ func compile(path string, src []byte, predeclared func(string) bool) (*program, 
 	if err != nil {
 		return nil, sourceError(path, src, err)
 	}
+	syntax.Walk(file, placeAtName)
 	bound, loads := bindings(nil, file.Stmts), loadings(file.Stmts)
 	compiled, err := sky.FileProgram(file, predeclared)
 	if err != nil {
 		return nil, sourceError(path, src, err)
 	}
 	return &program{compiled, bound, loads}, nil
+}
+
+// placeAtName makes an error of a field be told at its name, not at the dot before it.
+func placeAtName(n syntax.Node) bool {
+	if x, ok := n.(*syntax.DotExpr); ok {
+		x.Dot = x.Name.NamePos
+	}
+	return true
 }
 
 func loadings(stmts []syntax.Stmt) (out []loading) {
@@ -179,6 +188,9 @@ func before(src []byte, line, column int) (int, int) {
 func sourceError(path string, src []byte, err error) *engine.ScriptError {
 	var parse syntax.Error
 	if errors.As(err, &parse) {
+		if strings.HasPrefix(parse.Msg, "got ") {
+			parse = refusedAt(src, parse)
+		}
 		e := at(parse.Pos, parse.Msg)
 		if missing(parse.Msg) {
 			e.Line, e.Column = before(src, e.Line, e.Column)

@@ -122,10 +122,10 @@ func TestADialectThatFailsEndsTheAttempt(t *testing.T) {
 	}
 	f("return 1", "unsupported request: s.star:1:1: shape returned the number 1, want nothing")
 	f("fail(\"no\")", "unsupported request: s.star:2:9: fail: no")
-	f("request.url = 7", "unsupported request: s.star:2:12: request.url is a number, want a string")
-	f("request.body = 7", "unsupported request: s.star:2:12: request.body is read-only")
-	f("upstream.name = 7", "unsupported request: s.star:2:13: upstream.name is read-only")
-	f("request.url = \"https://other.example.com/\"", `invalid url: s.star:2:12: url "https://other.example.com/" leaves upstream "up-0", `+
+	f("request.url = 7", "unsupported request: s.star:2:13: request.url is a number, want a string")
+	f("request.body = 7", "unsupported request: s.star:2:13: request.body is read-only")
+	f("upstream.name = 7", "unsupported request: s.star:2:14: upstream.name is read-only")
+	f("request.url = \"https://other.example.com/\"", `invalid url: s.star:2:13: url "https://other.example.com/" leaves upstream "up-0", `+
 		`want an origin of https://up-0.example.com:443 or one of allow_origins`)
 }
 
@@ -162,7 +162,7 @@ func TestADialectNormalizesErrors(t *testing.T) {
 	f("status, body, headers", "return {\"status\": status + 100, \"body\": headers[\"retry-after\"]}", "5 7")
 	f("status, body", "return {\"status\": 200, \"body\": \"\"}",
 		"dialect: unsupported request: s.star:1:1: normalize_error returned the number 200 as the status, want 400 to 599")
-	f("status, body", "return body.nope", `dialect: unsupported request: s.star:2:16: body has no field "nope", want type`)
+	f("status, body", "return body.nope", `dialect: unsupported request: s.star:2:17: body has no field "nope", want type`)
 	d := dialectOf(t, "def shape(ctx):\n    pass\n", nil)
 	if out, err := d.NormalizeError(500, nil, nil); out != nil || err != nil {
 		t.Errorf("a dialect without normalize_error: %v, %v", out, err)

@@ -141,14 +141,14 @@ func TestAnErrorHasItsPlaceAndItsStack(t *testing.T) {
 	_, err = f.Filter(request(), principal(), candidates(ups))
 	var failure *engine.FilterError
 	if !errors.As(err, &failure) || failure.Variant != engine.FilterRuntime ||
-		failure.Reason != `lib/a.star:3:13: candidate has no field "nmae", want name` {
+		failure.Reason != `lib/a.star:3:14: candidate has no field "nmae", want name` {
 		t.Errorf("got %v", err)
 	}
 	e := scriptError(t, err)
-	if got, want := strings.Join(e.Stack, "|"), "lib/a.star:3:13: in pick|s.star:4:42: in filter"; got != want {
+	if got, want := strings.Join(e.Stack, "|"), "lib/a.star:3:14: in pick|s.star:4:42: in filter"; got != want {
 		t.Errorf("stack %s, want %s", got, want)
 	}
-	if e.File != "lib/a.star" || e.Line != 3 || e.Column != 13 || e.Trap || e.Budget != "" {
+	if e.File != "lib/a.star" || e.Line != 3 || e.Column != 14 || e.Trap || e.Budget != "" {
 		t.Errorf("got %+v", e)
 	}
 }

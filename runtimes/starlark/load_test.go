@@ -33,13 +33,22 @@ func TestAnErrorOfASourceHasItsPlace(t *testing.T) {
 			t.Errorf("%q:\n got %s\nwant %s", src, got, want)
 		}
 	}
-	f("def f(:\n  pass", "s.star:1:8: got ':', want ')'")
+	f("def f(:\n  pass", "s.star:1:7: got ':', want ')'")
 	f("x = 1\ny = undefined_name\n", "s.star:2:5: undefined: undefined_name")
 	f("a = nope1\nb = nope2\n", "s.star:1:5: undefined: nope1\ns.star:2:5: undefined: nope2")
 	f("x = 1\nx = 2\n", "s.star:2:1: cannot reassign global x declared at s.star:1:1")
 	f("def f():\n  while True:\n    pass\n", "s.star:2:3: this Starlark dialect does not support while loops")
 	f("x = 1 // 0\n", "s.star:1:7: floored division by zero")
 	f("x = [1][3]\n", "s.star:1:8: list index 3 out of range [-1:0]")
+	f("a = {\n    'b': [1, 2,  # one ' and one }\n}\n", "s.star:3:1: got '}', want ']'; the '[' of 2:10 is open")
+	f("a = {\n  'b': 1\n  'c': 2}\n", "s.star:3:3: got string literal, want '}'; the '{' of 1:5 is open")
+	f("a = {'é(': r'\\\\', \"\"\"\n\"[\"\"\": 1}, {\n\ndef f():\n  pass\n", "s.star:2:12: '{' is not closed before the def of line 4")
+	f("a = [\n  (1)", "s.star:1:5: '[' is not closed")
+	f("a = f(\n  g(1),\n", "s.star:1:6: '(' is not closed")
+	f("a = 1\nb = a . real\n", "s.star:2:9: int has no .real field or method")
+	f("def f(a, b) return a\n", "s.star:1:13: got return, want ':'")
+	f("x = 1 y\n", "s.star:1:7: got identifier, want newline")
+	f("x = [1, 'a' 'bé' ]\n", "s.star:1:13: got string literal, want ']'")
 	f("import os\n", "s.star:1:1: got import, want primary expression")
 	f("x = struct(a = 1)\n", "s.star:1:5: undefined: struct")
 	f("def f(n):\n  return f(n)\nf(1)\n", "s.star:2:10: function f called recursively")
@@ -94,9 +103,9 @@ func TestALoadedFileReportsItsOwnErrors(t *testing.T) {
 			t.Errorf("stack %v does not end in the load statement", e.Stack)
 		}
 	}
-	f("x = (\n", "lib/a.star:1:6: got end of file, want primary expression")
+	f("x = (\n", "lib/a.star:1:5: '(' is not closed")
 	f("x = nope\n", "lib/a.star:1:5: undefined: nope")
-	f("y = 1\nx = y.z\n", "lib/a.star:2:6: int has no .z field or method")
+	f("y = 1\nx = y.z\n", "lib/a.star:2:7: int has no .z field or method")
 	f("y = 1\n", "s.star:2:21: lib/a.star defines no \"x\", want y")
 }
 

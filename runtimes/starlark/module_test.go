@@ -115,5 +115,5 @@ func TestAScriptIsAdmittedWithItsTests(t *testing.T) {
 	}
 	f(headroom+"def test_room(t):\n    t.eq(len(filter(t.ctx(), t.principal(), [t.candidate(\"a\")])[\"keep\"]), 1)\n", "1 []")
 	f("def filter(ctx, principal, candidates):\n    return [c for c in candidates if c.nope]\n",
-		`0 [s.star:2:39: binding "test": candidate has no field "nope", want name]`)
+		`0 [s.star:2:40: binding "test": candidate has no field "nope", want name]`)
 }
