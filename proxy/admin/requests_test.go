@@ -205,7 +205,7 @@ func TestTheTraceTellsHowAFilterFailed(t *testing.T) {
 			t.Errorf("%s: %+v: want all kept, and why", want, s)
 		}
 	}
-	f("error", 200, "PluginError", "filters/choose.star:6:29: candidate has no field")
+	f("error", 200, "PluginError", "filters/choose.star:6:30: candidate has no field")
 	f("junk", 200, "InvalidOutput", "filter returned the number 1")
 	f("forever", 200, "Trap", "budgets.steps")
 }

@@ -164,7 +164,7 @@ func TestABrokenEditShowsWhereAndTheMendEndsIt(t *testing.T) {
 	r.eventually("the edit is refused", func() bool { return !r.script("filters/choose.star").Current })
 	s := r.script("filters/choose.star")
 	e := s.LastError
-	if e == nil || e.File != "filters/choose.star" || e.Line != 5 || e.Column != 16 || len(e.Stack) != 2 ||
+	if e == nil || e.File != "filters/choose.star" || e.Line != 5 || e.Column != 17 || len(e.Stack) != 2 ||
 		!strings.Contains(e.Message, `candidate has no field "nmae"`) {
 		t.Errorf("last error %+v", e)
 	}
@@ -204,7 +204,7 @@ func TestAReloadAnswersWithTheStatusOrWithAllThatDoesNotServe(t *testing.T) {
 		t.Errorf("status %d, want 422: %s", got.status, got.body)
 	}
 	for _, want := range []string{`sluice.yaml:1:1: \"wrong\", want fine`, "sluice.yaml:1:2: a second mistake",
-		"filters/choose.star:2:12: undefined: candidate", "observers/audit.lua:3:"} {
+		"filters/choose.star:2:12: undefined: candidate", "observers/audit.lua:2:9:"} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("no %q in %s", want, got.body)
 		}
