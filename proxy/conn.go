@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -29,6 +30,12 @@ type conn struct {
 	net.Conn
 	watch watcher
 
+	begun  bool      // it was read from
+	secure bool      // TLS is spoken above
+	hello  bool      // TLS is spoken where it is not expected
+	noted  int       // bytes of start
+	start  [256]byte // what the request began with, as far as it was not read along with the one before
+
 	waits  engine.Timeouts // of the generation that the last request leased
 	ended  bool            // the client sends no more: a read said so
 	failed error           // of the last read, nil = it brought something
@@ -51,6 +58,7 @@ type secured struct {
 func (s secured) Read(p []byte) (int, error) {
 	n, err := s.Conn.Read(p)
 	s.under.ended = s.under.ended || err == io.EOF
+	s.under.note(p[:n])
 	return n, err
 }
 
@@ -85,11 +93,31 @@ func (c *conn) abort(cause error) {
 // kill closes the connection at once, whatever runs on it.
 func (c *conn) kill() { _ = c.Conn.Close() }
 
+// errHello ends the wait for the rest of a head that will not come.
+var errHello = errors.New("a TLS handshake, want plain HTTP")
+
+// tlsHandshake is the first byte of a TLS connection. No HTTP request begins with it.
+const tlsHandshake = 0x16
+
 // Read notes how it went.
 func (c *conn) Read(p []byte) (int, error) {
+	if c.hello {
+		return 0, errHello
+	}
 	n, err := c.Conn.Read(p)
-	c.ended, c.failed = c.ended || err == io.EOF, err
+	if !c.secure {
+		c.hello = !c.begun && n > 0 && p[0] == tlsHandshake
+		c.note(p[:n])
+	}
+	c.begun, c.ended, c.failed = true, c.ended || err == io.EOF, err
 	return n, err
+}
+
+// note keeps the first line of a request, or as much of it as there is room for.
+func (c *conn) note(p []byte) {
+	if c.noted < len(c.start) && bytes.IndexByte(c.start[:c.noted], '\n') < 0 {
+		c.noted += copy(c.start[c.noted:], p)
+	}
 }
 
 // Write gives every write its own deadline: a stream may last, a client that takes no byte may not.
@@ -133,6 +161,7 @@ func (s *Server) onState(nc net.Conn, state fasthttp.ConnState) {
 		_ = c.SetReadDeadline(deadline(c.waits.ClientHeader))
 	case fasthttp.StateIdle:
 		c.active.Store(false)
+		c.noted = 0
 		wait := deadline(keepAlive)
 		if s.closing.Load() { // after the store: Shutdown sees the one or we see the other
 			wait = time.Unix(1, 0)

@@ -239,7 +239,7 @@ func TestRequestsBehindAStreamWaitForItsEnd(t *testing.T) {
 func TestTLSOnAPlainPortIsToldSo(t *testing.T) {
 	t.Parallel()
 	r, bob := withBystander(t, upstream("hers", "http://127.0.0.1:1"))
-	r.gen.Timeouts.ClientHeader = time.Second // a hello without a line feed looks like a head that goes on
+	r.gen.Timeouts.ClientHeader = time.Hour // a hello without a line feed looks like a head that goes on
 	r.start()
 	bob.open(t)
 	var none tls.RecordHeaderError
@@ -247,7 +247,13 @@ func TestTLSOnAPlainPortIsToldSo(t *testing.T) {
 	if !errors.As(err, &none) || string(none.RecordHeader[:]) != "HTTP/" {
 		t.Errorf("the handshake ended in %v, want an answer in plain HTTP", err)
 	}
+	c := r.dial().send("\x16\x03\x01\x02\x00\x01")
+	got := c.read("POST")
+	row(engine.CodeBadRequest, 400, "invalid_request_error", "connection: close").check(t, c, got)
+	want(t, "the message tells", strings.Contains(got.body, "this listener speaks plain HTTP: ask it by http"), true)
+	c.nc.Close()
 	bob.finish(t)
+	want(t, "row", bob.rowsBut(t, 2)[0].Code, engine.CodeBadRequest)
 }
 
 func TestPlainHTTPOnATLSPortIsToldSo(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -113,7 +112,7 @@ func (s *Server) Serve(ln net.Listener) error {
 
 // adopt serves a connection on a goroutine of its own.
 func (s *Server) adopt(nc net.Conn) {
-	c := &conn{Conn: nc, watch: newPeeker(nc, s.TLS != nil)}
+	c := &conn{Conn: nc, watch: newPeeker(nc, s.TLS != nil), secure: s.TLS != nil}
 	c.waits = s.timeouts()
 	_ = c.SetReadDeadline(deadline(c.waits.ClientHeader)) // TLS handshake and first head
 	s.mu.Lock()
@@ -164,31 +163,6 @@ func (s *Server) probe(ctx *fasthttp.RequestCtx) bool {
 	}
 	ctx.SetStatusCode(fasthttp.StatusOK)
 	return true
-}
-
-// handleBroken answers what could not be read as a request.
-func (s *Server) handleBroken(ctx *fasthttp.RequestCtx, err error) {
-	c := connOf(ctx.Conn())
-	if !c.active.Load() {
-		c.mute = true // it asked nothing, and would take this for the answer to its first request
-		return
-	}
-	r := refuse(engine.CodeBadRequest, "the request could not be read")
-	var small *fasthttp.ErrSmallBuffer
-	switch {
-	case errors.As(err, &small):
-		r.Message = "the head of the request is too large"
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, fasthttp.ErrTimeout):
-		r = refuse(engine.CodeClientTimeout, "the request did not come in time")
-	}
-	c.linger = true
-	id := newRequestID()
-	writeRefusal(&ctx.Response, r, id)
-	row := engine.Record{RequestID: id, Started: time.Now(), Status: ctx.Response.StatusCode(), Code: r.Code}
-	if r.Code == engine.CodeBadRequest && (c.ended || c.failed != nil) { // it left in the middle, though it may listen still
-		row.Status, row.Code = statusGone, engine.CodeClientGone
-	}
-	s.enter(&row)
 }
 
 func (s *Server) logf(format string, args ...any) {
