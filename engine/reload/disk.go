@@ -18,6 +18,7 @@ type disk struct {
 	trees map[string]*Snapshot // by root, made absolute
 	// trouble is why a root cannot be read any more, nil = all can. What was read before stays.
 	trouble error
+	root    string // which one that is or was
 }
 
 func newDisk(w *watcher) *disk {
@@ -71,6 +72,8 @@ func (d *disk) note(ev fsnotify.Event) {
 	switch {
 	case ev.Has(fsnotify.Create) && !isEmpty(ev.Name):
 		d.marks[ev.Name] = mark{due: now.Add(grace), appeared: now}
+	case ev.Has(fsnotify.Remove), ev.Has(fsnotify.Rename):
+		d.marks[ev.Name] = mark{due: now.Add(absent)}
 	case ev.Op != fsnotify.Chmod:
 		d.marks[ev.Name] = mark{due: now.Add(still)}
 	case !marked:
@@ -139,7 +142,7 @@ func (d *disk) readAll() (map[string]*file, map[string]*Snapshot) {
 	for root, old := range d.trees {
 		s := scan(root, old, d.watch.enter)
 		if s.err != nil && old.err == nil { // what was there serves on
-			d.trouble = s.err
+			d.trouble, d.root = s.err, root
 			s = &Snapshot{files: old.files, sum: old.sum}
 		}
 		trees[root] = s

@@ -113,6 +113,10 @@ func TestARootThatIsGoneIsToldAndServesOn(t *testing.T) {
 	if _, err := r.loop.Reload(t.Context()); err != nil || r.live("a.star") != "a1" {
 		t.Errorf("serves %q, %v", r.live("a.star"), err)
 	}
+	r.rename("gone", "scripts")
+	r.untilNews(reload.Live, r.path("scripts"))
+	r.rename("scripts", "gone")
+	r.untilNews(reload.Trouble, "")
 	r.mkdir("scripts")
 	r.write("scripts/a.star", "a2")
 	r.untilLive("a.star", "a2")

@@ -95,6 +95,9 @@ func (l *Loop) step() {
 	l.asked = false
 	l.held = l.disk.look() > 0
 	l.looked = time.Now()
+	if l.disk.trouble == nil && l.troubles["disk"] != "" {
+		l.news = append(l.news, News{State: Live, Path: l.disk.root})
+	}
 	l.trouble("disk", l.disk.trouble)
 	l.trouble("watch", l.disk.watch.trouble)
 	l.tell()

@@ -145,6 +145,42 @@ func TestADeletedFileServesUntilTheConfigStopsNamingIt(t *testing.T) {
 	r.untilLive("a.star", "a")
 }
 
+// TestAFileThatIsPutBackWasNeverGone: some editors remove a file and write it anew. Another script is edited meanwhile, so that the loop
+// looks.
+func TestAFileThatIsPutBackWasNeverGone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("scripts/a.star", "a")
+	r.write("scripts/b.star", "b")
+	r.start(reload.Options{}, "a.star", "b.star")
+	for try := range 50 {
+		b, a, begin := fmt.Sprint("b", try), fmt.Sprint("a", try), time.Now()
+		r.remove("scripts/a.star")
+		for n := range 5 {
+			r.replace("scripts/b.star", fmt.Sprint(b, n))
+			r.untilLive("b.star", fmt.Sprint(b, n))
+		}
+		r.write("scripts/a.star", a)
+		quick := time.Since(begin) < 200*time.Millisecond
+		r.untilLive("a.star", a)
+		if !quick {
+			r.mu.Lock()
+			r.news = nil
+			r.mu.Unlock()
+			continue // on a busy machine it was gone for long
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, n := range r.news {
+			if n.State != reload.Live {
+				t.Errorf("news %q", n)
+			}
+		}
+		return
+	}
+	t.Fatal("the machine was too busy to put a file back soon")
+}
+
 func TestABrokenEditKeepsItsVersionWhileAGoodOneGoesLive(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -8,6 +8,8 @@ import (
 const (
 	// still is how long a file that was written must stand still.
 	still = 25 * time.Millisecond
+	// absent is how long a file must be gone: it serves on anyway, and another is put in its place, mostly.
+	absent = 250 * time.Millisecond
 	// grace is how long a file that appeared whole must stay untouched: an editor that creates a file writes to it within that time.
 	grace = 3 * time.Millisecond
 	// hold is how long to listen, after a file was read, for the event of a write that had begun before.
@@ -29,11 +31,15 @@ type marks map[string]mark
 // the change and nothing followed, where another link leads to another file, or where it was read twice, the same, with time between.
 func (m marks) settled(old, now *file, read time.Time) bool {
 	k, marked := m[now.real]
+	wait := still
+	if now.missing() {
+		wait = absent
+	}
 	switch {
 	case !marked && !old.missing() && !now.missing() && old.real != now.real:
 		return true
 	case !marked || k.sighted && k.seen != now.sum:
-		m[now.real] = mark{due: time.Now().Add(still), sighted: true, seen: now.sum}
+		m[now.real] = mark{due: time.Now().Add(wait), sighted: true, seen: now.sum}
 		return false
 	case k.due.After(read):
 		return false
