@@ -1,9 +1,7 @@
 # The gateway in a container that holds nothing else.
 #
-#   docker build -t sluice .                                    builds the binary in the image golang
-#   make build && docker build --build-arg BINARY=prebuilt -t sluice .   takes bin/sluice and pulls nothing
-ARG BINARY=build
-
+#   docker build -t sluice .                                            builds the binary in the image golang
+#   make build && docker build --build-context build=. -t sluice .      takes bin/sluice and pulls nothing
 FROM docker.io/library/golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -11,15 +9,10 @@ RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /bin/sluice ./cmd/sluice
 
-FROM scratch AS prebuilt
-COPY bin/sluice /bin/sluice
-
-FROM ${BINARY} AS binary
-
 # The roots of trust are in the binary. The user exists by number alone. /data is the only place that is written to: the data directory,
 # and what the demo writes out.
 FROM scratch
-COPY --from=binary /bin/sluice /sluice
+COPY --from=build /bin/sluice /sluice
 COPY --chown=65532:65532 .ci/empty /data
 USER 65532:65532
 WORKDIR /

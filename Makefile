@@ -2,6 +2,7 @@
 GO          ?= go
 STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT      ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(if $(shell git status --porcelain 2>/dev/null),+)
 
 # The first of these that works here: a docker without its daemon does not.
 TOOL        ?= $(firstword $(foreach t,docker podman buildah,$(if $(shell $(t) info >/dev/null 2>&1 && echo works),$(t))))
@@ -12,7 +13,7 @@ run: build
 	./bin/sluice serve
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/sluice ./cmd/sluice
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)" -o bin/sluice ./cmd/sluice
 
 test:
 	$(GO) test ./...
@@ -31,4 +32,4 @@ bench:
 # The container image, from a binary built here, with whichever of docker, podman or buildah is there.
 image: build
 	@test -n "$(TOOL)" || { echo "image: want docker, podman or buildah"; exit 1; }
-	$(if $(filter buildah,$(TOOL)),buildah --storage-driver vfs bud --isolation chroot --format docker,$(TOOL) build) --build-arg BINARY=prebuilt --tag sluice .
+	$(if $(filter buildah,$(TOOL)),buildah --storage-driver vfs bud --isolation chroot --format docker,$(TOOL) build) --build-context build=. --tag sluice .

@@ -9,8 +9,8 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
-// version is set by the linker: -X main.version=v1.2.3.
-var version = "dev"
+// Set by the linker, as the Makefile does: -X main.version=v1.2.3. Without revision, the commit is what go build noted.
+var version, revision = "dev", ""
 
 func versionCommand() *cli.Command {
 	return &cli.Command{
@@ -26,6 +26,9 @@ func versionCommand() *cli.Command {
 
 // commit is the revision the binary was built from, with + where the tree was edited.
 func commit() string {
+	if revision != "" {
+		return revision
+	}
 	info, _ := debug.ReadBuildInfo()
 	revision, edited := "unknown", ""
 	if info == nil {
