@@ -1,8 +1,6 @@
 package lua
 
 import (
-	"strings"
-
 	"sluice/runtimes"
 
 	glua "github.com/yuin/gopher-lua"
@@ -11,30 +9,40 @@ import (
 // maxUnpacked caps the values that unpack gives at once: each takes a register.
 const maxUnpacked = 8000
 
-// nextEntry is next(t, key), and what pairs steps with.
-func nextEntry(L *glua.LState) int {
-	k, v := behind(L.CheckTable(1)).Next(L.Get(2))
-	L.Push(k)
-	if k == glua.LNil {
-		return 1
+// key charges for looking a key up in a table, once.
+func (s *state) key(L *glua.LState, key glua.LValue) {
+	if s.meter.key(key); s.meter.refused != "" {
+		L.RaiseError("%s", s.meter.Err().Error())
 	}
-	L.Push(v)
-	return 2
 }
 
-func rawGet(L *glua.LState) int {
-	L.Push(behind(L.CheckTable(1)).RawGet(L.CheckAny(2)))
+func (s *state) rawGet(L *glua.LState) int {
+	t, key := behind(L.CheckTable(1)), L.CheckAny(2)
+	s.key(L, key)
+	L.Push(t.RawGet(key))
 	return 1
 }
 
 // rawSet is rawset(t, key, value). It does not reach around what is read-only.
-func rawSet(L *glua.LState) int {
-	t := L.CheckTable(1)
+func (s *state) rawSet(L *glua.LState) int {
+	t, key := L.CheckTable(1), L.CheckAny(2)
 	if guarded(t) != nil {
 		L.RaiseError("rawset: this table is read-only")
 	}
-	L.RawSet(t, L.CheckAny(2), L.CheckAny(3))
+	s.key(L, key)
+	s.allocate(L, growth(t, key))
+	L.RawSet(t, key, L.CheckAny(3))
 	L.SetTop(1)
+	return 1
+}
+
+// rawEqual is rawequal(a, b).
+func (s *state) rawEqual(L *glua.LState) int {
+	a, b := L.CheckAny(1), L.CheckAny(2)
+	if text, ok := a.(glua.LString); ok {
+		s.spend(L, len(text)/256)
+	}
+	L.Push(glua.LBool(L.RawEqual(a, b)))
 	return 1
 }
 
@@ -63,58 +71,20 @@ func (s *state) setMetatable(L *glua.LState) int {
 	return 1
 }
 
-// pcall is pcall(f, …). It catches neither an overrun nor a panic of the interpreter.
-func (s *state) pcall(L *glua.LState) int {
-	L.CheckAny(1)
-	if err := L.PCall(L.GetTop()-1, glua.MultRet, nil); err != nil {
-		L.Push(glua.LFalse)
-		L.Push(s.caughtValue(err))
-		return 2
-	}
-	L.Insert(glua.LTrue, 1)
-	return L.GetTop()
-}
-
-// xpcall is xpcall(f, handler). The handler runs after the stack is unwound: it can see nothing there anyway.
-func (s *state) xpcall(L *glua.LState) int {
-	handler := L.CheckFunction(2)
-	L.SetTop(1)
-	err := L.PCall(0, glua.MultRet, nil)
-	if err == nil {
-		L.Insert(glua.LTrue, 1)
-		return L.GetTop()
-	}
-	L.Push(handler)
-	L.Push(s.caughtValue(err))
-	L.Call(1, glua.MultRet)
-	L.Insert(glua.LFalse, 1)
-	return L.GetTop()
-}
-
-// caughtValue returns what was raised, or raises it again where a script may not catch it.
-func (s *state) caughtValue(err error) glua.LValue {
-	s.mayCatch(err)
-	return err.(*glua.ApiError).Object
-}
-
-// mayCatch raises an error again that a script may not catch: an overrun, or a panic of the interpreter.
-func (s *state) mayCatch(err error) {
-	raised, ok := err.(*glua.ApiError)
-	if !ok || raised.Type == glua.ApiErrorPanic || s.meter.overrun != "" {
-		panic(err)
-	}
-}
-
-// print writes a line to the log.
+// print writes a line to the log, which takes no more than MaxLogLine bytes of it.
 func (s *state) print(L *glua.LState) int {
-	parts := make([]string, L.GetTop())
-	for i := range parts {
-		parts[i] = s.toText(L, L.Get(i+1))
+	var line []byte
+	for i := 1; i <= L.GetTop() && len(line) <= runtimes.MaxLogLine; i++ {
+		if i > 1 {
+			line = append(line, ' ')
+		}
+		text := s.toText(L, L.Get(i))
+		line = append(line, text[:min(len(text), runtimes.MaxLogLine+1)]...)
 	}
-	line := glua.LString(strings.Join(parts, " "))
+	s.allocate(L, 3*len(line)+boxBytes)
 	L.SetTop(0)
 	L.Push(s.base.RawGetString("log"))
-	L.Push(line)
+	L.Push(glua.LString(line))
 	L.Call(1, 0)
 	return 0
 }
@@ -122,6 +92,7 @@ func (s *state) print(L *glua.LState) int {
 func (s *state) tostring(L *glua.LState) int {
 	v := L.CheckAny(1)
 	if _, ok := v.(glua.LString); !ok {
+		s.allocate(L, boxBytes+numeralRoom)
 		v = glua.LString(s.toText(L, v))
 	}
 	L.Push(v)
@@ -158,6 +129,7 @@ func (s *state) unpack(L *glua.LState) int {
 	if to-from < 0 || to-from >= maxUnpacked {
 		L.RaiseError("unpack gives at most %d values", maxUnpacked)
 	}
+	s.spend(L, (to-from)/8)
 	for i := from; i <= to; i++ {
 		L.Push(at(i))
 	}
@@ -168,7 +140,7 @@ func (s *state) unpack(L *glua.LState) int {
 func (s *state) elements(L *glua.LState, function string) (int, func(i int) glua.LValue) {
 	if t, ok := L.Get(1).(*glua.LTable); ok {
 		t = behind(t)
-		return t.Len(), t.RawGetInt
+		return s.lengthOf(L, t), t.RawGetInt
 	}
 	h := hostOf(L.Get(1))
 	if h == nil || h.of.Kind != runtimes.List {

@@ -59,8 +59,10 @@ func (s *state) lift(c *runtimes.Call, v runtimes.Value) glua.LValue {
 	case runtimes.Int:
 		return s.liftInt(v.Int())
 	case runtimes.Float:
+		s.meter.take(boxBytes)
 		return number(v.Float())
 	case runtimes.String:
+		s.meter.take(boxBytes)
 		return glua.LString(v.Str)
 	case runtimes.List, runtimes.Map:
 		if t, ok := v.Ref.(table); ok {
@@ -76,6 +78,9 @@ func (s *state) lift(c *runtimes.Call, v runtimes.Value) glua.LValue {
 }
 
 func (s *state) liftInt(n int64) glua.LValue {
+	if n >= int64(len(small)) || n < 0 {
+		s.meter.take(boxBytes)
+	}
 	if n < -exact || n > exact {
 		return s.bigInteger(engine.Number(fmt.Sprint(n)))
 	}

@@ -52,15 +52,22 @@ func (f *freezer) entries(t *glua.LTable) {
 	}
 }
 
+// events are what the interpreter looks for in a metatable, beyond what seal sets.
+var events = []string{"__add", "__call", "__concat", "__div", "__eq", "__le", "__len", "__lt", "__mod", "__mul", "__pow", "__sub",
+	"__tostring", "__unm"}
+
 // seal moves what t holds to a table that no script ever gets, and gives t a metatable that looks there.
 func (s *state) seal(t *glua.LTable) *glua.LTable {
+	s.allocate(s.L, frozenBytes)
 	shown := new(glua.LTable)
 	*shown = *t
 	mt := s.L.CreateTable(0, 4)
 	if own, ok := t.Metatable.(*glua.LTable); ok && own != s.array {
 		own = behind(own)
-		for event, f := own.Next(glua.LNil); event != glua.LNil; event, f = own.Next(event) {
-			mt.RawSet(event, f)
+		for _, event := range events {
+			if f := own.RawGetString(event); f != glua.LNil {
+				mt.RawSetString(event, f)
+			}
 		}
 		shown.Metatable = s.further(t, own.RawGetString("__index"))
 	}
@@ -135,6 +142,7 @@ func (m *mender) add(v glua.LValue) {
 	switch v.(type) {
 	case *glua.LTable, *glua.LFunction:
 		if !m.seen[v] {
+			m.s.allocate(m.s.L, 2*placeBytes)
 			m.seen[v] = true
 			m.open = append(m.open, v)
 		}

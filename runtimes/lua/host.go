@@ -26,6 +26,7 @@ type hostType struct {
 }
 
 func (s *state) newHost(c *runtimes.Call, v runtimes.Value) glua.LValue {
+	s.meter.take(hostBytes)
 	h := &host{}
 	s.initHost(h, c, v)
 	return &h.LUserData
@@ -92,7 +93,7 @@ func (s *state) makeMetatables() {
 		"__len": s.function(s.hostLen), "__eq": s.function(hostEqual), "__tostring": s.function(hostText),
 	}
 	s.readOnlyWrite, s.fieldWrite = s.function(writeReadOnly), s.function(s.writeField)
-	s.frozenWrite, s.frozenLen = s.function(writeFrozen), s.function(tableLen)
+	s.frozenWrite, s.frozenLen = s.function(writeFrozen), s.function(s.tableLen)
 	s.lists = s.hostMetatable(s.function(s.indexList), s.readOnlyWrite)
 	s.maps = s.hostMetatable(s.function(s.indexMap), s.readOnlyWrite)
 	s.big = s.bigMetatable()

@@ -1,10 +1,8 @@
 package lua
 
 import (
-	"fmt"
+	"errors"
 
-	"sluice/engine"
-	"sluice/engine/body"
 	"sluice/runtimes"
 
 	glua "github.com/yuin/gopher-lua"
@@ -47,57 +45,79 @@ func (s *state) nullMetatable() *glua.LTable {
 	return mt
 }
 
+// errStopped stands for the overrun of a meter while JSON is read or written. It is panicked with, and never leaves this file.
+var errStopped = errors.New("the budget is spent")
+
+// stopped makes of a panic with errStopped the error that ended the call.
+func (s *state) stopped(err *error) {
+	switch p := recover(); p {
+	case nil:
+	case errStopped:
+		*err = s.meter.Err()
+	default:
+		panic(p)
+	}
+}
+
+// work charges for a value that is read or written.
+func (s *state) work(steps, bytes int) {
+	if s.meter.spend(int64(steps)) != nil || s.meter.allocate(int64(bytes)) != nil {
+		panic(errStopped)
+	}
+}
+
 // AppendJSON appends v as JSON.
-func (s *state) AppendJSON(dst []byte, v runtimes.Value) ([]byte, error) {
-	return runtimes.AppendJSON(dst, v, nil)
+func (s *state) AppendJSON(dst []byte, v runtimes.Value) (out []byte, err error) {
+	defer s.stopped(&err)
+	return runtimes.AppendJSON(dst, s.metered(v), nil)
 }
 
-// DecodeJSON makes a value of the script's own: tables whose keys keep the order of the text, lists that are marked as such.
-func (s *state) DecodeJSON(src []byte) (runtimes.Value, error) {
-	b := builder{s: s}
-	v, err := body.Decode(src, &b)
-	if err == nil {
-		err = b.err
+// metered makes a table of a script charge for each step of a walk: it may be large and empty, or hold itself in many places.
+func (s *state) metered(v runtimes.Value) runtimes.Value {
+	t, ok := v.Ref.(table)
+	if !ok {
+		return v
 	}
-	if err != nil {
-		return runtimes.Value{}, err
-	}
-	if v == glua.LValue(s.null) {
-		return runtimes.OfOwn(v), nil // lowered, it would be nothing
-	}
-	return lower(v), nil
+	v.Ref = meteredTable{t, s}
+	return v
 }
 
-// builder makes the values of a script.
-type builder struct {
-	s   *state
-	err error // why a value cannot be made
+type meteredTable struct {
+	table
+	s *state
 }
 
-func (b *builder) Null() glua.LValue                { return b.s.null }
-func (b *builder) Bool(v bool) glua.LValue          { return glua.LBool(v) }
-func (b *builder) Int(n int64) glua.LValue          { return b.s.liftInt(n) }
-func (b *builder) BigInt(digits string) glua.LValue { return b.s.bigInteger(engine.Number(digits)) }
-func (b *builder) Float(f float64) glua.LValue      { return number(f) }
-func (b *builder) String(v string) glua.LValue      { return glua.LString(v) }
+var (
+	_ runtimes.Lister  = meteredTable{}
+	_ runtimes.Mapper  = meteredTable{}
+	_ runtimes.Checked = meteredTable{}
+)
 
-func (b *builder) Array(elems []glua.LValue) glua.LValue {
-	if len(elems) >= maxArrayIndex {
-		b.err = fmt.Errorf("a list has %d elements, want fewer than %d", len(elems), maxArrayIndex)
-		return glua.LNil
+// at charges for looking at a value, which lower and Len may have to look through.
+func (t meteredTable) at(v runtimes.Value) runtimes.Value {
+	if of, ok := v.Ref.(table); ok {
+		t.s.work(2+4*scanned(behind(of.of)), 2*slotBytes)
 	}
-	t := b.s.L.CreateTable(len(elems), 0)
-	for _, v := range elems {
-		t.Append(v)
-	}
-	t.Metatable = b.s.array
-	return t
+	t.s.work(1+len(v.Str)/16, len(v.Str)+boxBytes)
+	return t.s.metered(v)
 }
 
-func (b *builder) Object(keys []string, values []glua.LValue) glua.LValue {
-	t := b.s.L.CreateTable(0, len(keys))
-	for i, key := range keys {
-		t.RawSetString(key, values[i])
-	}
-	return t
+// Check walks over the whole table.
+func (t meteredTable) Check() error {
+	t.s.work(len(peekTable(behind(t.of)).array)/8, 0)
+	return t.table.Check()
+}
+
+func (t meteredTable) At(i int) runtimes.Value { return t.at(t.table.At(i)) }
+
+func (t meteredTable) Get(key string) (runtimes.Value, bool) {
+	v, found := t.table.Get(key)
+	return t.at(v), found
+}
+
+func (t meteredTable) Each(f func(string, runtimes.Value) bool) string {
+	return t.table.Each(func(key string, v runtimes.Value) bool {
+		t.s.work(len(key)/16, len(key))
+		return f(key, t.at(v))
+	})
 }

@@ -127,9 +127,12 @@ func (s *state) pairsOf(L *glua.LState, h *host) int {
 	}
 	var entries []glua.LValue
 	m.Each(func(key string, v runtimes.Value) bool {
+		s.spend(L, 1)
+		s.allocate(L, boxBytes+4*slotBytes)
 		entries = append(entries, glua.LString(key), s.lift(h.call, v))
 		return true
 	})
+	s.allocate(L, closureBytes+upvalueBytes)
 	L.Push(s.function(func(L *glua.LState) int {
 		if len(entries) == 0 {
 			L.Push(glua.LNil)

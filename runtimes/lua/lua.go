@@ -9,8 +9,10 @@
 // and are a cache at best, since nobody knows which state serves a call. A manifest's Fresh runs the top level again for every call.
 //
 // Host values are userdata over the tables of package runtimes, read as they are asked for. Scripts reach base, string, table and math
-// without what loads code, leaves the sandbox or differs from run to run. Nothing here opens a file, reads a clock for a script or bounds
-// memory beyond the size of one string.
+// without what loads code, leaves the sandbox or differs from run to run. Nothing here opens a file or reads a clock for a script.
+//
+// A call ends when it spent its budget. The interpreter asks a meter before every instruction; native functions tell it what they cost,
+// and look at it every few thousand bytes. Memory is counted when it is allocated, whether or not it is kept.
 package lua
 
 import (
@@ -31,13 +33,17 @@ var _ runtimes.Language = (*Runtime)(nil)
 // maxArrayIndex bounds what one assignment to a table can take: t[n] = v fills all places below n, 16 bytes each.
 const maxArrayIndex = 1 << 20
 
-// boundArrays sets the bound once for the process. The interpreter has it as a package variable only; nobody reads it before the first
-// state is made.
-var boundArrays = sync.OnceFunc(func() { glua.MaxArrayIndex = maxArrayIndex })
+// prepare sets what the interpreter has as package variables only, once for the process; nobody reads them before the first file is
+// compiled. No function with "..." gets a table "arg", as Lua 5.0 made one for every call.
+var prepare = sync.OnceFunc(func() {
+	checkLayout()
+	glua.MaxArrayIndex = maxArrayIndex
+	glua.CompatVarArg = false
+})
 
 // New makes a Runtime.
 func New() *Runtime {
-	boundArrays()
+	prepare()
 	return &Runtime{}
 }
 

@@ -14,17 +14,21 @@ const slice = 200
 
 // meter counts the steps of one call and ends it when a budget is spent. It is the context of its interpreter, which asks Done before
 // every instruction: so there is no timer and no goroutine, and pcall cannot go on after an overrun, since the next instruction fails
-// again. One meter serves the calls of a state, one after the other.
+// again. What the instruction will allocate is charged before it runs. One meter serves the calls of a state, one after the other.
 type meter struct {
-	given   engine.Budget // what one call has
-	budget  engine.Budget // what this call has: given, and more once extend was called. 0 = no bound
-	body    int           // bytes that extend was called with
-	began   time.Time
-	steps   int64
-	next    int64  // steps at which to look again
-	overrun string // the budget that ended the call, "" = none did
-	message string // what the script is told then
-	ended   chan struct{}
+	vm        *peekedState
+	given     engine.Budget // what one call has
+	budget    engine.Budget // what this call has: given, and more once extend was called. 0 = no bound
+	body      int           // bytes that extend was called with
+	began     time.Time
+	steps     int64
+	next      int64  // steps at which to look again
+	allocated int64  // bytes
+	registers int    // room for them that was charged
+	overrun   string // the budget that ended the call, "" = none did
+	message   string // what the script is told then
+	refused   string // why the next instruction fails, "" = it does not
+	ended     chan struct{}
 }
 
 var _ context.Context = (*meter)(nil)
@@ -37,24 +41,44 @@ func newMeter() *meter {
 
 func (m *meter) begin(b engine.Budget) {
 	m.given, m.budget, m.body, m.began = b, b, 0, time.Now()
-	m.steps, m.overrun = 0, ""
+	m.steps, m.allocated, m.overrun, m.refused = 0, 0, "", ""
+	m.registers = cap(m.vm.reg.array)
 	m.lookLater()
 }
 
-// Done counts one step. Its channel is closed once a budget is spent.
+// Done counts one step. Its channel is closed once a budget is spent, and for an instruction that is refused.
 func (m *meter) Done() <-chan struct{} {
 	m.steps++
+	if !unguarded {
+		next := m.vm.instruction()
+		op := next.op() & 63
+		m.allocated += int64(boxed[op])
+		if charge := charges[op]; charge != nil {
+			if charge(m, next); m.refused != "" {
+				return m.ended
+			}
+		}
+	}
 	if m.steps < m.next {
 		return nil
 	}
 	return m.look()
 }
 
+// unguarded leaves out what an instruction costs beyond its step. Only the benchmark of that cost sets it.
+var unguarded bool
+
 // look compares what was spent with the budget.
 func (m *meter) look() <-chan struct{} {
+	if room := cap(m.vm.reg.array); room > m.registers {
+		m.take(slotBytes * room)
+		m.registers = room
+	}
 	switch {
 	case m.overrun != "":
 		return m.ended
+	case m.budget.Memory > 0 && m.allocated > m.budget.Memory:
+		m.stop("memory", runtimes.MemoryOver(m.given, m.body))
 	case m.budget.Steps > 0 && m.steps > m.budget.Steps:
 		m.stop("steps", runtimes.StepsOver(m.given, m.body))
 	case m.late():
@@ -68,13 +92,8 @@ func (m *meter) look() <-chan struct{} {
 
 func (m *meter) late() bool { return m.budget.Time > 0 && time.Since(m.began) > m.budget.Time }
 
-// done looks at the clock once more, after the last step: that one may have been a long one. It reports whether a budget is overrun.
-func (m *meter) done() bool {
-	if m.overrun == "" && m.late() {
-		m.stop("time", runtimes.TimeOver(m.given, m.body))
-	}
-	return m.overrun != ""
-}
+// done looks once more, after the last step: that one may have been a long one. It reports whether a budget is overrun.
+func (m *meter) done() bool { return m.look() != nil }
 
 func (m *meter) lookLater() {
 	m.next = m.steps + slice
@@ -96,18 +115,39 @@ func (m *meter) spend(steps int64) error {
 	return nil
 }
 
+// take counts bytes that are about to be allocated. The next look comes before they are, if they are too many.
+func (m *meter) take(bytes int) {
+	m.allocated += int64(bytes)
+	if m.budget.Memory > 0 && m.allocated > m.budget.Memory {
+		m.next = 0
+	}
+}
+
+// allocate counts bytes that native code is about to allocate. An error is the call's end.
+func (m *meter) allocate(bytes int64) error {
+	if m.take(int(bytes)); m.next == 0 && m.look() != nil {
+		return m.Err()
+	}
+	return nil
+}
+
 // extend adds what bytes of body earn. Of two bodies the larger one counts.
 func (m *meter) extend(bytes int) {
 	m.body = max(m.body, bytes)
 	m.budget = m.given.ForBody(m.body)
 }
 
-// Err is the overrun that ended the call.
+// Err is the overrun that ended the call, or else, once, why an instruction was refused.
 func (m *meter) Err() error {
-	if m.overrun == "" {
-		return nil
+	refused := m.refused
+	m.refused = ""
+	switch {
+	case m.overrun != "":
+		return errors.New(m.message)
+	case refused != "":
+		return errors.New(refused)
 	}
-	return errors.New(m.message)
+	return nil
 }
 
 // Deadline is not used: the clock is looked at between steps.

@@ -34,6 +34,7 @@ func whole(n glua.LNumber) bool {
 
 // bigInteger makes an integer beyond 2^53: a value that prints and encodes its digits and has no arithmetic.
 func (s *state) bigInteger(digits engine.Number) glua.LValue {
+	s.meter.take(hostBytes)
 	return &glua.LUserData{Value: digits, Metatable: s.big}
 }
 

@@ -9,9 +9,13 @@ import (
 
 // Limits of one pattern.
 const (
+	maxPattern  = 8 << 10 // bytes
 	maxCaptures = 32
 	maxMatching = 200 // how deep the parts of a pattern may try each other
 )
+
+// matcherBytes is what matching allocates before it makes texts.
+const matcherBytes = 160
 
 // Lengths of a capture that are no length.
 const (
@@ -32,6 +36,9 @@ type matcher struct {
 type capture struct{ start, length int }
 
 func (s *state) newMatcher(L *glua.LState, src, pat string) *matcher {
+	if len(pat) > maxPattern {
+		L.RaiseError("the pattern has %d bytes, want at most %d", len(pat), maxPattern)
+	}
 	return &matcher{s: s, L: L, src: src, pat: pat}
 }
 
@@ -68,6 +75,7 @@ func (m *matcher) match(i, p int) int {
 			continue
 		}
 		end := m.classEnd(p)
+		m.s.spend(m.L, (end-p)/8)
 		if end < len(m.pat) && strings.IndexByte("?*+-", m.pat[end]) >= 0 {
 			return m.repeated(i, p, end)
 		}
@@ -109,14 +117,17 @@ func (m *matcher) repeated(i, p, end int) int {
 			if !m.matchesOne(i, p, end) {
 				return -1
 			}
+			m.s.spend(m.L, (end-p)/8)
 			i++
 		}
 	}
 	n := 0
 	for m.matchesOne(i+n, p, end) {
-		n++
+		if n++; n%1024 == 0 {
+			m.s.spend(m.L, 1024*(end-p+7)/8/4)
+		}
 	}
-	m.s.spend(m.L, n/4)
+	m.s.spend(m.L, n%1024*(end-p+7)/8/4)
 	least := 0
 	if m.pat[end] == '+' {
 		least = 1
@@ -167,17 +178,18 @@ func (m *matcher) balanced(i, p int) int {
 	}
 	open := 1
 	for j := i + 1; j < len(m.src); j++ {
+		if (j-i)%1024 == 0 {
+			m.s.spend(m.L, 1024/16)
+		}
 		switch m.src[j] {
 		case m.pat[p+1]:
 			if open--; open == 0 {
-				m.s.spend(m.L, (j-i)/4)
 				return j + 1
 			}
 		case m.pat[p]:
 			open++
 		}
 	}
-	m.s.spend(m.L, (len(m.src)-i)/4)
 	return -1
 }
 
@@ -208,6 +220,7 @@ func (m *matcher) again(i int, digit byte) int {
 	}
 	c := m.captures[n]
 	taken := m.src[c.start : c.start+max(0, c.length)]
+	m.s.spend(m.L, len(taken)/64)
 	if !strings.HasPrefix(m.src[i:], taken) {
 		return -1
 	}
@@ -239,6 +252,7 @@ func (m *matcher) push(from, to int, whole bool) int {
 	if n == 0 && whole {
 		n = 1
 	}
+	m.s.allocate(m.L, n*boxBytes)
 	for i := range n {
 		m.L.Push(m.text(i, from, to))
 	}

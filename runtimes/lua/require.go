@@ -15,6 +15,12 @@ import (
 	glua "github.com/yuin/gopher-lua"
 )
 
+// Bounds of what one script loads, itself included. Each file has a bound of its own, maxSource.
+const (
+	maxFiles   = 64
+	maxSources = 1 << 20 // bytes
+)
+
 // module is a file whose top level runs or has run in a state.
 type module struct {
 	path string
@@ -101,9 +107,15 @@ func (s *state) compile(name string) (*glua.FunctionProto, error) {
 	if p := s.protos[name]; p != nil {
 		return p, nil
 	}
+	if len(s.opened) == maxFiles {
+		return nil, fmt.Errorf("the script loads more than %d files", maxFiles)
+	}
 	src, err := s.read(name)
 	if err != nil {
 		return nil, err
+	}
+	if s.source += len(src); s.source > maxSources {
+		return nil, fmt.Errorf("the files of the script have more than %d bytes together", maxSources)
 	}
 	s.opened = append(s.opened, name)
 	p, err := s.programs.compile(name, src)

@@ -12,8 +12,8 @@ import (
 // kept are the functions of the interpreter's own libraries that scripts reach as they are. What is not here loads code, leaves the
 // sandbox, differs from run to run, or has a bounded form in this package.
 var kept = map[string][]string{
-	"":       {"_VERSION", "assert", "error", "rawequal", "select", "tonumber", "type"},
-	"string": {"byte", "char", "len", "sub"},
+	"":       {"_VERSION", "select", "tonumber", "type"},
+	"string": {"len", "sub"},
 	"math": {"abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "deg", "exp", "floor", "fmod", "frexp", "ldexp", "log", "log10",
 		"max", "min", "mod", "modf", "pi", "pow", "rad", "sin", "sinh", "sqrt", "tan", "tanh"},
 }
@@ -22,12 +22,17 @@ var kept = map[string][]string{
 func (s *state) own() map[string]map[string]glua.LGFunction {
 	return map[string]map[string]glua.LGFunction{
 		"": {
-			"getmetatable": s.getMetatable, "ipairs": s.ipairs, "next": nextEntry, "pairs": s.pairs, "pcall": s.pcall, "print": s.print, "rawget": rawGet,
-			"rawset": rawSet, "require": s.require, "setmetatable": s.setMetatable, "tostring": s.tostring, "unpack": s.unpack,
-			"xpcall": s.xpcall, concatFunction: s.concat,
+			"assert": s.assert, "error": s.raiseValue, "getmetatable": s.getMetatable, "ipairs": s.ipairs, "next": s.nextEntry, "pairs": s.pairs,
+			"pcall": s.pcall, "print": s.print, "rawequal": s.rawEqual, "rawget": s.rawGet, "rawset": s.rawSet, "require": s.require,
+			"setmetatable": s.setMetatable, "tostring": s.tostring, "unpack": s.unpack, "xpcall": s.xpcall, concatFunction: s.concat,
 		},
-		"string": {"find": s.find, "format": s.format, "gmatch": s.gmatch, "gsub": s.gsub, "match": s.match, "rep": s.rep},
-		"table":  {"concat": s.tableConcat, "getn": tableLen, "maxn": tableMaxN, "insert": s.tableInsert, "remove": s.tableRemove, "sort": s.tableSort},
+		"string": {
+			"byte": s.byteOf, "char": s.char, "find": s.find, "format": s.format, "gmatch": s.gmatch, "gsub": s.gsub, "match": s.match, "rep": s.rep,
+			"lower": s.mapped("string.lower", appendLower), "reverse": s.reverse, "upper": s.mapped("string.upper", appendUpper),
+		},
+		"table": {
+			"concat": s.tableConcat, "getn": s.tableLen, "maxn": s.tableMaxN, "insert": s.tableInsert, "remove": s.tableRemove, "sort": s.tableSort,
+		},
 		"math": {"random": func(L *glua.LState) int {
 			L.RaiseError("math.random is not here, since a decision must be repeatable: want ctx:random()")
 			return 0
@@ -42,11 +47,9 @@ func (s *state) openBase(config *engine.Object) {
 	}
 	s.L.SetTop(0)
 	native := s.L.Get(glua.GlobalsIndex).(*glua.LTable)
-	s.ipairsNext, s.next = s.function(s.nextPosition), s.function(nextEntry)
+	s.ipairsNext, s.next = s.function(s.nextPosition), s.function(s.nextEntry)
+	s.quietly = s.function(callQuietly)
 	own := s.own()
-	for _, name := range []string{"lower", "reverse", "upper"} {
-		own["string"][name] = s.charged(native.RawGetString("string").(*glua.LTable).RawGetString(name).(*glua.LFunction).GFunction)
-	}
 	s.base = s.openLibrary("", native, own[""])
 	for _, name := range []string{"string", "table", "math"} {
 		s.openLibrary(name, native.RawGetString(name).(*glua.LTable), own[name])
@@ -57,22 +60,18 @@ func (s *state) openBase(config *engine.Object) {
 	s.base.RawSetString("config", s.lift(nil, runtimes.OfPlain(config)))
 }
 
-// charged makes a function of the interpreter pay for the text that it walks through.
-func (s *state) charged(native glua.LGFunction) glua.LGFunction {
-	return func(L *glua.LState) int {
-		s.spend(L, len(L.CheckString(1))/16)
-		return native(L)
-	}
-}
-
 // openLibrary makes one library out of what is kept of the interpreter's and what is our own.
 func (s *state) openLibrary(name string, native *glua.LTable, own map[string]glua.LGFunction) *glua.LTable {
 	t := s.L.CreateTable(0, len(kept[name])+len(own))
 	for _, k := range kept[name] {
-		t.RawSetString(k, native.RawGetString(k))
+		v := native.RawGetString(k)
+		if f, ok := v.(*glua.LFunction); ok {
+			v = s.bounded(name, k, f.GFunction)
+		}
+		t.RawSetString(k, v)
 	}
 	for k, f := range own {
-		t.RawSetString(k, s.function(f))
+		t.RawSetString(k, s.bounded(name, k, f))
 	}
 	switch name {
 	case "math":
@@ -86,6 +85,18 @@ func (s *state) openLibrary(name string, native *glua.LTable, own map[string]glu
 		s.base.RawSetString(name, s.readOnly(name, t))
 	}
 	return t
+}
+
+// bounded makes a function that scripts call. It takes no text for a number that would take long to read.
+func (s *state) bounded(library, name string, f glua.LGFunction) *glua.LFunction {
+	at := numbersAt[name]
+	switch {
+	case name == "tonumber":
+		f = numerals(toNumber(f), at...)
+	case library == "math" || at != nil:
+		f = numerals(f, at...)
+	}
+	return s.function(f)
 }
 
 // openShared makes the libraries that both languages have.

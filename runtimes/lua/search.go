@@ -24,15 +24,21 @@ func (s *state) find(L *glua.LState) int {
 }
 
 func (s *state) findPlain(L *glua.LState, text, wanted string, from int) int {
-	s.spend(L, len(text)/64)
-	at := strings.Index(text[from:], wanted)
-	if at < 0 {
-		L.Push(glua.LNil)
-		return 1
+	for {
+		// A piece overlaps the next one by what is wanted but for one byte.
+		end := min(len(text), from+max(pieceOfText, len(wanted))+len(wanted))
+		s.spend(L, (end-from)/16)
+		if at := strings.Index(text[from:end], wanted); at >= 0 {
+			L.Push(number(float64(from + at + 1)))
+			L.Push(number(float64(from + at + len(wanted))))
+			return 2
+		}
+		if end == len(text) {
+			L.Push(glua.LNil)
+			return 1
+		}
+		from = end - len(wanted) + 1
 	}
-	L.Push(number(float64(from + at + 1)))
-	L.Push(number(float64(from + at + len(wanted))))
-	return 2
 }
 
 // match is string.match(s, pattern, from).
@@ -50,6 +56,7 @@ func (s *state) match(L *glua.LState) int {
 func (s *state) first(L *glua.LState, text, pattern string, from int) (m *matcher, start, end int) {
 	pattern, anchored := strings.CutPrefix(pattern, "^")
 	m = s.newMatcher(L, text, pattern)
+	s.allocate(L, matcherBytes)
 	for start = from; start <= len(text); start++ {
 		m.reset()
 		if end = m.match(start, 0); end >= 0 {
@@ -65,6 +72,7 @@ func (s *state) first(L *glua.LState, text, pattern string, from int) (m *matche
 // gmatch is string.gmatch(s, pattern): an iterator over all matches.
 func (s *state) gmatch(L *glua.LState) int {
 	m := s.newMatcher(L, L.CheckString(1), L.CheckString(2))
+	s.allocate(L, matcherBytes+closureBytes)
 	at := 0
 	L.Push(s.function(func(L *glua.LState) int {
 		for start := at; start <= len(m.src); start++ {
@@ -92,6 +100,7 @@ func (s *state) gsub(L *glua.LState) int {
 	limit := L.OptInt(4, len(text)+1)
 	pattern, anchored := strings.CutPrefix(pattern, "^")
 	m := s.newMatcher(L, text, pattern)
+	s.allocate(L, matcherBytes)
 	var out []byte // not in s.text: the replacement may be a function of the script
 	start, count := 0, 0
 	for count < limit {
@@ -100,13 +109,12 @@ func (s *state) gsub(L *glua.LState) int {
 		if end >= 0 {
 			count++
 			out = m.appendReplacement(out, with, start, end)
-			s.bound(L, "string.gsub", len(out))
 		}
 		switch {
 		case end > start:
 			start = end
 		case start < len(text):
-			out = append(out, text[start])
+			out = append(s.need(L, "string.gsub", out, 1), text[start])
 			start++
 		default:
 			limit = count
@@ -115,10 +123,8 @@ func (s *state) gsub(L *glua.LState) int {
 			break
 		}
 	}
-	out = append(out, text[min(start, len(text)):]...)
-	s.bound(L, "string.gsub", len(out))
-	s.spend(L, len(out)/64)
-	L.Push(glua.LString(out))
+	rest := text[min(start, len(text)):]
+	s.pushText(L, append(s.need(L, "string.gsub", out, len(rest)), rest...))
 	L.Push(number(float64(count)))
 	return 2
 }
@@ -138,34 +144,42 @@ func (m *matcher) appendReplacement(out []byte, with glua.LValue, start, end int
 		return m.appendTemplate(out, with.String(), start, end)
 	}
 	if glua.LVIsFalse(v) {
-		return append(out, m.src[start:end]...)
+		return m.add(out, m.src[start:end])
 	}
-	made, ok := appendText(out, v)
+	made, ok := m.s.addText(m.L, "string.gsub", out, v)
 	if !ok {
 		m.fail("string.gsub: a replacement is %s, want a string", describe(v))
 	}
 	return made
 }
 
+// add appends to what becomes of the text.
+func (m *matcher) add(out []byte, text string) []byte {
+	return append(m.s.need(m.L, "string.gsub", out, len(text)), text...)
+}
+
 // appendTemplate appends a replacement text, with %0 to %9 for captures.
 func (m *matcher) appendTemplate(out []byte, template string, start, end int) []byte {
-	for i := 0; i < len(template); i++ {
-		if template[i] != '%' || i+1 == len(template) {
-			out = append(out, template[i])
-			continue
+	for {
+		plain, rest, found := strings.Cut(template, "%")
+		out = m.add(out, plain)
+		switch {
+		case !found:
+			return out
+		case rest == "":
+			return m.add(out, "%")
 		}
-		i++
-		switch c := template[i]; {
+		m.s.spend(m.L, 1)
+		switch c := rest[0]; {
 		case c == '0':
-			out = append(out, m.src[start:end]...)
+			out = m.add(out, m.src[start:end])
 		case isDigit(c):
-			out, _ = appendText(out, m.text(int(c-'1'), start, end))
+			out, _ = m.s.addText(m.L, "string.gsub", out, m.text(int(c-'1'), start, end))
 		default:
-			out = append(out, c)
+			out = m.add(out, rest[:1])
 		}
-		m.s.bound(m.L, "string.gsub", len(out))
+		template = rest[1:]
 	}
-	return out
 }
 
 // startOf makes an index of a position as scripts give it: from 1, and from the end if negative.

@@ -24,6 +24,7 @@ type state struct {
 	main     *module  // the script itself
 	loading  []string // paths, from the script to the file whose top level is running
 	opened   []string // paths of all files that were loaded, in order
+	source   int      // bytes of them
 
 	types                     map[*runtimes.Type]*hostType
 	events                    map[string]*glua.LFunction // metamethods that all host values share
@@ -40,6 +41,7 @@ type state struct {
 	null        *glua.LUserData
 
 	next, ipairsNext *glua.LFunction // what pairs and ipairs step with
+	quietly          *glua.LFunction // what pcall and xpcall call the function with
 
 	upstreams map[*engine.Upstream]*candidate
 	held      candidates       // of the call that runs
@@ -52,6 +54,7 @@ type state struct {
 type callHooks struct {
 	position func() (string, int)
 	spend    func(int64) error
+	allocate func(int64) error
 	extend   func(int)
 }
 
@@ -63,8 +66,8 @@ var stateOptions = glua.Options{
 	SkipOpenLibs:     true,
 	CallStackSize:    128,
 	RegistrySize:     1024,
-	RegistryMaxSize:  64 << 10,
-	RegistryGrowStep: 4 << 10, // a larger step than the default, since each one copies all
+	RegistryMaxSize:  32 << 10,
+	RegistryGrowStep: 8 << 10, // a larger step than the default, since each one copies all
 }
 
 // newState makes an interpreter that has nothing loaded.
@@ -73,9 +76,10 @@ func newState(p *programs, files fs.FS, config *engine.Object) *state {
 		loaded: make(map[string]*module), types: make(map[*runtimes.Type]*hostType), upstreams: make(map[*engine.Upstream]*candidate),
 		frozen: make(map[*glua.LTable]*glua.LTable)}
 	s.args = make([]runtimes.Value, 0, argsRoom)
+	s.meter.vm = peekState(s.L)
 	s.L.SetContext(s.meter)
 	s.L.Panic = func(L *glua.LState) { panic(&glua.ApiError{Type: glua.ApiErrorRun, Object: L.Get(-1)}) }
-	s.hooks = callHooks{s.position, s.meter.spend, s.meter.extend}
+	s.hooks = callHooks{s.position, s.meter.spend, s.meter.allocate, s.meter.extend}
 	s.makeMetatables()
 	s.openBase(config)
 	return s
@@ -83,7 +87,7 @@ func newState(p *programs, files fs.FS, config *engine.Object) *state {
 
 // begin readies the state for a call. The caller ends it with end.
 func (s *state) begin(c *runtimes.Call, b engine.Budget) {
-	c.Codec, c.Position, c.Spend, c.Extend = s, s.hooks.position, s.hooks.spend, s.hooks.extend
+	c.Codec, c.Position, c.Spend, c.Allocate, c.Extend = s, s.hooks.position, s.hooks.spend, s.hooks.allocate, s.hooks.extend
 	s.call = c
 	s.meter.begin(b)
 }

@@ -1,7 +1,6 @@
 package lua
 
 import (
-	"math/bits"
 	"sort"
 
 	glua "github.com/yuin/gopher-lua"
@@ -21,15 +20,23 @@ func tableArgument(L *glua.LState, function string) *glua.LTable {
 	return t
 }
 
+// lengthOf is #t, charged for.
+func (s *state) lengthOf(L *glua.LState, t *glua.LTable) int {
+	s.spend(L, scanned(t))
+	return t.Len()
+}
+
 // tableLen is table.getn(t).
-func tableLen(L *glua.LState) int {
-	L.Push(number(float64(behind(L.CheckTable(1)).Len())))
+func (s *state) tableLen(L *glua.LState) int {
+	L.Push(number(float64(s.lengthOf(L, behind(L.CheckTable(1))))))
 	return 1
 }
 
 // tableMaxN is table.maxn(t).
-func tableMaxN(L *glua.LState) int {
-	L.Push(number(float64(behind(L.CheckTable(1)).MaxN())))
+func (s *state) tableMaxN(L *glua.LState) int {
+	t := behind(L.CheckTable(1))
+	s.spend(L, scanned(t))
+	L.Push(number(float64(t.MaxN())))
 	return 1
 }
 
@@ -40,14 +47,16 @@ func (s *state) tableConcat(L *glua.LState) int {
 	from, to := L.OptInt(3, 1), L.OptInt(4, n)
 	out := s.room()
 	for i := from; i <= to; i++ {
+		if i&15 == 0 {
+			s.spend(L, 2)
+		}
 		var ok bool
-		if out, ok = appendText(out, at(i)); !ok {
+		if out, ok = s.addText(L, "table.concat", out, at(i)); !ok {
 			L.RaiseError("table.concat: element %d is %s, want a string or a number", i, describe(at(i)))
 		}
 		if i < to {
-			out = append(out, separator...)
+			out = append(s.need(L, "table.concat", out, len(separator)), separator...)
 		}
-		s.bound(L, "table.concat", len(out))
 	}
 	s.pushText(L, out)
 	return 1
@@ -56,12 +65,18 @@ func (s *state) tableConcat(L *glua.LState) int {
 // tableInsert is table.insert(t, value) and table.insert(t, position, value).
 func (s *state) tableInsert(L *glua.LState) int {
 	t := tableArgument(L, "table.insert")
+	n := len(peekTable(t).array)
 	switch L.GetTop() {
 	case 2:
+		s.spend(L, scanned(t))
+		s.allocate(L, peekTable(t).arrayGrowth(n+1))
 		t.Append(L.Get(2))
 	case 3:
-		s.moves(L, t.Len())
-		t.Insert(L.CheckInt(2), L.Get(3))
+		refuseNumeral(L, 2)
+		position := L.CheckInt(2)
+		s.spend(L, n/16)
+		s.allocate(L, peekTable(t).arrayGrowth(n+1)+growth(t, glua.LNumber(position)))
+		t.Insert(position, L.Get(3))
 	default:
 		L.RaiseError("table.insert takes a table, a position if wanted, and a value")
 	}
@@ -73,19 +88,18 @@ func (s *state) tableRemove(L *glua.LState) int {
 	t := tableArgument(L, "table.remove")
 	position := L.OptInt(2, -1)
 	if position > 0 {
-		s.moves(L, t.Len())
+		s.spend(L, len(peekTable(t).array)/16)
 	}
 	L.Push(t.Remove(position))
 	return 1
 }
 
-// moves charges for shifting n elements by one.
-func (s *state) moves(L *glua.LState, n int) { s.spend(L, n/16) }
-
 // tableSort is table.sort(t, less).
 func (s *state) tableSort(L *glua.LState) int {
 	t := tableArgument(L, "table.sort")
-	order := &sorting{L: L, values: make([]glua.LValue, t.Len())}
+	n := s.lengthOf(L, t)
+	s.allocate(L, slotBytes*n)
+	order := &sorting{s: s, L: L, values: make([]glua.LValue, n)}
 	for i := range order.values {
 		if order.values[i] = t.RawGetInt(i + 1); order.values[i] == glua.LNil {
 			L.RaiseError("table.sort: the list has nothing at position %d", i+1)
@@ -94,7 +108,6 @@ func (s *state) tableSort(L *glua.LState) int {
 	if L.GetTop() > 1 {
 		order.less = L.CheckFunction(2)
 	}
-	s.spend(L, len(order.values)*bits.Len(uint(len(order.values))))
 	sort.Sort(order)
 	for i, v := range order.values {
 		t.RawSetInt(i+1, v)
@@ -104,6 +117,7 @@ func (s *state) tableSort(L *glua.LState) int {
 
 // sorting sorts values by a function of the script, or by "<".
 type sorting struct {
+	s      *state
 	L      *glua.LState
 	values []glua.LValue
 	less   *glua.LFunction
@@ -113,8 +127,9 @@ func (o *sorting) Len() int      { return len(o.values) }
 func (o *sorting) Swap(i, j int) { o.values[i], o.values[j] = o.values[j], o.values[i] }
 
 func (o *sorting) Less(i, j int) bool {
+	o.s.spend(o.L, 2)
 	if o.less == nil {
-		return o.L.LessThan(o.values[i], o.values[j])
+		return o.before(o.values[i], o.values[j])
 	}
 	o.L.Push(o.less)
 	o.L.Push(o.values[i])
@@ -123,4 +138,15 @@ func (o *sorting) Less(i, j int) bool {
 	before := glua.LVAsBool(o.L.Get(-1))
 	o.L.Pop(1)
 	return before
+}
+
+// before is a < b.
+func (o *sorting) before(a, b glua.LValue) bool {
+	if text, ok := a.(glua.LString); ok && len(text) > shortText {
+		if len(text) > maxOrdered {
+			o.L.RaiseError("table.sort: a text of %d bytes is not ordered, want at most %d MiB", len(text), maxOrdered>>20)
+		}
+		o.s.spend(o.L, len(text)/16)
+	}
+	return o.L.LessThan(a, b)
 }

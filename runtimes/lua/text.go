@@ -1,10 +1,9 @@
 package lua
 
 import (
-	"fmt"
-	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	glua "github.com/yuin/gopher-lua"
 )
@@ -22,7 +21,14 @@ func (s *state) spend(L *glua.LState, steps int) {
 	}
 }
 
-// bound ends the script if a text grew over what one may have.
+// allocate charges for bytes that native code is about to allocate and ends the script when they are too many.
+func (s *state) allocate(L *glua.LState, bytes int) {
+	if err := s.meter.allocate(int64(bytes)); err != nil {
+		L.RaiseError("%s", err.Error())
+	}
+}
+
+// bound ends the script if a text would be longer than one may be.
 func (s *state) bound(L *glua.LState, operation string, n int) {
 	if n > maxText {
 		L.RaiseError("%s: the text is longer than %d MiB", operation, maxText>>20)
@@ -36,16 +42,42 @@ func (s *state) room() []byte {
 	return out
 }
 
+// need makes room for n more bytes of a text.
+func (s *state) need(L *glua.LState, operation string, out []byte, n int) []byte {
+	s.bound(L, operation, len(out)+n)
+	if cap(out)-len(out) >= n {
+		return out
+	}
+	size := max(64, 2*cap(out), len(out)+n)
+	s.allocate(L, size)
+	return append(make([]byte, 0, size), out...)
+}
+
 // pushText gives the script a text that was made in the room.
 func (s *state) pushText(L *glua.LState, made []byte) {
 	s.spend(L, len(made)/64)
+	s.allocate(L, boxBytes+len(made))
 	L.Push(glua.LString(made))
 	if cap(made) <= keptText {
 		s.text = made
 	}
 }
 
-// appendText appends a text or a number as the language prints it. It reports false for anything else.
+// numeralRoom is how long a number is at most.
+const numeralRoom = 32
+
+// addText appends a text or a number as the language prints it. It reports false for anything else.
+func (s *state) addText(L *glua.LState, operation string, out []byte, v glua.LValue) ([]byte, bool) {
+	n := numeralRoom
+	if text, ok := v.(glua.LString); ok {
+		n = len(text)
+	} else if digits, ok := digitsOf(v); ok {
+		n = len(digits)
+	}
+	return appendText(s.need(L, operation, out, n), v)
+}
+
+// appendText is addText into what has the room.
 func appendText(dst []byte, v glua.LValue) ([]byte, bool) {
 	switch v := v.(type) {
 	case glua.LString:
@@ -65,26 +97,25 @@ func (s *state) concat(L *glua.LState) int {
 	out := s.room()
 	for i := 1; i <= L.GetTop(); i++ {
 		var ok bool
-		if out, ok = appendText(out, L.Get(i)); !ok {
-			return concatValues(L)
+		if out, ok = s.addText(L, "..", out, L.Get(i)); !ok {
+			return s.concatValues(L)
 		}
-		s.bound(L, "..", len(out))
 	}
 	s.pushText(L, out)
 	return 1
 }
 
 // concatValues joins from the right where an operand may have a __concat of its own.
-func concatValues(L *glua.LState) int {
+func (s *state) concatValues(L *glua.LState) int {
 	for L.GetTop() > 1 {
 		a, b := L.Get(-2), L.Get(-1)
 		L.Pop(2)
-		left, ok := appendText(nil, a)
+		joined, ok := s.addText(L, "..", nil, a)
 		if ok {
-			left, ok = appendText(left, b)
+			joined, ok = s.addText(L, "..", joined, b)
 		}
 		if ok {
-			L.Push(glua.LString(left))
+			s.pushText(L, joined)
 			continue
 		}
 		op, ok := L.GetMetaField(a, "__concat").(*glua.LFunction)
@@ -109,97 +140,79 @@ func (s *state) rep(L *glua.LState) int {
 		s.bound(L, "string.rep", maxText+1)
 	}
 	s.spend(L, len(text)*n/64)
+	s.allocate(L, boxBytes+len(text)*n)
 	L.Push(glua.LString(strings.Repeat(text, n)))
 	return 1
 }
 
-// format is string.format(format, …).
-func (s *state) format(L *glua.LState) int {
-	format, arg := L.CheckString(1), 1
-	out := s.room()
-	for i := 0; i < len(format); i++ {
-		if format[i] != '%' {
-			out = append(out, format[i])
-			continue
-		}
-		end := i + 1 + strings.IndexFunc(format[i+1:], isVerb)
-		if end <= i || !directive(format[i:end]) {
-			L.RaiseError("string.format: bad directive %q", format[i:min(len(format), i+12)])
-		}
-		if format[end] == '%' {
-			out = append(out, '%')
-		} else {
-			arg++
-			out = s.appendVerb(L, out, format[i:end], format[end], arg)
-		}
-		s.bound(L, "string.format", len(out))
-		i = end
+// byteOf is string.byte(s, from, to).
+func (s *state) byteOf(L *glua.LState) int {
+	text := L.CheckString(1)
+	from := L.OptInt(2, 1)
+	to := L.OptInt(3, from)
+	from, to = fromStart(text, from), fromStart(text, to)
+	from, to = max(from, 1), min(to, len(text))
+	if to-from >= maxUnpacked {
+		L.RaiseError("string.byte gives at most %d values", maxUnpacked)
+	}
+	s.spend(L, max(0, to-from)/8)
+	for i := from; i <= to; i++ {
+		L.Push(small[text[i-1]])
+	}
+	return max(0, to-from+1)
+}
+
+// fromStart makes a position count from the start: a negative one counts from the end.
+func fromStart(text string, position int) int {
+	if position < 0 {
+		return len(text) + position + 1
+	}
+	return position
+}
+
+// char is string.char(…).
+func (s *state) char(L *glua.LState) int {
+	out := s.need(L, "string.char", s.room(), L.GetTop())
+	for i := 1; i <= L.GetTop(); i++ {
+		out = append(out, byte(L.CheckInt(i)))
 	}
 	s.pushText(L, out)
 	return 1
 }
 
-// isVerb is true for what ends a directive of a format.
-func isVerb(r rune) bool { return !strings.ContainsRune("-+ #0123456789.", r) }
-
-// directive reports whether s is a percent sign with flags, and at most two digits of width and of precision.
-func directive(s string) bool {
-	width, precision, _ := strings.Cut(strings.TrimLeft(s[1:], "-+ #0"), ".")
-	return len(width) <= 2 && len(precision) <= 2 && strings.Trim(width+precision, "0123456789") == ""
-}
-
-// appendVerb formats one argument. Directive has the flags, width and precision.
-func (s *state) appendVerb(L *glua.LState, out []byte, directive string, verb byte, arg int) []byte {
-	if arg > L.GetTop() {
-		L.RaiseError("string.format: %s%c has no argument", directive, verb)
-	}
-	switch verb {
-	case 's':
-		return fmt.Appendf(out, directive+"s", s.toText(L, L.Get(arg)))
-	case 'q':
-		return appendQuoted(out, L.CheckString(arg))
-	case 'c':
-		return append(out, byte(L.CheckInt(arg)))
-	case 'd', 'i':
-		return fmt.Appendf(out, directive+"d", toInt(L.CheckNumber(arg)))
-	case 'u', 'o', 'x', 'X':
-		return fmt.Appendf(out, directive+strings.Replace(string(verb), "u", "d", 1), uint64(toInt(L.CheckNumber(arg))))
-	case 'e', 'E', 'f', 'g', 'G':
-		if (verb == 'g' || verb == 'G') && !strings.Contains(directive, ".") {
-			directive += ".6"
+// mapped is a function that makes a text of another one piece by piece.
+func (s *state) mapped(operation string, f func(out []byte, piece string) []byte) glua.LGFunction {
+	return func(L *glua.LState) int {
+		text := L.CheckString(1)
+		out := s.room()
+		for len(text) > 0 {
+			n := min(len(text), pieceOfText)
+			for n < len(text) && n > pieceOfText-utf8.UTFMax && !utf8.RuneStart(text[n]) {
+				n--
+			}
+			s.spend(L, n/16)
+			out = f(s.need(L, operation, out, 2*n), text[:n])
+			text = text[n:]
 		}
-		return fmt.Appendf(out, directive+string(verb), float64(L.CheckNumber(arg)))
-	}
-	L.RaiseError("string.format: unknown directive %s%c", directive, verb)
-	return nil
-}
-
-// toInt cuts the fraction off. What an integer cannot hold becomes the nearest one that it can.
-func toInt(n glua.LNumber) int64 {
-	switch f := float64(n); {
-	case f >= math.MaxInt64:
-		return math.MaxInt64
-	case f <= math.MinInt64:
-		return math.MinInt64
-	default:
-		return int64(f) // 0 for NaN
+		s.pushText(L, out)
+		return 1
 	}
 }
 
-// appendQuoted writes a text as Lua reads it.
-func appendQuoted(out []byte, text string) []byte {
-	out = append(out, '"')
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; c {
-		case '"', '\\', '\n':
-			out = append(out, '\\', c)
-		case '\r':
-			out = append(out, `\r`...)
-		case 0:
-			out = append(out, `\000`...)
-		default:
-			out = append(out, c)
-		}
+// pieceOfText is how many bytes native code works on between two looks at the budget.
+const pieceOfText = 64 << 10
+
+func appendUpper(out []byte, s string) []byte { return append(out, strings.ToUpper(s)...) }
+func appendLower(out []byte, s string) []byte { return append(out, strings.ToLower(s)...) }
+
+// reverse is string.reverse(s).
+func (s *state) reverse(L *glua.LState) int {
+	text := L.CheckString(1)
+	s.spend(L, len(text)/32)
+	out := s.need(L, "string.reverse", s.room(), len(text))[:len(text)]
+	for i := range len(text) {
+		out[len(text)-1-i] = text[i]
 	}
-	return append(out, '"')
+	s.pushText(L, out)
+	return 1
 }

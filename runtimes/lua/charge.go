@@ -1,0 +1,146 @@
+package lua
+
+import (
+	"fmt"
+
+	glua "github.com/yuin/gopher-lua"
+)
+
+// Bounds of what one instruction works on. It cannot be stopped half way, so what would take it more than some milliseconds is refused.
+const (
+	maxKey     = 1 << 20 // bytes of a text that a table is asked for
+	maxOrdered = 4 << 20 // bytes that "<" compares
+	maxNumeral = 1 << 10 // bytes of a text that stands for a number
+)
+
+// Texts and arrays up to these sizes are free, since an instruction spends about as long on anything.
+const (
+	shortText  = 1 << 10
+	shortArray = 1 << 8
+)
+
+// boxed is what an instruction allocates for the numbers that it makes, in bytes.
+var boxed = [64]uint8{
+	glua.OP_ADD: 8, glua.OP_SUB: 8, glua.OP_MUL: 8, glua.OP_DIV: 8, glua.OP_MOD: 8, glua.OP_POW: 8, glua.OP_UNM: 8, glua.OP_LEN: 8,
+	glua.OP_FORPREP: 8, glua.OP_FORLOOP: 16, glua.OP_CALL: 8, glua.OP_TAILCALL: 8, glua.OP_TFORLOOP: 8,
+}
+
+// charges are the instructions whose price depends on their operands.
+var charges = [64]func(*meter, instruction){
+	glua.OP_ADD: (*meter).arithmetic, glua.OP_SUB: (*meter).arithmetic, glua.OP_MUL: (*meter).arithmetic, glua.OP_DIV: (*meter).arithmetic,
+	glua.OP_MOD: (*meter).arithmetic, glua.OP_POW: (*meter).arithmetic, glua.OP_UNM: (*meter).negation,
+	glua.OP_EQ: (*meter).equality, glua.OP_LT: (*meter).order, glua.OP_LE: (*meter).order,
+	glua.OP_LEN: (*meter).length, glua.OP_VARARG: (*meter).varargs,
+	glua.OP_GETTABLE: (*meter).read, glua.OP_SETTABLE: (*meter).write, glua.OP_SETTABLEKS: (*meter).write,
+	glua.OP_NEWTABLE: (*meter).newTable, glua.OP_SETLIST: (*meter).setList, glua.OP_CLOSURE: (*meter).closure,
+}
+
+// refuse makes the instruction that is next fail. Unlike an overrun, a script may catch it.
+func (m *meter) refuse(format string, args ...any) { m.refused = fmt.Sprintf(format, args...) }
+
+func (m *meter) arithmetic(i instruction) {
+	m.operand(i.value(i.b()))
+	m.operand(i.value(i.c()))
+}
+
+func (m *meter) negation(i instruction) { m.operand(i.value(i.b())) }
+
+func (m *meter) operand(v glua.LValue) {
+	if _, ok := v.(glua.LNumber); ok {
+		return
+	}
+	if text, ok := v.(glua.LString); ok && len(text) > maxNumeral {
+		m.refuse("a text of %d bytes is no number", len(text))
+	}
+}
+
+func (m *meter) equality(i instruction) {
+	if a, ok := i.value(i.b()).(glua.LString); ok && len(a) > shortText {
+		m.steps += int64(len(a) / 256)
+	}
+}
+
+func (m *meter) order(i instruction) {
+	a, ok := i.value(i.b()).(glua.LString)
+	if !ok || len(a) <= shortText {
+		return
+	}
+	if b, ok := i.value(i.c()).(glua.LString); ok {
+		m.ordered(min(len(a), len(b)))
+	}
+}
+
+// ordered charges for comparing n bytes.
+func (m *meter) ordered(n int) {
+	if n > maxOrdered {
+		m.refuse("texts of %d bytes are not ordered, want at most %d MiB", n, maxOrdered>>20)
+	}
+	m.steps += int64(n / 16)
+}
+
+// length looks for the last element from the end of what an array ever had.
+func (m *meter) length(i instruction) {
+	if t, ok := i.value(i.b()).(*glua.LTable); ok {
+		m.steps += int64(scanned(t))
+	}
+}
+
+// scanned is how many steps it takes to find the last element of a table.
+func scanned(t *glua.LTable) int {
+	array := peekTable(t).array
+	if n := len(array); n > shortArray && array[n-1] == glua.LNil {
+		return n / 16
+	}
+	return 0
+}
+
+func (m *meter) varargs(i instruction) { m.steps += int64(i.frame.NArgs / 8) }
+
+func (m *meter) read(i instruction) { m.key(i.value(i.c())) }
+
+// key charges for finding a key.
+func (m *meter) key(v glua.LValue) {
+	text, ok := v.(glua.LString)
+	if !ok || len(text) <= shortText {
+		return
+	}
+	if len(text) > maxKey {
+		m.refuse("a key has %d bytes, want at most %d MiB", len(text), maxKey>>20)
+	}
+	m.steps += int64(len(text) / 64)
+}
+
+func (m *meter) write(i instruction) {
+	key := i.value(i.b())
+	if m.key(key); m.refused != "" {
+		return
+	}
+	if t := receiver(i.register(i.a()), key); t != nil {
+		m.take(growth(t, key))
+	}
+}
+
+func (m *meter) newTable(i instruction) { m.take(newTableBytes(i.b(), i.c())) }
+
+func (m *meter) setList(i instruction) {
+	t, _ := i.register(i.a()).(*glua.LTable)
+	batch, n := i.c(), i.b()
+	if batch == 0 {
+		batch = int(i.frame.Fn.Proto.Code[i.frame.Pc])
+	}
+	if n == 0 {
+		n = m.vm.reg.top - i.frame.LocalBase - i.a() - 1
+	}
+	last := (batch-1)*glua.FieldsPerFlush + n
+	if last >= maxArrayIndex {
+		m.refuse("a table has %d elements, want fewer than %d", last, maxArrayIndex)
+		return
+	}
+	m.steps += int64(n / 16)
+	m.take(peekTable(t).arrayGrowth(last))
+}
+
+func (m *meter) closure(i instruction) {
+	n := int(i.frame.Fn.Proto.FunctionPrototypes[i.bx()].NumUpvalues)
+	m.take(closureBytes + upvalueBytes*n)
+}

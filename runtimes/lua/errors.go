@@ -1,0 +1,98 @@
+package lua
+
+import (
+	glua "github.com/yuin/gopher-lua"
+)
+
+// What an error that a script catches costs: the interpreter unwinds its stack, and puts the place before the message.
+const (
+	caughtSteps  = 100
+	caughtBytes  = 256
+	messageTimes = 3 // how often a message is copied
+)
+
+// pcall is pcall(f, …). It catches neither an overrun nor a panic of the interpreter.
+func (s *state) pcall(L *glua.LState) int {
+	L.CheckAny(1)
+	L.Insert(s.quietly, 1)
+	if err := L.PCall(L.GetTop()-1, glua.MultRet, nil); err != nil {
+		L.Push(glua.LFalse)
+		L.Push(s.caughtValue(L, err))
+		return 2
+	}
+	L.Insert(glua.LTrue, 1)
+	return L.GetTop()
+}
+
+// xpcall is xpcall(f, handler). The handler runs after the stack is unwound: it can see nothing there anyway.
+func (s *state) xpcall(L *glua.LState) int {
+	handler := L.CheckFunction(2)
+	L.SetTop(1)
+	L.Insert(s.quietly, 1)
+	err := L.PCall(1, glua.MultRet, nil)
+	if err == nil {
+		L.Insert(glua.LTrue, 1)
+		return L.GetTop()
+	}
+	L.Push(handler)
+	L.Push(s.caughtValue(L, err))
+	L.Call(1, glua.MultRet)
+	L.Insert(glua.LFalse, 1)
+	return L.GetTop()
+}
+
+// callQuietly calls its first argument with the others. Errors that are raised meanwhile have a stack trace that says nothing: the
+// interpreter would write one for each error that is caught, with a line for every tail call there was.
+func callQuietly(L *glua.LState) int {
+	L.Panic = func(L *glua.LState) {
+		panic(&glua.ApiError{Type: glua.ApiErrorRun, Object: L.Get(-1), StackTrace: "-"})
+	}
+	L.Call(L.GetTop()-1, glua.MultRet)
+	return L.GetTop()
+}
+
+// caughtValue returns what was raised, or raises it again where a script may not catch it.
+func (s *state) caughtValue(L *glua.LState, err error) glua.LValue {
+	s.mayCatch(err)
+	raised := err.(*glua.ApiError).Object
+	if text, ok := raised.(glua.LString); ok {
+		s.allocate(L, messageTimes*len(text))
+	}
+	s.spend(L, caughtSteps)
+	s.allocate(L, caughtBytes)
+	return raised
+}
+
+// mayCatch raises an error again that a script may not catch: an overrun, or a panic of the interpreter.
+func (s *state) mayCatch(err error) {
+	raised, ok := err.(*glua.ApiError)
+	if !ok || raised.Type == glua.ApiErrorPanic || s.meter.overrun != "" {
+		panic(err)
+	}
+}
+
+// raiseValue is error(message, level).
+func (s *state) raiseValue(L *glua.LState) int {
+	v, level := L.CheckAny(1), L.OptInt(2, 1)
+	s.message(L, v)
+	L.Error(v, level)
+	return 0
+}
+
+// assert is assert(v, message).
+func (s *state) assert(L *glua.LState) int {
+	if L.CheckAny(1); L.ToBool(1) {
+		return L.GetTop()
+	}
+	s.message(L, L.Get(2))
+	L.RaiseError("%s", L.OptString(2, "assertion failed!"))
+	return 0
+}
+
+// message charges for raising a text.
+func (s *state) message(L *glua.LState, v glua.LValue) {
+	if text, ok := v.(glua.LString); ok {
+		s.spend(L, len(text)/64)
+		s.allocate(L, messageTimes*len(text))
+	}
+}
