@@ -1,0 +1,6 @@
+-- want: read-only
+seen = {}
+function filter(ctx, principal, candidates)
+  seen.who = principal.name
+  return candidates
+end

@@ -1,0 +1,2 @@
+-- want: refused at load: budgets.
+while true do end

@@ -1,0 +1,2 @@
+-- want: refused at load: the files load each other
+require("load-requires-itself")
