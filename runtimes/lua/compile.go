@@ -78,6 +78,9 @@ func compile(path string, src []byte) (proto *glua.FunctionProto, err error) {
 			proto, err = nil, &engine.ScriptError{File: path, Message: fmt.Sprintf("the compiler panicked: %v", p), Trap: true}
 		}
 	}()
+	if err := checkOpen(src); err != nil {
+		return nil, sourceError(path, src, err)
+	}
 	chunk, err := parse.Parse(bytes.NewReader(src), path)
 	if err != nil {
 		return nil, sourceError(path, src, err)
@@ -86,6 +89,9 @@ func compile(path string, src []byte) (proto *glua.FunctionProto, err error) {
 		return nil, sourceError(path, src, err)
 	}
 	if proto, err = glua.Compile(chunk, path); err != nil {
+		return nil, sourceError(path, src, err)
+	}
+	if err := checkUpvalues(proto); err != nil {
 		return nil, sourceError(path, src, err)
 	}
 	return proto, nil

@@ -124,10 +124,28 @@ func TestScriptsThatDoNotCompileTellWhere(t *testing.T) {
 	f("x = 1"+strings.Repeat("+1", 100000), `the source is nested deeper than 500`)
 	f("x = a"+strings.Repeat("..a", 80000), `the source joins more than 500 texts at once`)
 	f("x = a"+strings.Repeat("[0]", 80000), `the source is nested deeper than 500`)
-	f("x = "+strings.Repeat("{", 100000)+strings.Repeat("}", 100000), `the source is nested deeper than 500`)
+	f("x = "+strings.Repeat("{", 10000)+strings.Repeat("}", 10000), `the source is nested deeper than 500`)
+	f("x =\n"+strings.Repeat("{", 100000)+strings.Repeat("}", 100000), `s.lua:2: the source has more than 20000 open brackets`)
+	f("x = "+strings.Repeat("(", 200000), `the source has more than 20000 open brackets`)
+	f("local a local x = {a"+strings.Repeat(",a", 26000)+"}", `the source has a table of 26001 elements, want at most 25550`)
+	f(strings.Repeat("function f() end ", 2100), `the source defines more than 2000 functions`)
+	f(outer(2, 150), `the source has a function that uses 300 variables of others, want at most 255`)
 	f("x = a"+strings.Repeat("..a", 300), `register overflow`)
 	f(numbered(30000), `the source has too many names and constants`)
 	f(strings.Repeat("-", 256<<10+1), `the file has 262145 bytes, want at most 262144`)
+}
+
+// outer is a source whose innermost function uses n variables of each of those around it.
+func outer(functions, n int) string {
+	var b, use strings.Builder
+	for level := range functions {
+		for i := range n {
+			fmt.Fprintf(&b, "local v%d_%d ", level, i)
+			fmt.Fprintf(&use, "v%d_%d = 1 ", level, i)
+		}
+		b.WriteString("local function f() ")
+	}
+	return b.String() + use.String() + strings.Repeat("end ", functions)
 }
 
 // numbered is a source with n constants, which the compiler looks up one by one.

@@ -12,6 +12,11 @@ import (
 const (
 	maxNesting = 500     // how deep expressions and statements stand in each other
 	maxLookups = 1 << 26 // some hundred milliseconds
+	// maxFunctions bounds what a file's functions take while they are compiled, 20 KB each.
+	maxFunctions = 2000
+	// maxListed is how many positions a table constructor has: the compiler loses the number of the batch that comes after them, and the
+	// interpreter would fill up billions of places.
+	maxListed = 511 * 50
 )
 
 // concatFunction is the global that stands for the operator "..". No script can write its name.
@@ -38,10 +43,11 @@ func guard(chunk []ast.Stmt) error {
 }
 
 type guarding struct {
-	line    int // of the last node seen
-	names   map[string]bool
-	lookups int
-	refused *tooComplex
+	line      int // of the last node seen
+	names     map[string]bool
+	lookups   int
+	functions int
+	refused   *tooComplex
 }
 
 func (g *guarding) refuse(format string, args ...any) {
@@ -87,6 +93,12 @@ func (g *guarding) visit(v reflect.Value) {
 			g.refuse("joins more than %d texts at once", maxNesting)
 		}
 		v.Set(reflect.ValueOf(call))
+	case *ast.FunctionExpr, *ast.FuncDefStmt:
+		if g.functions++; g.functions > maxFunctions {
+			g.refuse("defines more than %d functions", maxFunctions)
+		}
+	case *ast.TableExpr:
+		g.table(node)
 	case *ast.GenericForStmt:
 		node.Exprs = padded(node.Exprs)
 	case *ast.IdentExpr:
@@ -95,6 +107,18 @@ func (g *guarding) visit(v reflect.Value) {
 		g.name(node.Value)
 	case *ast.NumberExpr:
 		g.name(node.Value)
+	}
+}
+
+func (g *guarding) table(node *ast.TableExpr) {
+	listed := 0
+	for _, f := range node.Fields {
+		if f.Key == nil {
+			listed++
+		}
+	}
+	if listed > maxListed {
+		g.refuse("has a table of %d elements, want at most %d", listed, maxListed)
 	}
 }
 
