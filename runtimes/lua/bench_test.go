@@ -1,10 +1,13 @@
 package lua_test
 
 import (
+	"io/fs"
 	"testing"
+	"time"
 
 	"sluice/engine"
 	"sluice/runtimes/lua"
+	"sluice/scripts"
 )
 
 // headroom is the filter that the documentation shows.
@@ -133,3 +136,43 @@ end
 `
 
 func BenchmarkFilterFrozen(b *testing.B) { benchmarkFilter(b, frozen, false) }
+
+// BenchmarkGuards runs each bundled filter with and without its meter, by turns, so that what else the machine does falls on both alike.
+// It reports how much longer the guarded one takes, from the shortest round of each.
+func BenchmarkGuards(b *testing.B) {
+	for _, name := range []string{"business_hours", "cache_affinity", "canary", "choose", "headroom", "model_pool", "tier"} {
+		b.Run(name, func(b *testing.B) { benchmarkGuards(b, "filters/"+name+".lua") })
+	}
+}
+
+func benchmarkGuards(b *testing.B, path string) {
+	const rounds, calls = 40, 100
+	ups := upstreams(10)
+	ctx, p, c := request(), principal(), candidates(ups)
+	made := func(unguarded bool) func() time.Duration {
+		lua.Unguarded(unguarded)
+		defer lua.Unguarded(false)
+		m := &engine.PluginManifest{Name: "test", Artifact: path, Files: fs.FS(scripts.FS), Config: &engine.Object{}, Upstreams: ups,
+			Budget: engine.Budget{Time: 10 * time.Second, Steps: 2_000_000, Memory: 64 << 20}}
+		f := filterFrom(b, m)
+		return func() time.Duration {
+			began := time.Now()
+			for range calls {
+				if _, err := f.Filter(ctx, p, c); err != nil {
+					b.Fatal(err)
+				}
+			}
+			return time.Since(began)
+		}
+	}
+	guarded, bare := made(false), made(true)
+	for b.Loop() {
+		with, without := guarded(), bare()
+		for range rounds {
+			with, without = min(with, guarded()), min(without, bare())
+		}
+		b.ReportMetric(float64(with)/float64(without), "x")
+		b.ReportMetric(float64(with)/calls, "ns/call")
+	}
+	b.ReportMetric(0, "ns/op")
+}

@@ -19,20 +19,22 @@ const (
 	shortArray = 1 << 8
 )
 
-// boxed is what an instruction allocates for the numbers that it makes, in bytes.
-var boxed = [64]uint8{
-	glua.OP_ADD: 8, glua.OP_SUB: 8, glua.OP_MUL: 8, glua.OP_DIV: 8, glua.OP_MOD: 8, glua.OP_POW: 8, glua.OP_UNM: 8, glua.OP_LEN: 8,
-	glua.OP_FORPREP: 8, glua.OP_FORLOOP: 16, glua.OP_CALL: 8, glua.OP_TAILCALL: 8, glua.OP_TFORLOOP: 8,
+// price is what an instruction costs beyond its step.
+type price struct {
+	boxed  int64                     // bytes of the numbers that it makes
+	charge func(*meter, instruction) // what depends on its operands; nil = nothing does
 }
 
-// charges are the instructions whose price depends on their operands.
-var charges = [64]func(*meter, instruction){
-	glua.OP_ADD: (*meter).arithmetic, glua.OP_SUB: (*meter).arithmetic, glua.OP_MUL: (*meter).arithmetic, glua.OP_DIV: (*meter).arithmetic,
-	glua.OP_MOD: (*meter).arithmetic, glua.OP_POW: (*meter).arithmetic, glua.OP_UNM: (*meter).negation,
-	glua.OP_EQ: (*meter).equality, glua.OP_LT: (*meter).order, glua.OP_LE: (*meter).order,
-	glua.OP_LEN: (*meter).length, glua.OP_VARARG: (*meter).varargs,
-	glua.OP_GETTABLE: (*meter).read, glua.OP_SETTABLE: (*meter).write, glua.OP_SETTABLEKS: (*meter).write,
-	glua.OP_NEWTABLE: (*meter).newTable, glua.OP_SETLIST: (*meter).setList, glua.OP_CLOSURE: (*meter).closure,
+// prices are those of all instructions.
+var prices = [64]price{
+	glua.OP_ADD: {8, (*meter).arithmetic}, glua.OP_SUB: {8, (*meter).arithmetic}, glua.OP_MUL: {8, (*meter).arithmetic},
+	glua.OP_DIV: {8, (*meter).arithmetic}, glua.OP_MOD: {8, (*meter).arithmetic}, glua.OP_POW: {8, (*meter).arithmetic},
+	glua.OP_UNM: {8, (*meter).negation}, glua.OP_LEN: {8, (*meter).length},
+	glua.OP_EQ: {0, (*meter).equality}, glua.OP_LT: {0, (*meter).order}, glua.OP_LE: {0, (*meter).order},
+	glua.OP_GETTABLE: {0, (*meter).read}, glua.OP_SETTABLE: {0, (*meter).write}, glua.OP_SETTABLEKS: {0, (*meter).write},
+	glua.OP_NEWTABLE: {0, (*meter).newTable}, glua.OP_SETLIST: {0, (*meter).setList}, glua.OP_CLOSURE: {0, (*meter).closure},
+	glua.OP_FORPREP: {boxed: 8}, glua.OP_FORLOOP: {boxed: 16}, glua.OP_VARARG: {0, (*meter).varargs},
+	glua.OP_CALL: {boxed: 8}, glua.OP_TAILCALL: {boxed: 8}, glua.OP_TFORLOOP: {boxed: 8},
 }
 
 // refuse makes the instruction that is next fail. Unlike an overrun, a script may catch it.

@@ -49,14 +49,13 @@ func (m *meter) begin(b engine.Budget) {
 // Done counts one step. Its channel is closed once a budget is spent, and for an instruction that is refused.
 func (m *meter) Done() <-chan struct{} {
 	m.steps++
-	if !unguarded {
-		next := m.vm.instruction()
-		op := next.op() & 63
-		m.allocated += int64(boxed[op])
-		if charge := charges[op]; charge != nil {
-			if charge(m, next); m.refused != "" {
-				return m.ended
-			}
+	frame := m.vm.currentFrame
+	code := frame.Fn.Proto.Code[frame.Pc-1]
+	price := &prices[code>>26]
+	m.allocated += price.boxed
+	if price.charge != nil {
+		if price.charge(m, instruction{code, frame, m.vm.reg}); m.refused != "" {
+			return m.ended
 		}
 	}
 	if m.steps < m.next {
@@ -64,9 +63,6 @@ func (m *meter) Done() <-chan struct{} {
 	}
 	return m.look()
 }
-
-// unguarded leaves out what an instruction costs beyond its step. Only the benchmark of that cost sets it.
-var unguarded bool
 
 // look compares what was spent with the budget.
 func (m *meter) look() <-chan struct{} {

@@ -81,22 +81,16 @@ func sameLayout(real, peeked reflect.Type) {
 type instruction struct {
 	code  uint32
 	frame *peekedFrame
-	reg   []glua.LValue // all registers
+	reg   *peekedRegistry
 }
 
-func (v *peekedState) instruction() instruction {
-	f := v.currentFrame
-	return instruction{f.Fn.Proto.Code[f.Pc-1], f, v.reg.array}
-}
-
-func (i instruction) op() int { return int(i.code >> 26) }
 func (i instruction) a() int  { return int(i.code>>18) & 0xff }
 func (i instruction) b() int  { return int(i.code & 0x1ff) }
 func (i instruction) c() int  { return int(i.code>>9) & 0x1ff }
 func (i instruction) bx() int { return int(i.code & 0x3ffff) }
 
 // register is the value of a register of the function that runs.
-func (i instruction) register(n int) glua.LValue { return i.reg[i.frame.LocalBase+n] }
+func (i instruction) register(n int) glua.LValue { return i.reg.array[i.frame.LocalBase+n] }
 
 // value is an operand: a register, or a constant where the ninth bit is set.
 func (i instruction) value(n int) glua.LValue {
