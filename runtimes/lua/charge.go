@@ -76,6 +76,7 @@ func (m *meter) order(i instruction) {
 func (m *meter) ordered(n int) {
 	if n > maxOrdered {
 		m.refuse("texts of %d bytes are not ordered, want at most %d MiB", n, maxOrdered>>20)
+		return
 	}
 	m.steps += int64(n / 16)
 }
@@ -108,6 +109,7 @@ func (m *meter) key(v glua.LValue) {
 	}
 	if len(text) > maxKey {
 		m.refuse("a key has %d bytes, want at most %d MiB", len(text), maxKey>>20)
+		return
 	}
 	m.steps += int64(len(text) / 64)
 }

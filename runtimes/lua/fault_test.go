@@ -128,6 +128,7 @@ func TestScriptsThatDoNotCompileTellWhere(t *testing.T) {
 	f("x =\n"+strings.Repeat("{", 100000)+strings.Repeat("}", 100000), `s.lua:2: the source has more than 20000 open brackets`)
 	f("x = "+strings.Repeat("(", 200000), `the source has more than 20000 open brackets`)
 	f("local a local x = {a"+strings.Repeat(",a", 26000)+"}", `the source has a table of 26001 elements, want at most 25550`)
+	f("x = {"+strings.Repeat("1,", 100)+"f()}", `the source has a table of 100 elements and one that gives several, want parentheses round that`)
 	f(strings.Repeat("function f() end ", 2100), `the source defines more than 2000 functions`)
 	f(outer(2, 150), `the source has a function that uses 300 variables of others, want at most 255`)
 	f("x = a"+strings.Repeat("..a", 300), `register overflow`)

@@ -16,8 +16,11 @@ const (
 	maxFunctions = 2000
 	// maxListed is how many positions a table constructor has: the compiler loses the number of the batch that comes after them, and the
 	// interpreter would fill up billions of places.
-	maxListed = 511 * 50
+	maxListed = 511 * batch
 )
+
+// batch is how many elements of a table are set at once: lua.FieldsPerFlush, which nobody changes.
+const batch = 50
 
 // concatFunction is the global that stands for the operator "..". No script can write its name.
 const concatFunction = "$concat"
@@ -117,9 +120,27 @@ func (g *guarding) table(node *ast.TableExpr) {
 			listed++
 		}
 	}
-	if listed > maxListed {
+	switch {
+	case listed > maxListed:
 		g.refuse("has a table of %d elements, want at most %d", listed, maxListed)
+	case listed > 1 && (listed-1)%batch == 0 && manyValues(node.Fields[len(node.Fields)-1]):
+		g.refuse("has a table of %d elements and one that gives several, want parentheses round that", listed-1)
 	}
+}
+
+// manyValues reports whether a field stands for as many elements as its value gives. After a full batch of others the compiler would put
+// them in the places of that batch.
+func manyValues(f *ast.Field) bool {
+	if f.Key != nil {
+		return false
+	}
+	switch v := f.Value.(type) {
+	case *ast.FuncCallExpr:
+		return !v.AdjustRet
+	case *ast.Comma3Expr:
+		return !v.AdjustRet
+	}
+	return false
 }
 
 // name counts what looking up a name or a constant takes at most.

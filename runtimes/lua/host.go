@@ -3,7 +3,6 @@ package lua
 import (
 	"fmt"
 	"reflect"
-	"strings"
 
 	"sluice/runtimes"
 
@@ -145,7 +144,7 @@ func (s *state) field(h *host, t *hostType, key glua.LValue) glua.LValue {
 		return s.method(t, m)
 	case t.of.Index != nil:
 		v, found := t.of.Index(h.of.Ref, string(name))
-		if found || !callsMethod(s.L, string(name)) {
+		if found || !callsMethod(s.L) {
 			return s.lift(h.call, v)
 		}
 	}
@@ -153,29 +152,11 @@ func (s *state) field(h *host, t *hostType, key glua.LValue) glua.LValue {
 	return nil
 }
 
-// callsMethod reports whether the line that runs calls x:name(…). The interpreter asks for a method as for any field; what tells them
-// apart is its instruction.
-func callsMethod(L *glua.LState, name string) bool {
-	frame, ok := L.GetStack(1)
-	if !ok || strings.Contains(name, "-") { // as most names of headers do, and no method
-		return false
-	}
-	v, err := L.GetInfo("fl", frame, glua.LNil)
-	f, ok := v.(*glua.LFunction)
-	if err != nil || !ok || f.IsG {
-		return false
-	}
-	for at, instruction := range f.Proto.Code {
-		if f.Proto.DbgSourcePositions[at] != frame.CurrentLine || int(instruction>>26) != glua.OP_SELF {
-			continue
-		}
-		// The lowest eight of nine bits are the place of a constant where the ninth is set.
-		operand := int(instruction >> 9)
-		if i := operand & 0xff; operand&0x100 != 0 && i < len(f.Proto.Constants) && f.Proto.Constants[i] == glua.LString(name) {
-			return true
-		}
-	}
-	return false
+// callsMethod reports whether the script calls x:name(…), where the interpreter asks for a method as for any field. What tells them apart
+// is the instruction.
+func callsMethod(L *glua.LState) bool {
+	script := peekState(L).currentFrame.Parent
+	return script != nil && !script.Fn.IsG && int(script.Fn.Proto.Code[script.Pc-1]>>26) == glua.OP_SELF
 }
 
 // writeField is x.f = v.
