@@ -30,6 +30,7 @@ func (s *state) rawSet(L *glua.LState) int {
 		L.RaiseError("rawset: this table is read-only")
 	}
 	s.key(L, key)
+	s.spend(L, filled(t, key))
 	s.allocate(L, growth(t, key))
 	L.RawSet(t, key, L.CheckAny(3))
 	L.SetTop(1)

@@ -13,11 +13,8 @@ const (
 	maxNumeral = 1 << 10 // bytes of a text that stands for a number
 )
 
-// Texts and arrays up to these sizes are free, since an instruction spends about as long on anything.
-const (
-	shortText  = 1 << 10
-	shortArray = 1 << 8
-)
+// shortText is how long a text is that an instruction works on for nothing.
+const shortText = 1 << 10
 
 // price is what an instruction costs beyond its step.
 type price struct {
@@ -81,18 +78,27 @@ func (m *meter) ordered(n int) {
 	m.steps += int64(n / 16)
 }
 
-// length looks for the last element from the end of what an array ever had.
 func (m *meter) length(i instruction) {
 	if t, ok := i.value(i.b()).(*glua.LTable); ok {
-		m.steps += int64(scanned(t))
+		m.steps += int64(trim(t))
 	}
 }
 
-// scanned is how many steps it takes to find the last element of a table.
-func scanned(t *glua.LTable) int {
+// trim lets an array end where its last element is, so that nobody looks for that twice. It returns what this takes, in steps.
+func trim(t *glua.LTable) int {
 	array := peekTable(t).array
-	if n := len(array); n > shortArray && array[n-1] == glua.LNil {
-		return n / 16
+	n := len(array)
+	for n > 0 && array[n-1] == glua.LNil {
+		t.Remove(-1)
+		n--
+	}
+	return (len(array) - n) / 8
+}
+
+// filled is how many steps it takes to fill an array up to a position that is beyond its end.
+func filled(t *glua.LTable, key glua.LValue) int {
+	if i, ok := position(key); ok {
+		return max(0, i-len(peekTable(t).array)) / 8
 	}
 	return 0
 }
@@ -120,6 +126,7 @@ func (m *meter) write(i instruction) {
 		return
 	}
 	if t := receiver(i.register(i.a()), key); t != nil {
+		m.steps += int64(filled(t, key))
 		m.take(growth(t, key))
 	}
 }

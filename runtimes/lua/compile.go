@@ -107,7 +107,7 @@ func sourceError(path string, src []byte, err error) error {
 		return unclosed(src, "", &engine.ScriptError{File: path, Line: lines, Message: syntax.Message + " at the end of the file"})
 	case errors.As(err, &syntax) && syntax.Message == "unterminated string" && syntax.Pos.Line > 1:
 		// The scanner noticed when it had passed the line's end.
-		line := strings.Split(string(src), "\n")[syntax.Pos.Line-2]
+		line := lineOf(src, syntax.Pos.Line-1)
 		return &engine.ScriptError{File: path, Line: syntax.Pos.Line - 1, Column: strings.LastIndexAny(line, "\"'") + 1, Message: syntax.Message}
 	case errors.As(err, &syntax):
 		// The parser stands behind the token that it could not use.
@@ -122,4 +122,13 @@ func sourceError(path string, src []byte, err error) error {
 		return &engine.ScriptError{File: path, Line: complex.line, Message: complex.Error()}
 	}
 	return &engine.ScriptError{File: path, Message: err.Error()}
+}
+
+// newlines are what the scanner counts as the end of one line.
+var newlines = strings.NewReplacer("\r\n", "\n", "\n\r", "\n", "\r", "\n")
+
+// lineOf is a line of a file, counted from 1.
+func lineOf(src []byte, n int) string {
+	lines := strings.Split(newlines.Replace(string(src)), "\n")
+	return lines[min(n, len(lines))-1]
 }

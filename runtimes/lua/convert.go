@@ -45,7 +45,9 @@ func lowerUserData(ud *glua.LUserData) runtimes.Value {
 // lowerTable decides what a table is: a list if it is marked as one or has something at a position, else a map. An empty table without
 // a mark is a map that can also be seen as a list, since Lua writes both alike.
 func lowerTable(t *glua.LTable) runtimes.Value {
-	if marked(t) || behind(t).MaxN() > 0 {
+	of := behind(t)
+	trim(of)
+	if marked(t) || len(peekTable(of).array) > 0 {
 		return runtimes.OfList(table{t})
 	}
 	return runtimes.OfMap(table{t})
@@ -110,14 +112,12 @@ var (
 // Len counts the elements of a list, or the entries of a map.
 func (t table) Len() int {
 	of := behind(t.of)
-	n := of.Len()
-	if n > 0 {
+	trim(of)
+	p := peekTable(of)
+	if n := len(p.array); n > 0 {
 		return n
 	}
-	for k, _ := of.Next(glua.LNil); k != glua.LNil; k, _ = of.Next(k) {
-		n++
-	}
-	return n
+	return len(p.strdict) + len(p.dict)
 }
 
 func (t table) At(i int) runtimes.Value { return lower(behind(t.of).RawGetInt(i + 1)) }
@@ -144,19 +144,15 @@ func (t table) Each(f func(string, runtimes.Value) bool) string {
 // Check refuses a list with holes or with other keys.
 func (t table) Check() error {
 	of := behind(t.of)
-	n := of.MaxN()
-	for i := 1; i < n; i++ {
-		if of.RawGetInt(i) == glua.LNil {
-			return fmt.Errorf("a list has nothing at position %d of %d, want json.null there", i, n)
+	trim(of)
+	p := peekTable(of)
+	n := len(p.array)
+	for i, v := range p.array {
+		if v == glua.LNil {
+			return fmt.Errorf("a list has nothing at position %d of %d, want json.null there", i+1, n)
 		}
 	}
-	last := glua.LNil // before the first key
-	if n > 0 {
-		last = glua.LNumber(n)
-	} else if !marked(of) {
-		return nil
-	}
-	if other, _ := of.Next(last); other != glua.LNil {
+	if (n > 0 || marked(of)) && len(p.strdict)+len(p.dict) > 0 {
 		return errors.New("a table has positions and other keys, want a list or a map")
 	}
 	return nil

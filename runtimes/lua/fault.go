@@ -76,10 +76,17 @@ func (s *state) describeValue(v glua.LValue) string {
 		}
 	}
 	lowered := lower(v)
-	if text, err := runtimes.AppendJSON(nil, lowered, nil); err == nil && len(text) <= 200 {
+	if text, err := s.describedJSON(lowered); err == nil && len(text) <= 200 {
 		return string(text)
 	}
 	return "a " + runtimes.TypeName(lowered)
+}
+
+// describedJSON is a value that was raised, unless it is a large one. Nothing of it is charged to the call.
+func (s *state) describedJSON(v runtimes.Value) ([]byte, error) {
+	defer func(of meter) { *s.meter = of }(*s.meter)
+	s.meter.begin(engine.Budget{Steps: 2000})
+	return s.AppendJSON(nil, v)
 }
 
 // position is where the script stands: the innermost frame that is in a file. Outside of all it is the script itself, without a line.

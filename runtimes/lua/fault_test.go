@@ -112,6 +112,8 @@ func TestScriptsThatDoNotCompileTellWhere(t *testing.T) {
 	f("x = = 2", `s.lua:1:5: syntax error near "="`)
 	f("local a\nlocal end", `s.lua:2:7: syntax error near "end"`)
 	f("x = 'abc", `s.lua:1:`)
+	f("\r\"0\r", `s.lua:2:1: unterminated string`)
+	f("\n\r  'abc\r\n", `s.lua:2:3: unterminated string`)
 	f("x = [[abc", `unterminated multiline string`)
 	f("x = 1 ~ 2", `Invalid '~' token`)
 	f("break", `s.lua:1: no loop to break`)

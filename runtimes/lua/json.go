@@ -93,12 +93,9 @@ var (
 	_ runtimes.Checked = meteredTable{}
 )
 
-// at charges for looking at a value, which lower and Len may have to look through.
+// at charges for looking at a value.
 func (t meteredTable) at(v runtimes.Value) runtimes.Value {
-	if of, ok := v.Ref.(table); ok {
-		t.s.work(2+4*scanned(behind(of.of)), 2*slotBytes)
-	}
-	t.s.work(1+len(v.Str)/16, len(v.Str)+boxBytes)
+	t.s.work(3+len(v.Str)/16, len(v.Str)+2*slotBytes)
 	return t.s.metered(v)
 }
 
@@ -116,6 +113,7 @@ func (t meteredTable) Get(key string) (runtimes.Value, bool) {
 }
 
 func (t meteredTable) Each(f func(string, runtimes.Value) bool) string {
+	t.s.work(len(peekTable(behind(t.of)).keys)/4, 0)
 	return t.table.Each(func(key string, v runtimes.Value) bool {
 		t.s.work(len(key)/16, len(key))
 		return f(key, t.at(v))

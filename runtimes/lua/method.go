@@ -41,11 +41,7 @@ func (s *state) invoke(L *glua.LState, m *runtimes.Method, receiver any, first i
 	args := s.args[:0]
 	s.args = nil // a method that calls the script, which calls a method, finds none and makes its own
 	for i := first; i <= L.GetTop(); i++ {
-		v := L.Get(i)
-		if t, ok := v.(*glua.LTable); ok {
-			s.spend(L, scanned(behind(t)))
-		}
-		args = append(args, lower(v))
+		args = append(args, lower(L.Get(i)))
 	}
 	var out runtimes.Value
 	bound, err := m.BindTrailing(args)

@@ -22,7 +22,7 @@ func tableArgument(L *glua.LState, function string) *glua.LTable {
 
 // lengthOf is #t, charged for.
 func (s *state) lengthOf(L *glua.LState, t *glua.LTable) int {
-	s.spend(L, scanned(t))
+	s.spend(L, trim(t))
 	return t.Len()
 }
 
@@ -35,7 +35,7 @@ func (s *state) tableLen(L *glua.LState) int {
 // tableMaxN is table.maxn(t).
 func (s *state) tableMaxN(L *glua.LState) int {
 	t := behind(L.CheckTable(1))
-	s.spend(L, scanned(t))
+	s.spend(L, trim(t))
 	L.Push(number(float64(t.MaxN())))
 	return 1
 }
@@ -65,16 +65,16 @@ func (s *state) tableConcat(L *glua.LState) int {
 // tableInsert is table.insert(t, value) and table.insert(t, position, value).
 func (s *state) tableInsert(L *glua.LState) int {
 	t := tableArgument(L, "table.insert")
+	s.spend(L, trim(t))
 	n := len(peekTable(t).array)
 	switch L.GetTop() {
 	case 2:
-		s.spend(L, scanned(t))
 		s.allocate(L, peekTable(t).arrayGrowth(n+1))
 		t.Append(L.Get(2))
 	case 3:
 		refuseNumeral(L, 2)
 		position := L.CheckInt(2)
-		s.spend(L, n/16)
+		s.spend(L, n/16+filled(t, glua.LNumber(position)))
 		s.allocate(L, peekTable(t).arrayGrowth(n+1)+growth(t, glua.LNumber(position)))
 		t.Insert(position, L.Get(3))
 	default:
