@@ -324,6 +324,7 @@ func (a *Admission) EachTest(match func(name string) bool, each func(name string
 	roomy := *a // a test may call a hook many times, each of which would have a budget of its own
 	roomy.Budget.Time *= testCalls
 	roomy.Budget.Steps *= testCalls
+	roomy.Budget.Memory *= testCalls
 	if m, err = roomy.load(config); err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (d *decoder) binding(b *Binding, place string, named func(*yaml.Node)) deco
 		opt("script", value(d, &b.Script, parseScript)),
 		opt("config", d.free(&b.Config)),
 		opt("on_error", value(d, &b.Policy, parsePolicy)),
-		opt("budgets", d.budgets(&b.Budget)),
+		opt("budgets", d.budgets(&b.Budget, nil)),
 		opt("isolation", value(d, &b.Fresh, parseIsolation)),
 	}
 	fields := slices.DeleteFunc(all, func(f field) bool { return !slices.Contains(bindingKeys[place], f.name) })
@@ -101,6 +101,12 @@ func (d *decoder) fillBudget(b *Binding) {
 		}
 		if own.StepsPerMiB == 0 {
 			own.StepsPerMiB = whole.StepsPerMiB
+		}
+		if own.Memory == 0 {
+			own.Memory = whole.Memory
+		}
+		if own.MemoryPerMiB == 0 {
+			own.MemoryPerMiB = whole.MemoryPerMiB
 		}
 	})
 }

@@ -41,6 +41,8 @@ type Config struct {
 	Router     *Binding  // nil: none
 	Observers  []Binding
 	Budget     engine.Budget // already part of each binding's own
+	// TotalMemory is what all calls of scripts may hold together, in bytes.
+	TotalMemory int64
 
 	ListenPos, DataPos Pos // zero where the file does not say
 
@@ -190,16 +192,19 @@ func defaults() *Config {
 			ClientWrite:    60 * time.Second,
 			Drain:          60 * time.Second,
 		},
-		Budget: DefaultBudget(),
+		Budget:      DefaultBudget(),
+		TotalMemory: 512 << 20,
 	}
 }
 
 // DefaultBudget bounds a call where the file says nothing.
 func DefaultBudget() engine.Budget {
 	return engine.Budget{
-		Time:        50 * time.Millisecond,
-		Steps:       2_000_000,
-		TimePerMiB:  400 * time.Millisecond,
-		StepsPerMiB: 20_000_000,
+		Time:         50 * time.Millisecond,
+		Steps:        2_000_000,
+		Memory:       64 << 20,
+		TimePerMiB:   400 * time.Millisecond,
+		StepsPerMiB:  20_000_000,
+		MemoryPerMiB: 32 << 20,
 	}
 }

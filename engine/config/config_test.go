@@ -96,8 +96,10 @@ func TestDefaultsAreThoseOfTheContract(t *testing.T) {
 			Paths: []string{"/v1/messages", "/v1/messages/count_tokens", "/v1/models*"},
 		}},
 		Budget: engine.Budget{
-			Time: 50 * time.Millisecond, Steps: 2000000, TimePerMiB: 400 * time.Millisecond, StepsPerMiB: 20000000,
+			Time: 50 * time.Millisecond, Steps: 2000000, Memory: 64 << 20,
+			TimePerMiB: 400 * time.Millisecond, StepsPerMiB: 20000000, MemoryPerMiB: 32 << 20,
 		},
+		TotalMemory: 512 << 20,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Parse =\n%+v\nwant\n%+v", got, want)
@@ -116,7 +118,8 @@ func TestTheExampleFileIsACompleteConfig(t *testing.T) {
 			len(c.Upstreams), len(c.Principals), len(c.Filters), len(c.Observers))
 	}
 	defaults := parse(t, minimal)
-	if c.Limits != defaults.Limits || c.Timeouts != defaults.Timeouts || c.Budget != defaults.Budget || c.Listen != defaults.Listen {
+	if c.Limits != defaults.Limits || c.Timeouts != defaults.Timeouts || c.Budget != defaults.Budget ||
+		c.TotalMemory != defaults.TotalMemory || c.Listen != defaults.Listen {
 		t.Error("the example's limits, timeouts, budgets or listener are not the defaults that it says they are")
 	}
 	if !slices.Equal(c.Principals[1].Paths, defaults.Principals[0].Paths) {
@@ -146,7 +149,7 @@ strategy: affinity
 affinity: {subagents: split, ttl: 2h}
 seed: 42
 prices: p.yaml
-budgets: {time: 1s, steps: 2, per_mib: {time: 3s, steps: 4}}
+budgets: {time: 1s, steps: 2, memory: 5KiB, per_mib: {time: 3s, steps: 4, memory: 6KiB}, total_memory: 1MiB}
 upstreams:
   - name: a
     id: 6BA7B811-9dad-11d1-80b4-00c04fd430c8
@@ -173,7 +176,7 @@ principals:
     paths: ["*"]
     limits: [{kind: cost_usd, window: 1d, max: 12.5}, {kind: requests, window: 1m, max: 100}]
     filters: [{script: f/own.star, isolation: call}]
-filters: [{name: first, script: f/x.star, on_error: closed, budgets: {time: 7s, per_mib: {time: 8s}}}]
+filters: [{name: first, script: f/x.star, on_error: closed, budgets: {time: 7s, memory: 7KiB, per_mib: {time: 8s, memory: 8KiB}}}]
 router: {script: r/x.lua}
 observers: [{script: o/x.lua, config: {b: [2]}}]
 `)
@@ -194,13 +197,15 @@ observers: [{script: o/x.lua, config: {b: [2]}}]
 	})
 	eq("strategy and seed", []any{c.Strategy, c.Affinity, c.Seed}, []any{"affinity", config.Affinity{Subagents: "split", TTL: 2 * time.Hour}, uint64(42)})
 
-	whole := engine.Budget{Time: time.Second, Steps: 2, TimePerMiB: 3 * time.Second, StepsPerMiB: 4}
+	whole := engine.Budget{Time: time.Second, Steps: 2, Memory: 5 << 10, TimePerMiB: 3 * time.Second, StepsPerMiB: 4, MemoryPerMiB: 6 << 10}
 	eq("budget", c.Budget, whole)
+	eq("total memory", c.TotalMemory, int64(1<<20))
 	a := map[string]any{"a": int64(1)}
 	u := c.Upstreams[0]
 	eq("dialect", *u.Dialect, config.Binding{
 		Pos: config.Pos{Line: 22, Column: 14}, Name: "x", Script: "d/x.lua", Config: object(a), Policy: engine.FailClosed,
-		Budget: engine.Budget{Time: time.Second, Steps: 9, TimePerMiB: 3 * time.Second, StepsPerMiB: 4},
+		Budget: engine.Budget{Time: time.Second, Steps: 9, Memory: 5 << 10,
+			TimePerMiB: 3 * time.Second, StepsPerMiB: 4, MemoryPerMiB: 6 << 10},
 	})
 	u.Dialect = nil
 	eq("token", u.Signer.Token.Reveal(), "t0ken")
@@ -223,7 +228,8 @@ observers: [{script: o/x.lua, config: {b: [2]}}]
 	})
 	eq("filters", c.Filters, []config.Binding{{
 		Pos: config.Pos{Line: 40, Column: 11}, Name: "first", Script: "f/x.star", Config: &engine.Object{}, Policy: engine.FailClosed,
-		Budget: engine.Budget{Time: 7 * time.Second, Steps: 2, TimePerMiB: 8 * time.Second, StepsPerMiB: 4},
+		Budget: engine.Budget{Time: 7 * time.Second, Steps: 2, Memory: 7 << 10,
+			TimePerMiB: 8 * time.Second, StepsPerMiB: 4, MemoryPerMiB: 8 << 10},
 	}})
 	eq("router", *c.Router, config.Binding{
 		Pos: config.Pos{Line: 41, Column: 9}, Name: "x", Script: "r/x.lua", Config: &engine.Object{}, Budget: whole})

@@ -195,6 +195,9 @@ func TestMistakesInBindings(t *testing.T) {
 	f(inFile("filters: [{script: x.star, configs: {}}]"), `3:28: unknown key "configs", want config`)
 	f(inFile("filters: [{script: x.star, config: 5}]"), `3:36: config: want a mapping of "key: value", got a single value`)
 	f(inFile("filters: [{script: x.star, budgets: {time: 0}}]"), `3:44: time "0": want a duration longer than 0`)
+	f(inFile("filters: [{script: x.star, budgets: {total_memory: 1MiB}}]"), `3:38: unknown key "total_memory", want time, steps, memory or per_mib`)
+	f(inFile("filters: [{script: x.star, budgets: {memory: 1GiB}}]"),
+		`3:46: budgets: memory is more than total_memory, which all calls share, want at most 536870912`)
 	f(inFile("router: routers/x.star"), `3:9: router: want a mapping of "key: value", got a single value`)
 	f(inFile("router: {script: x.star, on_error: open}"), `3:26: unknown key "on_error", want name, script, config or budgets`)
 	f(inFile("observers: [{script: x.lua, on_error: open}]"),
@@ -284,9 +287,5 @@ func TestWhatALaterVersionWillServeIsRefusedByName(t *testing.T) {
 	f(inPrincipal("shared_objects: true"), `5:5: "shared_objects" is not supported by this version`)
 	f(inFile("filters: [{name: x, experiment: y}]"), `3:21: "experiment" is not supported by this version`)
 	f(inUpstream("dialect: {experiment: y}"), `6:15: "experiment" is not supported by this version`)
-	f(inFile("budgets: {memory: 64MiB}"), `3:11: "memory" is not supported by this version`)
-	f(inFile("budgets: {total_memory: 64MiB}"), `3:11: "total_memory" is not supported by this version`)
-	f(inFile("budgets: {per_mib: {memory: 1MiB}}"), `3:21: "memory" is not supported by this version`)
-	f(inFile("filters: [{script: x.star, budgets: {memory: 1MiB}}]"), `3:38: "memory" is not supported by this version`)
 	f(inPrincipal("filters: [{experiment: y}]"), `5:16: "experiment" is not supported by this version`)
 }

@@ -239,6 +239,12 @@ func TestMistakesInSettings(t *testing.T) {
 	f(inFile("seed: abc"), `3:7: seed "abc": want a whole number from 1 to 4611686018427387904`)
 	f(inFile("budgets: {time: 50}"), `3:17: time "50": want a duration such as 500ms, 30s, 5m or 1d, up to 3650d`)
 	f(inFile("budgets: {steps: 2e6}"), `3:18: steps "2e6": want a whole number from 1 to 9007199254740992`)
+	f(inFile("budgets: {memory: 64M}"),
+		`3:19: memory "64M": want a size from 1 such as 1048576, 512KiB, 32MiB, 100MB or 1GiB`)
+	f(inFile("budgets: {total_memory: 0}"),
+		`3:25: total_memory "0": want a size from 1 such as 1048576, 512KiB, 32MiB, 100MB or 1GiB`)
+	f(inFile("budgets: {total_memory: 63MiB}"),
+		`3:25: budgets: memory is more than total_memory, which all calls share, want at most 66060288`)
 	f(inFile("budgets: {per_mib: {steps: 0}}"), `3:28: steps "0": want a whole number from 1 to 9007199254740992`)
 }
 

@@ -33,7 +33,7 @@ func (d *decoder) config(root *yaml.Node) {
 			d.binding(c.Router, "router", nil)(n)
 		}),
 		opt("observers", d.bindings(&c.Observers, "observers[]", "observer")),
-		opt("budgets", d.budgets(&c.Budget)),
+		opt("budgets", d.budgets(&c.Budget, &c.TotalMemory)),
 	)
 	if got != nil {
 		d.checkListeners(root, got)
@@ -97,18 +97,32 @@ func (d *decoder) timeouts(n *yaml.Node) {
 	)
 }
 
-func (d *decoder) budgets(b *engine.Budget) decode {
+// budgets reads what one call may use. total, what all calls together may, is nil where the file cannot say it.
+func (d *decoder) budgets(b *engine.Budget, total *int64) decode {
 	steps := parseWhole[int64](1, 1<<53)
 	return func(n *yaml.Node) {
-		d.object(n, "budgets",
+		fields := []field{
 			opt("time", value(d, &b.Time, parseSomeTime)),
 			opt("steps", value(d, &b.Steps, steps)),
+			opt("memory", value(d, &b.Memory, parseSize)),
 			opt("per_mib", func(n *yaml.Node) {
 				d.object(n, "budgets.per_mib",
 					opt("time", value(d, &b.TimePerMiB, parseSomeTime)),
 					opt("steps", value(d, &b.StepsPerMiB, steps)),
+					opt("memory", value(d, &b.MemoryPerMiB, parseSize)),
 				)
 			}),
-		)
+		}
+		if total != nil {
+			fields = append(fields, opt("total_memory", value(d, total, parseSize)))
+		}
+		got := d.object(n, "budgets", fields...)
+		if at := cmp.Or(got["memory"], got["total_memory"]); at != nil {
+			d.later = append(d.later, func() {
+				if b.Memory > d.cfg.TotalMemory {
+					d.fail(at, "budgets: memory is more than total_memory, which all calls share, want at most %d", d.cfg.TotalMemory)
+				}
+			})
+		}
 	}
 }

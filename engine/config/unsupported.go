@@ -38,9 +38,6 @@ var unsupported = []string{
 
 	"filters[].experiment",
 	"dialect.experiment",
-	"budgets.memory",
-	"budgets.total_memory",
-	"budgets.per_mib.memory",
 }
 
 // refuseUnsupported reports n if its entry is in the table, and whether it is.
