@@ -78,9 +78,8 @@ func (g *Generation) Filter(x *Exchange, candidates []UpstreamCandidate) ([]Upst
 // run calls one filter and applies its decision, or its failure rule. A *Refusal ends the request.
 func (f *FilterSlot) run(x *Exchange, in []UpstreamCandidate) ([]UpstreamCandidate, StageDecision, error) {
 	start := time.Now()
-	out, err := f.Filter.Filter(x.Request, x.Principal, in)
-	stage := StageDecision{Stage: f.PluginName(), Reason: Cut(out.Reason, MaxReason), Duration: time.Since(start)}
-	x.meter(f.Meter).Observe(stage.Duration)
+	out, err := f.call(x, in)
+	stage := StageDecision{Stage: f.PluginName(), Reason: Cut(out.Reason, MaxReason), Duration: x.meter(f.Meter).observe(start, err)}
 	if err != nil {
 		return f.failed(x, in, stage, err)
 	}
@@ -123,6 +122,9 @@ func count(m *Meter, err error) InternalErrorKind {
 	if errors.As(err, &output) {
 		m.Invalid.Add(1)
 		return InternalInvalidOutput
+	}
+	if isAside(err) {
+		return InternalUnavailable
 	}
 	se := scriptErrorOf(err)
 	m.Count(se)
@@ -202,9 +204,9 @@ func (g *Generation) Pick(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlot,
 
 func (g *Generation) route(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlot, *DialectSlot, error) {
 	start := time.Now()
-	d, err := g.Router.Route(x.Request, x.Principal, kept)
+	d, err := g.Router.call(x, kept)
 	meter := x.meter(g.Router.Meter)
-	meter.Observe(time.Since(start))
+	meter.observe(start, err)
 	if err == nil {
 		_, err = apply(kept, []uuid.UUID{d.UpstreamID})
 	}

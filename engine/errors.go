@@ -183,6 +183,9 @@ func (e *ScriptError) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
 }
 
+// BudgetTotalMemory is the Budget of a call that could not have its memory because others hold it: no fault of its script.
+const BudgetTotalMemory = "total_memory"
+
 // Code is the precise cause of an answer that Sluice itself makes, sent as x-sluice-error.
 type Code string
 

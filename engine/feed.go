@@ -15,6 +15,7 @@ type ObserverSlot struct {
 	Name   string
 	Script string
 	Meter  *Meter
+	Guard  *Guard // nil = none
 	// Chunks: it wants Chunk events, of which there are many.
 	Chunks bool
 }
@@ -51,11 +52,13 @@ func NewFeed(slots []*ObserverSlot) *Feed {
 func (l *feedLine) run() {
 	for ev := range l.queue {
 		start := time.Now()
-		err := l.slot.Observe(ev)
-		l.slot.Meter.Observe(time.Since(start))
+		err := l.slot.call(ev)
+		l.slot.Meter.observe(start, err)
 		if err != nil {
 			l.slot.Meter.Dropped.Add(1)
-			l.slot.Meter.Count(scriptErrorOf(err))
+			if !isAside(err) {
+				l.slot.Meter.Count(scriptErrorOf(err))
+			}
 		}
 	}
 }

@@ -14,6 +14,7 @@ type Meter struct {
 	Overruns atomic.Int64 // budget overruns and panics
 	Invalid  atomic.Int64 // outputs that were refused
 	Dropped  atomic.Int64 // events an observer missed
+	Aside    atomic.Int64 // calls that were not made: the script was put aside
 	buckets  [4 * 40]atomic.Int64
 	nanos    atomic.Int64
 

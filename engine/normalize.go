@@ -43,8 +43,8 @@ func (a *Answer) NormalizeEvent(x *Exchange, data []byte) []byte {
 
 func (d *DialectSlot) normalizeError(x *Exchange, status int, h Headers, body []byte) *NormalizedError {
 	start := time.Now()
-	n, err := d.NormalizeError(status, h, body)
-	d.Meter.Observe(time.Since(start))
+	n, err := d.normalized(x, status, h, body)
+	d.Meter.observe(start, err)
 	if err != nil {
 		x.Trace.failed(StageShape, d.Meter, err)
 		return nil

@@ -128,9 +128,9 @@ func (g *Generation) send(ctx context.Context, x *Exchange, u *UpstreamSlot, d *
 func (g *Generation) shape(x *Exchange, u *UpstreamSlot, d *DialectSlot) (Shaped, error) {
 	start := time.Now()
 	x.Request.Vitals = g.Vitals.Vitals(u.Upstream, start)
-	shaped, dropped, err := shapeRequest(d.Dialect, x.Request, u.Upstream, x.Principal)
+	shaped, dropped, err := d.shape(x, u.Upstream)
 	if d.Script != "" {
-		d.Meter.Observe(time.Since(start))
+		d.Meter.observe(start, err)
 	}
 	for _, name := range dropped {
 		x.Trace.fail(StageShape, InternalInvalidOutput, fmt.Sprintf("dialect set header %q, which is not its to set: dropped", name))

@@ -6,6 +6,7 @@ type FilterSlot struct {
 	Policy FailurePolicy
 	Script string // path below the scripts root
 	Meter  *Meter
+	Guard  *Guard // nil = none
 }
 
 // RouterSlot is the bound router.
@@ -14,6 +15,7 @@ type RouterSlot struct {
 	Name   string
 	Script string
 	Meter  *Meter
+	Guard  *Guard // nil = none
 }
 
 // DialectSlot is a dialect bound to an upstream.
@@ -21,6 +23,7 @@ type DialectSlot struct {
 	Dialect
 	Script string // "" = built in
 	Meter  *Meter
+	Guard  *Guard // nil = none
 }
 
 // UpstreamSlot is an upstream with what is needed to reach it.

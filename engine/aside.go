@@ -1,0 +1,208 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// When a script is put aside.
+const (
+	asideOverruns   = 5                // so many overruns …
+	asideWithin     = 10 * time.Second // … within so long …
+	asideFor        = 30 * time.Second // … put it aside for so long: for the principal they came from,
+	asidePrincipals = 3                // or for all if they came from so many.
+	// strayTime is how long after it was left behind a call may still end on its own, and be an overrun like any other.
+	strayTime = time.Second
+)
+
+// Aside says that a script does not run for now.
+type Aside struct {
+	Principal string    // GlobalPrincipal = all
+	Until     time.Time // zero = until it is edited
+	Why       string
+}
+
+// String is "for principal "alice" until 15:04:05: WHY".
+func (a Aside) String() string {
+	who, until := "for all principals", "until it is edited"
+	if a.Principal != GlobalPrincipal {
+		who = fmt.Sprintf("for principal %q", a.Principal)
+	}
+	if !a.Until.IsZero() {
+		until = "until " + a.Until.Format("15:04:05")
+	}
+	return who + " " + until + ": " + a.Why
+}
+
+// AsideError is a call that was not made because its script is put aside.
+type AsideError struct {
+	Script string
+	Aside
+}
+
+func (e *AsideError) Error() string { return e.Script + ": put aside " + e.Aside.String() }
+
+func isAside(err error) bool {
+	var a *AsideError
+	return errors.As(err, &a)
+}
+
+// Standing is how one version of one script behaved, and so whether it may run. It lives beside the generations: a reload that does not
+// change the script changes nothing here. All methods may be called from any goroutine.
+type Standing struct {
+	Script  string // path
+	Version string
+	// Overruns counts calls that a budget or a panic ended, Abandoned those that could not be stopped, Stuck those that still run.
+	Overruns, Abandoned, Stuck atomic.Int64
+
+	log   func(script string, a Aside, back bool)
+	aside atomic.Pointer[map[string]Aside] // by principal; nil: it runs for everybody. What it points to is not written
+
+	mu     sync.Mutex // for all that follows, and for changes of aside
+	recent []overrun  // of the last asideWithin, oldest first
+	final  bool       // a call outlived strayTime
+}
+
+type overrun struct {
+	who string
+	at  time.Time
+}
+
+// Aside tells why the script may not run for a principal, nil = it may.
+func (s *Standing) Aside(principal string) *Aside {
+	asides := s.aside.Load()
+	if asides == nil {
+		return nil
+	}
+	for _, who := range [...]string{GlobalPrincipal, principal} {
+		if a, ok := (*asides)[who]; ok {
+			return &a
+		}
+	}
+	return nil
+}
+
+// Asides lists for whom the script is put aside, all principals first.
+func (s *Standing) Asides() []Aside {
+	asides := s.aside.Load()
+	if asides == nil {
+		return nil
+	}
+	return slices.SortedFunc(maps.Values(*asides), func(a, b Aside) int {
+		if a.Principal == GlobalPrincipal {
+			return -1
+		}
+		return strings.Compare(a.Principal, b.Principal)
+	})
+}
+
+// note takes an overrun into account. An error of another kind is none: a client may provoke those. Nor is a lack of memory that others hold.
+func (s *Standing) note(who string, e *ScriptError, now time.Time) {
+	if e == nil || e.Budget == "" && !e.Trap || e.Budget == BudgetTotalMemory {
+		return
+	}
+	s.Overruns.Add(1)
+	cause := "a panic"
+	if e.Budget != "" {
+		cause = "budgets." + e.Budget
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recent = slices.DeleteFunc(append(s.recent, overrun{who, now}), func(o overrun) bool { return now.Sub(o.at) > asideWithin })
+	s.recent = s.recent[max(0, len(s.recent)-asideOverruns*asidePrincipals):]
+	own, others := 0, make(map[string]bool)
+	for _, o := range s.recent {
+		others[o.who] = true
+		if o.who == who {
+			own++
+		}
+	}
+	why := func(n int, from string) string {
+		return fmt.Sprintf("%d overruns%s within %v, the last of %s", n, from, asideWithin, cause)
+	}
+	switch {
+	case len(s.recent) >= asideOverruns && len(others) >= asidePrincipals:
+		s.put(Aside{GlobalPrincipal, now.Add(asideFor), why(len(s.recent), fmt.Sprintf(" from %d principals", len(others)))})
+	case own >= asideOverruns:
+		s.put(Aside{who, now.Add(asideFor), why(own, "")})
+	}
+}
+
+// blame puts the script aside for all.
+func (s *Standing) blame(why string, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.put(Aside{GlobalPrincipal, now.Add(asideFor), why})
+}
+
+// abandon notes a call that did not end: until the script is edited, or the call ends soon after all, it does not run again.
+func (s *Standing) abandon(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Abandoned.Add(1)
+	s.Stuck.Add(1)
+	s.put(Aside{GlobalPrincipal, time.Time{}, "a call could not be stopped and was abandoned at " + now.Format("15:04:05")})
+}
+
+// returned notes that a call which was left behind has ended. A call that only was late is no reason to give its script up.
+func (s *Standing) returned(left, now time.Time) {
+	s.mu.Lock()
+	s.final = s.final || now.Sub(left) > strayTime
+	back := s.Stuck.Add(-1) == 0 && !s.final
+	s.mu.Unlock()
+	for _, a := range s.Asides() {
+		if back && a.Until.IsZero() {
+			s.lift(a)
+		}
+	}
+}
+
+// put changes for whom the script is aside. s.mu is held. What is there already stays, unless a is for good.
+func (s *Standing) put(a Aside) {
+	asides := map[string]Aside{}
+	if old := s.aside.Load(); old != nil {
+		asides = maps.Clone(*old)
+	}
+	if _, there := asides[a.Principal]; there && !a.Until.IsZero() {
+		return
+	}
+	was := asides[a.Principal]
+	asides[a.Principal] = a
+	s.aside.Store(&asides)
+	if !a.Until.IsZero() {
+		time.AfterFunc(time.Until(a.Until), func() { s.lift(a) })
+	}
+	if was.Until.IsZero() && was.Why != "" {
+		return // it is aside for good already
+	}
+	if s.log != nil {
+		s.log(s.Script, a, false)
+	}
+}
+
+// lift ends a, if it still stands.
+func (s *Standing) lift(a Aside) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.aside.Load()
+	if old == nil || (*old)[a.Principal] != a {
+		return
+	}
+	asides := maps.Clone(*old)
+	delete(asides, a.Principal)
+	s.recent = slices.DeleteFunc(s.recent, func(o overrun) bool { return a.Principal == GlobalPrincipal || o.who == a.Principal })
+	if len(asides) == 0 {
+		s.aside.Store(nil)
+	} else {
+		s.aside.Store(&asides)
+	}
+	if s.log != nil {
+		s.log(s.Script, a, true)
+	}
+}

@@ -1,0 +1,238 @@
+package engine
+
+import (
+	"math"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// How calls are watched.
+const (
+	// crewTick is how often the watch looks at the calls that run.
+	crewTick = 10 * time.Millisecond
+	// crewGrace is how long past its budget a call may go on before it is left behind: with the ticks, less than 100 ms.
+	crewGrace = 50 * time.Millisecond
+	// crewLull is how many ticks without a call end the watch, until there is one.
+	crewLull = 100
+	// crewIdle is how many goroutines wait for a call. More calls than processors run only while some of them wait.
+	crewIdle = 64
+)
+
+// Crew runs calls on goroutines of its own, so that a call which does not end can be left behind. One serves a process. It may be used by
+// many goroutines. NewCrew makes one, Close ends it.
+type Crew struct {
+	// Heap, if set, names the call to blame for the process's memory; it is asked at each tick. Set it before the first call.
+	Heap *HeapWatch
+
+	closed   chan struct{}
+	clock    atomic.Int64 // nanoseconds that the watch saw go by: a process that was stopped, or starved, has lost no time
+	watching atomic.Bool
+
+	mu   sync.Mutex
+	idle []*worker            // a stack, so that the one used last, whose stack is warm, serves next; guarded by mu
+	all  map[*worker]struct{} // guarded by mu
+}
+
+// NewCrew makes a crew without anybody in it.
+func NewCrew() *Crew { return &Crew{closed: make(chan struct{}), all: make(map[*worker]struct{})} }
+
+// worker is one goroutine of a Crew.
+type worker struct {
+	wake chan struct{}
+	done chan outcome  // has room for one
+	told chan struct{} // closed once all is told of a call that was left behind
+	// until is the moment of the crew's clock past which the call is left behind; 0 = it ended, or was. Who sets it to 0 has the say.
+	until atomic.Int64
+	since atomic.Int64 // of the crew's clock
+	guard atomic.Pointer[Guard]
+	job   job
+	left  time.Time // when it was left behind
+}
+
+// job is one call. It holds all that the call reads, so that a call that was left behind reads nothing that others write.
+type job interface {
+	run()
+	failure() error // how run ended; nil = well
+}
+
+// outcome is how a call ended.
+type outcome struct {
+	left  bool         // it did not: it was left behind, and its job with it
+	panic *ScriptError // nil = it did not panic
+}
+
+// do runs j and waits for it, but no longer than limit and what the watch needs; 0 = no bound.
+func (c *Crew) do(j job, g *Guard, limit time.Duration) outcome {
+	w := c.take()
+	now, until := c.clock.Load(), int64(math.MaxInt64)
+	if limit > 0 {
+		until = now + int64(limit+crewGrace)
+	}
+	w.job = j
+	w.guard.Store(g)
+	w.since.Store(now)
+	w.until.Store(until)
+	if !c.watching.Load() {
+		c.rouse()
+	}
+	w.wake <- struct{}{}
+	out := <-w.done
+	if !out.left {
+		w.job = nil
+		c.give(w)
+	}
+	return out
+}
+
+func (c *Crew) take() *worker {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.idle); n > 0 {
+		w := c.idle[n-1]
+		c.idle = c.idle[:n-1]
+		return w
+	}
+	w := &worker{wake: make(chan struct{}), done: make(chan outcome, 1), told: make(chan struct{})}
+	c.all[w] = struct{}{}
+	go w.run()
+	return w
+}
+
+// give takes a worker back, or lets it go where enough are idle.
+func (c *Crew) give(w *worker) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.idle) < crewIdle {
+		c.idle = append(c.idle, w)
+		return
+	}
+	delete(c.all, w)
+	close(w.wake)
+}
+
+// Close ends the watch and the goroutines that wait for a call. Nothing is called any more; calls that run are not waited for.
+func (c *Crew) Close() {
+	close(c.closed)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.idle {
+		delete(c.all, w)
+		close(w.wake)
+	}
+	c.idle = nil
+}
+
+func (w *worker) run() {
+	for range w.wake {
+		panicked := w.call()
+		if w.until.Swap(0) == 0 { // left behind; whoever waited has gone
+			<-w.told
+			w.guard.Load().Standing.returned(w.left, time.Now())
+			return
+		}
+		w.done <- outcome{panic: panicked}
+	}
+}
+
+// call runs the job. A script's own panics are its language's affair: what arrives here is a fault of the gateway.
+func (w *worker) call() (panicked *ScriptError) {
+	defer func() {
+		if p := recover(); p != nil {
+			panicked = panicError(p)
+		}
+	}()
+	w.job.run()
+	return nil
+}
+
+// panicError keeps where a panic came from and leaves out what it said, which may hold a request's text.
+func panicError(any) *ScriptError {
+	e := &ScriptError{Message: "the call panicked outside of its script", Trap: true}
+	for _, line := range strings.Split(string(debug.Stack()), "\n") {
+		if at := strings.TrimSpace(line); strings.HasPrefix(line, "\t") {
+			e.Stack = append(e.Stack, at)
+		}
+	}
+	return e
+}
+
+// rouse starts the watch, unless it runs.
+func (c *Crew) rouse() {
+	if c.watching.CompareAndSwap(false, true) {
+		go c.watch()
+	}
+}
+
+// watch looks after the calls until none ran for a while. One ticker serves all.
+func (c *Crew) watch() {
+	ticker := time.NewTicker(crewTick)
+	defer ticker.Stop()
+	last, lull := time.Now(), 0
+	for {
+		var now time.Time
+		select {
+		case now = <-ticker.C:
+		case <-c.closed:
+			return
+		}
+		c.clock.Add(int64(min(now.Sub(last), 3*crewTick)))
+		last = now
+		if lull++; c.look() {
+			lull = 0
+		}
+		if lull < crewLull {
+			continue
+		}
+		c.watching.Store(false)
+		if !c.busy() || !c.watching.CompareAndSwap(false, true) {
+			return
+		}
+	}
+}
+
+// look leaves behind the calls whose time is over, and reports whether any call runs.
+func (c *Crew) look() bool {
+	over, oldest := c.running()
+	for _, w := range over {
+		w.left = time.Now()
+		w.guard.Load().Standing.abandon(w.left)
+		close(w.told)
+		w.done <- outcome{left: true}
+	}
+	if oldest == nil {
+		return len(over) > 0
+	}
+	if c.Heap != nil {
+		c.Heap.look(oldest.guard.Load(), time.Duration(c.clock.Load()-oldest.since.Load()))
+	}
+	return true
+}
+
+// running takes those out of the crew whose time is over, and finds the call that runs longest; nil = none runs.
+func (c *Crew) running() (over []*worker, oldest *worker) {
+	now := c.clock.Load()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for w := range c.all {
+		until := w.until.Load()
+		switch {
+		case until == 0:
+		case now > until:
+			if w.until.CompareAndSwap(until, 0) { // else it ended just now
+				delete(c.all, w)
+				over = append(over, w)
+			}
+		case oldest == nil || w.since.Load() < oldest.since.Load():
+			oldest = w
+		}
+	}
+	return over, oldest
+}
+
+func (c *Crew) busy() bool {
+	_, oldest := c.running()
+	return oldest != nil
+}

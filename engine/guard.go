@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+)
+
+// Guard is what the calls of one slot run under. A slot without one calls its plugin on the request's own goroutine.
+type Guard struct {
+	Crew     *Crew
+	Standing *Standing
+	Budget   Budget // of the binding
+}
+
+// run runs one call for a principal, unless its script is put aside. bytes are those of the body it may work on. The error is j's own, or
+// a *ScriptError or an *AsideError; kept says that j was left behind and is not to be touched again.
+func (g *Guard) run(j job, p *Principal, bytes int, dry bool) (kept bool, err error) {
+	who := GlobalPrincipal
+	if p != nil {
+		who = p.Name
+	}
+	if aside := g.Standing.Aside(who); aside != nil {
+		return false, &AsideError{g.Standing.Script, *aside}
+	}
+	out := g.Crew.do(j, g, g.Budget.ForBody(bytes).Time)
+	switch {
+	case out.left:
+		err = g.lost(bytes)
+	case out.panic != nil:
+		err = out.panic
+		out.panic.File = g.Standing.Script
+	default:
+		err = j.failure()
+	}
+	if err != nil && !dry {
+		g.Standing.note(who, scriptErrorOf(err), time.Now())
+	}
+	return out.left, err
+}
+
+func (g *Guard) lost(bytes int) *ScriptError {
+	return &ScriptError{File: g.Standing.Script, Budget: "time", Message: fmt.Sprintf(
+		"the call did not end within budgets.time: %v, could not be stopped and was abandoned", g.Budget.ForBody(bytes).Time)}
+}

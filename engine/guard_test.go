@@ -1,0 +1,295 @@
+package engine_test
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sluice/engine"
+)
+
+// scripted is a filter that does what it is told.
+type scripted struct {
+	engine.Identity
+	calls atomic.Int64
+	do    func(*engine.RequestContext) error
+}
+
+func (s *scripted) Filter(ctx *engine.RequestContext, _ *engine.Principal, in []engine.UpstreamCandidate) (engine.FilterOutput, error) {
+	s.calls.Add(1)
+	if err := s.do(ctx); err != nil {
+		return engine.FilterOutput{}, err
+	}
+	var out engine.FilterOutput
+	for _, c := range in {
+		out.KeptUpstreamIDs = append(out.KeptUpstreamIDs, c.ID)
+	}
+	return out, nil
+}
+
+func overrun(budget string) error {
+	return &engine.FilterError{Variant: engine.FilterTrap, Cause: &engine.ScriptError{File: "f.star", Line: 1, Message: "over", Budget: budget}}
+}
+
+// guarded is a world whose one filter runs under a guard.
+type guarded struct {
+	*world
+	filter    *scripted
+	slot      *engine.FilterSlot
+	crew      *engine.Crew
+	standings *engine.Standings
+	log       []string
+}
+
+func newGuarded(t *testing.T, do func(*engine.RequestContext) error) *guarded {
+	g := &guarded{world: newWorld(t, upstreamNamed("a")), crew: engine.NewCrew(), standings: &engine.Standings{}}
+	t.Cleanup(g.crew.Close)
+	g.standings.Log = func(script string, a engine.Aside, back bool) {
+		word := " aside "
+		if back {
+			word = " back "
+		}
+		g.log = append(g.log, script+word+a.Principal)
+	}
+	g.transport = echo
+	g.filter = &scripted{Identity: engine.NewIdentity("", "f"), do: do}
+	g.slot = &engine.FilterSlot{Filter: g.filter, Script: "f.star", Meter: &engine.Meter{}}
+	g.version("1")
+	g.add(g.slot)
+	return g
+}
+
+// version is what an edit does.
+func (g *guarded) version(v string) {
+	g.slot.Guard = &engine.Guard{Crew: g.crew, Standing: g.standings.For("f.star", v), Budget: engine.Budget{Time: 50 * time.Millisecond}}
+}
+
+// ask serves a request of a principal and reports whether the filter ran.
+func (g *guarded) ask(t *testing.T, principal string) bool {
+	t.Helper()
+	before := g.filter.calls.Load()
+	g.principal = &engine.Principal{Name: principal}
+	g.serve(t)
+	return g.filter.calls.Load() > before
+}
+
+// inBubble runs a test under a clock that stands still while anybody runs.
+func inBubble(t *testing.T, do func(*engine.RequestContext) error, test func(*testing.T, *guarded)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { test(t, newGuarded(t, do)) })
+}
+
+func TestFiveOverrunsPutAScriptAsideForTheirPrincipalAlone(t *testing.T) {
+	for _, budget := range []string{"time", "steps", "memory"} {
+		inBubble(t, func(*engine.RequestContext) error { return overrun(budget) }, func(t *testing.T, g *guarded) {
+			for i := range 5 {
+				if !g.ask(t, "alice") {
+					t.Fatalf("overrun %d of budgets.%s was enough to put the script aside", i, budget)
+				}
+			}
+			if g.ask(t, "alice") {
+				t.Errorf("the script ran for alice after 5 overruns of budgets.%s", budget)
+			}
+			if !g.ask(t, "bob") {
+				t.Error("the script did not run for bob, who had no part in it")
+			}
+			if e := g.exchange.Trace.Errors; len(e) != 1 || e[0].Kind != engine.InternalTrap {
+				t.Errorf("bob's trace: %+v", e)
+			}
+			g.ask(t, "alice")
+			e := g.exchange.Trace.Errors
+			if len(e) != 1 || e[0].Kind != engine.InternalUnavailable || !strings.Contains(e[0].Message,
+				`f.star: put aside for principal "alice" until `) || !strings.Contains(e[0].Message, "5 overruns within 10s, the last of budgets."+budget) {
+				t.Errorf("alice's trace: %+v", e)
+			}
+			time.Sleep(31 * time.Second)
+			if !g.ask(t, "alice") {
+				t.Error("the script is not back after 30 s")
+			}
+			if got := strings.Join(g.log, ", "); got != "f.star aside alice, f.star back alice" {
+				t.Errorf("the log says %q", got)
+			}
+		})
+	}
+}
+
+func TestOverrunsOfThreePrincipalsPutAScriptAsideForAll(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { return overrun("time") }, func(t *testing.T, g *guarded) {
+		for _, who := range []string{"alice", "bob", "alice", "bob", "carol"} {
+			g.ask(t, who)
+		}
+		for _, who := range []string{"alice", "dave"} {
+			if g.ask(t, who) {
+				t.Errorf("the script ran for %s", who)
+			}
+		}
+		time.Sleep(31 * time.Second)
+		if !g.ask(t, "dave") {
+			t.Error("the script is not back")
+		}
+		if got := strings.Join(g.log, ", "); got != "f.star aside __global__, f.star back __global__" {
+			t.Errorf("the log says %q", got)
+		}
+	})
+}
+
+func TestWhatIsNoOverrunPutsNothingAside(t *testing.T) {
+	for name, err := range map[string]error{
+		"an ordinary error":    &engine.FilterError{Cause: &engine.ScriptError{File: "f.star", Line: 1, Message: "no such key"}},
+		"invalid output":       &engine.FilterError{Cause: &engine.OutputError{Variant: engine.OutputShape, Reason: "1"}},
+		"memory others hold":   overrun(engine.BudgetTotalMemory),
+		"no error of a script": errors.New("odd"),
+	} {
+		inBubble(t, func(*engine.RequestContext) error { return err }, func(t *testing.T, g *guarded) {
+			for range 50 {
+				if !g.ask(t, "alice") {
+					t.Fatalf("%s put the script aside", name)
+				}
+			}
+		})
+	}
+	inBubble(t, func(*engine.RequestContext) error { return overrun("time") }, func(t *testing.T, g *guarded) {
+		for range 20 {
+			if time.Sleep(2600 * time.Millisecond); !g.ask(t, "alice") {
+				t.Fatal("four overruns in 10 s put the script aside")
+			}
+		}
+	})
+}
+
+func TestAnAsideOutlivesAReloadAndEndsWithAnEdit(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { return overrun("time") }, func(t *testing.T, g *guarded) {
+		for range 5 {
+			g.ask(t, "alice")
+		}
+		if g.version("1"); g.ask(t, "alice") {
+			t.Error("a reload that changed nothing brought the script back")
+		}
+		if g.version("2"); !g.ask(t, "alice") {
+			t.Error("an edit did not bring the script back")
+		}
+	})
+}
+
+func TestAScriptPutAsideFailsByItsRule(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { return overrun("time") }, func(t *testing.T, g *guarded) {
+		for range 5 {
+			g.ask(t, "alice")
+		}
+		g.principal = &engine.Principal{Name: "alice"}
+		if got := g.serve(t); got != "a" {
+			t.Errorf("on_error open answered %q", got)
+		}
+		g.slot.Policy = engine.FailClosed
+		if r := g.refusal(t); r.Code != engine.CodeFilterFailed {
+			t.Errorf("on_error closed: %v", r)
+		}
+		if n, aside := g.slot.Meter.Calls.Load(), g.slot.Meter.Aside.Load(); n != 5 || aside != 2 {
+			t.Errorf("%d calls and %d that were not made, want 5 and 2", n, aside)
+		}
+	})
+}
+
+func TestACallThatDoesNotEndIsLeftBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var seen engine.RequestContext
+		var edited atomic.Bool
+		g := newGuarded(t, func(ctx *engine.RequestContext) error {
+			if !edited.Load() {
+				<-release
+				seen = *ctx
+			}
+			return nil
+		})
+		start := time.Now()
+		if got := g.serve(t); got != "a" {
+			t.Errorf("answered %q", got)
+		}
+		if took := time.Since(start); took > 150*time.Millisecond { // of the bubble's clock
+			t.Errorf("the request waited %v for a budget of 50 ms", took)
+		}
+		if e := g.exchange.Trace.Errors; len(e) != 1 || e[0].Kind != engine.InternalTrap || !strings.Contains(e[0].Message, "was abandoned") {
+			t.Errorf("trace: %+v", e)
+		}
+		standing := g.slot.Guard.Standing
+		for _, when := range []time.Duration{0, time.Minute, 24 * time.Hour} {
+			time.Sleep(when)
+			if g.ask(t, "bob") {
+				t.Errorf("the script was started again after %v", when)
+			}
+		}
+		if standing.Abandoned.Load() != 1 || standing.Stuck.Load() != 1 {
+			t.Errorf("%d abandoned, %d stuck", standing.Abandoned.Load(), standing.Stuck.Load())
+		}
+		edited.Store(true)
+		g.version("2")
+		if !g.ask(t, "bob") {
+			t.Error("an edit did not bring the script back")
+		}
+		if g.version("1"); g.ask(t, "bob") {
+			t.Error("going back to the stuck version started it again")
+		}
+		close(release)
+		synctest.Wait()
+		if seen.Attempt != 0 || seen.Vitals != nil {
+			t.Errorf("the call that was left behind saw what its request did later: attempt %d", seen.Attempt)
+		}
+		if standing.Stuck.Load() != 0 || g.ask(t, "bob") {
+			t.Error("the script is back, though its call ended a day late")
+		}
+	})
+}
+
+func TestACallThatIsOnlyLateIsAnOverrun(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { time.Sleep(400 * time.Millisecond); return nil }, func(t *testing.T, g *guarded) {
+		g.ask(t, "alice")
+		if g.ask(t, "alice") {
+			t.Error("the script was started again while a call of it did not end")
+		}
+		time.Sleep(time.Second)
+		if !g.ask(t, "alice") {
+			t.Error("the script is not back after its call ended")
+		}
+		time.Sleep(time.Second)
+	})
+}
+
+func TestAPanicOfAPluginIsATrap(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { panic("planted-secret") }, func(t *testing.T, g *guarded) {
+		g.ask(t, "alice")
+		e := g.exchange.Trace.Errors
+		if len(e) != 1 || e[0].Kind != engine.InternalTrap || strings.Contains(e[0].Message+strings.Join(e[0].Stack, ""), "planted") {
+			t.Errorf("trace: %+v", e)
+		}
+		for range 4 {
+			g.ask(t, "alice")
+		}
+		if g.ask(t, "alice") {
+			t.Error("five panics did not put the script aside")
+		}
+	})
+}
+
+func TestAGuardedCallAllocatesNothing(t *testing.T) {
+	g := newGuarded(t, func(*engine.RequestContext) error { return nil })
+	x := &engine.Exchange{Principal: g.principal, Request: &engine.RequestContext{Path: "/v1/messages", Now: time.Now()}}
+	candidates, err := g.generation.Candidates(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	measure := func() float64 {
+		return testing.AllocsPerRun(500, func() {
+			x.Trace.Stages = x.Trace.Stages[:0]
+			g.generation.Filter(x, candidates)
+		})
+	}
+	guarded := measure()
+	g.slot.Guard = nil
+	if bare := measure(); guarded > bare+0.5 { // a collection may empty a pool
+		t.Errorf("%v allocations with a guard, %v without", guarded, bare)
+	}
+}

@@ -1,0 +1,179 @@
+package engine
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// Calls of plugins, each as the job that a Crew runs. A job has a copy of the request's context, which the request goes on to write, and
+// of a body that its owner reuses; what else a call is given, nobody writes. A job that was left behind is not reused.
+
+// jobs are idle jobs of one kind.
+type jobs[J any] struct{ pool sync.Pool }
+
+func (p *jobs[J]) get() *J {
+	if j, ok := p.pool.Get().(*J); ok {
+		return j
+	}
+	return new(J)
+}
+
+// put takes back what j was, emptied.
+func (p *jobs[J]) put(j *J) {
+	*j = *new(J)
+	p.pool.Put(j)
+}
+
+type filterJob struct {
+	filter     Filter
+	ctx        RequestContext
+	principal  *Principal
+	candidates []UpstreamCandidate
+	out        FilterOutput
+	err        error
+}
+
+func (j *filterJob) run()           { j.out, j.err = j.filter.Filter(&j.ctx, j.principal, j.candidates) }
+func (j *filterJob) failure() error { return j.err }
+
+var filterJobs jobs[filterJob]
+
+// call asks the filter. An error is a *FilterError, or an *AsideError where it was not asked.
+func (f *FilterSlot) call(x *Exchange, in []UpstreamCandidate) (out FilterOutput, err error) {
+	if f.Guard == nil {
+		return f.Filter.Filter(x.Request, x.Principal, in)
+	}
+	j := filterJobs.get()
+	j.filter, j.ctx, j.principal, j.candidates = f.Filter, *x.Request, x.Principal, in
+	kept, err := f.Guard.run(j, x.Principal, len(x.Request.Body), x.Dry)
+	if !kept {
+		out = j.out
+		filterJobs.put(j)
+	}
+	return out, trapped(err, func(se *ScriptError) error { return &FilterError{FilterTrap, se.Error(), se} })
+}
+
+// trapped gives a bare *ScriptError, which is the guard's own, its kind.
+func trapped(err error, kind func(*ScriptError) error) error {
+	if se, bare := err.(*ScriptError); bare {
+		return kind(se)
+	}
+	return err
+}
+
+type routeJob struct {
+	router     Router
+	ctx        RequestContext
+	principal  *Principal
+	candidates []UpstreamCandidate
+	out        RouteDecision
+	err        error
+}
+
+func (j *routeJob) run()           { j.out, j.err = j.router.Route(&j.ctx, j.principal, j.candidates) }
+func (j *routeJob) failure() error { return j.err }
+
+// call asks the router. An error is a *RouteError, or an *AsideError where it was not asked.
+func (r *RouterSlot) call(x *Exchange, kept []UpstreamCandidate) (out RouteDecision, err error) {
+	if r.Guard == nil {
+		return r.Route(x.Request, x.Principal, kept)
+	}
+	j := &routeJob{router: r.Router, ctx: *x.Request, principal: x.Principal, candidates: kept}
+	left, err := r.Guard.run(j, x.Principal, len(x.Request.Body), x.Dry)
+	if !left {
+		out = j.out
+	}
+	return out, trapped(err, func(se *ScriptError) error { return &RouteError{RouteRuntime, se.Error(), se} })
+}
+
+type shapeJob struct {
+	dialect   Dialect
+	ctx       RequestContext
+	upstream  *Upstream
+	principal *Principal
+	shaped    Shaped
+	dropped   []string
+	err       error
+}
+
+func (j *shapeJob) run() {
+	j.shaped, j.dropped, j.err = shapeRequest(j.dialect, &j.ctx, j.upstream, j.principal)
+}
+func (j *shapeJob) failure() error { return j.err }
+
+var shapeJobs jobs[shapeJob]
+
+// shape asks the dialect for the request that u gets, and tells which headers were dropped. An error is a *DialectError, or an
+// *AsideError where it was not asked.
+func (d *DialectSlot) shape(x *Exchange, u *Upstream) (shaped Shaped, dropped []string, err error) {
+	if d.Guard == nil {
+		return shapeRequest(d.Dialect, x.Request, u, x.Principal)
+	}
+	j := shapeJobs.get()
+	j.dialect, j.ctx, j.upstream, j.principal = d.Dialect, *x.Request, u, x.Principal
+	left, err := d.Guard.run(j, x.Principal, len(x.Request.Body), x.Dry)
+	if !left {
+		shaped, dropped = j.shaped, j.dropped
+		shapeJobs.put(j)
+	}
+	return shaped, dropped, trapped(err, dialectTrap)
+}
+
+func dialectTrap(se *ScriptError) error {
+	return &DialectError{DialectUnsupportedRequest, se.Error(), se}
+}
+
+type normalizeJob struct {
+	dialect Dialect
+	status  int
+	headers Headers
+	body    []byte
+	out     *NormalizedError
+	err     error
+}
+
+func (j *normalizeJob) run()           { j.out, j.err = j.dialect.NormalizeError(j.status, j.headers, j.body) }
+func (j *normalizeJob) failure() error { return j.err }
+
+// normalized asks the dialect about an error answer. An error is a *DialectError, or an *AsideError where it was not asked.
+func (d *DialectSlot) normalized(x *Exchange, status int, h Headers, body []byte) (out *NormalizedError, err error) {
+	if d.Guard == nil {
+		return d.NormalizeError(status, h, body)
+	}
+	j := &normalizeJob{dialect: d.Dialect, status: status, headers: slices.Clone(h), body: slices.Clone(body)}
+	left, err := d.Guard.run(j, x.Principal, len(body), x.Dry)
+	if !left {
+		out = j.out
+	}
+	return out, trapped(err, dialectTrap)
+}
+
+type observeJob struct {
+	observer Observer
+	event    ObserveEvent
+	err      error
+}
+
+func (j *observeJob) run()           { j.err = j.observer.Observe(j.event) }
+func (j *observeJob) failure() error { return j.err }
+
+// call shows the observer an event. An error is an *ObservabilityError, or an *AsideError where it was not shown.
+func (o *ObserverSlot) call(ev ObserveEvent) error {
+	if o.Guard == nil {
+		return o.Observe(ev)
+	}
+	_, err := o.Guard.run(&observeJob{observer: o.Observer, event: ev}, nil, 0, false)
+	return trapped(err, func(se *ScriptError) error { return &ObservabilityError{ObservabilityDropped, se.Error(), se} })
+}
+
+// observe notes how long a call took, unless it was not made.
+func (m *Meter) observe(since time.Time, err error) time.Duration {
+	took := time.Since(since)
+	if err != nil && isAside(err) {
+		m.Aside.Add(1)
+	} else {
+		m.Observe(took)
+	}
+	return took
+}
