@@ -24,6 +24,8 @@ type Call struct {
 	Spend func(steps int64) error
 	// Allocate adds bytes that native code is about to allocate; an error is the call's end. Nil: nobody counts.
 	Allocate func(bytes int64) error
+	// Memory is what the call holds of what all calls share. The language covers what it counts with it.
+	Memory Share
 	// Extend adds the part of the budget that bytes of body earn. Nil: there is none.
 	Extend func(bytes int)
 	// Patterns are the regular expressions that this script's calls share; nil compiles each time.
@@ -74,6 +76,7 @@ func (c *Call) position() (string, int) {
 // Close ends the call. The language calls it once, whatever happened.
 func (c *Call) Close() {
 	c.Over = true
+	c.Memory.Free()
 	if c.Log != nil && c.lines > MaxLogLines {
 		file, _ := c.position()
 		c.Log(file, 0, fmt.Sprintf("%d more lines of %s were dropped, a call may log %d", c.lines-MaxLogLines, c.Hook, MaxLogLines))

@@ -33,7 +33,7 @@ func (s *script) start() (*state, error) {
 }
 
 func (s *script) call(hook string) runtimes.Call {
-	return runtimes.Call{Hook: hook, Log: s.manifest.Log, Patterns: s.patterns}
+	return runtimes.Call{Hook: hook, Log: s.manifest.Log, Patterns: s.patterns, Memory: runtimes.Share{Pool: s.rt.Memory}}
 }
 
 // loadFailed is a script that could not be compiled or whose top level failed.

@@ -26,7 +26,12 @@ import (
 
 // Runtime compiles Lua and makes plugins of it. It may be used by many goroutines; one serves a whole process, since what it compiled is
 // reused by the next generation.
-type Runtime struct{ programs programs }
+type Runtime struct {
+	// Memory is what all calls share; nil = no bound. It is set before the first call.
+	Memory *runtimes.Pool
+
+	programs programs
+}
 
 var _ runtimes.Language = (*Runtime)(nil)
 

@@ -57,6 +57,7 @@ func (rt *Runtime) begin(c *runtimes.Call, file string, b engine.Budget) *runner
 		r = rt.newRunner()
 	}
 	c.Codec, c.Position, c.Spend, c.Extend = r, r.positionFunc, r.spendFunc, r.extendFunc
+	c.Memory.Pool = rt.Memory
 	r.call, r.file, r.given, r.budget, r.body, r.began = c, file, b, b, 0, time.Now()
 	r.thread.Steps = 0
 	r.until(slice)

@@ -22,6 +22,9 @@ import (
 // Runtime compiles Starlark and makes plugins of it. It may be used by many goroutines; one serves a whole process, since what it
 // compiled is reused by the next generation.
 type Runtime struct {
+	// Memory is what all calls share; nil = no bound. It is set before the first call.
+	Memory *runtimes.Pool
+
 	programs  programs
 	libraries sky.StringDict // what every script has in scope besides config; immutable
 	log       *runtimes.Method

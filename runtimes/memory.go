@@ -1,0 +1,139 @@
+package runtimes
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// granule is the step in which calls take memory out of a Pool, in bytes. The first one of a call is not counted, so that a small call
+// never touches what all share.
+const granule = 64 << 10
+
+// memoryWait is how long a call that has no time budget waits for memory.
+const memoryWait = time.Second
+
+// Pool bounds what all calls of scripts hold together. Its zero value has no bound. It may be used by many goroutines.
+type Pool struct {
+	limit   atomic.Int64 // bytes, 0 = none
+	used    atomic.Int64
+	waiting atomic.Int64
+
+	mu    sync.Mutex
+	freed chan struct{} // closed when bytes come free; nil = nobody waits. Guarded by mu
+}
+
+// SetLimit changes the bound, in bytes. Calls that hold more keep it.
+func (p *Pool) SetLimit(bytes int64) {
+	p.limit.Store(bytes)
+	p.tell()
+}
+
+// Limit is the bound in bytes, 0 = none.
+func (p *Pool) Limit() int64 { return p.limit.Load() }
+
+// Used is what calls hold, in bytes.
+func (p *Pool) Used() int64 { return p.used.Load() }
+
+// Waiting is how many calls wait for memory.
+func (p *Pool) Waiting() int64 { return p.waiting.Load() }
+
+// Share is what one call holds of a Pool. The zero value, of no pool, has no bound. One goroutine uses it.
+type Share struct {
+	Pool *Pool
+	held int64
+}
+
+// Cover sees that a call that allocated so many bytes in all holds as many of its pool. Where the pool has none left it waits for them, to
+// the moment at which the call's time is over, zero = for a
+// second at most. An error is the call's end: its budget is engine.BudgetTotalMemory.
+func (s *Share) Cover(bytes int64, over time.Time) error {
+	if s.Pool == nil || bytes <= s.held+granule {
+		return nil
+	}
+	return s.grow(bytes, over)
+}
+
+func (s *Share) grow(bytes int64, over time.Time) error {
+	more := (bytes - s.held - 1) / granule * granule
+	limit := s.Pool.limit.Load()
+	if !s.Pool.take(more) && (limit > 0 && s.held+more > limit || !s.Pool.wait(more, over)) {
+		return errors.New(TotalOver(limit))
+	}
+	s.held += more
+	return nil
+}
+
+// Free gives back what the call holds. It may be called again.
+func (s *Share) Free() {
+	if s.held == 0 {
+		return
+	}
+	s.Pool.used.Add(-s.held)
+	s.held = 0
+	s.Pool.tell()
+}
+
+// TotalOver is the error text of a call that could not have its memory, since all calls hold the limit.
+func TotalOver(limit int64) string {
+	return fmt.Sprintf("all calls together hold budgets.total_memory: %s, and none of it came free within the call's time", size(int(limit)))
+}
+
+func (p *Pool) take(n int64) bool {
+	for {
+		used, limit := p.used.Load(), p.limit.Load()
+		if limit > 0 && used+n > limit {
+			return false
+		}
+		if p.used.CompareAndSwap(used, used+n) {
+			return true
+		}
+	}
+}
+
+// wait takes n bytes once they are free. It reports false when the time is over.
+func (p *Pool) wait(n int64, over time.Time) bool {
+	p.waiting.Add(1)
+	defer p.waiting.Add(-1)
+	left := memoryWait
+	if !over.IsZero() {
+		left = time.Until(over)
+	}
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	for {
+		freed := p.nextFree() // before the try, so that none that comes free after it is missed
+		if p.take(n) {
+			return true
+		}
+		select {
+		case <-freed:
+		case <-timer.C:
+			return false
+		}
+	}
+}
+
+func (p *Pool) nextFree() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.freed == nil {
+		p.freed = make(chan struct{})
+	}
+	return p.freed
+}
+
+// tell wakes those who wait.
+func (p *Pool) tell() {
+	if p.waiting.Load() == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.freed != nil {
+		close(p.freed)
+		p.freed = nil
+	}
+}
