@@ -45,12 +45,13 @@ type scripting struct {
 
 	uses    map[string][]*use // by script path
 	plugins map[string]any    // by use.key: what a runtime made
+	version map[string]string // by script path: the one that serves
 }
 
 // resolve finds the version of every script that is to serve, and makes its plugins.
 func (s *scripting) resolve() error {
 	s.collect()
-	s.plugins = make(map[string]any)
+	s.plugins, s.version = make(map[string]any), make(map[string]string)
 	var errs []error
 	for _, script := range sortedKeys(s.uses) {
 		v, err := s.tx.Resolve(s.snapshot, script, s.bindings(script), s.admitter(script))
@@ -58,6 +59,7 @@ func (s *scripting) resolve() error {
 			errs = append(errs, s.named(script, err))
 			continue
 		}
+		s.version[script] = v.SHA256
 		for key, plugin := range v.Plugins.(map[string]any) {
 			s.plugins[key] = plugin
 		}
@@ -227,7 +229,7 @@ func (s *scripting) generation(number uint64) (*engine.Generation, error) {
 	}
 	if r := cfg.Router; r != nil {
 		g.Router = &engine.RouterSlot{Router: s.plugin(engine.SlotRouter, r, nil, "").(engine.Router), Name: r.Name, Script: r.Script,
-			Meter: s.meters.For(engine.SlotRouter, engine.GlobalSlot(r.Name))}
+			Meter: s.meters.For(engine.SlotRouter, engine.GlobalSlot(r.Name)), Guard: s.guard(r)}
 	}
 	g.Observers = engine.NewFeed(s.observers())
 	g.OnClose(g.Observers.Close)
@@ -246,12 +248,18 @@ func (s *scripting) plugin(slot engine.SlotKind, b *config.Binding, p *engine.Pr
 	return s.plugins[u.key()]
 }
 
+// guard is what the calls of a binding run under.
+func (s *scripting) guard(b *config.Binding) *engine.Guard {
+	return &engine.Guard{Crew: s.crew, Standing: s.standings.For(b.Script, s.version[b.Script]), Budget: b.Budget}
+}
+
 func (s *scripting) filters(bindings []config.Binding, p *engine.Principal) []*engine.FilterSlot {
 	var out []*engine.FilterSlot
 	for i := range bindings {
 		b := &bindings[i]
 		f := s.plugin(engine.SlotFilter, b, p, "").(engine.Filter)
-		out = append(out, &engine.FilterSlot{Filter: f, Policy: b.Policy, Script: b.Script, Meter: s.meters.For(engine.SlotFilter, f.SlotKey())})
+		out = append(out, &engine.FilterSlot{Filter: f, Policy: b.Policy, Script: b.Script,
+			Meter: s.meters.For(engine.SlotFilter, f.SlotKey()), Guard: s.guard(b)})
 	}
 	return out
 }
@@ -263,6 +271,7 @@ func (s *scripting) upstream(u *engine.Upstream) *engine.UpstreamSlot {
 		Dialect: &engine.DialectSlot{Dialect: engine.Passthrough{}, Meter: s.meters.For(engine.SlotDialect, engine.GlobalSlot(u.Name))}}
 	if d := s.dialect(c); d != nil {
 		slot.Dialect.Dialect, slot.Dialect.Script = s.plugin(engine.SlotDialect, d, nil, u.Name).(engine.Dialect), d.Script
+		slot.Dialect.Guard = s.guard(d)
 	}
 	return slot
 }
@@ -272,7 +281,8 @@ func (s *scripting) observers() []*engine.ObserverSlot {
 	for i := range s.plan.cfg.Observers {
 		b := &s.plan.cfg.Observers[i]
 		o := s.plugin(engine.SlotObserver, b, nil, "").(engine.Observer)
-		slot := &engine.ObserverSlot{Observer: o, Name: b.Name, Script: b.Script, Meter: s.meters.For(engine.SlotObserver, engine.GlobalSlot(b.Name))}
+		slot := &engine.ObserverSlot{Observer: o, Name: b.Name, Script: b.Script,
+			Meter: s.meters.For(engine.SlotObserver, engine.GlobalSlot(b.Name)), Guard: s.guard(b)}
 		if w, ok := o.(interface{ Wants(kind string) bool }); ok {
 			slot.Chunks = w.Wants(engine.Chunk{}.Kind())
 		}

@@ -42,6 +42,9 @@ type builder struct {
 	meters    *engine.Meters
 	spending  *limits.Book
 	homes     *affinity.Homes
+	standings *engine.Standings
+	crew      *engine.Crew
+	memory    *runtimes.Pool // what the calls of both languages share
 	vitals    engine.VitalsSource
 	log       func(file string, line int, message string)
 
@@ -50,12 +53,12 @@ type builder struct {
 }
 
 func newBuilder(name string) *builder {
+	star, lua, memory := starlark.New(), lua.New(), new(runtimes.Pool)
+	star.Memory, lua.Memory = memory, memory
 	return &builder{
 		name: name, dir: filepath.Dir(name), meters: &engine.Meters{}, spending: limits.NewBook(time.Now()), homes: affinity.NewHomes(),
-		languages: map[string]runtimes.Language{
-			".star": starlark.New(),
-			".lua":  lua.New(),
-		},
+		standings: &engine.Standings{}, crew: engine.NewCrew(), memory: memory,
+		languages: map[string]runtimes.Language{".star": star, ".lua": lua},
 	}
 }
 
@@ -88,6 +91,7 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 	}
 	g, err := s.generation(in.Number)
 	if err == nil {
+		b.memory.SetLimit(p.cfg.TotalMemory)
 		b.access.Store(&admin.Access{Token: p.cfg.Admin.Token.Reveal(), OpenMetrics: p.cfg.Admin.OpenMetrics})
 	}
 	return g, err
