@@ -53,20 +53,26 @@ func isAside(err error) bool {
 	return errors.As(err, &a)
 }
 
+// Tally counts what became of the calls of all versions of a script.
+type Tally struct {
+	Overruns  atomic.Int64 // ended by a budget or a panic
+	Abandoned atomic.Int64 // could not be stopped
+	Stuck     atomic.Int64 // of those: run still
+}
+
 // Standing is how one version of one script behaved, and so whether it may run. It lives beside the generations: a reload that does not
 // change the script changes nothing here. All methods may be called from any goroutine.
 type Standing struct {
-	Script  string // path
-	Version string
-	// Overruns counts calls that a budget or a panic ended, Abandoned those that could not be stopped, Stuck those that still run.
-	Overruns, Abandoned, Stuck atomic.Int64
+	*Tally
+	Script string // path
 
 	log   func(script string, a Aside, back bool)
 	aside atomic.Pointer[map[string]Aside] // by principal; nil: it runs for everybody. What it points to is not written
 
 	mu     sync.Mutex // for all that follows, and for changes of aside
 	recent []overrun  // of the last asideWithin, oldest first
-	final  bool       // a call outlived strayTime
+	stuck  int        // calls that were left behind and run still
+	final  bool       // one of them outlived strayTime
 }
 
 type overrun struct {
@@ -147,6 +153,7 @@ func (s *Standing) abandon(now time.Time) {
 	defer s.mu.Unlock()
 	s.Abandoned.Add(1)
 	s.Stuck.Add(1)
+	s.stuck++
 	s.put(Aside{GlobalPrincipal, time.Time{}, "a call could not be stopped and was abandoned at " + now.Format("15:04:05")})
 }
 
@@ -154,7 +161,9 @@ func (s *Standing) abandon(now time.Time) {
 func (s *Standing) returned(left, now time.Time) {
 	s.mu.Lock()
 	s.final = s.final || now.Sub(left) > strayTime
-	back := s.Stuck.Add(-1) == 0 && !s.final
+	s.Stuck.Add(-1)
+	s.stuck--
+	back := s.stuck == 0 && !s.final
 	s.mu.Unlock()
 	for _, a := range s.Asides() {
 		if back && a.Until.IsZero() {

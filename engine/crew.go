@@ -24,8 +24,8 @@ const (
 // Crew runs calls on goroutines of its own, so that a call which does not end can be left behind. One serves a process. It may be used by
 // many goroutines. NewCrew makes one, Close ends it.
 type Crew struct {
-	// Heap, if set, names the call to blame for the process's memory; it is asked at each tick. Set it before the first call.
-	Heap *HeapWatch
+	// Heap, if set, finds the call to blame for the process's memory. It is asked at each tick.
+	Heap atomic.Pointer[HeapWatch]
 
 	closed   chan struct{}
 	clock    atomic.Int64 // nanoseconds that the watch saw go by: a process that was stopped, or starved, has lost no time
@@ -205,8 +205,8 @@ func (c *Crew) look() bool {
 	if oldest == nil {
 		return len(over) > 0
 	}
-	if c.Heap != nil {
-		c.Heap.look(oldest.guard.Load(), time.Duration(c.clock.Load()-oldest.since.Load()))
+	if heap := c.Heap.Load(); heap != nil {
+		heap.look(oldest.guard.Load(), time.Duration(c.clock.Load()-oldest.since.Load()))
 	}
 	return true
 }

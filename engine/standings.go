@@ -2,8 +2,6 @@ package engine
 
 import (
 	"maps"
-	"slices"
-	"strings"
 	"sync"
 )
 
@@ -12,8 +10,9 @@ type Standings struct {
 	// Log is told when a script is put aside, and when it is back. Nil drops it. Set it first.
 	Log func(script string, a Aside, back bool)
 
-	mu sync.Mutex
-	m  map[[2]string]*Standing // by path and version; guarded by mu
+	mu      sync.Mutex
+	m       map[[2]string]*Standing // by path and version; guarded by mu
+	tallies map[string]*Tally       // by path; guarded by mu
 }
 
 // For returns the standing of the version of a script that is to serve, new when it is the first time. Other versions of it are
@@ -23,10 +22,13 @@ func (ss *Standings) For(script, version string) *Standing {
 	defer ss.mu.Unlock()
 	key := [2]string{script, version}
 	if ss.m == nil {
-		ss.m = make(map[[2]string]*Standing)
+		ss.m, ss.tallies = make(map[[2]string]*Standing), make(map[string]*Tally)
+	}
+	if ss.tallies[script] == nil {
+		ss.tallies[script] = &Tally{}
 	}
 	if ss.m[key] == nil {
-		ss.m[key] = &Standing{Script: script, Version: version, log: ss.Log}
+		ss.m[key] = &Standing{Tally: ss.tallies[script], Script: script, log: ss.Log}
 	}
 	maps.DeleteFunc(ss.m, func(k [2]string, s *Standing) bool {
 		return k[0] == script && k[1] != version && s.aside.Load() == nil
@@ -34,11 +36,9 @@ func (ss *Standings) For(script, version string) *Standing {
 	return ss.m[key]
 }
 
-// All lists them by path, for reports.
-func (ss *Standings) All() []*Standing {
+// Get returns the standing of a version and what all versions of its script counted; nil where it never served.
+func (ss *Standings) Get(script, version string) *Standing {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	return slices.SortedFunc(maps.Values(ss.m), func(a, b *Standing) int {
-		return strings.Compare(a.Script+"\x00"+a.Version, b.Script+"\x00"+b.Version)
-	})
+	return ss.m[[2]string{script, version}]
 }

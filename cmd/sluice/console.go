@@ -49,6 +49,19 @@ func (c *console) failure(e *engine.ScriptError) {
 	c.logf("%s", strings.TrimSuffix(fmt.Sprintf("%v; told once, counted in /v1/status\n%s", e, stack(e)), "\n"))
 }
 
+// aside writes that a script was put aside, or is back.
+func (c *console) aside(script string, a engine.Aside, back bool) {
+	if !back {
+		c.logf("%v", &engine.AsideError{Script: script, Aside: a})
+		return
+	}
+	who := "all principals"
+	if a.Principal != engine.GlobalPrincipal {
+		who = fmt.Sprintf("principal %q", a.Principal)
+	}
+	c.logf("%s: runs again for %s", script, who)
+}
+
 // report returns what tells a person of each change of state: one line, and under an error in a script the line it is about.
 func (c *console) report(b *builder) func(reload.Report) {
 	first := true

@@ -52,6 +52,7 @@ type gateway struct {
 	world  *engine.World
 	data   *reload.Data
 	loop   *reload.Loop
+	crew   *engine.Crew
 	proxy  *proxy.Server
 	admin  *admin.Server
 	listen [2]net.Listener // for clients, for the admin
@@ -97,6 +98,8 @@ func (g *gateway) start(b *builder) error {
 	transport := proxy.NewTransport(256, 90*time.Second)
 	tracker := health.NewTracker(transport)
 	b.vitals, b.log, b.fixed, b.meters.Log = tracker, g.out.script, g.cfg, g.out.failure
+	b.standings.Log = g.out.aside
+	g.crew = b.crew
 	book := ledger.New(recentRequests)
 	configFile := b.name
 	if g.demo != nil {
@@ -108,8 +111,10 @@ func (g *gateway) start(b *builder) error {
 	}
 	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: tracker, Ledger: book, Caches: promptcache.New(), LoopbackOnly: g.demoLocal(), TLS: g.tls(),
 		Logf: g.out.logf})
-	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Book: book, Traffic: &g.proxy.Metrics,
-		Loop: g.loop, Access: b.access.Load, Draining: g.proxy.Draining})
+	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Standings: b.standings, Book: book,
+		Traffic: &g.proxy.Metrics, Loop: g.loop, Access: b.access.Load, Draining: g.proxy.Draining,
+		Memory: func() (held, waiting int64) { return b.memory.Used(), b.memory.Waiting() }})
+	b.crew.Heap.Store(&engine.HeapWatch{Explained: func() int64 { return b.memory.Limit() + g.proxy.Metrics.BodyBytes() }})
 	return g.listenAll()
 }
 
@@ -219,6 +224,9 @@ func (g *gateway) close() {
 		g.loop.Close()
 	}
 	g.world.Close()
+	if g.crew != nil {
+		g.crew.Close()
+	}
 	for _, ln := range g.listen {
 		if ln != nil {
 			closers = append(closers, ln)

@@ -29,9 +29,13 @@ import (
 
 // Options are what the admin API shows and moves.
 type Options struct {
-	World   *engine.World
-	Vitals  engine.VitalsSource
-	Meters  *engine.Meters
+	World  *engine.World
+	Vitals engine.VitalsSource
+	Meters *engine.Meters
+	// Standings are those of the scripts that serve.
+	Standings *engine.Standings
+	// Memory is what calls of scripts hold, in bytes, and how many of them wait for some.
+	Memory  func() (held, waiting int64)
 	Book    *ledger.Book
 	Traffic *proxy.Metrics
 	Loop    *reload.Loop

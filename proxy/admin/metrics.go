@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/valyala/fasthttp"
 
+	"sluice/engine"
 	"sluice/proxy"
 )
 
@@ -24,6 +25,12 @@ var (
 	reloadsTotal   = describe("sluice_reloads_total", "Rounds of reloading, by outcome.", "outcome")
 	reloadSuccess  = describe("sluice_reload_last_success_timestamp_seconds", "When everything on disk last served.")
 	generation     = describe("sluice_generation", "Number of the generation that serves.")
+	scriptAside    = describe("sluice_script_aside", "1 where a script is put aside, by principal, __global__ = all.", "script", "principal")
+	scriptOverruns = describe("sluice_script_overruns_total", "Calls that a budget or a panic ended, by script.", "script")
+	scriptAbandon  = describe("sluice_script_abandoned_total", "Calls that could not be stopped, by script.", "script")
+	scriptStuck    = describe("sluice_script_stuck", "Abandoned calls that still run, by script.", "script")
+	scriptMemory   = describe("sluice_script_memory_bytes", "What calls of scripts hold of budgets.total_memory.")
+	scriptWaiting  = describe("sluice_script_memory_waiting", "Calls of scripts that wait for memory.")
 	scriptFailing  = describe("sluice_script_failing", "1 where the newest version of a script does not serve.", "script")
 	upstreamFlight = describe("sluice_upstream_in_flight", "Answers in flight.", "upstream")
 	upstreamErrors = describe("sluice_upstream_error_rate", "Share of recent answers that were the provider's failure.", "upstream")
@@ -110,6 +117,7 @@ func (e *exporter) scripts(out chan<- prometheus.Metric) {
 		}{
 			{"ok", max(m.Calls.Load()-failed, 0)}, {"error", m.Errors.Load()}, {"overrun", m.Overruns.Load()},
 			{"invalid", m.Invalid.Load()}, {"dropped", m.Dropped.Load()},
+			{"aside", m.Aside.Load()},
 		} {
 			counter(out, scriptCalls, float64(o.n), string(key.Slot), key.Key.Principal, key.Key.Plugin, o.outcome)
 		}
@@ -121,6 +129,27 @@ func (e *exporter) scripts(out chan<- prometheus.Metric) {
 			failing = 1
 		}
 		gauge(out, scriptFailing, failing, s.Path)
+		e.standing(out, s.Path, e.opts.Standings.Get(s.Path, s.Version.SHA256))
+	}
+	held, waiting := e.opts.Memory()
+	gauge(out, scriptMemory, float64(held))
+	gauge(out, scriptWaiting, float64(waiting))
+}
+
+// standing tells how a script behaved. st may be nil.
+func (e *exporter) standing(out chan<- prometheus.Metric, script string, st *engine.Standing) {
+	if st == nil {
+		return
+	}
+	counter(out, scriptOverruns, float64(st.Overruns.Load()), script)
+	counter(out, scriptAbandon, float64(st.Abandoned.Load()), script)
+	gauge(out, scriptStuck, float64(st.Stuck.Load()), script)
+	asides := st.Asides()
+	if len(asides) == 0 || asides[0].Principal != engine.GlobalPrincipal {
+		gauge(out, scriptAside, 0, script, engine.GlobalPrincipal)
+	}
+	for _, a := range asides {
+		gauge(out, scriptAside, 1, script, a.Principal)
 	}
 }
 

@@ -76,17 +76,19 @@ end
 
 // rig is a gateway with two simulated upstreams, a and b, a filter in Starlark and an observer in Lua, and its admin API.
 type rig struct {
-	t       *testing.T
-	dir     string
-	world   *engine.World
-	loop    *reload.Loop
-	server  *proxy.Server
-	book    *ledger.Book
-	sims    map[string]*simulate.Provider
-	meters  engine.Meters
-	tracker *health.Tracker
-	client  *http.Client
-	started time.Time
+	t         *testing.T
+	dir       string
+	world     *engine.World
+	loop      *reload.Loop
+	server    *proxy.Server
+	book      *ledger.Book
+	sims      map[string]*simulate.Provider
+	meters    engine.Meters
+	standings engine.Standings
+	crew      *engine.Crew
+	tracker   *health.Tracker
+	client    *http.Client
+	started   time.Time
 
 	// What tests turn.
 	access   atomic.Pointer[admin.Access]
@@ -100,7 +102,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	t.Parallel()
 	r := &rig{t: t, dir: t.TempDir(), world: &engine.World{}, book: ledger.New(100), sims: map[string]*simulate.Provider{},
-		started: time.Now(), client: &http.Client{Transport: &http.Transport{}, Timeout: patience}}
+		crew: engine.NewCrew(), started: time.Now(), client: &http.Client{Transport: &http.Transport{}, Timeout: patience}}
 	r.access.Store(&admin.Access{Token: adminToken})
 	r.write("scripts/filters/choose.star", chooseScript)
 	r.write("scripts/observers/audit.lua", auditScript)
@@ -115,7 +117,7 @@ func newRig(t *testing.T) *rig {
 	var err error
 	r.loop, err = reload.Start(reload.Options{World: r.world, Config: filepath.Join(r.dir, "sluice.yaml"), Build: r.build})
 	r.must(err)
-	t.Cleanup(func() { r.loop.Close(); r.world.Close() })
+	t.Cleanup(func() { r.loop.Close(); r.world.Close(); r.crew.Close() })
 	r.serve()
 	return r
 }
@@ -123,7 +125,8 @@ func newRig(t *testing.T) *rig {
 // serve brings both listeners up until the end of the test.
 func (r *rig) serve() {
 	r.server = proxy.New(proxy.Options{World: r.world, Transport: r.tracker, Ledger: r.book, Notice: time.Millisecond})
-	api := admin.New(admin.Options{World: r.world, Vitals: vitals{r}, Meters: &r.meters, Book: r.book, Traffic: &r.server.Metrics,
+	api := admin.New(admin.Options{World: r.world, Vitals: vitals{r}, Meters: &r.meters, Standings: &r.standings,
+		Memory: func() (held, waiting int64) { return 5 << 20, 1 }, Book: r.book, Traffic: &r.server.Metrics,
 		Loop: r.loop, Access: r.access.Load, Draining: r.draining.Load})
 	listen := func(serve func(net.Listener) error, stop func(context.Context) error) string {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -177,7 +180,7 @@ func (r *rig) build(in *reload.Input) (*engine.Generation, error) {
 	g := &engine.Generation{Number: in.Number, Since: time.Now(), Principals: []*engine.Principal{alice, bob}, Strategy: strategy,
 		Vitals: r.tracker, Keys: keyring{keys.Sum(aliceKey): alice, keys.Sum(bobKey): bob},
 		Filters: []*engine.FilterSlot{{Filter: filter.(engine.Filter), Script: "filters/choose.star",
-			Meter: r.meters.For(engine.SlotFilter, engine.GlobalSlot("choose"))}},
+			Meter: r.meters.For(engine.SlotFilter, engine.GlobalSlot("choose")), Guard: r.guard(in.Scripts, "filters/choose.star")}},
 		Limits: engine.Limits{Body: 1 << 20, BodiesTotal: 8 << 20, Streams: 100}}
 	for name, sim := range r.sims {
 		u, err := r.upstream(name, sim)
@@ -191,6 +194,16 @@ func (r *rig) build(in *reload.Input) (*engine.Generation, error) {
 		Meter: r.meters.For(engine.SlotObserver, engine.GlobalSlot("audit"))}})
 	g.OnClose(g.Observers.Close)
 	return g, nil
+}
+
+// guard is what a script's calls run under.
+func (r *rig) guard(tx *reload.Tx, script string) *engine.Guard {
+	for _, v := range tx.Versions() {
+		if v.Path == script {
+			return &engine.Guard{Crew: r.crew, Standing: r.standings.For(script, v.SHA256), Budget: engine.Budget{Time: patience}}
+		}
+	}
+	return nil
 }
 
 func (r *rig) upstream(name string, sim *simulate.Provider) (*engine.UpstreamSlot, error) {

@@ -20,9 +20,18 @@ type script struct {
 	Calls       int64        `json:"calls"`
 	Errors      int64        `json:"errors"`
 	Overruns    int64        `json:"overruns"`
-	Aside       bool         `json:"aside"`
-	P50         float64      `json:"p50_us"` // microseconds
+	Abandoned   int64        `json:"abandoned"` // calls that could not be stopped
+	Stuck       int64        `json:"stuck"`     // of those: still running
+	Aside       []aside      `json:"aside"`     // for whom it does not run; empty: it runs for everybody
+	P50         float64      `json:"p50_us"`    // microseconds
 	P99         float64      `json:"p99_us"`
+}
+
+// aside is for whom a script does not run, and how long.
+type aside struct {
+	Principal *string    `json:"principal"` // null: for all
+	Until     *time.Time `json:"until"`     // null: until it is edited
+	Why       string     `json:"why"`
 }
 
 // scriptError is why the newest version of a script does not serve.
@@ -60,6 +69,7 @@ func (s *Server) status() status {
 	for _, one := range seen.Scripts {
 		view := viewScript(one)
 		view.count(meters[one.Path])
+		view.stand(s.opts.Standings.Get(one.Path, one.Version.SHA256))
 		out.Scripts = append(out.Scripts, view)
 	}
 	return out
@@ -80,6 +90,25 @@ func viewError(e *engine.ScriptError) *scriptError {
 		return nil
 	}
 	return &scriptError{e.File, e.Line, e.Column, e.Message, e.Stack}
+}
+
+// stand tells whether the version that serves may run. st may be nil.
+func (s *script) stand(st *engine.Standing) {
+	s.Aside = []aside{}
+	if st == nil {
+		return
+	}
+	s.Abandoned, s.Stuck = st.Abandoned.Load(), st.Stuck.Load()
+	for _, a := range st.Asides() {
+		view := aside{Why: a.Why}
+		if a.Principal != engine.GlobalPrincipal {
+			view.Principal = &a.Principal
+		}
+		if !a.Until.IsZero() {
+			view.Until = &a.Until
+		}
+		s.Aside = append(s.Aside, view)
+	}
 }
 
 // count adds up what the slots that a script is bound to have seen. Quantiles are those of the busiest slot.

@@ -21,9 +21,16 @@ type script struct {
 	LastFailure             *failure `json:"last_failure"`
 	TestsPassed             int      `json:"tests_passed"`
 	Calls, Errors, Overruns int64
-	Aside                   bool
+	Abandoned, Stuck        int64
+	Aside                   []aside
 	P50                     float64 `json:"p50_us"`
 	P99                     float64 `json:"p99_us"`
+}
+
+type aside struct {
+	Principal *string
+	Until     *time.Time
+	Why       string
 }
 
 type failure struct {
@@ -84,7 +91,7 @@ func TestTheStatusHasTheseFields(t *testing.T) {
 	f(top["reloads"], "failed last_error last_ok ok")
 	var scripts []json.RawMessage
 	r.must(json.Unmarshal(top["scripts"], &scripts))
-	one := f(scripts[0], "aside calls current errors last_error last_failure loaded_at overruns p50_us p99_us path sha256 tests_passed version_live")
+	one := f(scripts[0], "abandoned aside calls current errors last_error last_failure loaded_at overruns p50_us p99_us path sha256 stuck tests_passed version_live")
 	f(one["last_error"], "column file line message")
 }
 
@@ -105,7 +112,7 @@ func TestTheStatusTellsOfEachScriptWhatServes(t *testing.T) {
 		if sum := sha256.Sum256([]byte(text)); one.SHA256 != hex.EncodeToString(sum[:]) {
 			t.Errorf("%s: sha256 %s is not that of the file", one.Path, one.SHA256)
 		}
-		if len(one.VersionLive) != 64 || !one.Current || one.LastError != nil || one.Aside ||
+		if len(one.VersionLive) != 64 || !one.Current || one.LastError != nil || one.Aside == nil || len(one.Aside) > 0 ||
 			one.Calls+one.Errors+one.Overruns != 0 || one.P99 != 0 {
 			t.Errorf("%+v", one)
 		}
@@ -137,6 +144,43 @@ func TestTheStatusCountsCallsAndHowTheyFailed(t *testing.T) {
 	r.ask(200, "x-want: forever")
 	f(5, 2, 1)
 	r.eventually("the observer has seen all", func() bool { return r.script("observers/audit.lua").Calls > 5 })
+}
+
+func TestTheStatusShowsForWhomAScriptIsPutAside(t *testing.T) {
+	r := newRig(t)
+	for range 5 {
+		r.ask(200, "x-want: forever")
+	}
+	start := time.Now()
+	s := r.script("filters/choose.star")
+	if len(s.Aside) != 1 || s.Aside[0].Principal == nil || *s.Aside[0].Principal != "alice" || s.Overruns != 5 || s.Abandoned != 0 ||
+		s.Aside[0].Until == nil || s.Aside[0].Until.Sub(start) > 30*time.Second || s.Aside[0].Why != "5 overruns within 10s, the last of budgets.steps" {
+		t.Fatalf("%+v", s)
+	}
+	id := r.ask(200, "x-want: nobody").header.Get("x-sluice-request-id") // the filter that would refuse it does not run
+	if got := r.call("GET", "/v1/requests/"+id, "").body; !strings.Contains(got, "filters/choose.star: put aside for principal \\\"alice\\\" until ") ||
+		!strings.Contains(got, `"Unavailable"`) {
+		t.Errorf("the request's trace: %s", got)
+	}
+	r.ask(403, "x-want: nobody", "x-sluice-key: "+bobKey)
+	all := r.metrics()
+	f := func(name, labels string, want float64) {
+		t.Helper()
+		if got := value(all[name], labels); got != want {
+			t.Errorf("%s{%s} %v, want %v", name, labels, got, want)
+		}
+	}
+	f("sluice_script_aside", "principal=alice script=filters/choose.star", 1)
+	f("sluice_script_aside", "principal=__global__ script=filters/choose.star", 0)
+	f("sluice_script_overruns_total", "script=filters/choose.star", 5)
+	f("sluice_script_abandoned_total", "script=filters/choose.star", 0)
+	f("sluice_script_stuck", "script=filters/choose.star", 0)
+	f("sluice_script_calls_total", "outcome=aside plugin=choose principal=__global__ slot=filter", 1)
+	f("sluice_script_memory_bytes", "", 5<<20)
+	f("sluice_script_memory_waiting", "", 1)
+	r.write("scripts/filters/choose.star", chooseScript+"# edited\n")
+	r.eventually("the edit is live", func() bool { return len(r.script("filters/choose.star").Aside) == 0 })
+	r.ask(403, "x-want: nobody")
 }
 
 func TestTheStatusShowsHowACallFailedLast(t *testing.T) {
