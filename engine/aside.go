@@ -17,8 +17,8 @@ const (
 	asideWithin     = 10 * time.Second // … within so long …
 	asideFor        = 30 * time.Second // … put it aside for so long: for the principal they came from,
 	asidePrincipals = 3                // or for all if they came from so many.
-	// strayTime is how long after it was left behind a call may still end on its own, and be an overrun like any other.
-	strayTime = time.Second
+	// asideStrays is how many calls may be left behind at once before no other is begun.
+	asideStrays = 2
 )
 
 // Aside says that a script does not run for now.
@@ -56,8 +56,8 @@ func isAside(err error) bool {
 // Tally counts what became of the calls of all versions of a script.
 type Tally struct {
 	Overruns  atomic.Int64 // ended by a budget or a panic
-	Abandoned atomic.Int64 // could not be stopped
-	Stuck     atomic.Int64 // of those: run still
+	Abandoned atomic.Int64 // could not be stopped: the script was given up
+	Stuck     atomic.Int64 // run still, though their requests went on without them
 }
 
 // Standing is how one version of one script behaved, and so whether it may run. It lives beside the generations: a reload that does not
@@ -68,11 +68,10 @@ type Standing struct {
 
 	log   func(script string, a Aside, back bool)
 	aside atomic.Pointer[map[string]Aside] // by principal; nil: it runs for everybody. What it points to is not written
+	away  atomic.Int64                     // calls that were left behind and still run
 
 	mu     sync.Mutex // for all that follows, and for changes of aside
 	recent []overrun  // of the last asideWithin, oldest first
-	stuck  int        // calls that were left behind and run still
-	final  bool       // one of them outlived strayTime
 }
 
 type overrun struct {
@@ -82,6 +81,9 @@ type overrun struct {
 
 // Aside tells why the script may not run for a principal, nil = it may.
 func (s *Standing) Aside(principal string) *Aside {
+	if s.away.Load() >= asideStrays {
+		return &Aside{GlobalPrincipal, time.Now().Add(crewStray), "calls of it do not end"}
+	}
 	asides := s.aside.Load()
 	if asides == nil {
 		return nil
@@ -147,29 +149,24 @@ func (s *Standing) blame(why string, now time.Time) {
 	s.put(Aside{GlobalPrincipal, now.Add(asideFor), why})
 }
 
-// abandon notes a call that did not end: until the script is edited, or the call ends soon after all, it does not run again.
-func (s *Standing) abandon(now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.Abandoned.Add(1)
+// stray notes a call that was left behind. It may still end on its own, and was an overrun then.
+func (s *Standing) stray() {
+	s.away.Add(1)
 	s.Stuck.Add(1)
-	s.stuck++
-	s.put(Aside{GlobalPrincipal, time.Time{}, "a call could not be stopped and was abandoned at " + now.Format("15:04:05")})
 }
 
-// returned notes that a call which was left behind has ended. A call that only was late is no reason to give its script up.
-func (s *Standing) returned(left, now time.Time) {
-	s.mu.Lock()
-	s.final = s.final || now.Sub(left) > strayTime
+// back notes that a call which was left behind has ended.
+func (s *Standing) back() {
+	s.away.Add(-1)
 	s.Stuck.Add(-1)
-	s.stuck--
-	back := s.stuck == 0 && !s.final
-	s.mu.Unlock()
-	for _, a := range s.Asides() {
-		if back && a.Until.IsZero() {
-			s.lift(a)
-		}
-	}
+}
+
+// abandon gives up the script: a call of it could not be stopped, and no other is begun until it is edited.
+func (s *Standing) abandon(now time.Time) {
+	s.Abandoned.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.put(Aside{GlobalPrincipal, time.Time{}, "a call could not be stopped and was abandoned at " + now.Format("15:04:05")})
 }
 
 // put changes for whom the script is aside. s.mu is held. What is there already stays, unless a is for good.

@@ -14,7 +14,10 @@ const (
 	// crewTick is how often the watch looks at the calls that run.
 	crewTick = 10 * time.Millisecond
 	// crewGrace is how long past its budget a call may go on before it is left behind: with the ticks, less than 100 ms.
-	crewGrace = 50 * time.Millisecond
+	crewGrace = 70 * time.Millisecond
+	// crewStray is how much longer a call that was left behind may take to end on its own, before its script is given up: a processor
+	// may have been hard to come by.
+	crewStray = 500 * time.Millisecond
 	// crewLull is how many ticks without a call end the watch, until there is one.
 	crewLull = 100
 	// crewIdle is how many goroutines wait for a call. More calls than processors run only while some of them wait.
@@ -31,25 +34,26 @@ type Crew struct {
 	clock    atomic.Int64 // nanoseconds that the watch saw go by: a process that was stopped, or starved, has lost no time
 	watching atomic.Bool
 
-	mu   sync.Mutex
-	idle []*worker            // a stack, so that the one used last, whose stack is warm, serves next; guarded by mu
-	all  map[*worker]struct{} // guarded by mu
+	mu     sync.Mutex
+	idle   []*worker            // a stack, so that the one used last, whose stack is warm, serves next; guarded by mu
+	all    map[*worker]struct{} // that work for somebody, or are idle; guarded by mu
+	strays map[*worker]struct{} // left behind, and not given up yet; guarded by mu
 }
 
 // NewCrew makes a crew without anybody in it.
-func NewCrew() *Crew { return &Crew{closed: make(chan struct{}), all: make(map[*worker]struct{})} }
+func NewCrew() *Crew {
+	return &Crew{closed: make(chan struct{}), all: make(map[*worker]struct{}), strays: make(map[*worker]struct{})}
+}
 
 // worker is one goroutine of a Crew.
 type worker struct {
 	wake chan struct{}
-	done chan outcome  // has room for one
-	told chan struct{} // closed once all is told of a call that was left behind
+	done chan outcome // has room for one
 	// until is the moment of the crew's clock past which the call is left behind; 0 = it ended, or was. Who sets it to 0 has the say.
 	until atomic.Int64
-	since atomic.Int64 // of the crew's clock
+	since atomic.Int64 // of the crew's clock: when the call began, or was left behind
 	guard atomic.Pointer[Guard]
 	job   job
-	left  time.Time // when it was left behind
 }
 
 // job is one call. It holds all that the call reads, so that a call that was left behind reads nothing that others write.
@@ -95,9 +99,9 @@ func (c *Crew) take() *worker {
 		c.idle = c.idle[:n-1]
 		return w
 	}
-	w := &worker{wake: make(chan struct{}), done: make(chan outcome, 1), told: make(chan struct{})}
+	w := &worker{wake: make(chan struct{}), done: make(chan outcome, 1)}
 	c.all[w] = struct{}{}
-	go w.run()
+	go c.work(w)
 	return w
 }
 
@@ -125,12 +129,14 @@ func (c *Crew) Close() {
 	c.idle = nil
 }
 
-func (w *worker) run() {
+func (c *Crew) work(w *worker) {
 	for range w.wake {
 		panicked := w.call()
 		if w.until.Swap(0) == 0 { // left behind; whoever waited has gone
-			<-w.told
-			w.guard.Load().Standing.returned(w.left, time.Now())
+			c.mu.Lock()
+			delete(c.strays, w)
+			c.mu.Unlock()
+			w.guard.Load().Standing.back()
 			return
 		}
 		w.done <- outcome{panic: panicked}
@@ -178,7 +184,7 @@ func (c *Crew) watch() {
 		case <-c.closed:
 			return
 		}
-		c.clock.Add(int64(min(now.Sub(last), 3*crewTick)))
+		c.clock.Add(int64(min(now.Sub(last), crewTick*3/2))) // where the watch has to wait for a processor, calls have to as well
 		last = now
 		if lull++; c.look() {
 			lull = 0
@@ -193,26 +199,23 @@ func (c *Crew) watch() {
 	}
 }
 
-// look leaves behind the calls whose time is over, and reports whether any call runs.
+// look leaves behind the calls whose time is over, gives up those that stay away, and reports whether there is more to watch.
 func (c *Crew) look() bool {
-	over, oldest := c.running()
+	over, oldest, busy := c.survey()
 	for _, w := range over {
-		w.left = time.Now()
-		w.guard.Load().Standing.abandon(w.left)
-		close(w.told)
 		w.done <- outcome{left: true}
 	}
-	if oldest == nil {
-		return len(over) > 0
+	for _, s := range c.lost() {
+		s.abandon(time.Now())
 	}
-	if heap := c.Heap.Load(); heap != nil {
+	if heap := c.Heap.Load(); heap != nil && oldest != nil {
 		heap.look(oldest.guard.Load(), time.Duration(c.clock.Load()-oldest.since.Load()))
 	}
-	return true
+	return busy
 }
 
-// running takes those out of the crew whose time is over, and finds the call that runs longest; nil = none runs.
-func (c *Crew) running() (over []*worker, oldest *worker) {
+// survey makes strays of those whose time is over, and finds the call that runs longest; nil = none runs.
+func (c *Crew) survey() (over []*worker, oldest *worker, busy bool) {
 	now := c.clock.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -223,16 +226,41 @@ func (c *Crew) running() (over []*worker, oldest *worker) {
 		case now > until:
 			if w.until.CompareAndSwap(until, 0) { // else it ended just now
 				delete(c.all, w)
+				c.strays[w] = struct{}{}
+				w.since.Store(now)
+				w.guard.Load().Standing.stray()
 				over = append(over, w)
 			}
 		case oldest == nil || w.since.Load() < oldest.since.Load():
 			oldest = w
 		}
 	}
-	return over, oldest
+	return over, oldest, oldest != nil || len(c.strays) > 0
 }
 
+// lost takes the calls that stayed away too long for good out of the strays, and returns the standings of their scripts.
+func (c *Crew) lost() []*Standing {
+	now := c.clock.Load()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []*Standing
+	for w := range c.strays {
+		if now-w.since.Load() > int64(crewStray) {
+			delete(c.strays, w)
+			all = append(all, w.guard.Load().Standing)
+		}
+	}
+	return all
+}
+
+// busy reports whether there is anything to watch.
 func (c *Crew) busy() bool {
-	_, oldest := c.running()
-	return oldest != nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for w := range c.all {
+		if w.until.Load() != 0 {
+			return true
+		}
+	}
+	return len(c.strays) > 0
 }

@@ -38,7 +38,11 @@ func (g *Guard) run(j job, p *Principal, bytes int, dry bool) (kept bool, err er
 	return out.left, err
 }
 
+// lost is the error of a call that was left behind.
 func (g *Guard) lost(bytes int) *ScriptError {
-	return &ScriptError{File: g.Standing.Script, Budget: "time", Message: fmt.Sprintf(
-		"the call did not end within budgets.time: %v, could not be stopped and was abandoned", g.Budget.ForBody(bytes).Time)}
+	text := fmt.Sprintf("the call did not end within budgets.time: %v", g.Budget.Time)
+	if bytes > 0 && g.Budget.TimePerMiB > 0 {
+		text += fmt.Sprintf(" and per_mib.time: %v", g.Budget.TimePerMiB)
+	}
+	return &ScriptError{File: g.Standing.Script, Budget: "time", Message: text + ", and was left behind"}
 }

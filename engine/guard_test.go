@@ -212,10 +212,11 @@ func TestACallThatDoesNotEndIsLeftBehind(t *testing.T) {
 		if took := time.Since(start); took > 150*time.Millisecond { // of the bubble's clock
 			t.Errorf("the request waited %v for a budget of 50 ms", took)
 		}
-		if e := g.exchange.Trace.Errors; len(e) != 1 || e[0].Kind != engine.InternalTrap || !strings.Contains(e[0].Message, "was abandoned") {
+		if e := g.exchange.Trace.Errors; len(e) != 1 || e[0].Kind != engine.InternalTrap || !strings.Contains(e[0].Message, "was left behind") {
 			t.Errorf("trace: %+v", e)
 		}
 		standing := g.slot.Guard.Standing
+		time.Sleep(time.Second)
 		for _, when := range []time.Duration{0, time.Minute, 24 * time.Hour} {
 			time.Sleep(when)
 			if g.ask(t, "bob") {
@@ -246,15 +247,24 @@ func TestACallThatDoesNotEndIsLeftBehind(t *testing.T) {
 
 func TestACallThatIsOnlyLateIsAnOverrun(t *testing.T) {
 	inBubble(t, func(*engine.RequestContext) error { time.Sleep(400 * time.Millisecond); return nil }, func(t *testing.T, g *guarded) {
-		g.ask(t, "alice")
+		for i, runs := range []bool{true, true, false} {
+			if g.ask(t, "alice") != runs {
+				t.Errorf("call %d: ran %v, want %v: two may be left behind at once, and no more", i, !runs, runs)
+			}
+		}
+		time.Sleep(time.Second)
+		for range 3 {
+			if !g.ask(t, "alice") {
+				t.Error("the script is not back after its calls ended")
+			}
+			time.Sleep(time.Second)
+		}
+		if s := g.slot.Guard.Standing; s.Overruns.Load() != 5 || s.Abandoned.Load() != 0 || s.Stuck.Load() != 0 {
+			t.Errorf("%d overruns, %d abandoned, %d stuck, want 5, 0, 0", s.Overruns.Load(), s.Abandoned.Load(), s.Stuck.Load())
+		}
 		if g.ask(t, "alice") {
-			t.Error("the script was started again while a call of it did not end")
+			t.Error("five late calls did not put the script aside")
 		}
-		time.Sleep(time.Second)
-		if !g.ask(t, "alice") {
-			t.Error("the script is not back after its call ended")
-		}
-		time.Sleep(time.Second)
 	})
 }
 

@@ -57,15 +57,15 @@ func startLive(t testing.TB, ext string) *live {
 	if err := os.WriteFile(config, []byte(text.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	l.serve(t, config)
+	l.serve(t, newBuilder(config), io.Discard)
 	return l
 }
 
-func (l *live) serve(t testing.TB, config string) {
+// serve brings the gateway up and writes its log to log.
+func (l *live) serve(t testing.TB, b *builder, log io.Writer) {
 	t.Helper()
-	b := newBuilder(config)
 	var err error
-	l.gateway = &gateway{out: newConsole(io.Discard, io.Discard), world: &engine.World{}}
+	l.gateway = &gateway{out: newConsole(io.Discard, log), world: &engine.World{}}
 	if l.cfg, err = readConfig(b); err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ var (
 	scriptAside    = describe("sluice_script_aside", "1 where a script is put aside, by principal, __global__ = all.", "script", "principal")
 	scriptOverruns = describe("sluice_script_overruns_total", "Calls that a budget or a panic ended, by script.", "script")
 	scriptAbandon  = describe("sluice_script_abandoned_total", "Calls that could not be stopped, by script.", "script")
-	scriptStuck    = describe("sluice_script_stuck", "Abandoned calls that still run, by script.", "script")
+	scriptStuck    = describe("sluice_script_stuck", "Calls that still run though their requests went on without them, by script.", "script")
 	scriptMemory   = describe("sluice_script_memory_bytes", "What calls of scripts hold of budgets.total_memory.")
 	scriptWaiting  = describe("sluice_script_memory_waiting", "Calls of scripts that wait for memory.")
 	scriptFailing  = describe("sluice_script_failing", "1 where the newest version of a script does not serve.", "script")

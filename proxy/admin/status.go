@@ -21,7 +21,7 @@ type script struct {
 	Errors      int64        `json:"errors"`
 	Overruns    int64        `json:"overruns"`
 	Abandoned   int64        `json:"abandoned"` // calls that could not be stopped
-	Stuck       int64        `json:"stuck"`     // of those: still running
+	Stuck       int64        `json:"stuck"`     // calls that run still, though their requests went on
 	Aside       []aside      `json:"aside"`     // for whom it does not run; empty: it runs for everybody
 	P50         float64      `json:"p50_us"`    // microseconds
 	P99         float64      `json:"p99_us"`
