@@ -67,6 +67,11 @@ func (m *Meter) Count(err *ScriptError) {
 	} else {
 		m.Errors.Add(1)
 	}
+	if len(err.Message) > MaxErrorMessage { // it is kept, shown and logged
+		cut := *err
+		cut.Message = Cut(err.Message, MaxErrorMessage)
+		err = &cut
+	}
 	if before := m.last.Swap(err); m.log != nil && !before.samePlace(err) {
 		m.log(err)
 	}

@@ -17,6 +17,8 @@ type RequestContext struct {
 	Query     string // without '?'
 	Headers   Headers
 	Body      []byte
+	// MaxBody caps the body that a dialect may make of it, in bytes; 0 = none.
+	MaxBody int64
 	// Index is what the proxy learned when it scanned Body, for those who look into it again. It is opaque here; nil = not scanned.
 	Index any
 

@@ -58,8 +58,6 @@ func validName(s string) bool {
 	return s != ""
 }
 
-func validMethod(s string) bool { return validName(s) && len(s) <= 20 }
-
 func tokenByte(c byte) bool {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':

@@ -58,6 +58,9 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 	if err := CheckMethod(d.Method); err != nil {
 		return Shaped{}, err
 	}
+	if err := b.ctx.CheckBody(len(d.Body)); err != nil {
+		return Shaped{}, err
+	}
 	return Shaped{&outgoing{upstream: b.upstream, method: d.Method, url: u, headers: headers, body: d.Body,
 		shared: sameBytes(d.Body, b.ctx.Body), stream: b.ctx.Stream}}, nil
 }
@@ -69,18 +72,38 @@ func unsupported(format string, args ...any) error {
 	return &DialectError{Variant: DialectUnsupportedRequest, Reason: fmt.Sprintf(format, args...)}
 }
 
+// CheckBody refuses a shaped body of so many bytes where it is larger than one that a client may send. An error is a *DialectError.
+func (r *RequestContext) CheckBody(bytes int) error {
+	if r.MaxBody > 0 && int64(bytes) > r.MaxBody {
+		return unsupported("body of %d bytes, want at most limits.body: %d", bytes, r.MaxBody)
+	}
+	return nil
+}
+
 // CheckMethod refuses what cannot be the method of a shaped request. An error is a *DialectError.
 func CheckMethod(s string) error {
-	if !validMethod(s) {
+	if len(s) > maxMethod {
+		return unsupported("method of %d bytes, want at most %d", len(s), maxMethod)
+	}
+	if !validName(s) {
 		return unsupported("method %q is not a token", s)
 	}
 	return nil
 }
 
+// maxMethod is the longest method, in bytes.
+const maxMethod = 20
+
+// maxURL is the longest address of a shaped request, in bytes.
+const maxURL = 16 << 10
+
 // CheckURL parses an address that a request shaped for u may go to. An error is a *DialectError.
 func (u *Upstream) CheckURL(s string) (*url.URL, error) {
 	bad := func(format string, args ...any) (*url.URL, error) {
 		return nil, &DialectError{Variant: DialectInvalidURL, Reason: fmt.Sprintf(format, args...)}
+	}
+	if len(s) > maxURL {
+		return bad("url of %d bytes, want at most %d", len(s), maxURL)
 	}
 	if strings.ContainsAny(s, "\\#") || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return bad("url %q holds a backslash, a fragment, a space or a control character", s)
@@ -111,7 +134,7 @@ func (b *ShapedRequestBuilder) checkHeaders(h Headers) (Headers, error) {
 	out := make(Headers, 0, len(h)+2) // room for a signer's lines
 	for _, line := range h {
 		if !validName(line.Name) {
-			return nil, unsupported("header name %q is not a token", line.Name)
+			return nil, unsupported("header name %q is not a token", Cut(line.Name, MaxReason))
 		}
 		if strings.ContainsAny(line.Value, "\r\n\x00") {
 			return nil, unsupported("header %q: its value holds CR, LF or NUL", line.Name)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -91,7 +92,7 @@ func (t *RoutingTrace) failed(stage InternalErrorStage, m *Meter, err error) {
 	}
 }
 
-// Cut shortens s to at most n bytes without breaking a UTF-8 sequence.
+// Cut shortens s to at most n bytes without breaking a UTF-8 sequence. What it cuts off is not kept in memory.
 func Cut(s string, n int) string {
 	if len(s) <= n {
 		return s
@@ -99,5 +100,5 @@ func Cut(s string, n int) string {
 	for n > 0 && s[n]&0xC0 == 0x80 {
 		n--
 	}
-	return s[:n]
+	return strings.Clone(s[:n])
 }

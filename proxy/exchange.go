@@ -118,6 +118,7 @@ func (x *exchange) admit(h *fasthttp.RequestHeader) *engine.Refusal {
 	if refusal != nil {
 		return refusal
 	}
+	x.req.MaxBody = bodyLimit(x.gen, x.req.Path)
 	x.counted = true
 	open := s.Metrics.streams.Add(1)
 	switch {

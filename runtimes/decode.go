@@ -46,7 +46,7 @@ func readDecision(m Mapper) (d decision, err error) {
 		case "deny":
 			d.deny = v
 		default:
-			err = invalid(engine.OutputShape, "filter returned a map with the key %q%s", key, Suggest(key, decisionKeys))
+			err = invalid(engine.OutputShape, "filter returned a map with the key %q%s", engine.Cut(key, maxQuoted), Suggest(key, decisionKeys))
 		}
 		return err == nil
 	})
@@ -92,7 +92,7 @@ func decodeDenial(d decision) (engine.FilterOutput, error) {
 }
 
 func decodeKept(l Lister, candidates []engine.UpstreamCandidate) ([]uuid.UUID, error) {
-	ids := make([]uuid.UUID, 0, l.Len())
+	ids := make([]uuid.UUID, 0, min(l.Len(), len(candidates)))
 	var room [4]uint64 // bit i: candidate i is kept; more than these are looked up
 	seen := room[:]
 	if len(candidates) > 64*len(room) {
@@ -160,10 +160,12 @@ func decodeReasons(v Value, candidates []engine.UpstreamCandidate, kept []uuid.U
 		i, ok := findID(key, candidates)
 		switch {
 		case !ok:
-			err = invalid(engine.OutputUnknown, "filter returned a reason for %q, want the id of a candidate", key)
+			err = invalid(engine.OutputUnknown, "filter returned a reason for %q, want the id of a candidate", engine.Cut(key, maxQuoted))
 		case reason.Kind != String:
 			err = invalid(engine.OutputShape, "filter returned %s as the reason for %q, want a string", describe(reason),
 				candidates[i].Name)
+		case explains(out, candidates[i].ID): // an id has many spellings
+			err = invalid(engine.OutputDuplicate, "filter returned two reasons for %q", candidates[i].Name)
 		default:
 			out = append(out, engine.PerCandidateReason{UpstreamID: candidates[i].ID, Kept: holds(kept, candidates[i].ID),
 				Reason: reason.Str})
@@ -174,6 +176,15 @@ func decodeReasons(v Value, candidates []engine.UpstreamCandidate, kept []uuid.U
 		err = invalid(engine.OutputShape, "filter returned a reason for a %s, want the id of a candidate", bad)
 	}
 	return out, err
+}
+
+func explains(reasons []engine.PerCandidateReason, id uuid.UUID) bool {
+	for i := range reasons {
+		if reasons[i].UpstreamID == id {
+			return true
+		}
+	}
+	return false
 }
 
 func holds(ids []uuid.UUID, id uuid.UUID) bool {
@@ -237,13 +248,17 @@ func DecodeNothing(hook string, v Value) error {
 	return invalid(engine.OutputShape, "%s returned %s, want nothing", hook, describe(v))
 }
 
+// MaxNormalized caps the body of an error that a script writes, in bytes.
+const MaxNormalized = 1 << 20
+
 // DecodeNormalized reads what normalize_error returned; nil passes the original. c lends its Codec.
 func DecodeNormalized(c *Call, v Value) (*engine.NormalizedError, error) {
 	switch v.Kind {
 	case Nil:
 		return nil, nil
 	case String:
-		return &engine.NormalizedError{Body: []byte(v.Str)}, nil
+		b, err := normalizedBody(c, v)
+		return &engine.NormalizedError{Body: b}, err
 	case Map:
 		return decodeAnswer(c, v)
 	}
@@ -288,7 +303,7 @@ func answerOf(m Mapper) (status, body Value, err error) {
 		case "body":
 			body = v
 		default:
-			err = invalid(engine.OutputShape, "normalize_error returned a map with the key %q%s", key, Suggest(key, answerKeys))
+			err = invalid(engine.OutputShape, "normalize_error returned a map with the key %q%s", engine.Cut(key, maxQuoted), Suggest(key, answerKeys))
 		}
 		return err == nil
 	})
@@ -302,6 +317,9 @@ func normalizedBody(c *Call, v Value) ([]byte, error) {
 	b, err := c.bytesOf(v)
 	if err != nil {
 		return nil, invalid(engine.OutputShape, "normalize_error returned a body that cannot be written: %v", err)
+	}
+	if len(b) > MaxNormalized {
+		return nil, invalid(engine.OutputShape, "normalize_error returned a body of %d bytes, want at most %d", len(b), MaxNormalized)
 	}
 	return b, nil
 }

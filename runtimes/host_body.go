@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"sluice/engine"
 	"sluice/engine/body"
 )
 
@@ -111,7 +112,7 @@ func bodyGet(c *Call, receiver any, args []Value) (Value, error) {
 	}
 	out, err := c.decodeJSON(v.Raw())
 	if err != nil {
-		return Value{}, fmt.Errorf("get %q: %w", args[0].Str, err)
+		return Value{}, fmt.Errorf("get %q: %w", engine.Cut(args[0].Str, maxQuoted), err)
 	}
 	return out, nil
 }
@@ -158,14 +159,26 @@ func edits(method string, edit func(c *Call, b *BodyView, p body.Path, args []Va
 		if err != nil {
 			return Value{}, err
 		}
-		return Value{}, edit(c, b, p, args)
+		if err := edit(c, b, p, args); err != nil {
+			return Value{}, err
+		}
+		return Value{}, b.bounded(method, len(b.doc.Bytes()))
 	}
+}
+
+// bounded refuses a body that is larger than one a client may send.
+func (b *BodyView) bounded(method string, bytes int) error {
+	var refused *engine.DialectError
+	if b.call.Request != nil && errors.As(b.call.Request.CheckBody(bytes), &refused) {
+		return fmt.Errorf("%s: %s", method, refused.Reason)
+	}
+	return nil
 }
 
 func bodySet(c *Call, b *BodyView, p body.Path, args []Value) error {
 	text, err := c.encodeJSON(args[1])
 	if err != nil {
-		return fmt.Errorf("set %q: %w", args[0].Str, err)
+		return fmt.Errorf("set %q: %w", engine.Cut(args[0].Str, maxQuoted), err)
 	}
 	return b.doc.Set(p, text)
 }
@@ -187,6 +200,9 @@ func bodyReplace(c *Call, receiver any, args []Value) (Value, error) {
 	text, err := c.bytesOf(args[0])
 	if err != nil {
 		return Value{}, fmt.Errorf("replace: %w", err)
+	}
+	if err := b.bounded("replace", len(text)); err != nil {
+		return Value{}, err
 	}
 	b.doc.Replace(text)
 	return Value{}, nil

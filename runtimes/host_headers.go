@@ -57,36 +57,57 @@ func (h *HeaderView) Get(name string) (Value, bool) {
 // Len is the number of names.
 func (h *HeaderView) Len() int {
 	n := 0
-	for i := range *h.lines {
-		if h.begins(i) {
-			n++
-		}
+	for range h.firsts() {
+		n++
 	}
 	return n
 }
 
 // Each calls f for each name, lower case, with its first value.
 func (h *HeaderView) Each(f func(string, Value) bool) string {
-	for i, line := range *h.lines {
-		if h.begins(i) && !f(strings.ToLower(line.Name), OfString(line.Value)) {
+	for line := range h.firsts() {
+		if !f(strings.ToLower(line.Name), OfString(line.Value)) {
 			break
 		}
 	}
 	return ""
 }
 
-// begins is true for the first line of each name that a script may see.
-func (h *HeaderView) begins(i int) bool {
-	name := (*h.lines)[i].Name
-	if engine.CredentialHeader(name) {
-		return false
+// fewLines is how many lines are looked through for a name, rather than remembered.
+const fewLines = 32
+
+// firsts yields the first line of each name that a script may see.
+func (h *HeaderView) firsts() func(yield func(engine.Header) bool) {
+	return func(yield func(engine.Header) bool) {
+		var seen map[string]bool
+		if len(*h.lines) > fewLines {
+			seen = make(map[string]bool, len(*h.lines))
+		}
+		for i, line := range *h.lines {
+			if engine.CredentialHeader(line.Name) || h.before(i, line.Name, seen) {
+				continue
+			}
+			if !yield(line) {
+				return
+			}
+		}
+	}
+}
+
+// before reports whether a line before i has the same name. seen, if not nil, holds those names.
+func (h *HeaderView) before(i int, name string, seen map[string]bool) bool {
+	if seen != nil {
+		lower := strings.ToLower(name)
+		again := seen[lower]
+		seen[lower] = true
+		return again
 	}
 	for _, line := range (*h.lines)[:i] {
 		if engine.EqualFold(line.Name, name) {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 func (h *HeaderView) all(name string) Value {
@@ -101,7 +122,7 @@ func (h *HeaderView) all(name string) Value {
 
 // writeHeader edits the lines, a copy of them the first time. Names that a dialect may not set are dropped when the request is built.
 func writeHeader(name string, edit func(h *engine.Headers, name, value string)) func(*Call, any, []Value) (Value, error) {
-	return func(_ *Call, receiver any, args []Value) (Value, error) {
+	return func(c *Call, receiver any, args []Value) (Value, error) {
 		h := receiver.(*HeaderView)
 		if !h.writable {
 			return Value{}, fmt.Errorf("%s: these headers are read-only, want request.headers", name)
@@ -112,17 +133,41 @@ func writeHeader(name string, edit func(h *engine.Headers, name, value string)) 
 		}
 		switch {
 		case !headerName(args[0].Str):
-			return Value{}, fmt.Errorf("%s: header name %q is not a token", name, args[0].Str)
+			return Value{}, fmt.Errorf("%s: header name %q is not a token", name, engine.Cut(args[0].Str, maxQuoted))
 		case strings.ContainsAny(value, "\r\n\x00"):
-			return Value{}, fmt.Errorf("%s: header %q: its value holds CR, LF or NUL", name, args[0].Str)
+			return Value{}, fmt.Errorf("%s: header %q: its value holds CR, LF or NUL", name, engine.Cut(args[0].Str, maxQuoted))
+		}
+		if err := c.spend(len(*h.lines) / 4); err != nil {
+			return Value{}, err
 		}
 		if !h.own {
 			lines := h.lines.Clone(4)
 			h.lines, h.own = &lines, true
 		}
 		edit(h.lines, args[0].Str, value)
-		return Value{}, nil
+		return Value{}, h.bounded(name)
 	}
+}
+
+// What the headers of a shaped request may come to.
+const (
+	maxHeaderLines = 1000
+	maxHeaderBytes = 256 << 10
+)
+
+// bounded refuses what no provider would read.
+func (h *HeaderView) bounded(method string) error {
+	bytes := 0
+	for _, line := range *h.lines {
+		bytes += len(line.Name) + len(line.Value)
+	}
+	switch {
+	case len(*h.lines) > maxHeaderLines:
+		return fmt.Errorf("%s: %d header lines, want at most %d", method, len(*h.lines), maxHeaderLines)
+	case bytes > maxHeaderBytes:
+		return fmt.Errorf("%s: %d bytes of headers, want at most %d", method, bytes, maxHeaderBytes)
+	}
+	return nil
 }
 
 // headerName reports whether s is a token as RFC 9110 has it.

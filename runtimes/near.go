@@ -2,11 +2,17 @@ package runtimes
 
 import "strings"
 
+// maxMisspelt is the longest name that is held against others, in bytes.
+const maxMisspelt = 64
+
 // Suggest returns ", want NAME" for the name nearest to a misspelt one, or the whole list when none is near and it is short, or
 // "".
 func Suggest(misspelt string, names []string) string {
 	best, distance := "", len(misspelt)/3+2
 	for _, n := range names {
+		if len(misspelt) > maxMisspelt {
+			break
+		}
 		if d := editDistance(strings.ToLower(misspelt), strings.ToLower(n)); d < distance {
 			best, distance = n, d
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"sync"
+
+	"sluice/engine"
 )
 
 // Bounds of what re does.
@@ -50,7 +52,7 @@ func compilePattern(expr string) (*regexp.Regexp, error) {
 	}
 	re, err := regexp.Compile(expr)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no regular expression: %w", expr, err)
+		return nil, fmt.Errorf("%q is no regular expression: %w", engine.Cut(expr, maxQuoted), err)
 	}
 	return re, nil
 }

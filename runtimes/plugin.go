@@ -1,6 +1,10 @@
 package runtimes
 
-import "fmt"
+import (
+	"fmt"
+
+	"sluice/engine"
+)
 
 // Plugin is what a script says of itself.
 type Plugin struct {
@@ -36,7 +40,7 @@ func (p *Plugin) put(key string, v Value) error {
 		return nil
 	}
 	if key != "events" {
-		return fmt.Errorf("plugin has no %q%s", key, Suggest(key, []string{"name", "version", "description", "events"}))
+		return fmt.Errorf("plugin has no %q%s", engine.Cut(key, maxQuoted), Suggest(key, []string{"name", "version", "description", "events"}))
 	}
 	events, ok := asList(v)
 	if !ok {

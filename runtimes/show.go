@@ -6,13 +6,16 @@ import (
 	"sluice/engine"
 )
 
+// maxQuoted bounds a text of a script's that a message repeats, in bytes.
+const maxQuoted = 80
+
 // describe names a value in a message about what a hook returned.
 func describe(v Value) string {
 	switch v.Kind {
 	case Nil:
 		return "nothing"
 	case String:
-		return strconv.Quote(engine.Cut(v.Str, 80))
+		return strconv.Quote(engine.Cut(v.Str, maxQuoted))
 	case Bool, Int, Float:
 		s, _ := AppendJSON(nil, v, nil)
 		return "the " + TypeName(v) + " " + string(s)

@@ -1,6 +1,10 @@
 package runtimes
 
-import "fmt"
+import (
+	"fmt"
+
+	"sluice/engine"
+)
 
 // Type describes a host value: a request, a candidate, a body … Both languages build their values from it, and so do the script
 // reference and the editor stubs. Tables are made once and never written.
@@ -77,7 +81,7 @@ func (t *Type) Lookup(name string) (*Field, *Method) {
 
 // Unknown is the error of reading a name that t does not have.
 func (t *Type) Unknown(name string) error {
-	return fmt.Errorf("%s has no field %q%s", t.Name, name, Suggest(name, t.Names()))
+	return fmt.Errorf("%s has no field %q%s", t.Name, engine.Cut(name, maxQuoted), Suggest(name, t.Names()))
 }
 
 // ReadOnly is the error of writing to a field that cannot be written.

@@ -46,8 +46,9 @@ func (l *lines) String() string {
 // containedKey is the key of a principal.
 func containedKey(principal string) string { return "sk-sluice-" + principal + "-key" }
 
-// contain serves scripts, by their paths, with a config that follows that of the principals alice, bob and carol and upstream a.
-func contain(t *testing.T, config string, scripts map[string]string, languages func(map[string]runtimes.Language)) *contained {
+// contain serves scripts, by their paths, with a config that follows that of the principals alice, bob and carol and upstream a, which
+// upstream adds to.
+func contain(t *testing.T, config string, scripts map[string]string, languages func(map[string]runtimes.Language), upstream ...string) *contained {
 	t.Helper()
 	dir := t.TempDir()
 	c := &contained{t: t, live: &live{scripts: filepath.Join(dir, "scripts"), client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{}}}}
@@ -60,7 +61,7 @@ func contain(t *testing.T, config string, scripts map[string]string, languages f
 	}
 	t.Cleanup(func() { p.Close() })
 	text := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\n" +
-		fmt.Sprintf("upstreams: [{name: a, kind: anthropic_direct, base_url: %q, signer: {type: anthropic_key, key: k}}]\nprincipals:\n", p.URL())
+		fmt.Sprintf("upstreams: [{name: a, kind: anthropic_direct, base_url: %q, signer: {type: anthropic_key, key: k}%s}]\nprincipals:\n", p.URL(), strings.Join(upstream, ""))
 	for _, who := range []string{"alice", "bob", "carol"} {
 		text += fmt.Sprintf("  - {name: %s, keys: [%q]}\n", who, keys.Sum(containedKey(who)))
 	}
@@ -222,6 +223,24 @@ func TestOverrunsFromThreePrincipalsPutAScriptAsideForAll(t *testing.T) {
 			}
 			for _, who := range []string{"alice", "bob", "carol"} {
 				c.expect(c.send(who), "503 filter_failed")
+			}
+		})
+	}
+}
+
+func TestAShapedBodyIsNoLargerThanAClientsMayBe(t *testing.T) {
+	t.Parallel()
+	for ext, shape := range map[string]string{
+		".star": "def shape(ctx, upstream, principal, request):\n    if ctx.headers.get(\"x-spin\"):\n        request.body.set(\"system\", \"x\" * 2000)\n",
+		".lua":  "function shape(ctx, upstream, principal, request)\n  if ctx.headers[\"x-spin\"] then\n    request.body:set(\"system\", string.rep(\"x\", 2000))\n  end\nend\n",
+	} {
+		t.Run(ext, func(t *testing.T) {
+			c := contain(t, "limits: {body: 2000}\n", map[string]string{"big" + ext: shape}, nil, ", dialect: big"+ext)
+			c.expect(c.send("alice"), "200")
+			c.expect(c.send("alice", "x-spin: 1"), "502 dialect_failed")
+			if got := c.log.String(); !strings.Contains(got, "big"+ext+":3") || !strings.Contains(got, "set: body of 21") ||
+				!strings.Contains(got, "bytes, want at most limits.body: 2000") {
+				t.Errorf("the log:\n%s", got)
 			}
 		})
 	}
