@@ -19,7 +19,7 @@ func HopByHop(name string) bool {
 }
 
 // credentialNames carry credentials, ours or the client's.
-var credentialNames = [...]string{"authorization", "x-api-key", "api-key", "proxy-authorization", "cookie"}
+var credentialNames = [...]string{"authorization", "x-api-key", "api-key", "proxy-authorization", "cookie", "set-cookie"}
 
 // credentialPrefixes begin the names of headers that sign or identify.
 var credentialPrefixes = [...]string{"x-sluice-", "x-amz-", "x-goog-"}
@@ -41,7 +41,7 @@ func CredentialHeader(name string) bool {
 
 // reservedHeader reports whether a header is not a dialect's to set.
 func reservedHeader(name string) bool {
-	for _, n := range [...]string{"host", "content-length", "request-id", "set-cookie", "expect", "accept-encoding"} {
+	for _, n := range [...]string{"host", "content-length", "request-id", "expect", "accept-encoding"} {
 		if EqualFold(name, n) {
 			return true
 		}

@@ -62,7 +62,7 @@ func request(t *testing.T, block string) {
 	agree(t, raw, lines)
 	want := survivors(lines, func(name, value string) bool {
 		return slices.Contains([]string{"host", "content-length", "expect", "accept-encoding", "authorization", "x-api-key",
-			"api-key", "cookie"}, name) ||
+			"api-key", "cookie", "set-cookie"}, name) ||
 			anyPrefix(name, "x-sluice-", "x-amz-", "x-goog-") || strings.Contains(value, fuzzKey)
 	})
 	before := slices.Clone(lines)

@@ -50,11 +50,6 @@ func containedKey(principal string) string { return "sk-sluice-" + principal + "
 // upstream adds to.
 func contain(t *testing.T, config string, scripts map[string]string, languages func(map[string]runtimes.Language), upstream ...string) *contained {
 	t.Helper()
-	dir := t.TempDir()
-	c := &contained{t: t, live: &live{scripts: filepath.Join(dir, "scripts"), client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{}}}}
-	for name, text := range scripts {
-		c.write(t, name, text)
-	}
 	p, err := simulate.Start(simulate.Options{Name: "a", Keep: -1})
 	if err != nil {
 		t.Fatal(err)
@@ -65,8 +60,18 @@ func contain(t *testing.T, config string, scripts map[string]string, languages f
 	for _, who := range []string{"alice", "bob", "carol"} {
 		text += fmt.Sprintf("  - {name: %s, keys: [%q]}\n", who, keys.Sum(containedKey(who)))
 	}
+	return containWith(t, t.TempDir(), text+config, scripts, languages)
+}
+
+// containWith serves scripts with a config, both below dir.
+func containWith(t *testing.T, dir, config string, scripts map[string]string, languages func(map[string]runtimes.Language)) *contained {
+	t.Helper()
+	c := &contained{t: t, live: &live{scripts: filepath.Join(dir, "scripts"), client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{}}}}
+	for name, text := range scripts {
+		c.write(t, name, text)
+	}
 	file := filepath.Join(dir, "sluice.yaml")
-	if err := os.WriteFile(file, []byte(text+config), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	b := newBuilder(file)
