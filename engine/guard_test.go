@@ -1,8 +1,10 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -41,7 +43,16 @@ type guarded struct {
 	slot      *engine.FilterSlot
 	crew      *engine.Crew
 	standings *engine.Standings
-	log       []string
+
+	mu  sync.Mutex
+	log []string // guarded by mu
+}
+
+// told is what was logged.
+func (g *guarded) told() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return strings.Join(g.log, ", ")
 }
 
 func newGuarded(t *testing.T, do func(*engine.RequestContext) error) *guarded {
@@ -52,6 +63,8 @@ func newGuarded(t *testing.T, do func(*engine.RequestContext) error) *guarded {
 		if back {
 			word = " back "
 		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
 		g.log = append(g.log, script+word+a.Principal)
 	}
 	g.transport = echo
@@ -109,7 +122,7 @@ func TestFiveOverrunsPutAScriptAsideForTheirPrincipalAlone(t *testing.T) {
 			if !g.ask(t, "alice") {
 				t.Error("the script is not back after 30 s")
 			}
-			if got := strings.Join(g.log, ", "); got != "f.star aside alice, f.star back alice" {
+			if got := g.told(); got != "f.star aside alice, f.star back alice" {
 				t.Errorf("the log says %q", got)
 			}
 		})
@@ -130,7 +143,7 @@ func TestOverrunsOfThreePrincipalsPutAScriptAsideForAll(t *testing.T) {
 		if !g.ask(t, "dave") {
 			t.Error("the script is not back")
 		}
-		if got := strings.Join(g.log, ", "); got != "f.star aside __global__, f.star back __global__" {
+		if got := g.told(); got != "f.star aside __global__, f.star back __global__" {
 			t.Errorf("the log says %q", got)
 		}
 	})
@@ -265,6 +278,82 @@ func TestACallThatIsOnlyLateIsAnOverrun(t *testing.T) {
 		if g.ask(t, "alice") {
 			t.Error("five late calls did not put the script aside")
 		}
+	})
+}
+
+func TestTheCallThatRunsLongestIsBlamedForTheProcesssMemory(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { time.Sleep(100 * time.Millisecond); return nil }, func(t *testing.T, g *guarded) {
+		g.slot.Guard.Budget.Time = time.Minute
+		var explained atomic.Int64
+		explained.Store(1 << 50)
+		g.crew.Heap.Store(&engine.HeapWatch{Explained: explained.Load})
+		for range 2 {
+			if !g.ask(t, "alice") {
+				t.Fatal("the script was put aside though all memory is explained")
+			}
+		}
+		explained.Store(-1 << 30)
+		g.ask(t, "alice")
+		if g.ask(t, "bob") {
+			t.Error("the script was not put aside")
+		}
+		if got := g.told(); got != "f.star aside __global__" {
+			t.Errorf("the log says %q", got)
+		}
+		time.Sleep(31 * time.Second)
+		if !g.ask(t, "bob") {
+			t.Error("the script is not back")
+		}
+		time.Sleep(31 * time.Second)
+	})
+}
+
+// observing is an observer that does what it is told.
+type observing func() error
+
+func (f observing) Observe(engine.ObserveEvent) error { return f() }
+
+func TestAnObserverThatDoesNotEndHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release, meter, crew := make(chan struct{}), &engine.Meter{}, engine.NewCrew()
+		defer crew.Close()
+		standing := new(engine.Standings).For("o.lua", "1")
+		feed := engine.NewFeed([]*engine.ObserverSlot{{Observer: observing(func() error { <-release; return nil }), Meter: meter,
+			Guard: &engine.Guard{Crew: crew, Standing: standing, Budget: engine.Budget{Time: 50 * time.Millisecond}}}})
+		for range 100 {
+			feed.Emit(engine.RequestStarted{})
+		}
+		feed.Close() // which a generation waits for
+		if n := meter.Dropped.Load(); n != 100 {
+			t.Errorf("%d events were missed, want all", n)
+		}
+		if calls, aside := meter.Calls.Load(), meter.Aside.Load(); calls != 2 || aside != 98 {
+			t.Errorf("%d calls and %d that were not made", calls, aside)
+		}
+		close(release)
+		synctest.Wait()
+	})
+}
+
+// erring is a dialect that never gets to an end.
+type erring struct{ engine.Passthrough }
+
+func (erring) NormalizeError(_ int, _ engine.Headers, body []byte) (*engine.NormalizedError, error) {
+	time.Sleep(time.Second)
+	return &engine.NormalizedError{Body: body}, nil
+}
+
+func TestAnErrorThatIsNotNormalizedInTimePassesAsItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, crew := newWorld(t, upstreamNamed("a")), engine.NewCrew()
+		defer crew.Close()
+		w.generation.Upstreams[0].Dialect = &engine.DialectSlot{Dialect: erring{}, Script: "d.star", Meter: &engine.Meter{},
+			Guard: &engine.Guard{Crew: crew, Standing: new(engine.Standings).For("d.star", "1"), Budget: engine.Budget{Time: 50 * time.Millisecond}}}
+		w.transport = func(context.Context, engine.Signed) (*engine.Response, error) { return answer(400, "original"), nil }
+		if got := w.serve(t); got != "original" {
+			t.Errorf("answered %q", got)
+		}
+		time.Sleep(2 * time.Second)
 	})
 }
 

@@ -176,13 +176,15 @@ end
 func TestAScriptPutAsideFailsByItsHooksRuleAndOthersGoOn(t *testing.T) {
 	t.Parallel()
 	for _, ext := range []string{".star", ".lua"} {
-		for _, hook := range []struct{ name, config, over, aside string }{
-			{"filter", "filters: [{script: all%s}]\n", "200", "200"},
-			{"filter", "filters: [{script: all%s, on_error: closed}]\n", "503 filter_failed", "503 filter_failed"},
-			{"route", "router: {script: all%s}\n", "502 router_failed", "502 router_failed"},
+		for _, hook := range []struct{ name, config, upstream, over, aside string }{
+			{"filter", "filters: [{script: all%s}]\n", "", "200", "200"},
+			{"filter", "filters: [{script: all%s, on_error: closed}]\n", "", "503 filter_failed", "503 filter_failed"},
+			{"route", "router: {script: all%s}\n", "", "502 router_failed", "502 router_failed"},
+			{"shape", "", ", dialect: all%s", "502 dialect_failed", "502 dialect_failed"},
 		} {
 			t.Run(ext+" "+hook.name+" "+hook.over, func(t *testing.T) {
-				c := contain(t, fmt.Sprintf(hook.config, ext), map[string]string{"all" + ext: loops[ext]}, nil)
+				c := contain(t, strings.ReplaceAll(hook.config, "%s", ext), map[string]string{"all" + ext: loops[ext]}, nil,
+					strings.ReplaceAll(hook.upstream, "%s", ext))
 				c.expect(c.send("alice"), "200")
 				for range 5 {
 					c.expect(c.send("alice", "x-spin: "+hook.name), hook.over)
