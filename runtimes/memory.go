@@ -46,14 +46,17 @@ type Share struct {
 	held int64
 }
 
+// Short reports whether Cover has to look further for a call that allocated so many bytes in all.
+func (s *Share) Short(bytes int64) bool { return s.Pool != nil && bytes > s.held+granule }
+
 // Cover sees that a call that allocated so many bytes in all holds as many of its pool. Where the pool has none left it waits for them, to
 // the moment at which the call's time is over, zero = for a
 // second at most. An error is the call's end: its budget is engine.BudgetTotalMemory.
 func (s *Share) Cover(bytes int64, over time.Time) error {
-	if s.Pool == nil || bytes <= s.held+granule {
-		return nil
+	if s.Short(bytes) {
+		return s.grow(bytes, over)
 	}
-	return s.grow(bytes, over)
+	return nil
 }
 
 func (s *Share) grow(bytes int64, over time.Time) error {

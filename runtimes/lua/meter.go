@@ -22,12 +22,13 @@ type meter struct {
 	body      int           // bytes that extend was called with
 	began     time.Time
 	steps     int64
-	next      int64  // steps at which to look again
-	allocated int64  // bytes
-	registers int    // room for them that was charged
-	overrun   string // the budget that ended the call, "" = none did
-	message   string // what the script is told then
-	refused   string // why the next instruction fails, "" = it does not
+	next      int64           // steps at which to look again
+	allocated int64           // bytes
+	memory    *runtimes.Share // what the call holds of what all calls share; nil = it shares nothing
+	registers int             // room for them that was charged
+	overrun   string          // the budget that ended the call, "" = none did
+	message   string          // what the script is told then
+	refused   string          // why the next instruction fails, "" = it does not
 	ended     chan struct{}
 }
 
@@ -42,7 +43,7 @@ func newMeter() *meter {
 func (m *meter) begin(b engine.Budget) {
 	m.given, m.budget, m.body, m.began = b, b, 0, time.Now()
 	m.steps, m.allocated, m.overrun, m.refused = 0, 0, "", ""
-	m.registers = cap(m.vm.reg.array)
+	m.registers, m.memory = cap(m.vm.reg.array), nil
 	m.lookLater()
 }
 
@@ -79,11 +80,28 @@ func (m *meter) look() <-chan struct{} {
 		m.stop("steps", runtimes.StepsOver(m.given, m.body))
 	case m.late():
 		m.stop("time", runtimes.TimeOver(m.given, m.body))
+	case m.uncovered():
 	default:
 		m.lookLater()
 		return nil
 	}
 	return m.ended
+}
+
+// uncovered ends the call where all calls together hold too much for it to go on.
+func (m *meter) uncovered() bool {
+	if m.memory == nil {
+		return false
+	}
+	var over time.Time
+	if m.budget.Time > 0 {
+		over = m.began.Add(m.budget.Time)
+	}
+	err := m.memory.Cover(m.allocated, over)
+	if err != nil {
+		m.stop(engine.BudgetTotalMemory, err.Error())
+	}
+	return err != nil
 }
 
 func (m *meter) late() bool { return m.budget.Time > 0 && time.Since(m.began) > m.budget.Time }
@@ -114,7 +132,7 @@ func (m *meter) spend(steps int64) error {
 // take counts bytes that are about to be allocated. The next look comes before they are, if they are too many.
 func (m *meter) take(bytes int) {
 	m.allocated += int64(bytes)
-	if m.budget.Memory > 0 && m.allocated > m.budget.Memory {
+	if m.budget.Memory > 0 && m.allocated > m.budget.Memory || m.memory != nil && m.memory.Short(m.allocated) {
 		m.next = 0
 	}
 }

@@ -95,6 +95,7 @@ func (s *state) begin(c *runtimes.Call, b engine.Budget) {
 	c.Codec, c.Position, c.Spend, c.Allocate, c.Extend = s, s.hooks.position, s.hooks.spend, s.hooks.allocate, s.hooks.extend
 	s.call = c
 	s.meter.begin(b)
+	s.meter.memory = &c.Memory
 }
 
 // restart runs the top level again, as if nothing had been loaded. An error is a *engine.ScriptError.
@@ -109,6 +110,7 @@ func (s *state) restart() (err error) {
 // end closes the call: host values that the script kept answer nothing from now on.
 func (s *state) end() {
 	s.call.Close()
+	s.meter.memory = nil
 	s.call = nil
 }
 
