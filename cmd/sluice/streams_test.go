@@ -85,7 +85,7 @@ func benchmarkStreams(b *testing.B, streams, words int, pace time.Duration) {
 	sim := startProcess(b, binary, "simulate", "--listen", "127.0.0.1:0", "--pace", pace.String(), "--words", strconv.Itoa(words))
 	config := fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: %s\ndata: ./data\nupstreams:\n"+
 		"  - {name: a, kind: anthropic_direct, base_url: \"http://%s\", signer: {type: anthropic_key, key: k}}\n"+
-		"principals:\n  - {name: p, keys: [%q]}\nfilters:\n  - {name: headroom, script: filters/headroom.star}\n",
+		"principals:\n  - {name: p, keys: [%q]}\nfilters:\n  - {name: headroom, script: filters/headroom.star}\nbudgets: {time: 10s}\n",
 		absolute(b, "../../scripts"), sim.address(b, "simulated"), keys.Sum(liveKey))
 	file := filepath.Join(dir, "sluice.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {

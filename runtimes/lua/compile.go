@@ -79,35 +79,39 @@ func compile(path string, src []byte) (proto *glua.FunctionProto, err error) {
 		}
 	}()
 	if err := checkOpen(src); err != nil {
-		return nil, sourceError(path, src, err)
+		return nil, sourceError(path, string(src), err)
 	}
 	chunk, err := parse.Parse(bytes.NewReader(src), path)
 	if err != nil {
-		return nil, sourceError(path, src, err)
+		return nil, sourceError(path, string(src), err)
 	}
 	if err := guard(chunk); err != nil {
-		return nil, sourceError(path, src, err)
+		return nil, sourceError(path, string(src), err)
 	}
 	if proto, err = glua.Compile(chunk, path); err != nil {
-		return nil, sourceError(path, src, err)
+		return nil, sourceError(path, string(src), err)
 	}
 	if err := checkUpvalues(proto); err != nil {
-		return nil, sourceError(path, src, err)
+		return nil, sourceError(path, string(src), err)
 	}
 	return proto, nil
 }
 
+// newlines are what the scanner counts as the end of one line.
+var newlines = strings.NewReplacer("\r\n", "\n", "\n\r", "\n", "\r", "\n")
+
 // sourceError gives an error of the parser or the compiler its place.
-func sourceError(path string, src []byte, err error) error {
+func sourceError(path, src string, err error) error {
+	src = newlines.Replace(src)
 	var syntax *parse.Error
 	var compiling *glua.CompileError
 	switch {
 	case errors.As(err, &syntax) && syntax.Pos.Line == parse.EOF:
-		lines := bytes.Count(bytes.TrimRight(src, "\n"), []byte{'\n'}) + 1
+		lines := strings.Count(strings.TrimRight(src, "\n"), "\n") + 1
 		return unclosed(src, "", &engine.ScriptError{File: path, Line: lines, Message: syntax.Message + " at the end of the file"})
 	case errors.As(err, &syntax) && syntax.Message == "unterminated string" && syntax.Pos.Line > 1:
 		// The scanner noticed when it had passed the line's end.
-		line := lineOf(src, syntax.Pos.Line-1)
+		line := strings.Split(src, "\n")[syntax.Pos.Line-2]
 		return &engine.ScriptError{File: path, Line: syntax.Pos.Line - 1, Column: strings.LastIndexAny(line, "\"'") + 1, Message: syntax.Message}
 	case errors.As(err, &syntax):
 		// The parser stands behind the token that it could not use.
@@ -122,13 +126,4 @@ func sourceError(path string, src []byte, err error) error {
 		return &engine.ScriptError{File: path, Line: complex.line, Message: complex.Error()}
 	}
 	return &engine.ScriptError{File: path, Message: err.Error()}
-}
-
-// newlines are what the scanner counts as the end of one line.
-var newlines = strings.NewReplacer("\r\n", "\n", "\n\r", "\n", "\r", "\n")
-
-// lineOf is a line of a file, counted from 1.
-func lineOf(src []byte, n int) string {
-	lines := strings.Split(newlines.Replace(string(src)), "\n")
-	return lines[min(n, len(lines))-1]
 }

@@ -107,6 +107,8 @@ func TestScriptsThatDoNotCompileTellWhere(t *testing.T) {
 	f("function f()\nend\nend", `s.lua:3:1: syntax error near "end"`)
 	f("x = {\n  a = 1\n  b = 2 }", `s.lua:3:3: syntax error near "b"; the "{" of 1:5 is open`)
 	f("x = {1, \"\\\"}\"\nlocal y", `s.lua:1:5: "{" is not closed before the "local" of line 2`)
+	f("\r\"0\r", `s.lua:2:1: unterminated string`)
+	f("f(\r\n  1\r\rlocal y", `s.lua:1:2: "(" is not closed before the "local" of line 4`)
 	f("x =\n", `s.lua:1: syntax error at the end of the file`)
 	f("if a then return end end", `s.lua:1:22: syntax error near "end"`)
 	f("x = = 2", `s.lua:1:5: syntax error near "="`)

@@ -144,12 +144,12 @@ func quotedText(s string) int {
 
 // unclosed tells an error of the parser where something was left open before the token that it refused, which may be lines below. It
 // returns e where it knows no better. A token of "" is the end of the file.
-func unclosed(src []byte, token string, e *engine.ScriptError) *engine.ScriptError {
+func unclosed(src, token string, e *engine.ScriptError) *engine.ScriptError {
 	line := e.Line
 	if token == "" {
 		line = 0
 	}
-	o := readOutline(string(src), line, e.Column)
+	o := readOutline(src, line, e.Column)
 	open := o.innermost(token == "")
 	if open == nil {
 		open = &opened{line: e.Line}
