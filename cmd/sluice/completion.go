@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"embed"
-	"io"
 	"slices"
 
 	"github.com/urfave/cli/v3"
@@ -27,7 +26,7 @@ func completionCommand(c *cli.Command) {
 		shell.Usage = "print the script for " + shell.Name
 		if script, err := completionScripts.ReadFile("completion/sluice." + shell.Name); err == nil {
 			shell.Action = func(_ context.Context, c *cli.Command) error {
-				_, err := io.WriteString(c.Root().Writer, string(script))
+				_, err := c.Root().Writer.Write(script)
 				return err
 			}
 		}
