@@ -83,5 +83,5 @@ func requestLine(start []byte) (method, path string) {
 	if words[0] == "" || strings.ContainsFunc(words[0], small) || len(words[0]) > maxMethod || !normalPath(path) {
 		return "", ""
 	}
-	return words[0], path
+	return words[0], withoutKey(path)
 }

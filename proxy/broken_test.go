@@ -33,6 +33,7 @@ func TestWhatCouldNotBeReadIsSaid(t *testing.T) {
 	f(head("Transfer-Encoding: planted"), "transfer-encoding is not what is spoken here, want chunked", messages)
 	f(head("Host: planted"), "host is there twice", messages)
 	f("GET /v1/models?planted HTTP/1.1\r\n\r\n", "host is missing", "GET /v1/models")
+	f("GET /v1/sk-sluice-planted HTTP/1.1\r\n\r\n", "host is missing", "GET ")
 	f("GET /v1/models planted/1.1\r\n\r\n", "the request line names no version that is spoken here, want HTTP/1.1", " ")
 	f("GET /v1/models HTTP/3\r\n\r\n", "the request line names no version that is spoken here, want HTTP/1.1", "GET /v1/models")
 	f("GET planted HTTP/1.1\r\n\r\n", "the path in the request line is not one", " ")
@@ -41,11 +42,19 @@ func TestWhatCouldNotBeReadIsSaid(t *testing.T) {
 	f("GET /planted\r\n\r\n", "the request line is too short, want METHOD PATH HTTP/1.1", " ")
 	f(head("X: "+strings.Repeat("y", 1<<20)), "the head of the request is too large", messages)
 
+	var row *engine.Record
+	for _, path := range []string{"/v1/alice-key/x", "/v1//sk-planted"} {
+		r.do(post(path, hello))
+		n++
+		row = r.ledger.wait(t, n)[n-1]
+		want(t, path, row.Method+" "+row.Path+string(row.Code), "POST bad_request")
+	}
+
 	// the next on a connection, by itself and read along with the one before
 	c := r.dial().send(request("HEAD", "/api/hello", ""))
 	c.read("HEAD")
 	c.send("PUT /v1/files HTTP/1.1\r\n\r\n").read("PUT")
-	row := r.ledger.wait(t, n+1)[n]
+	row = r.ledger.wait(t, n+1)[n]
 	want(t, "the second request", row.Method+" "+row.Path, "PUT /v1/files")
 	c = r.dial().send(request("HEAD", "/api/hello", "") + "PUT /v1/files HTTP/1.1\r\n\r\n")
 	c.read("HEAD")

@@ -96,6 +96,7 @@ func (s *Server) judge(g *engine.Generation, h *fasthttp.RequestHeader, into *he
 	case s.draining.Load():
 		return errDraining
 	case refusal != nil:
+		into.path = withoutKey(into.path)
 		return refusal
 	case s.LoopbackOnly && !FromLoopback(into.lines):
 		return errForbiddenOrigin
@@ -104,6 +105,7 @@ func (s *Server) judge(g *engine.Generation, h *fasthttp.RequestHeader, into *he
 		return r
 	}
 	if holdsKey(into.path, into.key) || holdsKey(into.query, into.key) {
+		into.path, into.query = "", "" // no row, script or observer sees it
 		return refuse(engine.CodeBadRequest, "the address holds the key, which belongs into a header")
 	}
 	if !into.principal.MayAskPath(into.path) {
@@ -125,6 +127,14 @@ func (into *head) read(h *fasthttp.RequestHeader) *engine.Refusal {
 		return refuse(engine.CodeBadRequest, "a header line is folded, or has a space in its name")
 	}
 	return checkLine(into)
+}
+
+// withoutKey is a path of a head whose key was not read, or nothing where a part of it looks like a key.
+func withoutKey(path string) string {
+	if strings.Contains(path, "/sk-") {
+		return ""
+	}
+	return path
 }
 
 // holdsKey reports whether part of an address holds the key, plain or percent-encoded.
