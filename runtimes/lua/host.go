@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"sluice/engine"
 	"sluice/runtimes"
 
 	glua "github.com/yuin/gopher-lua"
@@ -134,7 +135,7 @@ func (s *state) readField(L *glua.LState, t *hostType) int {
 func (s *state) field(h *host, t *hostType, key glua.LValue) glua.LValue {
 	name, isText := key.(glua.LString)
 	if !isText {
-		s.raise(t.of.Unknown(key.String()))
+		s.raise(t.of.Unknown(engine.Cut(key.String(), maxTold)))
 	}
 	f, m := t.of.Lookup(string(name))
 	switch {
@@ -148,7 +149,7 @@ func (s *state) field(h *host, t *hostType, key glua.LValue) glua.LValue {
 			return s.lift(h.call, v)
 		}
 	}
-	s.raise(t.of.Unknown(string(name)))
+	s.raise(t.of.Unknown(engine.Cut(string(name), maxTold)))
 	return nil
 }
 

@@ -74,8 +74,12 @@ func (i *instance) take() (*state, error) {
 	return i.start()
 }
 
-// give takes a state back.
+// give takes a state back. One that has allocated all that a call may has lived long enough: what its file keeps in local variables goes
+// with it, and can never be more than that.
 func (i *instance) give(s *state) {
+	if most := i.manifest.Budget.Memory; most > 0 && s.allocated > most {
+		return
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if len(i.idle) < i.most {

@@ -2,6 +2,7 @@ package lua_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -121,6 +122,30 @@ end`}
 	}
 	f(false, "mallory")
 	f(true, "nothing")
+}
+
+// A cache that only grows is thrown away with its state before it holds more than one call may allocate.
+func TestWhatAFileKeepsIsNeverMoreThanACallMayAllocate(t *testing.T) {
+	t.Parallel()
+	m := manifest(files{"s.lua": `local kept = {}
+function filter(ctx, principal, candidates)
+  kept[#kept + 1] = ("x"):rep(1e6)
+  return { keep = candidates, reason = #kept .. "" }
+end`}, nil)
+	m.Budget = engine.Budget{Memory: 4 << 20}
+	f := filterFrom(t, m)
+	most := 0
+	for range 50 {
+		out, err := f.Filter(request(), principal(), candidates(upstreams(1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, _ := strconv.Atoi(out.Reason)
+		most = max(most, kept)
+	}
+	if most < 2 || most > 5 {
+		t.Errorf("a state kept %d MB, the budget is 4 MiB", most)
+	}
 }
 
 // Two loads of the same files are the same: there is nothing that a top level could tell them apart by.

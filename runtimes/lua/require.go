@@ -21,6 +21,9 @@ const (
 	maxSources = 1 << 20 // bytes
 )
 
+// maxTold is how long a name is at most, and how much of one that is none an error tells, in bytes.
+const maxTold = 200
+
 // module is a file whose top level runs or has run in a state.
 type module struct {
 	path string
@@ -41,8 +44,8 @@ type definition struct {
 // require is require("lib.x").
 func (s *state) require(L *glua.LState) int {
 	name := L.CheckString(1)
-	if !moduleName(name) {
-		L.RaiseError("require: bad name %q, want names joined by dots, such as lib.x", name)
+	if len(name) > maxTold || !moduleName(name) {
+		L.RaiseError("require: bad name %q, want names joined by dots, such as lib.x", engine.Cut(name, maxTold))
 	}
 	m, err := s.open(strings.ReplaceAll(name, ".", "/") + ".lua")
 	if err != nil {

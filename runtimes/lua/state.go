@@ -47,6 +47,7 @@ type state struct {
 	held      candidates       // of the call that runs
 	args      []runtimes.Value // room for the arguments of a method; nil while one uses it
 	text      []byte           // room to join strings in
+	allocated int64            // bytes, by all calls so far
 	hooks     callHooks
 }
 
@@ -112,6 +113,7 @@ func (s *state) end() {
 	s.call.Close()
 	s.meter.memory = nil
 	s.call = nil
+	s.allocated += s.meter.allocated
 }
 
 // function makes a Go function that scripts can call.
