@@ -35,7 +35,7 @@ func filterWith(t *testing.T, body string, memory int64) engine.Filter {
 const slack = 512 << 10
 
 func TestMemoryEndsACallBeforeItIsTaken(t *testing.T) {
-	const budget = 4 << 20
+	const budget = 2 << 20
 	f := func(body string) {
 		t.Helper()
 		filter := filterWith(t, body, budget)
@@ -46,7 +46,7 @@ func TestMemoryEndsACallBeforeItIsTaken(t *testing.T) {
 			return
 		}
 		e := scriptError(t, err)
-		if e.Budget != "memory" || e.Message != "the call allocated more than budgets.memory: 4.0 MiB" || e.Line != 2 {
+		if e.Budget != "memory" || e.Message != "the call allocated more than budgets.memory: 2.0 MiB" || e.Line != 2 {
 			t.Errorf("%s: %v, budget %q at line %d", body, e.Message, e.Budget, e.Line)
 		}
 		if took > 2*budget+slack {

@@ -46,7 +46,10 @@ func (s *state) newMatcher(L *glua.LState, src, pat string) *matcher {
 func (m *matcher) fail(format string, args ...any) { m.s.raise(fmt.Errorf(format, args...)) }
 
 // reset makes the matcher ready to start at another place.
-func (m *matcher) reset() { m.depth, m.captures = 0, m.captures[:0] }
+func (m *matcher) reset() {
+	m.s.spend(m.L, 1)
+	m.depth, m.captures = 0, m.captures[:0]
+}
 
 // match returns where the match of the pattern from p on ends that starts at i, or -1.
 func (m *matcher) match(i, p int) int {
