@@ -18,19 +18,24 @@ type Exchange struct {
 	Upstream  *UpstreamSlot // the last one tried, nil = none
 	// Dry is a preview: the pick leaves no trace, and nothing is observed.
 	Dry bool
+
+	hashed [16]byte // see clientHash
 }
 
 // Candidates are the upstreams that may serve x, sorted by id, with what is known of them now. An error is a *Refusal.
 func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 	out := make([]UpstreamCandidate, 0, len(g.Upstreams))
-	allowed := 0
+	vitals := make([]Vitals, len(g.Upstreams))
+	health, allowed := g.health(), 0
 	for _, u := range g.Upstreams {
 		if !x.Principal.MayUse(u.ID) || u.ForwardsClient && x.Client.Empty() {
 			continue
 		}
 		allowed++
 		if u.Kind.Serves(x.Request.Path) {
-			out = append(out, UpstreamCandidate{Upstream: u.Upstream, Vitals: g.Vitals.Vitals(u.Upstream, x.Request.Now)})
+			v := &vitals[len(out)]
+			health.Look(x.account(u), x.Request.Now, v)
+			out = append(out, UpstreamCandidate{Upstream: u.Upstream, Vitals: v})
 		}
 	}
 	switch {
@@ -192,8 +197,16 @@ func idsOf(c []UpstreamCandidate) []uuid.UUID {
 
 func lessID(a, b uuid.UUID) bool { return string(a[:]) < string(b[:]) }
 
-// Pick lets the router, or else the strategy, choose one of the kept candidates. An error is a *Refusal.
+// Pick lets the router, or else the strategy, choose one of the kept candidates that take requests now. An error is a *Refusal.
 func (g *Generation) Pick(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlot, *DialectSlot, error) {
+	able := able(kept)
+	if len(able) == 0 {
+		return nil, nil, unavailable(kept)
+	}
+	return g.choose(x, able)
+}
+
+func (g *Generation) choose(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlot, *DialectSlot, error) {
 	if g.Router != nil {
 		return g.route(x, kept)
 	}

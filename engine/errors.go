@@ -228,6 +228,7 @@ type Refusal struct {
 	Code       Code
 	Message    string
 	RetryAfter time.Duration // 0 = none
+	Quota      bool          // of no_upstream_available: for what was used, not for being out of order
 	Cause      error
 }
 

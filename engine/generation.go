@@ -19,6 +19,7 @@ type Generation struct {
 	Router     *RouterSlot     // nil = none
 	Observers  *Feed           // nil = nobody observes
 	Strategy   Strategy
+	Retry      Retry
 	Vitals     VitalsSource
 	Limits     Limits
 	Timeouts   Timeouts
@@ -45,6 +46,12 @@ type Grant struct {
 // VitalsSource tells what was observed of an upstream. The result is never nil and never written.
 type VitalsSource interface {
 	Vitals(u *Upstream, now time.Time) *Vitals
+}
+
+// Retry says when the next upstream is asked. The zero value asks it only where this one gave no answer.
+type Retry struct {
+	Attempts int   // upstreams that one request is sent to, the first included; 0 = all that there are
+	Statuses []int // of an answer that sends the request on
 }
 
 // Limits bound what one process holds at once. Sizes are bytes.

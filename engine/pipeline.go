@@ -13,6 +13,16 @@ type Answer struct {
 	*Response
 	Upstream *UpstreamSlot
 	Dialect  *DialectSlot
+
+	visit Visit // nil: no upstream gave it
+	body  visited
+}
+
+// Broke notes that the answer ended too early, which its upstream's health is told once.
+func (a *Answer) Broke() {
+	if a.visit != nil {
+		a.visit.Broke()
+	}
 }
 
 // Serve finds an upstream for x, sends it the request through t and returns its answer. An error is a *Refusal: nothing of an answer
@@ -26,59 +36,46 @@ func (g *Generation) Serve(ctx context.Context, x *Exchange, t Transport) (*Answ
 	if err != nil {
 		return nil, err
 	}
-	for {
-		upstream, dialect, err := g.Pick(x, left)
-		if err != nil {
-			return nil, err
-		}
-		answer, err := g.attempt(ctx, x, upstream, dialect, t)
-		if err == nil {
-			return answer, nil
-		}
-		left = without(left, upstream)
-		if len(left) == 0 || !mayTryNext(err) {
-			return nil, err
-		}
+	s := &search{g: g, x: x, transport: t, health: g.health(), left: left}
+	if g.Timeouts.ResponseHeader > 0 {
+		s.until = time.Now().Add(g.Timeouts.ResponseHeader)
 	}
+	return s.run(ctx)
 }
 
-// mayTryNext reports whether another candidate may be asked: only where nothing was sent to this one.
-func mayTryNext(err error) bool {
-	var r *Refusal
-	return errors.As(err, &r) && (r.Code == CodeDialectFailed || r.Code == CodeSignerFailed)
-}
-
-func without(c []UpstreamCandidate, u *UpstreamSlot) []UpstreamCandidate {
-	out := make([]UpstreamCandidate, 0, len(c))
-	for i := range c {
-		if c[i].ID != u.ID {
-			out = append(out, c[i])
+// attempt shapes, signs and sends the request to one upstream; a 401 gets one more try with a fresher credential, shaped anew. The visit
+// is the answer's from then on, or over. An error is a *Refusal.
+func (s *search) attempt(ctx context.Context, u *UpstreamSlot, d *DialectSlot, visit Visit) (*Answer, Verdict, error) {
+	var answer *Answer
+	defer func() {
+		if answer == nil { // or a script panics
+			visit.Leave()
 		}
-	}
-	return out
-}
-
-// attempt shapes, signs and sends the request to one upstream; a 401 gets one more try with a refreshed credential, shaped anew.
-func (g *Generation) attempt(ctx context.Context, x *Exchange, u *UpstreamSlot, d *DialectSlot, t Transport) (*Answer, error) {
-	signer, err := x.signer(ctx, u)
+	}()
+	signer, err := s.x.signer(ctx, u)
 	if err != nil {
-		return nil, err
+		return nil, Verdict{Elsewhere: true}, err
 	}
-	resp, err := g.send(ctx, x, u, d, signer, t)
-	if err != nil || resp.Status != 401 {
-		return g.answer(x, u, d, resp, err)
-	}
-	refused := unauthorized(resp)
-	retry := signer.OnUnauthorized(ctx, refused)
-	if retry.Refreshed == nil {
-		return g.refused(x, u, d, resp, refused)
-	}
-	resp.Body.Close()
-	resp, err = g.send(ctx, x, u, d, retry.Refreshed, t)
+	resp, o, err := s.send(ctx, u, d, signer)
 	if err == nil && resp.Status == 401 {
-		return g.refused(x, u, d, resp, unauthorized(resp))
+		retry := signer.OnUnauthorized(ctx, &UpstreamError{Variant: UpstreamUnauthorized, Status: resp.Status, Body: o.Body})
+		if retry.Refreshed != nil {
+			s.judge(ctx, visit, o)
+			resp.Body.Close()
+			resp, o, err = s.send(ctx, u, d, retry.Refreshed)
+		}
+		o.Fresh = true
 	}
-	return g.answer(x, u, d, resp, err)
+	if o.Status == 0 && o.Err == nil { // it never went out
+		return nil, Verdict{Elsewhere: true}, err
+	}
+	verdict := s.judge(ctx, visit, o)
+	if err != nil {
+		return nil, verdict, s.x.noAnswer(u, err)
+	}
+	answer = &Answer{resp, u, d, visit, visited{resp.Body, visit, ctx}}
+	resp.Body = &answer.body
+	return answer, verdict, nil
 }
 
 func (x *Exchange) signer(ctx context.Context, u *UpstreamSlot) (Signer, error) {
@@ -99,35 +96,58 @@ func (x *Exchange) signerFailed(u *UpstreamSlot, err error) error {
 	return &Refusal{Code: CodeSignerFailed, Message: fmt.Sprintf("upstream %q: its credential could not be applied", u.Name), Cause: err}
 }
 
-// send makes one attempt: shape, sign, round trip.
-func (g *Generation) send(ctx context.Context, x *Exchange, u *UpstreamSlot, d *DialectSlot, signer Signer, t Transport) (*Response, error) {
+// send makes one round trip: shape, sign, send. The outcome is empty if nothing was sent.
+func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, signer Signer) (*Response, *Outcome, error) {
+	g, x := s.g, s.x
+	o := &s.outcome
+	*o = Outcome{To: x.account(u), Theirs: u.ForwardsClient}
 	x.Request.Attempt++
+	x.Request.Vitals = s.vitals(u)
 	shaped, err := g.shape(x, u, d)
 	if err != nil {
-		return nil, err
+		return nil, o, err
 	}
 	signed, err := signRequest(ctx, signer, shaped)
 	if err != nil {
-		return nil, x.signerFailed(u, err)
+		return nil, o, x.signerFailed(u, err)
 	}
 	start := time.Now()
 	if g.Observers != nil {
 		g.Observers.Emit(UpstreamChosen{EventHead{x.Request.RequestID, start}, u.Name, x.Request.Attempt})
 	}
-	resp, err := t.RoundTrip(ctx, signed)
-	a := Attempt{Upstream: u.Name, TTFB: time.Since(start)}
+	resp, err := s.transport.RoundTrip(ctx, signed)
+	o.Now = time.Now()
+	o.TTFB = o.Now.Sub(start)
+	a := Attempt{Upstream: u.Name, TTFB: o.TTFB}
 	if err != nil {
-		a.Error, a.TTFB = Cut(err.Error(), MaxErrorMessage), 0
+		o.Err, a.Error, a.TTFB = err, Cut(err.Error(), MaxErrorMessage), 0
 	} else {
-		a.Status = resp.Status
+		a.Status, o.Status, o.Headers = resp.Status, resp.Status, resp.Headers
+		if resp.Status/100 == 4 {
+			o.Body = resp.peek()
+		}
 	}
 	x.Trace.Attempts = append(x.Trace.Attempts, a)
-	return resp, err
+	return resp, o, err
+}
+
+// judge tells the upstream's health what came of the last round trip, and the trace what that means. What a client's leaving cut off
+// means nothing.
+func (s *search) judge(ctx context.Context, visit Visit, o *Outcome) Verdict {
+	if o.Err != nil && ctx.Err() != nil {
+		return Verdict{}
+	}
+	v := visit.Judge(o)
+	a := &s.x.Trace.Attempts[len(s.x.Trace.Attempts)-1]
+	a.Class = v.Class
+	if v.Cool.Class != "" {
+		a.Cooled, a.Until = v.Cool.String(), v.Cool.Until
+	}
+	return v
 }
 
 func (g *Generation) shape(x *Exchange, u *UpstreamSlot, d *DialectSlot) (Shaped, error) {
 	start := time.Now()
-	x.Request.Vitals = g.Vitals.Vitals(u.Upstream, start)
 	shaped, dropped, err := d.shape(x, u.Upstream)
 	if d.Script != "" {
 		d.Meter.observe(start, err)
@@ -142,41 +162,46 @@ func (g *Generation) shape(x *Exchange, u *UpstreamSlot, d *DialectSlot) (Shaped
 	return shaped, nil
 }
 
-// answer wraps what a round trip gave.
-func (g *Generation) answer(x *Exchange, u *UpstreamSlot, d *DialectSlot, resp *Response, err error) (*Answer, error) {
-	if err == nil {
-		a := &Answer{resp, u, d}
-		if resp.Status/100 != 2 {
-			a.normalize(x)
-		}
-		return a, nil
-	}
+// noAnswer is the refusal of a request that an upstream gave no answer to.
+func (x *Exchange) noAnswer(u *UpstreamSlot, err error) *Refusal {
 	var refusal *Refusal
 	switch {
 	case errors.As(err, &refusal):
-		return nil, refusal
+		return refusal
 	case errors.Is(err, ErrUpstreamTimeout):
-		return nil, &Refusal{Code: CodeUpstreamTimeout, Message: fmt.Sprintf("upstream %q sent no answer in time", u.Name), Cause: err}
+		return &Refusal{Code: CodeUpstreamTimeout, Message: fmt.Sprintf("upstream %q sent no answer in time", u.Name), Cause: err}
 	case errors.Is(err, context.Canceled):
-		return nil, &Refusal{Code: CodeClientGone, Message: "the client left", Cause: err}
+		return &Refusal{Code: CodeClientGone, Message: "the client left", Cause: err}
 	}
 	x.Trace.fail(StageRelay, InternalUnavailable, err.Error())
-	return nil, &Refusal{Code: CodeUpstreamUnreachable, Message: fmt.Sprintf("upstream %q could not be reached", u.Name), Cause: err}
+	return &Refusal{Code: CodeUpstreamUnreachable, Message: fmt.Sprintf("upstream %q could not be reached", u.Name), Cause: err}
 }
 
-// unauthorized looks at what a 401 says. The answer can still be read from its beginning, to wherever it ends or breaks off.
-func unauthorized(resp *Response) *UpstreamError {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, UpstreamErrorBody))
-	resp.unread(body, err)
-	return &UpstreamError{Variant: UpstreamUnauthorized, Status: resp.Status, Body: body}
+// peek looks at the beginning of a body, which can still be read from there, to wherever it ends or breaks off.
+func (r *Response) peek() []byte {
+	head, err := io.ReadAll(io.LimitReader(r.Body, UpstreamErrorBody))
+	r.unread(head, err)
+	return head
 }
 
-// refused ends an exchange that an upstream answered with 401. The client sees it only where the credential was its own.
-func (g *Generation) refused(x *Exchange, u *UpstreamSlot, d *DialectSlot, resp *Response, e *UpstreamError) (*Answer, error) {
-	if u.ForwardsClient {
-		return g.answer(x, u, d, resp, nil)
+// visited is an answer's body that tells the upstream's health how it ends.
+type visited struct {
+	io.ReadCloser
+	visit Visit
+	ctx   context.Context
+}
+
+// Read notes an answer that broke off. That the client left is not its upstream's failure.
+func (v *visited) Read(p []byte) (int, error) {
+	n, err := v.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && v.ctx.Err() == nil {
+		v.visit.Broke()
 	}
-	resp.Body.Close()
-	x.Trace.fail(StageSigner, InternalUnavailable, fmt.Sprintf("upstream %q refused our credential", u.Name))
-	return nil, &Refusal{Code: CodeUpstreamCredential, Message: fmt.Sprintf("upstream %q refused the gateway's credential", u.Name), Cause: e}
+	return n, err
+}
+
+// Close ends the visit.
+func (v *visited) Close() error {
+	defer v.visit.Leave()
+	return v.ReadCloser.Close()
 }

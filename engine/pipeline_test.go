@@ -409,18 +409,18 @@ func TestErrorsAreNormalizedByAScriptedDialectOnly(t *testing.T) {
 }
 
 func TestAFailedRoundTripSaysWhatItWas(t *testing.T) {
-	f := func(err error, want engine.Code) {
+	f := func(err error, want engine.Code, asked int) {
 		t.Helper()
 		w := newWorld(t, upstreamNamed("a"), upstreamNamed("b"))
 		calls := 0
 		w.transport = func(context.Context, engine.Signed) (*engine.Response, error) { calls++; return nil, err }
-		if r := w.refusal(t); r.Code != want || calls != 1 {
-			t.Errorf("%v: got %v after %d calls, want %s after one", err, r, calls, want)
+		if r := w.refusal(t); r.Code != want || calls != asked {
+			t.Errorf("%v: got %v after %d calls, want %s after %d", err, r, calls, want, asked)
 		}
 	}
-	f(errors.New("connection refused"), engine.CodeUpstreamUnreachable)
-	f(fmt.Errorf("a: %w", engine.ErrUpstreamTimeout), engine.CodeUpstreamTimeout)
-	f(context.Canceled, engine.CodeClientGone)
+	f(errors.New("connection refused"), engine.CodeUpstreamUnreachable, 2)
+	f(fmt.Errorf("a: %w", engine.ErrUpstreamTimeout), engine.CodeUpstreamTimeout, 2)
+	f(context.Canceled, engine.CodeClientGone, 1)
 }
 
 func TestCandidatesAreThoseThePrincipalMayUse(t *testing.T) {

@@ -40,6 +40,9 @@ type Attempt struct {
 	Status   int           // 0 = no answer
 	Error    string        // "" = an answer came
 	TTFB     time.Duration // from dispatch to the answer's head
+	Class    FailureClass  // "" = no failure of the upstream
+	Cooled   string        // what it made cool, "" = nothing
+	Until    time.Time     // and until when
 }
 
 // InternalErrorStage names where in the pipeline an InternalError arose.

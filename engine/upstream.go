@@ -36,6 +36,22 @@ type Upstream struct {
 	AllowOrigins []string          // further "scheme://host:port" that a dialect may shape to
 	Roots        *x509.CertPool    // who may vouch for it; nil = the bundled roots
 	Timeouts     Timeouts
+	Concurrency  int // answers at once, 0 = any number
+	Queue        Queue
+	Breaker      Breaker
+}
+
+// Queue is who may wait for a place at an upstream that is full. The zero value is nobody.
+type Queue struct {
+	Max  int           // requests
+	Wait time.Duration // each
+}
+
+// Breaker says when an upstream that does not work is left alone. The zero value is never.
+type Breaker struct {
+	Failures int           // in a row
+	Within   time.Duration // from the first of them to the last
+	Open     time.Duration // until one request may try again
 }
 
 // Timeouts bound the waits of an exchange. Zero is no bound.
@@ -86,11 +102,15 @@ type UpstreamCandidate struct {
 
 // Vitals is one consistent snapshot of what was observed of an upstream. It is never written after it was published.
 type Vitals struct {
-	Healthy     bool
+	Healthy     bool          // it takes requests: it does not cool, and its breaker is not open
 	Cooldown    time.Duration // how long it still cools, 0 = not
+	Cooling     Cooling       // why it cools, of several the longest
 	Breaker     string        // closed, open or half_open
+	Reopens     time.Duration // how long its breaker keeps requests away, 0 = it does not
 	InFlight    int
 	Concurrency int           // configured cap, 0 = none
+	Full        bool          // no place is free
+	Queued      int           // requests that wait for a place
 	ErrorRate   float64       // 0..1 over recent answers
 	TTFB        time.Duration // running mean from dispatch to the answer's head, 0 = unknown
 	RateLimits  []RateLimit

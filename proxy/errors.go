@@ -71,6 +71,9 @@ func meaningOf(code engine.Code) meaning {
 // writeRefusal makes r the answer.
 func writeRefusal(to *fasthttp.Response, r *engine.Refusal, requestID string) {
 	m := meaningOf(r.Code)
+	if r.Quota {
+		m.status, m.kind = 429, "rate_limit_error"
+	}
 	to.Reset()
 	to.Header.DisableNormalizing()
 	to.SetStatusCode(m.status)

@@ -236,7 +236,8 @@ func priceTable(name string, read func(string) ([]byte, error)) (*prices.Table, 
 
 func newUpstream(c *config.Upstream, t engine.Timeouts, read func(string) ([]byte, error)) (*engine.Upstream, error) {
 	u := &engine.Upstream{ID: c.ID, Name: c.Name, Kind: c.Kind, Region: c.Region, Project: c.Project, Weight: c.Weight,
-		Priority: c.Priority, Labels: c.Labels, Models: c.Models, AllowOrigins: c.AllowOrigins, Timeouts: t}
+		Priority: c.Priority, Labels: c.Labels, Models: c.Models, AllowOrigins: c.AllowOrigins, Timeouts: t,
+		Concurrency: c.Concurrency, Queue: c.Queue, Breaker: c.Breaker}
 	var err error
 	if u.BaseURL, err = url.Parse(c.BaseURL); err != nil {
 		return u, errors.New("base_url cannot be parsed")

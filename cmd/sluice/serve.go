@@ -96,7 +96,7 @@ func (g *gateway) start(b *builder) error {
 		return err
 	}
 	transport := proxy.NewTransport(256, 90*time.Second)
-	tracker := health.NewTracker(transport)
+	tracker := health.NewTracker(g.out.logf)
 	b.vitals, b.log, b.fixed, b.meters.Log = tracker, g.out.script, g.cfg, g.out.failure
 	b.standings.Log = g.out.aside
 	g.crew = b.crew
@@ -109,7 +109,7 @@ func (g *gateway) start(b *builder) error {
 	if err != nil {
 		return err
 	}
-	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: tracker, Ledger: book, Caches: promptcache.New(), LoopbackOnly: g.demoLocal(), TLS: g.tls(),
+	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: transport, Ledger: book, Caches: promptcache.New(), LoopbackOnly: g.demoLocal(), TLS: g.tls(),
 		Logf: g.out.logf})
 	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Standings: b.standings, Book: book,
 		Traffic: &g.proxy.Metrics, Loop: g.loop, Access: b.access.Load, Draining: g.proxy.Draining,

@@ -31,6 +31,7 @@ type Config struct {
 	Data       string // directory
 	Limits     Limits
 	Timeouts   engine.Timeouts
+	Retry      engine.Retry
 	Strategy   string // a name that engine.NewStrategy knows, or affinity
 	Affinity   Affinity
 	Seed       uint64 // for strategy random; 0: none
@@ -100,6 +101,9 @@ type Upstream struct {
 	Labels       *engine.Object
 	Weight       int
 	Priority     int
+	Concurrency  int // answers at once; 0: any number
+	Queue        engine.Queue
+	Breaker      engine.Breaker
 	Models       map[string]string // asked -> this upstream's own
 	AllowOrigins []string          // "scheme://host" or "scheme://host:port"
 	CA           string            // PEM file of roots; empty: the bundled ones
@@ -183,6 +187,7 @@ func defaults() *Config {
 		Limits:   Limits{Body: 32 << 20, FilesBody: 100 << 20, BodiesTotal: 1 << 30, Streams: 10000},
 		Strategy: "first-pick",
 		Affinity: Affinity{Subagents: "share", TTL: time.Hour},
+		Retry:    engine.Retry{Attempts: 3, Statuses: []int{429, 500, 502, 503, 504, 529}},
 		Timeouts: engine.Timeouts{
 			Connect:        5 * time.Second,
 			ResponseHeader: 600 * time.Second,

@@ -82,13 +82,14 @@ func TestDefaultsAreThoseOfTheContract(t *testing.T) {
 			Connect: 5 * time.Second, ResponseHeader: 10 * time.Minute, Idle: 5 * time.Minute, ClientHeader: 10 * time.Second,
 			ClientBody: time.Minute, ClientWrite: time.Minute, Drain: time.Minute,
 		},
+		Retry:    engine.Retry{Attempts: 3, Statuses: []int{429, 500, 502, 503, 504, 529}},
 		Strategy: "first-pick",
 		Affinity: config.Affinity{Subagents: "share", TTL: time.Hour},
 		Upstreams: []config.Upstream{{
 			Pos: config.Pos{Line: 1, Column: 13}, Name: "up", Kind: "anthropic_direct", BaseURL: "https://api.anthropic.com",
 			ID:     uuid.NewSHA1(uuid.NameSpaceURL, []byte("sluice:upstream:up")),
 			Signer: config.Signer{Pos: config.Pos{Line: 1, Column: 56}, Type: "forward"},
-			Labels: &engine.Object{}, Weight: 1,
+			Labels: &engine.Object{}, Weight: 1, Breaker: engine.Breaker{Failures: 5, Within: 10 * time.Second, Open: 30 * time.Second},
 		}},
 		Principals: []config.Principal{{
 			Pos: config.Pos{Line: 2, Column: 14}, Name: "alice", Claims: &engine.Object{},
@@ -213,7 +214,7 @@ observers: [{script: o/x.lua, config: {b: [2]}}]
 	eq("upstream", u, config.Upstream{
 		Pos: config.Pos{Line: 15, Column: 5}, Name: "a", ID: uuid.MustParse("6ba7b811-9dad-11d1-80b4-00c04fd430c8"), Kind: "custom",
 		BaseURL: "http://proxy.internal:8080/anthropic", Region: "r", Project: "123", Labels: object(map[string]any{"tier": "gold"}),
-		Priority: -1, Models: map[string]string{"m": "own/m"}, AllowOrigins: []string{"http://b.internal", "https://c:1"},
+		Priority: -1, Breaker: config.DefaultBreaker(), Models: map[string]string{"m": "own/m"}, AllowOrigins: []string{"http://b.internal", "https://c:1"},
 		CA: "ca.pem", Insecure: true,
 	})
 	eq("principal", c.Principals[0], config.Principal{
@@ -236,6 +237,27 @@ observers: [{script: o/x.lua, config: {b: [2]}}]
 	eq("observers", c.Observers, []config.Binding{{Pos: config.Pos{Line: 42, Column: 13}, Name: "x", Script: "o/x.lua",
 		Config: object(map[string]any{"b": []any{int64(2)}}), Budget: whole}})
 	eq("watched files", c.Watched(), []string{"p.yaml", "c.pem", "k.pem", "ca.pem"})
+}
+
+func TestFailoverIsSetAsWritten(t *testing.T) {
+	t.Parallel()
+	f := func(retry, keys string, wantRetry engine.Retry, want config.Upstream) {
+		t.Helper()
+		c := parse(t, "upstreams: [{name: up, kind: anthropic_direct, signer: {type: forward}"+keys+"}]\n"+minPrincipals+retry)
+		u := c.Upstreams[0]
+		got := config.Upstream{Concurrency: u.Concurrency, Queue: u.Queue, Breaker: u.Breaker}
+		if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(c.Retry, wantRetry) {
+			t.Errorf("%s %s: %+v %+v, want %+v %+v", retry, keys, c.Retry, got, wantRetry, want)
+		}
+	}
+	usual := []int{429, 500, 502, 503, 504, 529}
+	f("retry: {attempts: 5}\n", ", concurrency: 7, queue: {max: 3, wait: 2s}", engine.Retry{Attempts: 5, Statuses: usual},
+		config.Upstream{Concurrency: 7, Queue: engine.Queue{Max: 3, Wait: 2 * time.Second}, Breaker: config.DefaultBreaker()})
+	f("retry: {statuses: [529]}\n", ", queue: {}, breaker: {failures: 2}", engine.Retry{Attempts: 3, Statuses: []int{529}},
+		config.Upstream{Queue: engine.Queue{Max: 100, Wait: 5 * time.Second},
+			Breaker: engine.Breaker{Failures: 2, Within: 10 * time.Second, Open: 30 * time.Second}})
+	f("retry: {statuses: []}\n", ", breaker: {within: 1s, open: 1m}", engine.Retry{Attempts: 3, Statuses: []int{}},
+		config.Upstream{Breaker: engine.Breaker{Failures: 5, Within: time.Second, Open: time.Minute}})
 }
 
 // object makes an Object of one key.

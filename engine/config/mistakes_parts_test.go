@@ -263,16 +263,29 @@ func TestMistakesInLimits(t *testing.T) {
 		`5:105: kind "tokens": want requests, input_tokens, output_tokens, total_tokens, cost_usd or concurrency`)
 }
 
+func TestMistakesInFailover(t *testing.T) {
+	t.Parallel()
+	f := refuses(t)
+	f(inFile("retry: x"), `3:8: retry: want a mapping of "key: value", got a single value`)
+	f(inFile("retry: {attempts: 0}"), `3:19: attempts "0": want a whole number from 1 to 100`)
+	f(inFile("retry: {atempts: 2}"), `3:9: unknown key "atempts", want attempts`)
+	f(inFile("retry: {statuses: 500}"), "3:19: statuses: want a list, got a single value")
+	f(inFile("retry: {statuses: [500, 200]}"), `3:25: statuses "200": want a whole number from 400 to 599`)
+	f(inUpstream("concurrency: 0"), `6:18: concurrency "0": want a whole number from 1 to 1000000`)
+	f(inUpstream("queue: {max: -1}"), `6:18: max "-1": want a whole number from 0 to 1000000`)
+	f(inUpstream("queue: {wait: 0s}"), `6:19: wait "0s": want a duration longer than 0`)
+	f(inUpstream("queue: 5"), `6:12: queue: want a mapping of "key: value", got a single value`)
+	f(inUpstream("breaker: {failures: 0}"), `6:25: failures "0": want a whole number from 1 to 1000`)
+	f(inUpstream("breaker: {within: soon}"), `6:23: within "soon": want a duration such as 500ms, 30s, 5m or 1d, up to 3650d`)
+	f(inUpstream("breaker: {opens: 1s}"), `6:15: unknown key "opens", want open`)
+}
+
 func TestWhatALaterVersionWillServeIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	f := refuses(t)
-	f(inFile("retry: x"), `3:1: "retry" is not supported by this version`)
 	f(inFile("ledger: x"), `3:1: "ledger" is not supported by this version`)
 	f(inFile("data_key: x"), `3:1: "data_key" is not supported by this version`)
 	f(inFile("experiments: x"), `3:1: "experiments" is not supported by this version`)
-	f(inUpstream("concurrency: 1"), `6:5: "concurrency" is not supported by this version`)
-	f(inUpstream("queue: {max: 1}"), `6:5: "queue" is not supported by this version`)
-	f(inUpstream("breaker: {}"), `6:5: "breaker" is not supported by this version`)
 	f(asKind("bedrock_runtime"), `5:11: "bedrock_runtime" is not supported by this version`)
 	f(asKind("bedrock_mantle"), `5:11: "bedrock_mantle" is not supported by this version`)
 	f(asKind("vertex"), `5:11: "vertex" is not supported by this version`)

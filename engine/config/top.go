@@ -24,6 +24,7 @@ func (d *decoder) config(root *yaml.Node) {
 		opt("strategy", enum(d, &c.Strategy, "strategy",
 			"first-pick", "priority", "random", "round-robin", "least-connections", "affinity")),
 		opt("affinity", d.affinity),
+		opt("retry", d.retry),
 		opt("seed", value(d, &c.Seed, parseWhole[uint64](1, 1<<62))),
 		req("upstreams", filled(d, &c.Upstreams, d.upstream, "want at least one upstream")),
 		req("principals", filled(d, &c.Principals, d.principal, "want at least one principal")),
@@ -94,6 +95,14 @@ func (d *decoder) timeouts(n *yaml.Node) {
 		opt("client_body", longer(&t.ClientBody)),
 		opt("client_write", longer(&t.ClientWrite)),
 		opt("drain", value(d, &t.Drain, parseDuration)),
+	)
+}
+
+func (d *decoder) retry(n *yaml.Node) {
+	r := &d.cfg.Retry
+	d.object(n, "retry",
+		opt("attempts", value(d, &r.Attempts, parseWhole(1, 100))),
+		opt("statuses", list(d, &r.Statuses, func(s *int) decode { return value(d, s, parseWhole(400, 599)) })),
 	)
 }
 

@@ -9,14 +9,10 @@ import (
 // unsupported are the keys and values that the config knows and this version cannot serve. A key stands with the place that the
 // decoder calls it by, a value with its key.
 var unsupported = []string{
-	"retry",
 	"ledger",
 	"data_key",
 	"experiments",
 
-	"upstreams[].concurrency",
-	"upstreams[].queue",
-	"upstreams[].breaker",
 	"kind=bedrock_runtime",
 	"kind=bedrock_mantle",
 	"kind=vertex",

@@ -6,6 +6,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"go.yaml.in/yaml/v3"
@@ -17,7 +18,7 @@ const anthropicURL = "https://api.anthropic.com"
 
 func (d *decoder) upstream(u *Upstream) decode {
 	return func(n *yaml.Node) {
-		*u = Upstream{Pos: posOf(n), Weight: 1, Labels: &engine.Object{}}
+		*u = Upstream{Pos: posOf(n), Weight: 1, Labels: &engine.Object{}, Breaker: DefaultBreaker()}
 		got := d.object(n, "upstreams[]",
 			req("name", value(d, &u.Name, parseName)),
 			opt("id", value(d, &u.ID, parseID)),
@@ -30,6 +31,9 @@ func (d *decoder) upstream(u *Upstream) decode {
 			opt("labels", d.free(&u.Labels)),
 			opt("weight", value(d, &u.Weight, parseWhole(0, 1_000_000))),
 			opt("priority", value(d, &u.Priority, parseWhole(-1_000_000, 1_000_000))),
+			opt("concurrency", value(d, &u.Concurrency, parseWhole(1, 1_000_000))),
+			opt("queue", d.queue(&u.Queue)),
+			opt("breaker", d.breaker(&u.Breaker)),
 			opt("models", d.models(&u.Models)),
 			opt("allow_origins", list(d, &u.AllowOrigins, func(s *string) decode { return hidden(d, s, parseOrigin) })),
 			opt("ca", value(d, &u.CA, parseText)),
@@ -40,6 +44,31 @@ func (d *decoder) upstream(u *Upstream) decode {
 		}
 		d.identity(u, got)
 		d.origins(u, n, got)
+	}
+}
+
+// DefaultBreaker is the breaker of an upstream where the file says nothing.
+func DefaultBreaker() engine.Breaker {
+	return engine.Breaker{Failures: 5, Within: 10 * time.Second, Open: 30 * time.Second}
+}
+
+func (d *decoder) queue(q *engine.Queue) decode {
+	return func(n *yaml.Node) {
+		*q = engine.Queue{Max: 100, Wait: 5 * time.Second}
+		d.object(n, "queue",
+			opt("max", value(d, &q.Max, parseWhole(0, 1_000_000))),
+			opt("wait", value(d, &q.Wait, parseSomeTime)),
+		)
+	}
+}
+
+func (d *decoder) breaker(b *engine.Breaker) decode {
+	return func(n *yaml.Node) {
+		d.object(n, "breaker",
+			opt("failures", value(d, &b.Failures, parseWhole(1, 1000))),
+			opt("within", value(d, &b.Within, parseSomeTime)),
+			opt("open", value(d, &b.Open, parseSomeTime)),
+		)
 	}
 }
 

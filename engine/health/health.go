@@ -1,16 +1,15 @@
-// Package health remembers what was seen of each upstream: answers in flight, error rate, time to first byte, rate limits and quotas.
+// Package health remembers how the upstreams do, and decides who takes requests.
 //
-//	tracker := health.NewTracker(transport)
-//	resp, err := tracker.RoundTrip(ctx, signed) // counted
-//	v := tracker.Vitals(upstream, now)          // one consistent snapshot
+//	tracker := health.NewTracker(log.Printf)
+//	world.Vitals = tracker
 //
-// It lives beside the generations and survives reloads. It takes no decision.
+// Of each upstream it keeps the answers in flight with a cap and a queue, a circuit breaker, the error rate and the time to first byte;
+// of each account (an upstream's own, or one of each client whose credential is passed on) the cool-downs, rate limits and quotas. What
+// an answer means is one table, in classify.go. A Tracker lives beside the generations and survives reloads.
 package health
 
 import (
-	"context"
-	"errors"
-	"io"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,140 +19,166 @@ import (
 	"sluice/engine"
 )
 
-// Weights of the newest answer in the running means.
-const (
-	errorWeight = 0.1
-	ttfbWeight  = 0.2
-)
+// maxClients is of how many clients' credentials one upstream's health is kept apart.
+const maxClients = 4096
 
-// Tracker is a Transport that watches the one below it.
+// Tracker is the engine's Health.
 type Tracker struct {
-	next  engine.Transport
-	known sync.Map // uuid.UUID -> *account
+	logf  func(format string, args ...any)
+	known atomic.Pointer[map[uuid.UUID]*host]
+	grow  sync.Mutex // held while known is replaced
+	queue sync.Mutex // held while requests come to a queue, move in it or leave it; before a host's mu
 }
 
-var (
-	_ engine.Transport    = (*Tracker)(nil)
-	_ engine.VitalsSource = (*Tracker)(nil)
-)
+var _ engine.Health = (*Tracker)(nil)
 
-// NewTracker watches next.
-func NewTracker(next engine.Transport) *Tracker { return &Tracker{next: next} }
+// NewTracker makes a Tracker that knows nobody. It tells logf once of each change of state; nil = nobody listens.
+func NewTracker(logf func(format string, args ...any)) *Tracker {
+	if logf == nil {
+		logf = func(string, ...any) {}
+	}
+	t := &Tracker{logf: logf}
+	t.known.Store(&map[uuid.UUID]*host{})
+	return t
+}
 
-// account is one upstream's past. Vitals are published whole, so that a reader sees one moment.
+// host is what all requests to one upstream share. calm, which is true almost always, is what spares them the lock.
+type host struct {
+	inFlight atomic.Int64
+	queued   atomic.Int64
+	calm     atomic.Bool // the breaker has nothing to remember
+	answers  atomic.Int64
+	errors   mean // of 0 and 1
+	ttfb     mean // nanoseconds
+	own      account
+
+	mu       sync.Mutex
+	breaker  breaker                       // guarded by mu
+	clients  map[[16]byte]*account         // guarded by mu
+	failures map[engine.FailureClass]int64 // guarded by mu
+	line     []*waiter                     // guarded by the tracker's queue
+}
+
+// account is what is known of one credential at an upstream.
 type account struct {
-	mu        sync.Mutex
-	now       engine.Vitals // guarded by mu
-	answers   int64         // guarded by mu
-	published atomic.Pointer[engine.Vitals]
+	cools  atomic.Pointer[coolings] // nil = none
+	limits atomic.Pointer[limits]   // nil = none told
+	mu     sync.Mutex               // held while one of them is replaced
 }
 
-func newAccount() *account {
-	a := &account{now: engine.Vitals{Healthy: true, Breaker: "closed"}}
-	v := a.now
-	a.published.Store(&v)
+func (t *Tracker) host(id uuid.UUID) *host {
+	if h := (*t.known.Load())[id]; h != nil {
+		return h
+	}
+	t.grow.Lock()
+	defer t.grow.Unlock()
+	known := *t.known.Load()
+	if h := known[id]; h != nil {
+		return h
+	}
+	known = maps.Clone(known)
+	h := &host{}
+	h.calm.Store(true)
+	known[id] = h
+	t.known.Store(&known)
+	return h
+}
+
+// account finds the account of a request. One that nobody knew is made; where there are too many clients another is forgotten.
+func (h *host) account(client [16]byte) *account {
+	if client == ([16]byte{}) {
+		return &h.own
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if a := h.clients[client]; a != nil {
+		return a
+	}
+	if h.clients == nil {
+		h.clients = make(map[[16]byte]*account)
+	}
+	for other := range h.clients {
+		if len(h.clients) < maxClients {
+			break
+		}
+		delete(h.clients, other)
+	}
+	a := &account{}
+	h.clients[client] = a
 	return a
 }
 
-func (t *Tracker) account(id uuid.UUID) *account {
-	if a, ok := t.known.Load(id); ok {
-		return a.(*account)
+// Vitals is what is known of an upstream for whatever request.
+func (t *Tracker) Vitals(u *engine.Upstream, now time.Time) *engine.Vitals {
+	v := new(engine.Vitals)
+	t.Look(engine.Account{Upstream: u}, now, v)
+	return v
+}
+
+// Look puts what is known of an account into v. The lists in it are shared and must not be written.
+func (t *Tracker) Look(a engine.Account, now time.Time, v *engine.Vitals) {
+	h := t.host(a.ID)
+	of := h.account(a.Client)
+	*v = engine.Vitals{Breaker: stateClosed, InFlight: int(h.inFlight.Load()), Queued: int(h.queued.Load()),
+		Concurrency: a.Concurrency, ErrorRate: h.errors.value(), TTFB: time.Duration(h.ttfb.value())}
+	v.Full = a.Concurrency > 0 && (v.InFlight >= a.Concurrency || v.Queued > 0)
+	if l := of.limits.Load(); l != nil {
+		v.RateLimits, v.Quotas = l.rates, l.quotas
 	}
-	a, _ := t.known.LoadOrStore(id, newAccount())
-	return a.(*account)
-}
-
-// Vitals is the latest snapshot. It is shared and must not be written.
-func (t *Tracker) Vitals(u *engine.Upstream, _ time.Time) *engine.Vitals {
-	return t.account(u.ID).published.Load()
-}
-
-// change applies f and publishes the result.
-func (a *account) change(f func(*engine.Vitals)) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	f(&a.now)
-	v := a.now
-	a.published.Store(&v)
-}
-
-// RoundTrip sends s and counts it as in flight until its answer's body is closed.
-func (t *Tracker) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Response, error) {
-	if !s.Valid() {
-		return nil, engine.ErrUnsigned
+	if v.Cooling = of.cooling(&a, now); v.Cooling.Class != "" {
+		v.Cooldown = v.Cooling.Until.Sub(now)
 	}
-	a := t.account(s.UpstreamID())
-	a.change(func(v *engine.Vitals) { v.InFlight++ })
-	start := time.Now()
-	resp, err := t.next.RoundTrip(ctx, s)
-	if err != nil {
-		a.change(func(v *engine.Vitals) {
-			v.InFlight--
-			if !clientLeft(ctx) {
-				a.outcome(v, true)
-			}
-		})
-		return nil, err
+	if !h.calm.Load() {
+		h.mu.Lock()
+		v.Breaker, v.Reopens = h.breaker.state(now), h.breaker.reopens(now)
+		h.mu.Unlock()
 	}
-	a.change(func(v *engine.Vitals) { a.head(v, resp, start, time.Now()) })
-	resp.Body = &flight{ReadCloser: resp.Body, account: a, ctx: ctx}
-	return resp, nil
+	v.Healthy = (v.Cooling.Class == "" || v.Cooling.Soft) && v.Breaker != stateOpen
 }
 
-// head notes what an answer's head tells.
-func (a *account) head(v *engine.Vitals, resp *engine.Response, start, now time.Time) {
-	a.outcome(v, resp.Status >= 500)
-	ttfb := now.Sub(start)
-	if v.TTFB > 0 {
-		ttfb = v.TTFB + time.Duration(float64(ttfb-v.TTFB)*ttfbWeight)
+func (a *account) cooling(of *engine.Account, now time.Time) engine.Cooling {
+	if cs := a.cools.Load(); cs != nil {
+		return cs.of(of, now)
 	}
-	v.TTFB = ttfb
-	observeLimits(v, resp.Headers, now)
+	return engine.Cooling{}
 }
 
-// outcome moves the error rate. The first answers weigh as a plain mean, so that one failure at the start is not a tenth of a failure.
-func (a *account) outcome(v *engine.Vitals, failed bool) {
-	a.answers++
-	weight := max(errorWeight, 1/float64(a.answers))
-	sample := 0.0
-	if failed {
-		sample = 1
-	}
-	v.ErrorRate += (sample - v.ErrorRate) * weight
+// Failures is how many failures of each class an upstream had. Those of answers that broke off are under "broke".
+func (t *Tracker) Failures(u *engine.Upstream) map[engine.FailureClass]int64 {
+	h := t.host(u.ID)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.failures)
 }
 
-// clientLeft reports whether a failure is the client's doing: it never counts against the upstream.
-func clientLeft(ctx context.Context) bool { return ctx.Err() != nil }
-
-// flight is an answer's body that ends the flight when it is closed.
-type flight struct {
-	io.ReadCloser
-	account *account
-	ctx     context.Context
-	failed  bool
-	closed  bool
+// enter lets a request that has a place past the breaker.
+func (h *host) enter(now time.Time) (ok, probe bool) {
+	if h.calm.Load() {
+		return true, false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.breaker.enter(now)
 }
 
-// Read notes an answer that broke off.
-func (f *flight) Read(p []byte) (int, error) {
-	n, err := f.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && !clientLeft(f.ctx) {
-		f.failed = true
+// take takes a place if one is free and nobody waits for it.
+func (h *host) take(most int) bool {
+	if most == 0 {
+		h.inFlight.Add(1)
+		return true
 	}
-	return n, err
+	return h.queued.Load() == 0 && h.squeeze(most)
 }
 
-// Close ends the flight, once.
-func (f *flight) Close() error {
-	if f.closed {
-		return nil
-	}
-	f.closed = true
-	f.account.change(func(v *engine.Vitals) {
-		v.InFlight--
-		if f.failed {
-			f.account.outcome(v, true)
+// squeeze takes a place if one is free.
+func (h *host) squeeze(most int) bool {
+	for {
+		n := h.inFlight.Load()
+		if most > 0 && n >= int64(most) {
+			return false
 		}
-	})
-	return f.ReadCloser.Close()
+		if h.inFlight.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
 }

@@ -29,7 +29,7 @@ func newGateway(t *testing.T) *gateway {
 	t.Helper()
 	base, _ := url.Parse("https://api.example")
 	g := &gateway{up: &engine.Upstream{ID: uuid.New(), Name: "up", Kind: engine.KindAnthropicDirect, BaseURL: base}}
-	g.tracker = health.NewTracker(engine.TransportFunc(func(context.Context, engine.Signed) (*engine.Response, error) { return g.answer() }))
+	g.tracker = health.NewTracker(t.Logf)
 	key, err := signers.AnthropicKey("k")
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,8 @@ func newGateway(t *testing.T) *gateway {
 }
 
 func (g *gateway) send(ctx context.Context) (*engine.Answer, error) {
-	return g.world.Serve(ctx, &engine.Exchange{Principal: &engine.Principal{}, Request: &engine.RequestContext{Method: "POST", Path: "/v1/messages"}}, g.tracker)
+	return g.world.Serve(ctx, &engine.Exchange{Principal: &engine.Principal{}, Request: &engine.RequestContext{Method: "POST", Path: "/v1/messages"}},
+		engine.TransportFunc(func(context.Context, engine.Signed) (*engine.Response, error) { return g.answer() }))
 }
 
 func (g *gateway) vitals() *engine.Vitals { return g.tracker.Vitals(g.up, time.Now()) }

@@ -14,18 +14,42 @@ const (
 	unifiedPrefix = "unified-"
 )
 
+// limits is the latest that an account's answers told. It is never written once it is published.
+type limits struct {
+	rates  []engine.RateLimit
+	quotas []engine.Quota
+}
+
+// observe takes note of the limits in an answer's head.
+func (a *account) observe(headers engine.Headers, now time.Time) {
+	if !slices.ContainsFunc(headers, func(h engine.Header) bool { return isLimit(h.Name) }) {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var v engine.Vitals
+	if l := a.limits.Load(); l != nil {
+		v.RateLimits, v.Quotas = l.rates, l.quotas
+	}
+	observeLimits(&v, headers, now)
+	a.limits.Store(&limits{v.RateLimits, v.Quotas})
+}
+
+func isLimit(name string) bool {
+	return len(name) > len(limitPrefix) && engine.EqualFold(name[:len(limitPrefix)], limitPrefix)
+}
+
 // observeLimits overlays v with the rate limits and quotas that an answer's headers tell. The slices in v are replaced, never written:
 // snapshots share them.
 func observeLimits(v *engine.Vitals, headers engine.Headers, now time.Time) {
 	rates, quotas := slices.Clone(v.RateLimits), slices.Clone(v.Quotas)
 	seen := false
 	for _, h := range headers {
-		name := strings.ToLower(h.Name)
-		if !strings.HasPrefix(name, limitPrefix) {
+		if !isLimit(h.Name) {
 			continue
 		}
 		seen = true
-		name = name[len(limitPrefix):]
+		name := strings.ToLower(h.Name[len(limitPrefix):])
 		if rest, ok := strings.CutPrefix(name, unifiedPrefix); ok {
 			window, field := splitUnified(rest)
 			quotas = observeQuota(quotas, window, field, h.Value, now)

@@ -113,7 +113,7 @@ func newRig(t *testing.T) *rig {
 		t.Cleanup(func() { p.Close() })
 		r.sims[name] = p
 	}
-	r.tracker = health.NewTracker(proxy.NewTransport(4, time.Minute))
+	r.tracker = health.NewTracker(nil)
 	var err error
 	r.loop, err = reload.Start(reload.Options{World: r.world, Config: filepath.Join(r.dir, "sluice.yaml"), Build: r.build})
 	r.must(err)
@@ -124,7 +124,7 @@ func newRig(t *testing.T) *rig {
 
 // serve brings both listeners up until the end of the test.
 func (r *rig) serve() {
-	r.server = proxy.New(proxy.Options{World: r.world, Transport: r.tracker, Ledger: r.book, Notice: time.Millisecond})
+	r.server = proxy.New(proxy.Options{World: r.world, Transport: proxy.NewTransport(4, time.Minute), Ledger: r.book, Notice: time.Millisecond})
 	api := admin.New(admin.Options{World: r.world, Vitals: vitals{r}, Meters: &r.meters, Standings: &r.standings,
 		Memory: func() (held, waiting int64) { return 5 << 20, 1 }, Book: r.book, Traffic: &r.server.Metrics,
 		Loop: r.loop, Access: r.access.Load, Draining: r.draining.Load})

@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Account is what health is kept for, as one request meets it.
+type Account struct {
+	*Upstream
+	Client [16]byte // hash of the client's own credential where that is passed on; zero = the credential is ours
+	Model  string   // the one the request asks, "" = none
+}
+
+// Health is the optional power of a VitalsSource that also decides who takes requests. It may be called from many goroutines. Without it
+// every upstream takes every request, and no answer is judged.
+type Health interface {
+	// Look puts what is known of an account at a moment into v.
+	Look(a Account, now time.Time, v *Vitals)
+	// Enter takes a place at an account, nil = it takes none now.
+	Enter(a Account) Visit
+	// Wait waits in the queues of full accounts until one of them has a place, and returns it with that account's position. It is nil when no
+	// queue has room, none of them moved in time, or ctx ended.
+	Wait(ctx context.Context, full []Account) (Visit, int)
+}
+
+// Visit is the place of one attempt at an account, from the pick to the last byte of the answer. Its request's goroutine uses it.
+type Visit interface {
+	// Judge notes how a round trip went, and says what it means.
+	Judge(o *Outcome) Verdict
+	// Broke notes that the answer broke off after its head. Only the first time counts.
+	Broke()
+	// Leave gives the place back, once.
+	Leave()
+}
+
+// Outcome is what came of one round trip.
+type Outcome struct {
+	To      Account
+	Status  int // 0 = no answer
+	Headers Headers
+	Body    []byte        // the beginning of a 4xx answer's body, at most UpstreamErrorBody bytes
+	Theirs  bool          // the credential was the client's own
+	Fresh   bool          // of a 401: no fresher credential is to be had
+	Err     error         // why there is no answer
+	TTFB    time.Duration // from dispatch to the head
+	Now     time.Time
+}
+
+// Verdict is what an outcome means. The zero value is an answer that is the client's.
+type Verdict struct {
+	Class     FailureClass
+	Elsewhere bool // another upstream may do better, whatever retry.statuses say
+	Cool      Cooling
+}
+
+// FailureClass says whose failure an answer is.
+type FailureClass string
+
+// The classes. "" is no failure of the upstream: a success, or a request that is wrong everywhere.
+const (
+	ClassOverloaded  FailureClass = "overloaded"       // passes by itself
+	ClassThrottled   FailureClass = "throttled"        // too many requests or tokens a minute
+	ClassExhausted   FailureClass = "window_exhausted" // a window of a subscription is used up
+	ClassSpendCap    FailureClass = "spend_cap"
+	ClassBilling     FailureClass = "billing"
+	ClassCredential  FailureClass = "credential_dead"
+	ClassPermission  FailureClass = "not_permitted" // this credential may not do this
+	ClassModel       FailureClass = "model_not_served"
+	ClassProvider    FailureClass = "provider_error"
+	ClassCDN         FailureClass = "cdn_error" // what stands before the provider could not reach it
+	ClassRefused     FailureClass = "dial_refused"
+	ClassDNS         FailureClass = "dns"
+	ClassTLS         FailureClass = "tls"
+	ClassReset       FailureClass = "reset"
+	ClassTimeout     FailureClass = "timeout"
+	ClassUnreachable FailureClass = "unreachable" // any other error of the network
+)
+
+// Quota reports whether the account refuses for what it used: its requests, tokens or money.
+func (c FailureClass) Quota() bool {
+	return c == ClassThrottled || c == ClassExhausted || c == ClassSpendCap || c == ClassBilling
+}
+
+// Broken reports whether a circuit breaker counts it: the provider or the way to it does not work.
+func (c FailureClass) Broken() bool {
+	switch c {
+	case ClassProvider, ClassCDN, ClassRefused, ClassDNS, ClassTLS, ClassReset, ClassTimeout, ClassUnreachable:
+		return true
+	}
+	return false
+}
+
+// Cooling is why an account is left alone for a while. The zero value is none.
+type Cooling struct {
+	Class  FailureClass
+	Scope  string // the model or family of models that it is about, "" = the whole account
+	Family bool   // Scope is a family
+	Until  time.Time
+	Soft   bool // it is asked all the same when nobody else is free
+}
+
+func (c *Cooling) String() string {
+	if c.Scope == "" {
+		return "account"
+	}
+	return "account for " + c.Scope
+}
+
+// closed reports whether an upstream takes no request now.
+func (v *Vitals) closed() bool {
+	return v.Cooling.Class != "" && !v.Cooling.Soft || v.Reopens > 0 || v.Full
+}
+
+// account is u as this request meets it.
+func (x *Exchange) account(u *UpstreamSlot) Account {
+	a := Account{Upstream: u.Upstream, Model: x.Request.Model}
+	if u.ForwardsClient {
+		a.Client = x.clientHash()
+	}
+	return a
+}
+
+func (x *Exchange) clientHash() [16]byte {
+	if x.hashed == ([16]byte{}) {
+		h := sha256.New()
+		for _, line := range x.Client.Reveal() {
+			fmt.Fprintf(h, "%d %s%d %s", len(line.Name), line.Name, len(line.Value), line.Value)
+		}
+		copy(x.hashed[:], h.Sum(nil))
+	}
+	return x.hashed
+}
+
+// health is who decides, or nobody.
+func (g *Generation) health() Health {
+	if h, ok := g.Vitals.(Health); ok {
+		return h
+	}
+	return anyone{g.Vitals}
+}
+
+// anyone is the Health of a world that keeps none.
+type anyone struct{ vitals VitalsSource }
+
+func (o anyone) Look(a Account, now time.Time, v *Vitals)   { *v = *o.vitals.Vitals(a.Upstream, now) }
+func (anyone) Enter(Account) Visit                          { return noVisit{} }
+func (anyone) Wait(context.Context, []Account) (Visit, int) { return nil, 0 }
+
+type noVisit struct{}
+
+// Judge knows what needs no memory: that there was no answer, and that our credential was refused.
+func (noVisit) Judge(o *Outcome) Verdict {
+	if o.Status == 401 && o.Fresh && !o.Theirs {
+		return Verdict{Class: ClassCredential, Elsewhere: true}
+	}
+	return Verdict{Elsewhere: o.Err != nil && !errors.Is(o.Err, context.Canceled)}
+}
+func (noVisit) Broke() {}
+func (noVisit) Leave() {}

@@ -1,0 +1,265 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// search is the way of one request from upstream to upstream until one answers it. Nothing of an answer has reached the client yet.
+type search struct {
+	g         *Generation
+	x         *Exchange
+	transport Transport
+	health    Health
+
+	left    []UpstreamCandidate // kept, and not asked yet
+	until   time.Time           // after it no other upstream is asked; zero = no bound
+	sent    int                 // upstreams that the request went out to
+	best    *Answer             // what the client sees if nobody does better, nil = nothing
+	outcome Outcome             // of the last round trip
+	last    error               // why the latest one gave nothing that it could see; a *Refusal
+}
+
+// run asks one upstream after the other.
+func (s *search) run(ctx context.Context) (*Answer, error) {
+	defer s.forget()
+	for {
+		u, d, visit, err := s.next(ctx)
+		if err != nil {
+			if s.last == nil {
+				s.last = err
+			}
+			return s.end(ctx)
+		}
+		before := len(s.x.Trace.Attempts)
+		answer, verdict, err := s.attempt(ctx, u, d, visit)
+		if len(s.x.Trace.Attempts) > before {
+			s.sent++
+		}
+		elsewhere := verdict.Elsewhere || answer != nil && slices.Contains(s.g.Retry.Statuses, answer.Status)
+		if answer != nil && !elsewhere {
+			return answer.finish(s.x), nil
+		}
+		s.left = without(s.left, u)
+		s.keep(answer, verdict, err)
+		if !elsewhere || !s.mayGoOn(ctx) {
+			return s.end(ctx)
+		}
+		s.look()
+	}
+}
+
+// mayGoOn reports whether another upstream may be asked.
+func (s *search) mayGoOn(ctx context.Context) bool {
+	return len(s.left) > 0 && ctx.Err() == nil && (s.g.Retry.Attempts == 0 || s.sent < s.g.Retry.Attempts) &&
+		(s.until.IsZero() || time.Now().Before(s.until))
+}
+
+// next picks an upstream and takes a place there, which may mean to wait for one. An error is a *Refusal.
+func (s *search) next(ctx context.Context) (*UpstreamSlot, *DialectSlot, Visit, error) {
+	for open := s.left; ; {
+		u, d, err := s.g.Pick(s.x, open)
+		var refusal *Refusal
+		if errors.As(err, &refusal) && refusal.Code == CodeNoUpstreamAvailable {
+			break
+		}
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if visit := s.health.Enter(s.x.account(u)); visit != nil {
+			return u, d, visit, nil
+		}
+		if open = without(open, u); len(open) == 0 { // others were faster
+			s.look()
+			break
+		}
+	}
+	return s.wait(ctx)
+}
+
+// wait waits until one of the full upstreams has a place.
+func (s *search) wait(ctx context.Context) (*UpstreamSlot, *DialectSlot, Visit, error) {
+	full := where(s.left, func(v *Vitals) bool {
+		full := *v
+		full.Full = false
+		return v.Full && !full.closed()
+	})
+	accounts := make([]Account, len(full))
+	for i := range full {
+		accounts[i] = s.x.account(s.g.slot(full[i].ID))
+	}
+	visit, i := s.health.Wait(ctx, accounts)
+	if visit == nil {
+		s.look()
+		return nil, nil, nil, unavailable(s.left)
+	}
+	u, d, err := s.g.choose(s.x, full[i:i+1])
+	if err != nil {
+		visit.Leave()
+	}
+	return u, d, visit, err
+}
+
+// look sees how those that are left do now.
+func (s *search) look() {
+	vitals, now := make([]Vitals, len(s.left)), time.Now()
+	left := slices.Clone(s.left)
+	for i := range left {
+		s.health.Look(s.x.account(s.g.slot(left[i].ID)), now, &vitals[i])
+		left[i].Vitals = &vitals[i]
+	}
+	s.left = left
+}
+
+func (s *search) vitals(u *UpstreamSlot) *Vitals {
+	i := slices.IndexFunc(s.left, func(c UpstreamCandidate) bool { return c.ID == u.ID })
+	return s.left[i].Vitals
+}
+
+// keep notes an attempt that is not the end. Of answers the one that tells the client most is kept, the later among equals; that our own
+// credential was refused is nothing it should see.
+func (s *search) keep(a *Answer, v Verdict, err error) {
+	switch {
+	case a == nil:
+		s.last = err
+	case v.Class == ClassCredential:
+		a.Body.Close()
+		s.x.Trace.fail(StageSigner, InternalUnavailable, fmt.Sprintf("upstream %q refused our credential", a.Upstream.Name))
+		s.last = &Refusal{Code: CodeUpstreamCredential, Message: fmt.Sprintf("upstream %q refused the gateway's credential", a.Upstream.Name),
+			Cause: &UpstreamError{Variant: UpstreamUnauthorized, Status: a.Status}}
+	case s.best != nil && rank(a.Status) < rank(s.best.Status):
+		a.Body.Close()
+	default:
+		s.forget()
+		s.best = a
+	}
+}
+
+// rank orders what a client sees when all failed.
+func rank(status int) int {
+	switch {
+	case status == 429:
+		return 3
+	case status/100 == 4:
+		return 2
+	case status/100 == 5:
+		return 1
+	}
+	return 0
+}
+
+// forget closes the answer that was kept.
+func (s *search) forget() {
+	if s.best != nil {
+		s.best.Body.Close()
+		s.best = nil
+	}
+}
+
+// end is what the client sees when no upstream is left to ask.
+func (s *search) end(ctx context.Context) (*Answer, error) {
+	if ctx.Err() != nil {
+		var gone *Refusal
+		if errors.As(context.Cause(ctx), &gone) {
+			return nil, gone
+		}
+		return nil, &Refusal{Code: CodeClientGone, Message: "the client left", Cause: context.Cause(ctx)}
+	}
+	if s.best == nil {
+		return nil, s.last
+	}
+	a := s.best
+	s.best = nil
+	s.x.Upstream = a.Upstream
+	return a.finish(s.x), nil
+}
+
+// finish makes an answer ready for the client.
+func (a *Answer) finish(x *Exchange) *Answer {
+	if a.Status/100 != 2 {
+		a.normalize(x)
+	}
+	return a
+}
+
+func without(c []UpstreamCandidate, u *UpstreamSlot) []UpstreamCandidate {
+	out := make([]UpstreamCandidate, 0, len(c))
+	for i := range c {
+		if c[i].ID != u.ID {
+			out = append(out, c[i])
+		}
+	}
+	return out
+}
+
+// able are the candidates that take requests now: those that do not cool, or else those that may be asked all the same.
+func able(kept []UpstreamCandidate) []UpstreamCandidate {
+	if free := where(kept, func(v *Vitals) bool { return !v.closed() && v.Cooling.Class == "" }); len(free) > 0 {
+		return free
+	}
+	return where(kept, func(v *Vitals) bool { return !v.closed() })
+}
+
+// where returns the candidates that f holds for. It is c itself where that is all of them.
+func where(c []UpstreamCandidate, f func(*Vitals) bool) []UpstreamCandidate {
+	n := 0
+	for i := range c {
+		if f(c[i].Vitals) {
+			n++
+		}
+	}
+	if n == len(c) {
+		return c
+	}
+	out := make([]UpstreamCandidate, 0, n)
+	for i := range c {
+		if f(c[i].Vitals) {
+			out = append(out, c[i])
+		}
+	}
+	return out
+}
+
+// fullFor is after what time to ask an upstream again that is full, which nobody can tell.
+const fullFor = time.Second
+
+// unavailable is the refusal of a request whose upstreams all cool, are full or do not work. It tells when the first of them may be asked.
+func unavailable(kept []UpstreamCandidate) *Refusal {
+	r := &Refusal{Code: CodeNoUpstreamAvailable, Quota: true}
+	var why []string
+	dead := 0
+	for i := range kept {
+		wait, text := kept[i].busy()
+		if r.RetryAfter == 0 || wait < r.RetryAfter {
+			r.RetryAfter = wait
+		}
+		r.Quota = r.Quota && kept[i].Cooling.Class.Quota()
+		if kept[i].Cooling.Class == ClassCredential {
+			dead++
+		}
+		if len(why) < 8 {
+			why = append(why, text)
+		}
+	}
+	r.Message = "no upstream takes requests now: " + strings.Join(why, ", ")
+	if dead == len(kept) {
+		r.Code, r.Quota = CodeUpstreamCredential, false
+		r.Message = "no upstream accepts the gateway's credential: " + strings.Join(why, ", ")
+	}
+	return r
+}
+
+// busy is how long an upstream takes no request, and why.
+func (c *UpstreamCandidate) busy() (time.Duration, string) {
+	switch {
+	case c.Cooling.Class != "" && !c.Cooling.Soft:
+		return max(c.Cooldown, time.Millisecond), fmt.Sprintf("%q cools (%s)", c.Name, c.Cooling.Class)
+	case c.Reopens > 0:
+		return c.Reopens, fmt.Sprintf("%q does not work", c.Name)
+	}
+	return fullFor, fmt.Sprintf("%q is full", c.Name)
+}

@@ -1,0 +1,80 @@
+package health
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"sluice/engine"
+)
+
+// maxScopes is for how many models one account may cool at once. Clients choose the names.
+const maxScopes = 64
+
+// coolings are the cool-downs of one account, one for each scope and hardness. They are never written once they are published.
+type coolings []rest
+
+// rest is one cool-down.
+type rest struct {
+	engine.Cooling
+	config *engine.Upstream // of a dead credential: where it is dead; another config may have a living one
+}
+
+// covers reports whether r is about a request.
+func (r *rest) covers(a *engine.Account) bool {
+	switch {
+	case r.Class == engine.ClassCredential && r.config != a.Upstream:
+		return false
+	case r.Scope == "":
+		return true
+	case r.Family:
+		return strings.Contains(strings.ToLower(a.Model), r.Scope)
+	}
+	return r.Scope == a.Model
+}
+
+// of is the one cool-down that counts for a request, zero = none: a hard one before a soft one, then the longest.
+func (cs coolings) of(a *engine.Account, now time.Time) engine.Cooling {
+	var found engine.Cooling
+	for i := range cs {
+		c := &cs[i]
+		if !c.Until.After(now) || !c.covers(a) {
+			continue
+		}
+		if found.Class == "" || found.Soft && !c.Soft || found.Soft == c.Soft && c.Until.After(found.Until) {
+			found = c.Cooling
+		}
+	}
+	return found
+}
+
+// with is cs with one more, without those that are over. One that ends earlier than another of its kind changes nothing.
+func (cs coolings) with(c rest, now time.Time) coolings {
+	out := make(coolings, 0, len(cs)+1)
+	for _, old := range cs {
+		same := old.Scope == c.Scope && old.Family == c.Family && old.Soft == c.Soft && old.config == c.config
+		switch {
+		case !old.Until.After(now):
+		case same && old.Until.Before(c.Until):
+		case same:
+			return cs
+		default:
+			out = append(out, old)
+		}
+	}
+	if len(out) >= maxScopes {
+		soonest := 0
+		for i := range out {
+			if out[i].Until.Before(out[soonest].Until) {
+				soonest = i
+			}
+		}
+		out = slices.Delete(out, soonest, soonest+1)
+	}
+	return append(out, c)
+}
+
+// worked is cs after a success, without what is over: that is also what nobody insisted on, and not a real exhaustion.
+func (cs coolings) worked(a *engine.Account, now time.Time) coolings {
+	return slices.DeleteFunc(slices.Clone(cs), func(r rest) bool { return !r.Until.After(now) || r.Soft && r.covers(a) })
+}

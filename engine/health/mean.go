@@ -1,0 +1,24 @@
+package health
+
+import (
+	"math"
+	"sync/atomic"
+)
+
+// mean is a running mean. The zero value has seen nothing.
+type mean struct{ bits atomic.Uint64 }
+
+func (m *mean) value() float64 { return math.Float64frombits(m.bits.Load()) }
+
+// add moves the mean towards a sample by its weight, 0..1.
+func (m *mean) add(sample, weight float64) {
+	for {
+		old := m.bits.Load()
+		was := math.Float64frombits(old)
+		if m.bits.CompareAndSwap(old, math.Float64bits(was+(sample-was)*weight)) {
+			return
+		}
+	}
+}
+
+func (m *mean) reset() { m.bits.Store(0) }

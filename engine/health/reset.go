@@ -1,0 +1,131 @@
+package health
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"sluice/engine"
+)
+
+// retryAfter is the moment that retry-after-ms or retry-after names, zero = none.
+func (f *failure) retryAfter() time.Time {
+	if ms, err := strconv.ParseFloat(f.Headers.Get("retry-after-ms"), 64); err == nil && ms > 0 {
+		return f.near(time.Duration(min(ms, 1e12)) * time.Millisecond)
+	}
+	text := f.Headers.Get("retry-after")
+	if secs, err := strconv.ParseFloat(text, 64); err == nil && secs > 0 {
+		return f.near(time.Duration(min(secs, 1e9) * float64(time.Second)))
+	}
+	for _, layout := range []string{time.RFC1123, time.RFC850, time.ANSIC} { // what HTTP calls a date
+		if at, err := time.Parse(layout, text); err == nil && at.After(f.Now) {
+			return f.near(at.Sub(f.Now))
+		}
+	}
+	return time.Time{}
+}
+
+// near is a moment after a wait, which no provider may choose freely.
+func (f *failure) near(wait time.Duration) time.Time { return f.Now.Add(min(wait, mostFar)) }
+
+// frees is when a throttle ends: as retry-after says, or at the earliest reset of a limit that is used up. Zero = nobody says.
+func (f *failure) frees() time.Time {
+	if at := f.retryAfter(); !at.IsZero() {
+		return at
+	}
+	var v engine.Vitals
+	observeLimits(&v, f.Headers, f.Now)
+	var earliest time.Time
+	for _, r := range v.RateLimits {
+		if r.Remaining == 0 && r.Resets.After(f.Now) && (earliest.IsZero() || r.Resets.Before(earliest)) {
+			earliest = r.Resets
+		}
+	}
+	if earliest.IsZero() {
+		return earliest
+	}
+	return f.near(earliest.Sub(f.Now))
+}
+
+// windows are how the headers call what unified-representative-claim names.
+var windows = map[string]string{"five_hour": "5h", "seven_day": "7d", "seven_day_opus": "7d_opus", "seven_day_sonnet": "7d_sonnet"}
+
+// exhausted is the rest of a subscription: until its window's reset, for the model family that the window is about.
+func exhausted(f *failure) engine.Cooling {
+	window := f.claim()
+	c := engine.Cooling{Until: f.epoch(window + "-reset")}
+	if _, family, found := strings.Cut(window, "_"); found {
+		c.Scope, c.Family = family, true
+	}
+	if c.Until.IsZero() {
+		c.Until = f.epoch("reset")
+	}
+	if c.Until.IsZero() {
+		c.Until = f.retryAfter()
+	}
+	if c.Until.IsZero() {
+		c.Until = f.Now.Add(windowFor)
+	}
+	return c
+}
+
+// claim is the window that is used up: the one named, or else the rejected one that resets last.
+func (f *failure) claim() string {
+	name := strings.ToLower(f.Headers.Get(limitPrefix + unifiedPrefix + "representative-claim"))
+	if window, known := windows[name]; known {
+		return window
+	}
+	if family, found := strings.CutPrefix(name, "seven_day_"); found {
+		return "7d_" + family
+	}
+	var v engine.Vitals
+	observeLimits(&v, f.Headers, f.Now)
+	window, last := "", time.Time{}
+	for _, q := range v.Quotas {
+		if q.Status == "rejected" && q.Window != "unified" && q.Window != "overage" && !q.Resets.Before(last) {
+			window, last = q.Window, q.Resets
+		}
+	}
+	return window
+}
+
+// epoch reads a reset in seconds since 1970, zero = it says none that is to come.
+func (f *failure) epoch(field string) time.Time {
+	secs, err := strconv.ParseInt(f.Headers.Get(limitPrefix+unifiedPrefix+field), 10, 64)
+	if at := time.Unix(secs, 0); err == nil && at.After(f.Now) {
+		return f.near(at.Sub(f.Now))
+	}
+	return time.Time{}
+}
+
+// classOf says at which step an upstream could not be talked to.
+func classOf(err error) engine.FailureClass {
+	var dns *net.DNSError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	var verify *tls.CertificateVerificationError
+	var host x509.HostnameError
+	var timeout net.Error
+	switch {
+	case errors.Is(err, engine.ErrUpstreamTimeout), errors.Is(err, os.ErrDeadlineExceeded):
+		return engine.ClassTimeout
+	case errors.As(err, &dns):
+		return engine.ClassDNS
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return engine.ClassTimeout
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return engine.ClassRefused
+	case errors.As(err, &record), errors.As(err, &alert), errors.As(err, &verify), errors.As(err, &host):
+		return engine.ClassTLS
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return engine.ClassReset
+	}
+	return engine.ClassUnreachable
+}

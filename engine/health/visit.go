@@ -1,0 +1,209 @@
+package health
+
+import (
+	"time"
+
+	"sluice/engine"
+)
+
+// Weights of the newest answer in the running means.
+const (
+	errorWeight = 0.1
+	ttfbWeight  = 0.2
+)
+
+// firstAnswers is how many answers it takes to know an error rate that a breaker goes by.
+const firstAnswers = 20
+
+// classBroke counts answers that broke off after their head.
+const classBroke engine.FailureClass = "broke"
+
+// visit is one attempt's place. Only its request's goroutine uses it.
+type visit struct {
+	tracker *Tracker
+	host    *host
+	account *account
+	to      engine.Account
+	probe   bool // it is the breaker's
+	broke   bool
+	over    bool
+}
+
+// Enter takes a place at an account, nil = it cools, its breaker is open or it is full.
+func (t *Tracker) Enter(a engine.Account) engine.Visit {
+	h := t.host(a.ID)
+	of := h.account(a.Client)
+	if !h.take(a.Concurrency) {
+		return nil
+	}
+	if v := t.admit(h, of, a); v != nil {
+		return v
+	}
+	t.leave(h)
+	return nil
+}
+
+// admit makes a visit of a place that was taken, nil = the account takes no request.
+func (t *Tracker) admit(h *host, of *account, a engine.Account) *visit {
+	if h.calm.Load() && of.cools.Load() == nil {
+		return &visit{tracker: t, host: h, account: of, to: a}
+	}
+	now := time.Now()
+	if c := of.cooling(&a, now); c.Class != "" && !c.Soft {
+		return nil
+	}
+	ok, probe := h.enter(now)
+	if !ok {
+		return nil
+	}
+	return &visit{tracker: t, host: h, account: of, to: a, probe: probe}
+}
+
+// Judge notes what came of a round trip.
+func (v *visit) Judge(o *engine.Outcome) engine.Verdict {
+	verdict := Classify(o)
+	if o.Err == nil {
+		v.account.observe(o.Headers, o.Now)
+		weight := ttfbWeight
+		if v.host.ttfb.value() == 0 {
+			weight = 1
+		}
+		v.host.ttfb.add(float64(o.TTFB), weight)
+	}
+	if verdict.Class != "" {
+		v.host.count(verdict.Class)
+	}
+	if verdict.Class.Broken() {
+		v.failed(verdict.Class, o.Now)
+	} else {
+		v.host.outcome(o.Status >= 500)
+		v.worked()
+	}
+	switch {
+	case verdict.Cool.Class != "":
+		v.cool(&verdict.Cool, o.Now)
+	case o.Status/100 == 2 && v.account.cools.Load() != nil:
+		v.account.recover(&v.to)
+	}
+	return verdict
+}
+
+// outcome moves the error rate. The first answers weigh as a plain mean, so that one failure at the start is not a tenth of a failure.
+func (h *host) outcome(failed bool) {
+	sample := 0.0
+	if failed {
+		sample = 1
+	}
+	h.errors.add(sample, max(errorWeight, 1/float64(h.answers.Add(1))))
+}
+
+func (h *host) count(c engine.FailureClass) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failures == nil {
+		h.failures = make(map[engine.FailureClass]int64)
+	}
+	h.failures[c]++
+}
+
+// worked tells the breaker that the upstream works, and begins a new count when that closed it.
+func (v *visit) worked() {
+	h := v.host
+	if h.calm.Load() {
+		return
+	}
+	h.mu.Lock()
+	closed := h.breaker.worked(v.probe)
+	v.probe = v.probe && !closed
+	h.calm.Store(h.breaker.calm())
+	h.mu.Unlock()
+	if closed {
+		h.answers.Store(0)
+		h.errors.reset()
+		v.tracker.logf("upstream %s: it works again: breaker closed", v.to.Name)
+	}
+}
+
+// failed tells the breaker of a failure.
+func (v *visit) failed(why engine.FailureClass, now time.Time) {
+	h, rate := v.host, 0.0
+	if h.answers.Load() >= firstAnswers {
+		rate = h.errors.value()
+	}
+	h.outcome(true)
+	h.mu.Lock()
+	opened := h.breaker.failed(v.to.Breaker, now, v.probe, rate)
+	v.probe = v.probe && !opened
+	h.calm.Store(h.breaker.calm())
+	h.mu.Unlock()
+	if opened {
+		v.tracker.logf("upstream %s: breaker open for %v: %s", v.to.Name, v.to.Breaker.Open, why)
+		v.tracker.dismiss(h)
+	}
+}
+
+// cool leaves the account alone. c becomes what it cools by in the end, which an earlier refusal may have made longer.
+func (v *visit) cool(c *engine.Cooling, now time.Time) {
+	r := rest{Cooling: *c}
+	if c.Class == engine.ClassCredential {
+		r.config = v.to.Upstream
+	}
+	before, after := v.account.cool(r, &v.to, now)
+	if after.Soft || before.Class == after.Class && !after.Until.After(before.Until.Add(time.Second)) {
+		return
+	}
+	v.tracker.logf("upstream %s: %s cools until %s: %s", v.to.Name, after.String(), after.Until.UTC().Format(time.RFC3339), after.Class)
+	v.tracker.dismiss(v.host)
+}
+
+// cool adds a cool-down, and returns what counted for a request before and what does after.
+func (a *account) cool(r rest, of *engine.Account, now time.Time) (before, after engine.Cooling) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var cs coolings
+	if old := a.cools.Load(); old != nil {
+		cs = *old
+	}
+	next := cs.with(r, now)
+	a.cools.Store(&next)
+	return cs.of(of, now), next.of(of, now)
+}
+
+// recover ends what a success ends.
+func (a *account) recover(of *engine.Account) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	old := a.cools.Load()
+	if old == nil {
+		return
+	}
+	if next := old.worked(of, time.Now()); len(next) == 0 {
+		a.cools.Store(nil)
+	} else if len(next) < len(*old) {
+		a.cools.Store(&next)
+	}
+}
+
+// Broke notes that the answer broke off.
+func (v *visit) Broke() {
+	if v.broke || v.over {
+		return
+	}
+	v.broke = true
+	v.host.count(classBroke)
+	v.failed(classBroke, time.Now())
+}
+
+// Leave gives the place back, once. A probe that told nothing lets another one go.
+func (v *visit) Leave() {
+	if v.over {
+		return
+	}
+	v.over = true
+	if v.probe {
+		v.host.mu.Lock()
+		v.host.breaker.left(true)
+		v.host.mu.Unlock()
+	}
+	v.tracker.leave(v.host)
+}
