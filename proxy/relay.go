@@ -160,6 +160,9 @@ func (r *relay) Close() error {
 	if r.x.ended {
 		return nil
 	}
+	if r.cut != nil && cutCode(r.cut) != engine.CodeClientGone && r.x.ctx.Err() == nil {
+		r.answer.Broke()
+	}
 	_ = r.answer.Body.Close()
 	rec := &r.x.record
 	if r.stream != nil {

@@ -34,6 +34,11 @@ var (
 	scriptFailing  = describe("sluice_script_failing", "1 where the newest version of a script does not serve.", "script")
 	upstreamFlight = describe("sluice_upstream_in_flight", "Answers in flight.", "upstream")
 	upstreamErrors = describe("sluice_upstream_error_rate", "Share of recent answers that were the provider's failure.", "upstream")
+	upstreamCap    = describe("sluice_upstream_concurrency", "Answers at once that the config allows, 0 for any number.", "upstream")
+	upstreamQueued = describe("sluice_upstream_queued", "Requests that wait for a place.", "upstream")
+	upstreamCools  = describe("sluice_upstream_cooldown_seconds", "How long an account still cools, 0 where it does not.", "upstream")
+	upstreamOpen   = describe("sluice_upstream_breaker", "1 for the state that the circuit breaker is in.", "upstream", "state")
+	upstreamFailed = describe("sluice_upstream_failures_total", "Attempts that failed, by class; broke: after the answer's head.", "upstream", "class")
 	upstreamUsed   = describe("sluice_upstream_utilization", "How full a window of an account is, 0 to 1.", "upstream", "window")
 )
 
@@ -174,10 +179,35 @@ func (e *exporter) upstreams(out chan<- prometheus.Metric) {
 		v := e.opts.Vitals.Vitals(u.Upstream, now)
 		gauge(out, upstreamFlight, float64(v.InFlight), u.Name)
 		gauge(out, upstreamErrors, v.ErrorRate, u.Name)
+		e.failover(out, u.Upstream, v)
 		for _, q := range v.Quotas {
 			if share, known := v.UtilizationOf(q.Window, now); known {
 				gauge(out, upstreamUsed, share, u.Name, q.Window)
 			}
+		}
+	}
+}
+
+// failures counts what went wrong with an upstream. It is the power of a VitalsSource that judges.
+type failures interface {
+	Failures(u *engine.Upstream) map[engine.FailureClass]int64
+}
+
+// failover tells what keeps requests away from an upstream.
+func (e *exporter) failover(out chan<- prometheus.Metric, u *engine.Upstream, v *engine.Vitals) {
+	gauge(out, upstreamCap, float64(u.Concurrency), u.Name)
+	gauge(out, upstreamQueued, float64(v.Queued), u.Name)
+	gauge(out, upstreamCools, v.Cooldown.Seconds(), u.Name)
+	for _, state := range []string{"closed", "open", "half_open"} {
+		in := 0.0
+		if v.Breaker == state {
+			in = 1
+		}
+		gauge(out, upstreamOpen, in, u.Name, state)
+	}
+	if f, ok := e.opts.Vitals.(failures); ok {
+		for class, n := range f.Failures(u) {
+			counter(out, upstreamFailed, float64(n), u.Name, string(class))
 		}
 	}
 }

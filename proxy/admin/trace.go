@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"sluice/engine"
@@ -43,6 +45,10 @@ type Attempt struct {
 	Status   int     `json:"status"`
 	Error    string  `json:"error,omitempty"`
 	TTFBMS   float64 `json:"ttfb_ms"`
+	// Class is whose failure it was, "" = nobody's; Cooled what it made cool until Until.
+	Class  engine.FailureClass `json:"class,omitempty"`
+	Cooled string              `json:"cooled,omitempty"`
+	Until  *time.Time          `json:"until,omitempty"`
 }
 
 // Fault is a failure that was recorded on the way.
@@ -75,7 +81,7 @@ func viewTrace(t *engine.RoutingTrace, g *engine.Generation) *Trace {
 		out.Picked = &Picked{t.Terminal.Upstream, t.Terminal.By}
 	}
 	for _, a := range t.Attempts {
-		out.Attempts = append(out.Attempts, Attempt{a.Upstream, a.Status, a.Error, millis(a.TTFB)})
+		out.Attempts = append(out.Attempts, Attempt{a.Upstream, a.Status, a.Error, millis(a.TTFB), a.Class, a.Cooled, moment(a.Until)})
 	}
 	for _, e := range t.Errors {
 		out.Errors = append(out.Errors, Fault(e))

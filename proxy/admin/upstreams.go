@@ -14,13 +14,23 @@ type upstream struct {
 	BaseURL     string              `json:"base_url"`
 	Healthy     bool                `json:"healthy"`
 	CooldownMS  int64               `json:"cooldown_ms"`
+	Cooling     *cooling            `json:"cooling"` // null: it does not cool
 	Breaker     string              `json:"breaker"`
 	InFlight    int                 `json:"in_flight"`
 	Concurrency int                 `json:"concurrency"`
+	Queued      int                 `json:"queued"`
+	QueueMax    int                 `json:"queue_max"`
 	ErrorRate   float64             `json:"error_rate"`
 	TTFBMS      float64             `json:"ttfb_ms"`
 	RateLimits  []rateLimit         `json:"rate_limits"`
 	Quotas      []quota             `json:"quotas"`
+}
+
+// cooling is why an account is left alone.
+type cooling struct {
+	Reason engine.FailureClass `json:"reason"`
+	Until  time.Time           `json:"until"`
+	Soft   bool                `json:"soft"` // it is asked all the same when nobody else is free
 }
 
 type rateLimit struct {
@@ -54,7 +64,11 @@ func (s *Server) upstreams() map[string][]upstream {
 func viewUpstream(u *engine.Upstream, v *engine.Vitals, now time.Time) upstream {
 	out := upstream{ID: u.ID.String(), Name: u.Name, Kind: u.Kind, BaseURL: u.BaseURL.String(), Healthy: v.Healthy,
 		CooldownMS: v.Cooldown.Milliseconds(), Breaker: v.Breaker, InFlight: v.InFlight, Concurrency: v.Concurrency,
+		Queued: v.Queued, QueueMax: u.Queue.Max,
 		ErrorRate: v.ErrorRate, TTFBMS: millis(v.TTFB), RateLimits: []rateLimit{}, Quotas: []quota{}}
+	if c := v.Cooling; c.Class != "" {
+		out.Cooling = &cooling{c.Class, c.Until, c.Soft}
+	}
 	for _, r := range v.RateLimits {
 		out.RateLimits = append(out.RateLimits, rateLimit{r.Kind, r.Window, known(r.Limit), known(r.Remaining), moment(r.Resets)})
 	}
