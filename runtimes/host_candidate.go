@@ -63,7 +63,7 @@ var upstreamFields = []Field{
 	{Name: "labels", Type: "map", Doc: "What the config says of it.", Static: true,
 		Get: ofUpstream(func(u *engine.Upstream) Value { return OfMap((*plainMap)(u.Labels)) }),
 		Put: putUpstream(func(u *engine.Upstream, v Value) error { return putObject(&u.Labels, v) })},
-	{Name: "healthy", Type: "bool", Doc: "Whether it takes requests: not cooling and its breaker not open.",
+	{Name: "healthy", Type: "bool", Doc: "Whether it takes requests: no refusal keeps them away and its breaker is not open.",
 		Get: ofVitals(func(s *engine.Vitals) Value { return OfBool(s.Healthy) }),
 		Put: putVitals(func(s *engine.Vitals, v Value) error { return putBool(&s.Healthy, v) })},
 	{Name: "cooldown_ms", Type: "int", Doc: "How long it still cools after refusals, 0 = not.",

@@ -41,7 +41,7 @@ local principal = {}
 ---@field weight integer Its share where the strategy has shares.
 ---@field priority integer Its rank where the strategy ranks: lower first.
 ---@field labels table<string, any> What the config says of it.
----@field healthy boolean Whether it takes requests: not cooling and its breaker not open.
+---@field healthy boolean Whether it takes requests: no refusal keeps them away and its breaker is not open.
 ---@field cooldown_ms integer How long it still cools after refusals, 0 = not.
 ---@field breaker string closed, open or half_open.
 ---@field in_flight integer Requests that it is serving now.
@@ -75,7 +75,7 @@ function candidate:utilization(window, default) end
 ---@field weight integer Its share where the strategy has shares.
 ---@field priority integer Its rank where the strategy ranks: lower first.
 ---@field labels table<string, any> What the config says of it.
----@field healthy boolean Whether it takes requests: not cooling and its breaker not open.
+---@field healthy boolean Whether it takes requests: no refusal keeps them away and its breaker is not open.
 ---@field cooldown_ms integer How long it still cools after refusals, 0 = not.
 ---@field breaker string closed, open or half_open.
 ---@field in_flight integer Requests that it is serving now.

@@ -36,7 +36,7 @@ class Candidate:
     weight: int  # Its share where the strategy has shares.
     priority: int  # Its rank where the strategy ranks: lower first.
     labels: dict[str, Any]  # What the config says of it.
-    healthy: bool  # Whether it takes requests: not cooling and its breaker not open.
+    healthy: bool  # Whether it takes requests: no refusal keeps them away and its breaker is not open.
     cooldown_ms: int  # How long it still cools after refusals, 0 = not.
     breaker: str  # closed, open or half_open.
     in_flight: int  # Requests that it is serving now.
@@ -60,7 +60,7 @@ class Upstream:
     weight: int  # Its share where the strategy has shares.
     priority: int  # Its rank where the strategy ranks: lower first.
     labels: dict[str, Any]  # What the config says of it.
-    healthy: bool  # Whether it takes requests: not cooling and its breaker not open.
+    healthy: bool  # Whether it takes requests: no refusal keeps them away and its breaker is not open.
     cooldown_ms: int  # How long it still cools after refusals, 0 = not.
     breaker: str  # closed, open or half_open.
     in_flight: int  # Requests that it is serving now.

@@ -18,7 +18,9 @@ import (
 )
 
 // place is an account of an upstream that asks for model.
-func place(u *engine.Upstream, model string) engine.Account { return engine.Account{Upstream: u, Model: model} }
+func place(u *engine.Upstream, model string) engine.Account {
+	return engine.Account{Upstream: u, Model: model}
+}
 
 func named(name string) *engine.Upstream {
 	return &engine.Upstream{ID: uuid.NewSHA1(uuid.NameSpaceURL, []byte(name)), Name: name, Kind: engine.KindAnthropicDirect,

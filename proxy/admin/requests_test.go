@@ -47,9 +47,10 @@ type trace struct {
 	}
 	Picked   *struct{ Upstream, By string }
 	Attempts []struct {
-		Upstream, Error string
-		Status          int
-		TTFBMS          float64 `json:"ttfb_ms"`
+		Upstream, Error, Class, Cooled string
+		Status                         int
+		TTFBMS                         float64 `json:"ttfb_ms"`
+		Until                          *time.Time
 	}
 	Errors []struct {
 		Stage, Kind, Message string

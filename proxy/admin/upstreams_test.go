@@ -18,6 +18,13 @@ type upstream struct {
 	TTFBMS                  float64  `json:"ttfb_ms"`
 	RateLimits              []window `json:"rate_limits"`
 	Quotas                  []window
+	Queued                  int
+	QueueMax                int `json:"queue_max"`
+	Cooling                 *struct {
+		Reason string
+		Until  time.Time
+		Soft   bool
+	}
 }
 
 type window struct {
@@ -74,6 +81,42 @@ func TestUpstreamsAreShownAsTheirAnswersToldOfThem(t *testing.T) {
 	}
 	if l := a.RateLimits[0]; l.Kind == "" || l.Limit == nil || l.Remaining == nil || *l.Remaining > *l.Limit || l.Resets == nil {
 		t.Errorf("%+v", l)
+	}
+}
+
+// named is an upstream as it is shown now.
+func (r *rig) named(name string) upstream {
+	r.t.Helper()
+	all := r.upstreams()
+	return all[slices.IndexFunc(all, func(u upstream) bool { return u.Name == name })]
+}
+
+func TestACoolDownIsShownWithItsReason(t *testing.T) {
+	r := newRig(t)
+	if u := r.named("a"); u.Cooling != nil || u.CooldownMS != 0 {
+		t.Errorf("%+v", u)
+	}
+	r.must(r.sims["a"].Next("429-window=1h"))
+	r.ask(429)
+	u := r.named("a")
+	if u.Healthy || u.Cooling == nil || u.Cooling.Reason != "window_exhausted" || u.Cooling.Soft || time.Until(u.Cooling.Until) < 50*time.Minute ||
+		u.CooldownMS < 50*60*1000 {
+		t.Errorf("%+v %+v", u, u.Cooling)
+	}
+	all := r.metrics()
+	for name, labels := range map[string]string{"sluice_upstream_failures_total": "class=window_exhausted upstream=a",
+		"sluice_upstream_breaker": "state=closed upstream=a"} {
+		if got := value(all[name], labels); got != 1 {
+			t.Errorf("%s{%s} %v, want 1", name, labels, got)
+		}
+	}
+	if got := value(all["sluice_upstream_cooldown_seconds"], "upstream=a"); got < 3000 || got > 3600 {
+		t.Errorf("%v seconds", got)
+	}
+	var row row
+	r.get("/v1/requests/"+r.rows("")[0].RequestID, &row)
+	if one := row.Trace.Attempts[0]; one.Class != "window_exhausted" || one.Cooled != "account" || one.Until == nil {
+		t.Errorf("the trace says %+v", one)
 	}
 }
 
