@@ -2,9 +2,7 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -119,20 +117,12 @@ func (v *Vitals) closed() bool {
 func (x *Exchange) account(u *UpstreamSlot) Account {
 	a := Account{Upstream: u.Upstream, Model: x.Request.Model}
 	if u.ForwardsClient {
-		a.Client = x.clientHash()
+		if x.hashed == ([16]byte{}) {
+			x.hashed = x.Client.hash()
+		}
+		a.Client = x.hashed
 	}
 	return a
-}
-
-func (x *Exchange) clientHash() [16]byte {
-	if x.hashed == ([16]byte{}) {
-		h := sha256.New()
-		for _, line := range x.Client.Reveal() {
-			fmt.Fprintf(h, "%d %s%d %s", len(line.Name), line.Name, len(line.Value), line.Value)
-		}
-		copy(x.hashed[:], h.Sum(nil))
-	}
-	return x.hashed
 }
 
 // health is who decides, or nobody.

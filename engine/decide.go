@@ -19,7 +19,7 @@ type Exchange struct {
 	// Dry is a preview: the pick leaves no trace, and nothing is observed.
 	Dry bool
 
-	hashed [16]byte // see clientHash
+	hashed [16]byte // of Client, zero = not made yet
 }
 
 // Candidates are the upstreams that may serve x, sorted by id, with what is known of them now. An error is a *Refusal.

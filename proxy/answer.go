@@ -102,8 +102,13 @@ func (b *answerBody) Read(p []byte) (int, error) {
 // errIdle: an upstream sent nothing for too long in the middle of its answer.
 var errIdle = errors.New("the answer stalled")
 
-// Close gives the connection up, unless the end of the answer was reached before.
+// Close gives the connection up, unless the end of the answer was reached before or is here already: of an error that nobody reads, it
+// mostly is.
 func (b *answerBody) Close() error {
+	if b.err == nil && b.left > 0 && int64(b.conn.br.Buffered()) >= b.left {
+		_, _ = b.conn.br.Discard(int(b.left))
+		b.settle(io.EOF)
+	}
 	if b.err == nil {
 		b.settle(errClosedBody)
 	}

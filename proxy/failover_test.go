@@ -411,7 +411,7 @@ func TestAQuotaThatIsUsedUpEverywhereIsA429(t *testing.T) {
 // TestABodyIsSentAgainToTheLetter: the second upstream gets what the first one got.
 func TestABodyIsSentAgainToTheLetter(t *testing.T) {
 	t.Parallel()
-	first := plays(t, answers("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"))
+	first := plays(t, answers("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\n{}"))
 	second := plays(t, answers(ok("{}")))
 	a, b := first.upstream("a"), second.upstream("b")
 	b.Priority = 1
@@ -419,7 +419,10 @@ func TestABodyIsSentAgainToTheLetter(t *testing.T) {
 	r.gen.Vitals, r.gen.Retry = health.NewTracker(nil), engine.Retry{Attempts: 2, Statuses: []int{500}}
 	r.gen.Strategy, _ = engine.NewStrategy("priority", 0)
 	r.start()
-	want(t, "status", r.do(asksOnce).StatusCode, 200)
+	for range 3 {
+		want(t, "status", r.do(asksOnce).StatusCode, 200)
+	}
+	want(t, "connections to the one that fails", first.conns(), 1)
 	_, sent, _ := strings.Cut(first.requests()[0], "\r\n\r\n")
 	_, again, _ := strings.Cut(second.requests()[0], "\r\n\r\n")
 	want(t, "body", again, sent)

@@ -33,7 +33,7 @@ func sourceOf(code engine.Code) string {
 	switch code {
 	case engine.CodeDeniedByFilter, engine.CodeFilterFailed, engine.CodeNoUpstreamAfterFilter:
 		return string(engine.StageFilter)
-	case engine.CodeRouterFailed:
+	case engine.CodeRouterFailed, engine.CodeNoUpstreamAvailable:
 		return string(engine.StageRouter)
 	case engine.CodeDialectFailed:
 		return string(engine.StageShape)
