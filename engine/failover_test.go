@@ -260,6 +260,20 @@ func TestAClientThatLeftIsNoReasonToAskAnother(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatComesAsItsClientLeavesIsTheLast(t *testing.T) {
+	f := newFailing(t, played{"a": "500"})
+	ctx, leave := context.WithCancelCause(context.Background())
+	f.exchange = &engine.Exchange{Principal: f.principal, Request: &engine.RequestContext{Method: "POST", Path: "/v1/messages", Now: time.Now()}}
+	_, err := f.generation.Serve(ctx, f.exchange, engine.TransportFunc(func(ctx context.Context, s engine.Signed) (*engine.Response, error) {
+		defer leave(nil)
+		return f.roundTrip(ctx, s)
+	}))
+	var r *engine.Refusal
+	if !errors.As(err, &r) || r.Code != engine.CodeClientGone || len(f.asked) != 1 || f.open != 0 {
+		t.Errorf("%v after %q, %d bodies open", err, f.asked, f.open)
+	}
+}
+
 func TestAScriptThatPanicsGivesItsPlaceBack(t *testing.T) {
 	f := newFailing(t, nil)
 	for _, u := range f.generation.Upstreams {

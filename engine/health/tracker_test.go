@@ -95,6 +95,25 @@ func TestASuccessEndsAnOverload(t *testing.T) {
 	})
 }
 
+func TestARestThatIsMeantCountsBeforeALongerOneThatIsNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, a := health.NewTracker(nil), place(named("up"), "m")
+		unknown := headed(404)
+		unknown.Body = []byte(said("not_found_error", "model: m"))
+		answer(tr, a, unknown)
+		if v := looks(tr, a); !v.Cooling.Soft || v.Cooldown != 10*time.Minute {
+			t.Errorf("%+v", v)
+		}
+		answer(tr, a, headed(429, "retry-after: 30"))
+		if v := looks(tr, a); v.Cooling.Soft || v.Cooldown != 30*time.Second || tr.Enter(a) != nil {
+			t.Errorf("%+v", v)
+		}
+		if v := looks(tr, place(a.Upstream, "other")); v.Cooldown != 30*time.Second {
+			t.Errorf("another model: %+v", v)
+		}
+	})
+}
+
 func TestAWindowOfAModelFamilyCoolsThatFamilyAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, u := health.NewTracker(nil), named("up")
@@ -272,6 +291,32 @@ func TestAWaitIsBoundedAndEndsWithItsClient(t *testing.T) {
 		}
 		if v := looks(tr, a); v.Queued != 0 || v.InFlight != 0 {
 			t.Errorf("%+v", v)
+		}
+	})
+}
+
+func TestAFreePlaceIsNotWaitedFor(t *testing.T) {
+	tr, u := health.NewTracker(nil), named("up")
+	u.Concurrency, u.Queue = 1, engine.Queue{Max: 1, Wait: time.Hour}
+	v, _ := tr.Wait(t.Context(), []engine.Account{place(u, "")}) // it became free since it was looked at
+	if v == nil {
+		t.Fatal("no place")
+	}
+	v.Leave()
+}
+
+func TestABreakerThatOpensEndsTheLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, u := health.NewTracker(nil), named("up")
+		u.Concurrency, u.Queue, u.Breaker.Failures = 1, engine.Queue{Max: 1, Wait: time.Minute}, 1
+		a := place(u, "")
+		first, start := tr.Enter(a), time.Now()
+		time.AfterFunc(time.Second, func() {
+			first.Judge(&engine.Outcome{To: a, Err: errors.New("x"), Now: time.Now()})
+			first.Leave()
+		})
+		if v, _ := tr.Wait(t.Context(), []engine.Account{a}); v != nil || time.Since(start) != time.Second {
+			t.Errorf("%v after %v", v, time.Since(start))
 		}
 	})
 }
