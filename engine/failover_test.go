@@ -74,7 +74,7 @@ func (f *failing) roundTrip(_ context.Context, s engine.Signed) (*engine.Respons
 		resp.Headers.Add(key, value)
 	}
 	f.open++
-	resp.Body = &counted{strings.NewReader(name + ": " + body), f, false}
+	resp.Body = &counted{strings.NewReader(body + "|" + name), f, false}
 	return resp, nil
 }
 
@@ -89,7 +89,7 @@ func (f *failing) ask(t *testing.T) string {
 	case err == nil:
 		b, _ := io.ReadAll(a.Body)
 		a.Body.Close()
-		name, _, _ := strings.Cut(string(b), ":")
+		name := string(b[strings.LastIndexByte(string(b), '|')+1:])
 		seen = fmt.Sprint(a.Status, " ", name)
 		if f.exchange.Upstream.Name != name {
 			t.Errorf("the row would name %q for an answer of %q", f.exchange.Upstream.Name, name)
@@ -123,7 +123,7 @@ func TestTheNextIsAskedWhereThisOneFailed(t *testing.T) {
 	f(played{"a": "402"}, "200 b; a b")
 	f(played{"a": "403"}, "200 b; a b")
 	f(played{"a": "524"}, "200 b; a b")
-	f(played{"a": `400 |credit balance is too low`}, "200 b; a b")
+	f(played{"a": `400 |Your credit balance is too low to access the API.`}, "200 b; a b")
 	f(played{"a": `400 |This organization has been disabled.`}, "200 b; a b")
 	f(played{"a": "400"}, "400 a; a") // the request's own fault
 	f(played{"a": "413"}, "413 a; a")

@@ -76,7 +76,9 @@ var credentialRules = []rule{
 		}, forAccount(deadFor)},
 	{`400 "This organization has been disabled.": captures in issue threads of relays`,
 		engine.ClassCredential, true,
-		func(f *failure) bool { return f.Status == 400 && !f.Theirs && f.says("organization has been disabled") }, forAccount(deadFor)},
+		func(f *failure) bool {
+			return f.Status == 400 && !f.Theirs && f.begins("this organization has been disabled")
+		}, forAccount(deadFor)},
 	{"403 of Bedrock for keys that are unknown, expired or sign wrongly: its common errors page",
 		engine.ClassCredential, true,
 		func(f *failure) bool {
@@ -128,7 +130,7 @@ var quotaRules = []rule{
 	{`400 for want of money ("Your credit balance is too low", "You have reached your specified API usage limits"): errors page, and captures`,
 		engine.ClassBilling, true,
 		func(f *failure) bool {
-			return f.Status == 400 && !f.Theirs && f.says("credit balance is too low", "reached your specified api usage limits", "spend limit")
+			return f.Status == 400 && !f.Theirs && f.begins("your credit balance is too low", "you have reached your specified api usage limits")
 		}, forAccount(spentFor)},
 }
 
@@ -197,6 +199,12 @@ func soft(f *failure) engine.Cooling {
 // says reports whether the message holds one of these texts, which are in lower case.
 func (f *failure) says(texts ...string) bool {
 	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(f.message, t) })
+}
+
+// begins reports whether the message begins with one of these texts. It is how a 400 is read: its message may repeat what the client
+// sent, but then with a colon and the complaint behind it, and no client shall make an account cool.
+func (f *failure) begins(texts ...string) bool {
+	return !strings.Contains(f.message, ": ") && slices.ContainsFunc(texts, func(t string) bool { return strings.HasPrefix(f.message, t) })
 }
 
 // isKind compares with the error's type, in which AWS may put a place behind the name.

@@ -97,6 +97,11 @@ func TestWhatAnAnswerOfTheAPIMeans(t *testing.T) {
 	f("billing elsewhere; account 1h0m0s", 400, said("invalid_request_error", "Your credit balance is too low to access the Anthropic API."))
 	f("billing elsewhere; account 1h0m0s", 400, said("invalid_request_error", "You have reached your specified API usage limits. You will regain access on 2027-02-01."))
 
+	for _, echo := range []string{"Your credit balance is too low: Extra inputs are not permitted", // a client's key, repeated
+		"messages.0: Input tag 'This organization has been disabled.' found", "This organization has been disabled.: Extra inputs are not permitted"} {
+		f("", 400, said("invalid_request_error", echo))
+	}
+
 	f("credential_dead elsewhere; account 5m0s", 401, said("authentication_error", "invalid x-api-key"))
 	f("credential_dead elsewhere; account 5m0s", 403, said("permission_error", "OAuth authentication is currently not allowed for this organization."))
 	f("credential_dead elsewhere; account 5m0s", 403, said("permission_error", "OAuth token has been revoked. Please obtain a new token."))

@@ -1,7 +1,7 @@
 // Package health remembers how the upstreams do, and decides who takes requests.
 //
 //	tracker := health.NewTracker(log.Printf)
-//	world.Vitals = tracker
+//	generation.Vitals = tracker
 //
 // Of each upstream it keeps the answers in flight with a cap and a queue, a circuit breaker, the error rate and the time to first byte;
 // of each account (an upstream's own, or one of each client whose credential is passed on) the cool-downs, rate limits and quotas. What
@@ -133,7 +133,7 @@ func (t *Tracker) Look(a engine.Account, now time.Time, v *engine.Vitals) {
 		v.Breaker, v.Reopens = h.breaker.state(now), h.breaker.reopens(now)
 		h.mu.Unlock()
 	}
-	v.Healthy = (v.Cooling.Class == "" || v.Cooling.Soft) && v.Breaker != stateOpen
+	v.Healthy = (v.Cooling.Class == "" || v.Cooling.Soft) && v.Reopens == 0
 }
 
 func (a *account) cooling(of *engine.Account, now time.Time) engine.Cooling {
