@@ -47,6 +47,7 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 		return nil, &Refusal{Code: CodePathNotServed, Message: fmt.Sprintf(
 			"%s names things that live in one account: principal %q reaches %d upstreams, want exactly one", x.Request.Path, x.Principal.Name, allowed)}
 	}
+	x.Trace.Candidates = out
 	return out, nil
 }
 
@@ -84,7 +85,7 @@ func (g *Generation) Filter(x *Exchange, candidates []UpstreamCandidate) ([]Upst
 func (f *FilterSlot) run(x *Exchange, in []UpstreamCandidate) ([]UpstreamCandidate, StageDecision, error) {
 	start := time.Now()
 	out, err := f.call(x, in)
-	stage := StageDecision{Stage: f.PluginName(), Reason: Cut(out.Reason, MaxReason), Duration: x.meter(f.Meter).observe(start, err)}
+	stage := StageDecision{Stage: f.PluginName(), Script: f.Version, Reason: Cut(out.Reason, MaxReason), Duration: x.meter(f.Meter).observe(start, err)}
 	if err != nil {
 		return f.failed(x, in, stage, err)
 	}
@@ -211,7 +212,7 @@ func (g *Generation) choose(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlo
 		return g.route(x, kept)
 	}
 	slot := g.slot(kept[g.Strategy.Pick(x, kept)].ID)
-	x.Trace.Terminal = &TerminalDecision{slot.ID, slot.Name, g.Strategy.Name()}
+	x.Trace.Terminal = &TerminalDecision{UpstreamID: slot.ID, Upstream: slot.Name, By: g.Strategy.Name()}
 	return slot, slot.Dialect, nil
 }
 
@@ -228,7 +229,7 @@ func (g *Generation) route(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlot
 		return nil, nil, &Refusal{Code: CodeRouterFailed, Message: fmt.Sprintf("router %q chose no upstream", g.Router.Name), Cause: err}
 	}
 	slot := g.slot(d.UpstreamID)
-	x.Trace.Terminal = &TerminalDecision{slot.ID, slot.Name, "router"}
+	x.Trace.Terminal = &TerminalDecision{slot.ID, slot.Name, "router", g.Router.Version}
 	if d.Dialect != nil {
 		return slot, &DialectSlot{Dialect: d.Dialect, Meter: g.Router.Meter}, nil
 	}

@@ -26,6 +26,9 @@ type Principal struct {
 	Models    []string           // globs it may ask for; nil = all
 	Paths     []string           // globs of request paths it may ask
 
+	// SharedObjects: it may list, and use, what others keep in the accounts that it reaches.
+	SharedObjects bool
+
 	// Filters is the principal's own chain. It replaces the global chain if OwnFilters is set, even when it is empty.
 	Filters    []*FilterSlot
 	OwnFilters bool

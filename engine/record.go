@@ -19,12 +19,23 @@ type Record struct {
 	Status          int // 499 = the client left
 	Code            Code
 	Usage           Usage
-	CostMicroUSD    int64 // 0 = unknown, or nothing
+	CostMicroUSD    int64  // 0 = unknown, or nothing
+	Arms            string // of the experiments it was in: "NAME=ARM", several with commas between; "" = in none
 	BytesIn         int64
 	BytesOut        int64
 	Timings         Timings
 	Trace           RoutingTrace
 	Generation      uint64
+	Dialect         string // version of the script that shaped it last, "" = none did
+	Inputs          Inputs
+}
+
+// Inputs are what a decision could see of a request, beside what the record says of it anyway.
+type Inputs struct {
+	Query       string
+	MaxTokens   int64
+	ServiceTier string
+	Headers     Headers // those that a script read
 }
 
 // Timings are the parts of a request's duration. Zero: that part did not happen.

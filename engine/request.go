@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,7 +19,10 @@ type RequestContext struct {
 	Path      string
 	Query     string // without '?'
 	Headers   Headers
-	Body      []byte
+	// Seen has bit i set once a script read line i of Headers; lines from the 64th on are all bit 63. Nil = nobody wants to know. Scripts
+	// that were abandoned may still set bits.
+	Seen *atomic.Uint64
+	Body []byte
 	// MaxBody caps the body that a dialect may make of it, in bytes; 0 = none.
 	MaxBody int64
 	// Index is what the proxy learned when it scanned Body, for those who look into it again. It is opaque here; nil = not scanned.
@@ -108,3 +112,17 @@ type SlotKey struct{ Principal, Plugin string }
 func GlobalSlot(plugin string) SlotKey { return SlotKey{GlobalPrincipal, plugin} }
 
 func (k SlotKey) String() string { return k.Principal + "/" + strconv.Quote(k.Plugin) }
+
+// HeadersRead are the lines of Headers that scripts read so far.
+func (r *RequestContext) HeadersRead() Headers {
+	if r.Seen == nil {
+		return nil
+	}
+	var out Headers
+	for i, seen := 0, r.Seen.Load(); i < len(r.Headers); i++ {
+		if seen>>min(i, 63)&1 != 0 {
+			out = append(out, r.Headers[i])
+		}
+	}
+	return out
+}

@@ -5,25 +5,29 @@ type FilterSlot struct {
 	Filter
 	Policy FailurePolicy
 	Script string // path below the scripts root
-	Meter  *Meter
-	Guard  *Guard // nil = none
+	// Version is the script and which version of it serves: PATH@SHA256, shortened.
+	Version string
+	Meter   *Meter
+	Guard   *Guard // nil = none
 }
 
 // RouterSlot is the bound router.
 type RouterSlot struct {
 	Router
-	Name   string
-	Script string
-	Meter  *Meter
-	Guard  *Guard // nil = none
+	Name    string
+	Script  string
+	Version string
+	Meter   *Meter
+	Guard   *Guard // nil = none
 }
 
 // DialectSlot is a dialect bound to an upstream.
 type DialectSlot struct {
 	Dialect
-	Script string // "" = built in
-	Meter  *Meter
-	Guard  *Guard // nil = none
+	Script  string // "" = built in
+	Version string
+	Meter   *Meter
+	Guard   *Guard // nil = none
 }
 
 // UpstreamSlot is an upstream with what is needed to reach it.

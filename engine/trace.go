@@ -9,9 +9,10 @@ import (
 
 // RoutingTrace tells how one request was decided. The request's goroutine writes it; it is read-only once the request ended.
 type RoutingTrace struct {
-	Stages   []StageDecision
-	Terminal *TerminalDecision // nil: no upstream was picked
-	Attempts []Attempt
+	Candidates []UpstreamCandidate // whom the chain began with, as they were at that moment
+	Stages     []StageDecision
+	Terminal   *TerminalDecision // nil: no upstream was picked
+	Attempts   []Attempt
 	// Errors are the failures that the request survived, and the one that ended it.
 	Errors []InternalError
 }
@@ -19,6 +20,7 @@ type RoutingTrace struct {
 // StageDecision is what one filter or the router made of the candidates.
 type StageDecision struct {
 	Stage    string // the binding's name
+	Script   string // its version
 	Kept     []uuid.UUID
 	Dropped  []PerCandidateReason
 	Reason   string
@@ -32,6 +34,7 @@ type TerminalDecision struct {
 	UpstreamID uuid.UUID
 	Upstream   string
 	By         string // a strategy's name, or "router"
+	Script     string // version of the router, "" = the strategy picked
 }
 
 // Attempt is one upstream tried.
@@ -104,4 +107,14 @@ func Cut(s string, n int) string {
 		n--
 	}
 	return strings.Clone(s[:n])
+}
+
+// Name is the name of an upstream that was a candidate; of any other it is the id.
+func (t *RoutingTrace) Name(id uuid.UUID) string {
+	for i := range t.Candidates {
+		if t.Candidates[i].ID == id {
+			return t.Candidates[i].Name
+		}
+	}
+	return id.String()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,9 +32,10 @@ type exchange struct {
 	spending   engine.Reservation // nil = the key has no limits, or nothing is held of them yet
 	served     bool               // an upstream answered with a success
 	forecast   *promptcache.Forecast
-	counted    bool      // among the open streams
-	watched    bool      // the client's leaving cancels it
-	dispatched time.Time // when the request first went to an upstream
+	counted    bool          // among the open streams
+	watched    bool          // the client's leaving cancels it
+	dispatched time.Time     // when the request first went to an upstream
+	seen       atomic.Uint64 // the headers that scripts read, for req
 	ended      bool
 }
 
@@ -91,7 +93,7 @@ func (s *Server) begin(ctx *fasthttp.RequestCtx) *exchange {
 	x := &exchange{server: s, conn: connOf(ctx.Conn()), gen: s.World.Lease()}
 	id := newRequestID()
 	x.req = engine.RequestContext{RequestID: id, Now: ctx.Time(), Seed: engine.SeedOf(id)}
-	x.flow.Request = &x.req
+	x.req.Seen, x.flow.Request = &x.seen, &x.req
 	x.record = engine.Record{RequestID: id, Started: ctx.Time()}
 	x.ctx, x.cancel = context.WithCancelCause(context.WithValue(context.Background(), paceKey{}, &x.pace))
 	x.conn.call.Store(&x.cancel)
@@ -112,6 +114,9 @@ func (x *exchange) admit(h *fasthttp.RequestHeader) *engine.Refusal {
 	}
 	refusal := s.judge(x.gen, h, &x.head, x.req.Now)
 	x.describe()
+	if refusal != nil && x.head.key != "" && holdsKey(x.record.Path, x.head.key) {
+		x.record.Path = "" // a row holds no credential, not even one that was misplaced
+	}
 	if hidden := verdict(h); hidden != nil {
 		return hidden
 	}

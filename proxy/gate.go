@@ -286,6 +286,8 @@ func (s *Server) checkBody(g *engine.Generation, h *head, length int64) *engine.
 		return tooLarge(limit)
 	}
 	switch {
+	case s.LedgerFull != nil && s.LedgerFull():
+		return errLedgerFull
 	case full(s.Metrics.streams.Load()+1, g.Limits.Streams):
 		return errTooManyStreams
 	case full(s.Metrics.bodies.Load()+max(length, 0), g.Limits.BodiesTotal):
@@ -293,6 +295,8 @@ func (s *Server) checkBody(g *engine.Generation, h *head, length int64) *engine.
 	}
 	return nil
 }
+
+var errLedgerFull = &engine.Refusal{Code: engine.CodeTooBusy, Message: "the gateway cannot keep account of requests: its ledger cannot be written"}
 
 // checkCoding refuses a body that would have to be decoded to be understood.
 func checkCoding(h *head) *engine.Refusal {

@@ -22,6 +22,8 @@ type Options struct {
 	Transport engine.Transport
 	Ledger    engine.Ledger       // nil = no rows
 	Caches    *promptcache.Caches // nil = no prediction of prompt caches
+	// LedgerFull reports that no request is to be served for want of its row. Nil: they always are.
+	LedgerFull func() bool
 	// LoopbackOnly refuses whatever a web page may have sent: for listeners that need no secret.
 	LoopbackOnly bool
 	TLS          *tls.Config                      // nil = plain

@@ -51,7 +51,10 @@ func (x *exchange) settle() {
 	r := x.record // a copy: the ledger keeps it, and must not keep the exchange with its body
 	r.SessionID, r.Model, r.Stream, r.Trace = x.req.SessionID, x.req.Model, x.req.Stream, x.flow.Trace
 	if x.flow.Upstream != nil {
-		r.Upstream = x.flow.Upstream.Name
+		r.Upstream, r.Dialect = x.flow.Upstream.Name, x.flow.Upstream.Dialect.Version
+	}
+	if x.counted { // else the address may hold a key
+		r.Inputs = engine.Inputs{Query: x.req.Query, MaxTokens: x.req.MaxTokens, ServiceTier: x.req.ServiceTier, Headers: x.req.HeadersRead()}
 	}
 	r.Timings.Duration = now.Sub(r.Started)
 	if !x.dispatched.IsZero() {

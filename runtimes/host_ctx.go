@@ -66,7 +66,7 @@ func (c *Call) request() *engine.RequestContext {
 // headersOf is the read-only view of the request's headers.
 func (c *Call) headersOf() *HeaderView {
 	if c.headers.lines == nil {
-		c.headers = HeaderView{call: c, lines: &c.request().Headers}
+		c.headers = HeaderView{call: c, lines: &c.request().Headers, seen: c.request().Seen}
 	}
 	return &c.headers
 }

@@ -2,7 +2,9 @@ package runtimes
 
 import (
 	"fmt"
+	"iter"
 	"strings"
+	"sync/atomic"
 
 	"sluice/engine"
 )
@@ -12,6 +14,7 @@ import (
 type HeaderView struct {
 	call     *Call
 	lines    *engine.Headers
+	seen     *atomic.Uint64 // see engine.RequestContext; nil = nobody wants to know what is read
 	writable bool
 	own      bool // lines were copied and may be written to
 }
@@ -47,11 +50,20 @@ var headerLine = []Param{{Name: "name", Type: "string"}, {Name: "value", Type: "
 
 // Get returns the first value under a name, in any case.
 func (h *HeaderView) Get(name string) (Value, bool) {
-	v, ok := h.lines.Lookup(name)
-	if !ok || engine.CredentialHeader(name) {
-		return Value{}, false
+	for i := range *h.lines {
+		if line := &(*h.lines)[i]; engine.EqualFold(line.Name, name) && !engine.CredentialHeader(name) {
+			h.see(i)
+			return OfString(line.Value), true
+		}
 	}
-	return OfString(v), true
+	return Value{}, false
+}
+
+// see notes that the script read line i.
+func (h *HeaderView) see(i int) {
+	if h.seen != nil {
+		h.seen.Or(1 << min(i, 63))
+	}
 }
 
 // Len is the number of names.
@@ -65,7 +77,8 @@ func (h *HeaderView) Len() int {
 
 // Each calls f for each name, lower case, with its first value.
 func (h *HeaderView) Each(f func(string, Value) bool) string {
-	for line := range h.firsts() {
+	for i, line := range h.firsts() {
+		h.see(i)
 		if !f(strings.ToLower(line.Name), OfString(line.Value)) {
 			break
 		}
@@ -76,9 +89,9 @@ func (h *HeaderView) Each(f func(string, Value) bool) string {
 // fewLines is how many lines are looked through for a name, rather than remembered.
 const fewLines = 32
 
-// firsts yields the first line of each name that a script may see.
-func (h *HeaderView) firsts() func(yield func(engine.Header) bool) {
-	return func(yield func(engine.Header) bool) {
+// firsts yields the first line of each name that a script may see, with where it stands.
+func (h *HeaderView) firsts() iter.Seq2[int, engine.Header] {
+	return func(yield func(int, engine.Header) bool) {
 		var seen map[string]bool
 		if len(*h.lines) > fewLines {
 			seen = make(map[string]bool, len(*h.lines))
@@ -87,7 +100,7 @@ func (h *HeaderView) firsts() func(yield func(engine.Header) bool) {
 			if engine.CredentialHeader(line.Name) || h.before(i, line.Name, seen) {
 				continue
 			}
-			if !yield(line) {
+			if !yield(i, line) {
 				return
 			}
 		}
@@ -112,9 +125,10 @@ func (h *HeaderView) before(i int, name string, seen map[string]bool) bool {
 
 func (h *HeaderView) all(name string) Value {
 	out := stringList{}
-	if !engine.CredentialHeader(name) {
-		for v := range h.lines.All(name) {
-			out = append(out, v)
+	for i, line := range *h.lines {
+		if engine.EqualFold(line.Name, name) && !engine.CredentialHeader(name) {
+			h.see(i)
+			out = append(out, line.Value)
 		}
 	}
 	return OfList(out)

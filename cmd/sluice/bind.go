@@ -229,7 +229,7 @@ func (s *scripting) generation(number uint64) (*engine.Generation, error) {
 	}
 	if r := cfg.Router; r != nil {
 		g.Router = &engine.RouterSlot{Router: s.plugin(engine.SlotRouter, r, nil, "").(engine.Router), Name: r.Name, Script: r.Script,
-			Meter: s.meters.For(engine.SlotRouter, engine.GlobalSlot(r.Name)), Guard: s.guard(r)}
+			Version: s.label(r.Script), Meter: s.meters.For(engine.SlotRouter, engine.GlobalSlot(r.Name)), Guard: s.guard(r)}
 	}
 	g.Observers = engine.NewFeed(s.observers())
 	g.OnClose(g.Observers.Close)
@@ -258,11 +258,14 @@ func (s *scripting) filters(bindings []config.Binding, p *engine.Principal) []*e
 	for i := range bindings {
 		b := &bindings[i]
 		f := s.plugin(engine.SlotFilter, b, p, "").(engine.Filter)
-		out = append(out, &engine.FilterSlot{Filter: f, Policy: b.Policy, Script: b.Script,
+		out = append(out, &engine.FilterSlot{Filter: f, Policy: b.Policy, Script: b.Script, Version: s.label(b.Script),
 			Meter: s.meters.For(engine.SlotFilter, f.SlotKey()), Guard: s.guard(b)})
 	}
 	return out
 }
+
+// label is a script and which version of it serves, shortened.
+func (s *scripting) label(script string) string { return script + "@" + s.version[script][:12] }
 
 func (s *scripting) upstream(u *engine.Upstream) *engine.UpstreamSlot {
 	i := slices.IndexFunc(s.plan.cfg.Upstreams, func(c config.Upstream) bool { return c.ID == u.ID })
@@ -272,6 +275,7 @@ func (s *scripting) upstream(u *engine.Upstream) *engine.UpstreamSlot {
 	if d := s.dialect(c); d != nil {
 		slot.Dialect.Dialect, slot.Dialect.Script = s.plugin(engine.SlotDialect, d, nil, u.Name).(engine.Dialect), d.Script
 		slot.Dialect.Guard = s.guard(d)
+		slot.Dialect.Version = s.label(d.Script)
 	}
 	return slot
 }

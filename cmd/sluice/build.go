@@ -19,6 +19,7 @@ import (
 	"sluice/engine"
 	"sluice/engine/affinity"
 	"sluice/engine/config"
+	"sluice/engine/ledger"
 	"sluice/engine/limits"
 	"sluice/engine/prices"
 	"sluice/engine/reload"
@@ -48,8 +49,10 @@ type builder struct {
 	vitals    engine.VitalsSource
 	log       func(file string, line int, message string)
 
-	plan   *plan                        // of the last config that parsed
-	access atomic.Pointer[admin.Access] // of the last generation; may be read by any goroutine
+	plan *plan // of the last config that parsed
+	// Of the last generation; may be read by any goroutine.
+	access    atomic.Pointer[admin.Access]
+	retention atomic.Pointer[ledger.Policy]
 }
 
 func newBuilder(name string) *builder {
@@ -93,6 +96,7 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 	if err == nil {
 		b.memory.SetLimit(p.cfg.TotalMemory)
 		b.access.Store(&admin.Access{Token: p.cfg.Admin.Token.Reveal(), OpenMetrics: p.cfg.Admin.OpenMetrics})
+		b.retention.Store(retentionOf(p.cfg))
 	}
 	return g, err
 }
@@ -294,7 +298,7 @@ func principals(p *plan) []*engine.Principal {
 	for i := range p.cfg.Principals {
 		c := &p.cfg.Principals[i]
 		out[i] = &engine.Principal{ID: c.Name, Name: c.Name, Kind: engine.PrincipalAPIKey, Claims: c.Claims, Disabled: c.Disabled,
-			Models: c.Models, Paths: c.Paths, OwnFilters: c.OwnFilters}
+			Models: c.Models, Paths: c.Paths, OwnFilters: c.OwnFilters, SharedObjects: c.SharedObjects}
 		if c.Upstreams != nil {
 			out[i].Upstreams = make(map[uuid.UUID]bool, len(c.Upstreams))
 			for _, name := range c.Upstreams {

@@ -72,8 +72,16 @@ func readRequest(c *cli.Command) ([]byte, error) {
 }
 
 func printPreview(w io.Writer, p *admin.Preview) {
-	fmt.Fprintf(w, "principal  %s\nmodel      %s\n", p.Principal, orDash(p.Model))
-	for _, s := range p.Stages {
+	printDecision(w, p.Principal, p.Model, p.Trace)
+	if p.Refused != "" {
+		fmt.Fprintf(w, "\nrefused    %s: %s\n", p.Code, p.Refused)
+	}
+}
+
+// printDecision prints a trace up to the pick.
+func printDecision(w io.Writer, principal, model string, t *admin.Trace) {
+	fmt.Fprintf(w, "principal  %s\nmodel      %s\n", orDash(principal), orDash(model))
+	for _, s := range t.Stages {
 		fmt.Fprintf(w, "\n%s\n  kept     %s\n", s.Name, orDash(strings.Join(s.Kept, ", ")))
 		for _, d := range s.Dropped {
 			fmt.Fprintf(w, "  dropped  %s: %s\n", d.Upstream, d.Reason)
@@ -84,11 +92,8 @@ func printPreview(w io.Writer, p *admin.Preview) {
 			}
 		}
 	}
-	if p.Picked != nil {
-		fmt.Fprintf(w, "\npicked     %s, by %s\n", p.Picked.Upstream, p.Picked.By)
-	}
-	if p.Refused != "" {
-		fmt.Fprintf(w, "\nrefused    %s: %s\n", p.Code, p.Refused)
+	if t.Picked != nil {
+		fmt.Fprintf(w, "\npicked     %s, by %s\n", t.Picked.Upstream, t.Picked.By)
 	}
 }
 

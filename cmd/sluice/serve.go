@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -24,9 +25,6 @@ import (
 	"sluice/proxy"
 	"sluice/proxy/admin"
 )
-
-// recentRequests is how many records /v1/requests can show.
-const recentRequests = 1000
 
 func serveCommand() *cli.Command {
 	return &cli.Command{
@@ -51,6 +49,7 @@ type gateway struct {
 	demo   *demo // nil unless there is no config
 	world  *engine.World
 	data   *reload.Data
+	book   *ledger.Book
 	loop   *reload.Loop
 	crew   *engine.Crew
 	proxy  *proxy.Server
@@ -100,7 +99,11 @@ func (g *gateway) start(b *builder) error {
 	b.vitals, b.log, b.fixed, b.meters.Log = tracker, g.out.script, g.cfg, g.out.failure
 	b.standings.Log = g.out.aside
 	g.crew = b.crew
-	book := ledger.New(recentRequests)
+	b.retention.Store(retentionOf(g.cfg))
+	g.book, err = ledger.Open(ledger.Options{Dir: ledgerDir(b, g.cfg), Policy: func() ledger.Policy { return *b.retention.Load() }, Report: g.out.logf})
+	if err != nil {
+		return err
+	}
 	configFile := b.name
 	if g.demo != nil {
 		configFile = ""
@@ -109,13 +112,22 @@ func (g *gateway) start(b *builder) error {
 	if err != nil {
 		return err
 	}
-	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: transport, Ledger: book, Caches: promptcache.New(), LoopbackOnly: g.demoLocal(), TLS: g.tls(),
-		Logf: g.out.logf})
-	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Standings: b.standings, Book: book,
+	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: transport, Ledger: g.book, LedgerFull: g.book.Full, Caches: promptcache.New(),
+		LoopbackOnly: g.demoLocal(), TLS: g.tls(), Logf: g.out.logf})
+	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Standings: b.standings, Book: g.book,
 		Traffic: &g.proxy.Metrics, Loop: g.loop, Access: b.access.Load, Draining: g.proxy.Draining,
 		Memory: func() (held, waiting int64) { return b.memory.Used(), b.memory.Waiting() }})
 	b.crew.Heap.Store(&engine.HeapWatch{Explained: func() int64 { return b.memory.Limit() + g.proxy.Metrics.BodyBytes() }})
 	return g.listenAll()
+}
+
+// ledgerDir is where the rows of requests are.
+func ledgerDir(b *builder, cfg *config.Config) string {
+	return filepath.Join(b.path(cfg.Data), "ledger")
+}
+
+func retentionOf(cfg *config.Config) *ledger.Policy {
+	return &ledger.Policy{Keep: cfg.Ledger.Keep, MaxSize: cfg.Ledger.MaxSize, Refuse: cfg.Ledger.Refuse}
 }
 
 // demoLocal reports whether the clients' listener is the demo's on loopback, whose key everybody knows: no web page may use it.
@@ -230,6 +242,11 @@ func (g *gateway) close() {
 	for _, ln := range g.listen {
 		if ln != nil {
 			closers = append(closers, ln)
+		}
+	}
+	if g.book != nil {
+		if err := g.book.Close(); err != nil {
+			g.out.logf("%v", err)
 		}
 	}
 	if g.data != nil {

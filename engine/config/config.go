@@ -32,6 +32,7 @@ type Config struct {
 	Limits     Limits
 	Timeouts   engine.Timeouts
 	Retry      engine.Retry
+	Ledger     Ledger
 	Strategy   string // a name that engine.NewStrategy knows, or affinity
 	Affinity   Affinity
 	Seed       uint64 // for strategy random; 0: none
@@ -86,6 +87,13 @@ type Affinity struct {
 	TTL       time.Duration
 }
 
+// Ledger says how long rows of requests are kept.
+type Ledger struct {
+	Keep    time.Duration
+	MaxSize int64 // of all its files, in bytes
+	Refuse  bool  // when_full: requests are refused while their rows cannot be kept
+}
+
 // Upstream is one account at one provider.
 type Upstream struct {
 	Pos          Pos
@@ -127,17 +135,19 @@ type Signer struct {
 
 // Principal is who may ask, and for what.
 type Principal struct {
-	Pos        Pos
-	Name       string
-	Keys       []Key
-	Disabled   bool
-	Claims     *engine.Object
-	Upstreams  []string // names; nil: all
-	Models     []string // globs for engine.MatchGlob; nil: all
-	Paths      []string // globs for engine.MatchGlob
-	Limits     []Limit
-	Filters    []Binding // in place of the global chain, if OwnFilters
-	OwnFilters bool      // the file gives the principal a chain, maybe an empty one
+	Pos       Pos
+	Name      string
+	Keys      []Key
+	Disabled  bool
+	Claims    *engine.Object
+	Upstreams []string // names; nil: all
+	Models    []string // globs for engine.MatchGlob; nil: all
+	Paths     []string // globs for engine.MatchGlob
+	Limits    []Limit
+	// SharedObjects: it may list, and use, what others keep in the accounts that it reaches.
+	SharedObjects bool
+	Filters       []Binding // in place of the global chain, if OwnFilters
+	OwnFilters    bool      // the file gives the principal a chain, maybe an empty one
 }
 
 // Key is one key of a principal.
@@ -185,6 +195,7 @@ func defaults() *Config {
 		Scripts:  "./scripts",
 		Data:     "./data",
 		Limits:   Limits{Body: 32 << 20, FilesBody: 100 << 20, BodiesTotal: 1 << 30, Streams: 10000},
+		Ledger:   Ledger{Keep: 30 * 24 * time.Hour, MaxSize: 10 << 30},
 		Strategy: "first-pick",
 		Affinity: Affinity{Subagents: "share", TTL: time.Hour},
 		Retry:    engine.Retry{Attempts: 3, Statuses: []int{429, 500, 502, 503, 504, 529}},

@@ -83,6 +83,7 @@ func TestDefaultsAreThoseOfTheContract(t *testing.T) {
 			ClientBody: time.Minute, ClientWrite: time.Minute, Drain: time.Minute,
 		},
 		Retry:    engine.Retry{Attempts: 3, Statuses: []int{429, 500, 502, 503, 504, 529}},
+		Ledger:   config.Ledger{Keep: 720 * time.Hour, MaxSize: 10 << 30},
 		Strategy: "first-pick",
 		Affinity: config.Affinity{Subagents: "share", TTL: time.Hour},
 		Upstreams: []config.Upstream{{
@@ -431,4 +432,15 @@ func TestAFileMayHaveWindowsLinesAByteOrderMarkOrBeJSON(t *testing.T) {
 	f(`{"upstreams": [{"name": "up", "kind": "anthropic_direct", "signer": {"type": "forward"}}],
 		"principals": [{"name": "alice", "keys": ["` + hashA + `"]}]}`)
 	f(minUpstreams + "principals: [{name: alice, keys: [\"sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"]}]")
+}
+
+func TestTheLedgerIsKeptAsTheConfigSays(t *testing.T) {
+	t.Parallel()
+	got := parse(t, minimal+"ledger: {keep: 1d, max_size: 1MiB, when_full: refuse}\n").Ledger
+	if want := (config.Ledger{Keep: 24 * time.Hour, MaxSize: 1 << 20, Refuse: true}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := parse(t, minimal+"ledger: {when_full: serve}\n").Ledger; got.Refuse || got.Keep != 720*time.Hour {
+		t.Errorf("%+v", got)
+	}
 }

@@ -283,7 +283,6 @@ func TestMistakesInFailover(t *testing.T) {
 func TestWhatALaterVersionWillServeIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	f := refuses(t)
-	f(inFile("ledger: x"), `3:1: "ledger" is not supported by this version`)
 	f(inFile("data_key: x"), `3:1: "data_key" is not supported by this version`)
 	f(inFile("experiments: x"), `3:1: "experiments" is not supported by this version`)
 	f(asKind("bedrock_runtime"), `5:11: "bedrock_runtime" is not supported by this version`)
@@ -297,7 +296,6 @@ func TestWhatALaterVersionWillServeIsRefusedByName(t *testing.T) {
 	f(asSigner("{type: aws_sigv4, secret_key: planted}"),
 		`5:20: "aws_sigv4" is not supported by this version`,
 		`5:31: "secret_key" is not supported by this version`)
-	f(inPrincipal("shared_objects: true"), `5:5: "shared_objects" is not supported by this version`)
 	f(inFile("filters: [{name: x, experiment: y}]"), `3:21: "experiment" is not supported by this version`)
 	f(inUpstream("dialect: {experiment: y}"), `6:15: "experiment" is not supported by this version`)
 	f(inPrincipal("filters: [{experiment: y}]"), `5:16: "experiment" is not supported by this version`)

@@ -57,7 +57,7 @@ const (
 	emptyHint = `1:1: the file is empty, want at least "upstreams" and "principals": the example sluice.yaml shows every key`
 	colonHint = `a ":" cannot stand here, want one "key: value" a line at the indentation of its neighbours,` +
 		` a space after each ":", and quotes around text that holds ": "`
-	topKeys = "listen, tls, admin, scripts, data, limits, prices, timeouts, strategy, affinity, retry, seed, upstreams, principals, filters, router," +
+	topKeys = "listen, tls, admin, scripts, data, limits, prices, timeouts, ledger, strategy, affinity, retry, seed, upstreams, principals, filters, router," +
 		" observers or budgets"
 )
 
@@ -171,6 +171,9 @@ func TestMistakesInKeys(t *testing.T) {
 	f(inFile("tls:"), `3:5: tls: want a mapping of "key: value", got nothing`)
 	f(inFile("admin: {tokn: x}"), `3:9: unknown key "tokn", want token`)
 	f(inFile("admin: [a]"), `3:8: admin: want a mapping of "key: value", got a list`)
+	f(inFile("ledger: {keep: 0s}"), `3:16: keep "0s": want a duration longer than 0`)
+	f(inFile("ledger: {max_size: 512KiB}"), `3:20: max_size "512KiB": want a size from 1MiB`)
+	f(inFile("ledger: {when_full: wait}"), `3:21: when_full "wait": want serve or refuse`)
 	f(inFile("limits: {bodies: 1MB}"), `3:10: unknown key "bodies", want body, files_body, bodies_total or streams`)
 	f(inFile("timeouts: {read: 1s}"),
 		`3:12: unknown key "read", want connect, response_header, idle, client_header, client_body, client_write or drain`)

@@ -32,6 +32,7 @@ func (d *decoder) principal(p *Principal) decode {
 			opt("models", filled(d, &p.Models, func(s *string) decode { return value(d, s, parseGlob) }, all)),
 			opt("paths", filled(d, &p.Paths, func(s *string) decode { return value(d, s, parsePathGlob) },
 				"want at least one path, or no such key for the default")),
+			opt("shared_objects", value(d, &p.SharedObjects, parseBool)),
 			opt("filters", func(n *yaml.Node) {
 				p.OwnFilters = true
 				filters(n)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -21,6 +22,7 @@ func (d *decoder) config(root *yaml.Node) {
 		opt("limits", d.limits),
 		opt("prices", value(d, &c.Prices, parseText)),
 		opt("timeouts", d.timeouts),
+		opt("ledger", d.ledger),
 		opt("strategy", enum(d, &c.Strategy, "strategy",
 			"first-pick", "priority", "random", "round-robin", "least-connections", "affinity")),
 		opt("affinity", d.affinity),
@@ -104,6 +106,26 @@ func (d *decoder) retry(n *yaml.Node) {
 		opt("attempts", value(d, &r.Attempts, parseWhole(1, 100))),
 		opt("statuses", list(d, &r.Statuses, func(s *int) decode { return value(d, s, parseWhole(400, 599)) })),
 	)
+}
+
+// smallestLedger is a size at which the ledger still holds a few segments, in bytes.
+const smallestLedger = 1 << 20
+
+func (d *decoder) ledger(n *yaml.Node) {
+	l := &d.cfg.Ledger
+	full := "serve"
+	d.object(n, "ledger",
+		opt("keep", value(d, &l.Keep, parseSomeTime)),
+		opt("max_size", value(d, &l.MaxSize, func(s string) (int64, error) {
+			size, err := parseSize(s)
+			if err == nil && size < smallestLedger {
+				err = errors.New("want a size from 1MiB")
+			}
+			return size, err
+		})),
+		opt("when_full", enum(d, &full, "when_full", "serve", "refuse")),
+	)
+	l.Refuse = full == "refuse"
 }
 
 // budgets reads what one call may use. total, what all calls together may, is nil where the file cannot say it.

@@ -9,7 +9,6 @@ import (
 // unsupported are the keys and values that the config knows and this version cannot serve. A key stands with the place that the
 // decoder calls it by, a value with its key.
 var unsupported = []string{
-	"ledger",
 	"data_key",
 	"experiments",
 
@@ -29,8 +28,6 @@ var unsupported = []string{
 	"signer.access_key",
 	"signer.secret_key",
 	"signer.session_token",
-
-	"principals[].shared_objects",
 
 	"filters[].experiment",
 	"dialect.experiment",

@@ -16,12 +16,20 @@ func ids(rows []*engine.Record) string {
 	return out
 }
 
+func recent(t *testing.T, b *ledger.Book, q ledger.Query) string {
+	t.Helper()
+	rows, err := b.Recent(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids(rows)
+}
+
 func TestTheBookKeepsTheLatestNewestFirst(t *testing.T) {
 	b := ledger.New(3)
-	all := func(*engine.Record) bool { return true }
 	f := func(limit int, want string) {
 		t.Helper()
-		if got := ids(b.Recent(all, limit)); got != want {
+		if got := recent(t, b, ledger.Query{Limit: limit}); got != want {
 			t.Errorf("recent %d: %q, want %q", limit, got, want)
 		}
 	}
@@ -35,7 +43,7 @@ func TestTheBookKeepsTheLatestNewestFirst(t *testing.T) {
 	}
 	f(10, "6 5 4 ")
 	f(2, "6 5 ")
-	if got := ids(b.Recent(func(r *engine.Record) bool { return r.Status == 203 }, 10)); got != "5 " {
+	if got := recent(t, b, ledger.Query{Status: 203, Limit: 10}); got != "5 " {
 		t.Errorf("by status: %q", got)
 	}
 }
@@ -44,12 +52,12 @@ func TestARequestIsFoundByAnyOfItsIDs(t *testing.T) {
 	b := ledger.New(3)
 	b.Record(&engine.Record{RequestID: "ours", ClientRequestID: "theirs", UpstreamReqID: "req_1"})
 	for _, id := range []string{"ours", "theirs", "req_1"} {
-		if r, ok := b.Find(id); !ok || r.RequestID != "ours" {
-			t.Errorf("%s: not found", id)
+		if r, err := b.Find(id); err != nil || r == nil || r.RequestID != "ours" {
+			t.Errorf("%s: %v, %v", id, r, err)
 		}
 	}
 	b.Record(&engine.Record{RequestID: "without a client's id"})
-	if _, ok := b.Find(""); ok {
+	if r, err := b.Find(""); r != nil || err != nil {
 		t.Error("the empty id finds a record without a client's id")
 	}
 }

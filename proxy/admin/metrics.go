@@ -19,6 +19,9 @@ var (
 	durationBucket = describe("sluice_request_duration_seconds", "From a request's head to its last byte.")
 	ttfbBucket     = describe("sluice_upstream_ttfb_seconds", "From a request's dispatch to the head of its answer.")
 	streamsOpen    = describe("sluice_streams_open", "Exchanges that are open.")
+	ledgerRows     = describe("sluice_ledger_rows_total", "Rows of the ledger, by what became of them.", "outcome")
+	ledgerWaiting  = describe("sluice_ledger_waiting", "Rows that are not written yet.")
+	ledgerBytes    = describe("sluice_ledger_bytes", "What the ledger's rows take on disk.")
 	bodyBytes      = describe("sluice_body_bytes", "What request bodies hold in memory.")
 	scriptCalls    = describe("sluice_script_calls_total", "Calls of scripts, by slot and outcome.", "slot", "principal", "plugin", "outcome")
 	scriptSeconds  = describe("sluice_script_seconds_total", "Time spent in scripts, by slot.", "slot", "principal", "plugin")
@@ -78,6 +81,7 @@ func (e *exporter) Describe(chan<- *prometheus.Desc) {}
 // Collect reads everything once.
 func (e *exporter) Collect(out chan<- prometheus.Metric) {
 	e.traffic(out)
+	e.ledger(out)
 	e.scripts(out)
 	e.reloads(out)
 	e.upstreams(out)
@@ -100,6 +104,14 @@ func (e *exporter) traffic(out chan<- prometheus.Metric) {
 	histogram(out, ttfbBucket, t.TTFBs())
 	gauge(out, streamsOpen, float64(t.Streams()))
 	gauge(out, bodyBytes, float64(t.BodyBytes()))
+}
+
+func (e *exporter) ledger(out chan<- prometheus.Metric) {
+	s := e.opts.Book.Stats()
+	counter(out, ledgerRows, float64(s.Rows), "written")
+	counter(out, ledgerRows, float64(s.Dropped), "dropped")
+	gauge(out, ledgerWaiting, float64(s.Waiting))
+	gauge(out, ledgerBytes, float64(s.Bytes))
 }
 
 func histogram(out chan<- prometheus.Metric, d *prometheus.Desc, h proxy.Histogram) {

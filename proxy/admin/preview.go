@@ -60,14 +60,14 @@ func PreviewOf(g *engine.Generation, principal string, raw []byte) (*Preview, er
 	if err != nil {
 		return nil, err
 	}
-	p := &Preview{Principal: who.Name, Trace: viewTrace(&engine.RoutingTrace{}, g)}
+	p := &Preview{Principal: who.Name, Trace: viewTrace(&engine.RoutingTrace{})}
 	x, err := proxy.Understand(raw, who)
 	if err != nil {
 		return p, p.refuse(err)
 	}
 	p.Model = x.Request.Model
 	err = decide(g, x)
-	p.Trace = viewTrace(&x.Trace, g)
+	p.Trace = viewTrace(&x.Trace)
 	return p, p.refuse(err)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/engine"
+	"sluice/engine/ledger"
 )
 
 // Limits of one page of requests.
@@ -21,8 +22,8 @@ const (
 // filters are what /v1/requests can be asked with.
 var filters = []string{"limit", "principal", "upstream", "status"}
 
-// row is one request as /v1/requests shows it.
-type row struct {
+// Request is one request as /v1/requests shows it.
+type Request struct {
 	RequestID         string      `json:"request_id"`
 	ClientRequestID   string      `json:"client_request_id,omitempty"`
 	UpstreamRequestID string      `json:"upstream_request_id,omitempty"`
@@ -39,6 +40,7 @@ type row struct {
 	Code              engine.Code `json:"code,omitempty"`
 	Usage             *usage      `json:"usage"`    // null: unknown
 	CostUSD           float64     `json:"cost_usd"` // 0: unknown, or nothing
+	Arms              string      `json:"arms,omitempty"`
 	BytesIn           int64       `json:"bytes_in"`
 	BytesOut          int64       `json:"bytes_out"`
 	DecideMS          float64     `json:"decide_ms"`
@@ -46,7 +48,9 @@ type row struct {
 	DurationMS        float64     `json:"duration_ms"`
 	Attempts          int         `json:"attempts"`
 	Generation        uint64      `json:"generation"`
+	Dialect           string      `json:"dialect,omitempty"`
 	Trace             *Trace      `json:"trace,omitempty"`
+	Inputs            *inputs     `json:"inputs,omitempty"`
 }
 
 type usage struct {
@@ -56,24 +60,37 @@ type usage struct {
 	CacheReadInputTokens     int64 `json:"cache_read_input_tokens"`
 }
 
+// inputs are what the decision could see of a request, beside the rest of its row.
+type inputs struct {
+	Query       string      `json:"query,omitempty"`
+	MaxTokens   int64       `json:"max_tokens,omitempty"`
+	ServiceTier string      `json:"service_tier,omitempty"`
+	Headers     [][2]string `json:"headers,omitempty"` // those that a script read
+}
+
 func (s *Server) requests(ctx *fasthttp.RequestCtx) {
-	match, limit, err := selection(ctx.QueryArgs())
+	query, err := selection(ctx.QueryArgs())
 	if err != nil {
 		fail(ctx, 400, err.Error())
 		return
 	}
-	rows := []row{}
-	for _, r := range s.opts.Book.Recent(match, limit) {
+	found, err := s.opts.Book.Recent(query)
+	if err != nil {
+		fail(ctx, 500, err.Error())
+		return
+	}
+	rows := []Request{}
+	for _, r := range found {
 		rows = append(rows, viewRecord(r))
 	}
-	reply(ctx, map[string][]row{"requests": rows})
+	reply(ctx, map[string][]Request{"requests": rows})
 }
 
 // selection reads ?limit=&principal=&upstream=&status=.
-func selection(q *fasthttp.Args) (func(*engine.Record) bool, int, error) {
+func selection(q *fasthttp.Args) (ledger.Query, error) {
 	for name := range q.All() {
 		if !slices.Contains(filters, string(name)) {
-			return nil, 0, fmt.Errorf("unknown parameter %q, want one of: %s", name, strings.Join(filters, ", "))
+			return ledger.Query{}, fmt.Errorf("unknown parameter %q, want one of: %s", name, strings.Join(filters, ", "))
 		}
 	}
 	limit, status := defaultPage, 0
@@ -81,39 +98,44 @@ func selection(q *fasthttp.Args) (func(*engine.Record) bool, int, error) {
 		text := string(q.Peek(name))
 		n, err := strconv.Atoi(text)
 		if text != "" && (err != nil || n < 1) {
-			return nil, 0, fmt.Errorf("%s=%q, want a positive number", name, text)
+			return ledger.Query{}, fmt.Errorf("%s=%q, want a positive number", name, text)
 		}
 		if text != "" {
 			*into = n
 		}
 	}
-	principal, upstream := string(q.Peek("principal")), string(q.Peek("upstream"))
-	return func(r *engine.Record) bool {
-		return (principal == "" || r.Principal == principal) && (upstream == "" || r.Upstream == upstream) &&
-			(status == 0 || r.Status == status)
-	}, min(limit, maxPage), nil
+	return ledger.Query{Principal: string(q.Peek("principal")), Upstream: string(q.Peek("upstream")), Status: status, Limit: min(limit, maxPage)}, nil
 }
 
 func (s *Server) request(ctx *fasthttp.RequestCtx, id string) {
-	r, ok := s.opts.Book.Find(id)
-	if !ok {
-		fail(ctx, 404, fmt.Sprintf("no request %q among the latest", id))
-		return
+	r, err := s.opts.Book.Find(id)
+	switch {
+	case err != nil:
+		fail(ctx, 500, err.Error())
+	case r == nil:
+		fail(ctx, 404, fmt.Sprintf("no request %q in the ledger", id))
+	default:
+		reply(ctx, RequestOf(r))
 	}
-	view := viewRecord(r)
-	g := s.opts.World.Lease()
-	view.Trace = viewTrace(&r.Trace, g)
-	if g != nil {
-		g.Release()
-	}
-	reply(ctx, view)
 }
 
-func viewRecord(r *engine.Record) row {
-	out := row{RequestID: r.RequestID, ClientRequestID: r.ClientRequestID, UpstreamRequestID: r.UpstreamReqID, SessionID: r.SessionID,
-		Started: r.Started, Principal: r.Principal, KeyID: r.KeyID, CostUSD: float64(r.CostMicroUSD) / 1e6, Upstream: r.Upstream, Method: r.Method, Path: r.Path, Model: r.Model, Stream: r.Stream,
+// RequestOf shows all that is known of a request.
+func RequestOf(r *engine.Record) *Request {
+	view := viewRecord(r)
+	view.Trace = viewTrace(&r.Trace)
+	view.Inputs = &inputs{Query: r.Inputs.Query, MaxTokens: r.Inputs.MaxTokens, ServiceTier: r.Inputs.ServiceTier}
+	for _, h := range r.Inputs.Headers {
+		view.Inputs.Headers = append(view.Inputs.Headers, [2]string{h.Name, h.Value})
+	}
+	return &view
+}
+
+func viewRecord(r *engine.Record) Request {
+	out := Request{RequestID: r.RequestID, ClientRequestID: r.ClientRequestID, UpstreamRequestID: r.UpstreamReqID, SessionID: r.SessionID,
+		Started: r.Started.UTC(), Principal: r.Principal, KeyID: r.KeyID, Upstream: r.Upstream, Method: r.Method, Path: r.Path, Model: r.Model, Stream: r.Stream,
 		Status: r.Status, Code: r.Code, BytesIn: r.BytesIn, BytesOut: r.BytesOut, DecideMS: millis(r.Timings.Decide),
-		TTFBMS: millis(r.Timings.TTFB), DurationMS: millis(r.Timings.Duration), Attempts: len(r.Trace.Attempts), Generation: r.Generation}
+		TTFBMS: millis(r.Timings.TTFB), DurationMS: millis(r.Timings.Duration), Attempts: len(r.Trace.Attempts), Generation: r.Generation,
+		CostUSD: float64(r.CostMicroUSD) / 1e6, Arms: r.Arms, Dialect: r.Dialect}
 	if r.Usage.Known {
 		out.Usage = &usage{r.Usage.InputTokens, r.Usage.OutputTokens, r.Usage.CacheCreationInputTokens, r.Usage.CacheReadInputTokens}
 	}

@@ -35,6 +35,10 @@ type row struct {
 	Attempts   int
 	Generation uint64
 	Trace      *trace
+	Inputs     *struct {
+		MaxTokens int64 `json:"max_tokens"`
+		Headers   [][2]string
+	}
 }
 
 type trace struct {
@@ -176,9 +180,12 @@ func TestOneRequestIsFoundByEachOfItsIDsWithItsTrace(t *testing.T) {
 		if e := one.Trace.Errors; e == nil || len(e) != 0 {
 			t.Errorf("errors %+v, want an empty list", e)
 		}
+		if one.Inputs == nil || one.Inputs.MaxTokens != 16 || !strings.EqualFold(fmt.Sprint(one.Inputs.Headers), "[[x-want b]]") {
+			t.Errorf("inputs %+v, want what the filter could see and the header that it read", one.Inputs)
+		}
 	}
 	got = r.call("GET", "/v1/requests/mine-2", "")
-	if got.status != 404 || !strings.Contains(got.body, `no request \"mine-2\" among the latest`) {
+	if got.status != 404 || !strings.Contains(got.body, `no request \"mine-2\" in the ledger`) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 	if got := r.call("GET", "/v1/requests/", ""); got.status != 404 {

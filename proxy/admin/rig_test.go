@@ -324,15 +324,19 @@ func (r *rig) ask(status int, headers ...string) answer {
 	if !slices.ContainsFunc(headers, func(line string) bool { return strings.HasPrefix(line, "x-sluice-key: ") }) {
 		headers = append(headers, "x-api-key: "+aliceKey)
 	}
-	all := func(*engine.Record) bool { return true }
-	before := len(r.book.Recent(all, 1000))
+	rows := func() int {
+		all, err := r.book.Recent(ledger.Query{Limit: 1000})
+		r.must(err)
+		return len(all)
+	}
+	before := rows()
 	body := `{"model":"claude-sonnet-4-5","max_tokens":16,"messages":[{"role":"user","content":"hi"}]}`
 	got := r.send("POST", r.gateway, "/v1/messages", body,
 		append(headers, "anthropic-version: 2023-06-01")...)
 	if got.status != status {
 		r.t.Fatalf("status %d, want %d: %s", got.status, status, got.body)
 	}
-	r.eventually("the request is on record", func() bool { return len(r.book.Recent(all, 1000)) > before })
+	r.eventually("the request is on record", func() bool { return rows() > before })
 	return got
 }
 

@@ -19,7 +19,8 @@ type Trace struct {
 // Stage is what one filter made of the candidates.
 type Stage struct {
 	Name     string    `json:"name"`
-	Kept     []string  `json:"kept"` // names of upstreams
+	Script   string    `json:"script,omitempty"` // its version
+	Kept     []string  `json:"kept"`             // names of upstreams
 	Dropped  []Dropped `json:"dropped,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
 	Error    string    `json:"error,omitempty"`
@@ -37,6 +38,7 @@ type Dropped struct {
 type Picked struct {
 	Upstream string `json:"upstream"`
 	By       string `json:"by"`
+	Script   string `json:"script,omitempty"` // version of the router
 }
 
 // Attempt is one upstream tried.
@@ -59,26 +61,14 @@ type Fault struct {
 	Stack   []string                  `json:"stack,omitempty"` // of a script, innermost first
 }
 
-// viewTrace shows a trace with the names of g's upstreams in the place of their ids.
-func viewTrace(t *engine.RoutingTrace, g *engine.Generation) *Trace {
-	names := make(map[uuid.UUID]string)
-	if g != nil {
-		for _, u := range g.Upstreams {
-			names[u.ID] = u.Name
-		}
-	}
-	name := func(id uuid.UUID) string {
-		if n, ok := names[id]; ok {
-			return n
-		}
-		return id.String() // it left the config since
-	}
+// viewTrace shows a trace with the names of upstreams in the place of their ids.
+func viewTrace(t *engine.RoutingTrace) *Trace {
 	out := &Trace{Stages: []Stage{}, Attempts: []Attempt{}, Errors: []Fault{}}
 	for _, s := range t.Stages {
-		out.Stages = append(out.Stages, viewStage(s, name))
+		out.Stages = append(out.Stages, viewStage(s, t.Name))
 	}
 	if t.Terminal != nil {
-		out.Picked = &Picked{t.Terminal.Upstream, t.Terminal.By}
+		out.Picked = &Picked{t.Terminal.Upstream, t.Terminal.By, t.Terminal.Script}
 	}
 	for _, a := range t.Attempts {
 		out.Attempts = append(out.Attempts, Attempt{a.Upstream, a.Status, a.Error, millis(a.TTFB), a.Class, a.Cooled, moment(a.Until)})
@@ -90,7 +80,7 @@ func viewTrace(t *engine.RoutingTrace, g *engine.Generation) *Trace {
 }
 
 func viewStage(s engine.StageDecision, name func(uuid.UUID) string) Stage {
-	out := Stage{Name: s.Stage, Kept: []string{}, Reason: s.Reason, Error: s.Error, Denied: s.Denied, Duration: micros(s.Duration)}
+	out := Stage{Name: s.Stage, Script: s.Script, Kept: []string{}, Reason: s.Reason, Error: s.Error, Denied: s.Denied, Duration: micros(s.Duration)}
 	for _, id := range s.Kept {
 		out.Kept = append(out.Kept, name(id))
 	}

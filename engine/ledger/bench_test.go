@@ -1,0 +1,78 @@
+package ledger
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"sluice/engine"
+)
+
+func BenchmarkRecord(bench *testing.B) {
+	b := openBench(bench)
+	r := Sample(200)
+	bench.ReportAllocs()
+	for bench.Loop() {
+		b.Record(r)
+	}
+	bench.StopTimer()
+	bench.ReportMetric(float64(b.dropped.Load())/float64(bench.N), "dropped/op")
+}
+
+// BenchmarkWrite is the writer's work for one row, the system's included.
+func BenchmarkWrite(bench *testing.B) {
+	b := openBench(bench)
+	r, out := Sample(200), &batch{}
+	cpu := stopwatch()
+	bench.ReportAllocs()
+	for bench.Loop() {
+		if out.add(r); out.rows == 500 {
+			if err := b.put(out); err != nil {
+				bench.Fatal(err)
+			}
+		}
+	}
+	bench.ReportMetric(float64(bench.N)/cpu(), "rows/cpu-s")
+}
+
+func BenchmarkScan(bench *testing.B) {
+	b := openBench(bench)
+	r, out := Sample(200), &batch{}
+	const rows = 20000
+	for range rows {
+		if out.add(r); len(out.text) > chunk {
+			b.put(out)
+		}
+	}
+	b.put(out)
+	cpu := stopwatch()
+	bench.ReportAllocs()
+	n := 0
+	for bench.Loop() {
+		b.Scan(time.Time{}, func(*engine.Record) bool { n++; return true })
+	}
+	bench.ReportMetric(float64(n)/cpu(), "rows/cpu-s")
+	if n != bench.N*rows {
+		bench.Fatalf("%d rows", n)
+	}
+}
+
+// stopwatch returns how many seconds of processor time this process took since: others may share the machine.
+func stopwatch() func() float64 {
+	now := func() float64 {
+		var u syscall.Rusage
+		syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+	}
+	start := now()
+	return func() float64 { return now() - start }
+}
+
+func openBench(t testing.TB) *Book {
+	b, err := Open(Options{Dir: t.TempDir(), Policy: func() Policy { return Policy{Keep: time.Hour, MaxSize: 1 << 30} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}

@@ -1,0 +1,279 @@
+package ledger
+
+import (
+	"encoding/hex"
+	"hash/crc32"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/engine"
+	"sluice/engine/body"
+)
+
+// rowVersion is the format that rows are written in. A reader skips fields that it does not know, so that only a change of what a field
+// means needs another number.
+const rowVersion = 1
+
+// A row ends in its checksum, over all bytes before it: ,"crc":"0a1b2c3d"} and a line feed.
+const (
+	sealHead = `,"crc":"`
+	sealLen  = len(sealHead) + 8 + len("\"}\n")
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// appendRow appends r as one line. Fields that are empty are left out.
+func appendRow(dst []byte, r *engine.Record) []byte {
+	start := len(dst)
+	w := row{append(dst, `{"v":`...)}
+	w.b = strconv.AppendInt(w.b, rowVersion, 10)
+	w.request(r)
+	w.outcome(r)
+	w.trace(&r.Trace)
+	return appendSeal(w.b, start)
+}
+
+// appendSeal closes the row that began at start.
+func appendSeal(b []byte, start int) []byte {
+	const digits = "0123456789abcdef"
+	sum := crc32.Checksum(b[start:], castagnoli)
+	b = append(b, sealHead...)
+	for shift := 28; shift >= 0; shift -= 4 {
+		b = append(b, digits[sum>>shift&15])
+	}
+	return append(b, "\"}\n"...)
+}
+
+// row writes JSON members. Each call writes the comma before it where one is needed.
+type row struct{ b []byte }
+
+func (w *row) key(k string) {
+	if c := w.b[len(w.b)-1]; c != '{' && c != '[' {
+		w.b = append(w.b, ',')
+	}
+	w.b = append(w.b, '"')
+	w.b = append(w.b, k...)
+	w.b = append(w.b, '"', ':')
+}
+
+func (w *row) text(k, v string) {
+	if v != "" {
+		w.key(k)
+		w.b = body.AppendString(w.b, v)
+	}
+}
+
+func (w *row) number(k string, v int64) {
+	if v != 0 {
+		w.key(k)
+		w.b = strconv.AppendInt(w.b, v, 10)
+	}
+}
+
+func (w *row) float(k string, v float64) {
+	if v != 0 && !math.IsNaN(v) && !math.IsInf(v, 0) {
+		w.key(k)
+		w.b = strconv.AppendFloat(w.b, v, 'g', -1, 64)
+	}
+}
+
+func (w *row) flag(k string, v bool) {
+	if v {
+		w.key(k)
+		w.b = append(w.b, "true"...)
+	}
+}
+
+// millis writes a moment as milliseconds since 1970: shorter, for what a row has many of.
+func (w *row) millis(k string, v time.Time) {
+	if !v.IsZero() {
+		w.key(k)
+		w.b = strconv.AppendInt(w.b, v.UnixMilli(), 10)
+	}
+}
+
+func (w *row) time(k string, v time.Time) {
+	if !v.IsZero() {
+		w.key(k)
+		w.b = append(v.UTC().AppendFormat(append(w.b, '"'), time.RFC3339Nano), '"')
+	}
+}
+
+func (w *row) id(k string, v uuid.UUID) {
+	w.key(k)
+	w.b = append(w.b, '"')
+	for i, part := range [...][]byte{v[:4], v[4:6], v[6:8], v[8:10], v[10:]} {
+		if i > 0 {
+			w.b = append(w.b, '-')
+		}
+		w.b = hex.AppendEncode(w.b, part)
+	}
+	w.b = append(w.b, '"')
+}
+
+// list writes a list of n objects, none where n is 0.
+func (w *row) list(k string, n int, object func(i int)) {
+	if n == 0 {
+		return
+	}
+	w.key(k)
+	w.b = append(w.b, '[')
+	for i := range n {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.b = append(w.b, '{')
+		object(i)
+		w.b = append(w.b, '}')
+	}
+	w.b = append(w.b, ']')
+}
+
+func (w *row) texts(k string, n int, text func(i int) string) {
+	if n == 0 {
+		return
+	}
+	w.key(k)
+	w.b = append(w.b, '[')
+	for i := range n {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.b = body.AppendString(w.b, text(i))
+	}
+	w.b = append(w.b, ']')
+}
+
+func (w *row) request(r *engine.Record) {
+	w.text("request_id", r.RequestID)
+	w.text("client_request_id", r.ClientRequestID)
+	w.text("upstream_request_id", r.UpstreamReqID)
+	w.text("session_id", r.SessionID)
+	w.time("started", r.Started)
+	w.text("principal", r.Principal)
+	w.text("key_id", r.KeyID)
+	w.text("upstream", r.Upstream)
+	w.text("method", r.Method)
+	w.text("path", r.Path)
+	w.text("query", r.Inputs.Query)
+	w.text("model", r.Model)
+	w.flag("stream", r.Stream)
+	w.number("max_tokens", r.Inputs.MaxTokens)
+	w.text("service_tier", r.Inputs.ServiceTier)
+	w.list("headers", len(r.Inputs.Headers), func(i int) {
+		w.text("name", r.Inputs.Headers[i].Name)
+		w.text("value", r.Inputs.Headers[i].Value)
+	})
+}
+
+func (w *row) outcome(r *engine.Record) {
+	w.number("status", int64(r.Status))
+	w.text("code", string(r.Code))
+	if u := &r.Usage; u.Known {
+		w.key("usage")
+		w.b = append(w.b, '{')
+		w.number("input_tokens", u.InputTokens)
+		w.number("output_tokens", u.OutputTokens)
+		w.number("cache_creation_input_tokens", u.CacheCreationInputTokens)
+		w.number("cache_creation_1h_input_tokens", u.CacheCreation1hTokens)
+		w.number("cache_read_input_tokens", u.CacheReadInputTokens)
+		w.b = append(w.b, '}')
+	}
+	w.number("cost_micro_usd", r.CostMicroUSD)
+	w.text("arms", r.Arms)
+	w.number("bytes_in", r.BytesIn)
+	w.number("bytes_out", r.BytesOut)
+	w.number("body_ns", int64(r.Timings.Body))
+	w.number("decide_ns", int64(r.Timings.Decide))
+	w.number("ttfb_ns", int64(r.Timings.TTFB))
+	w.number("duration_ns", int64(r.Timings.Duration))
+	w.number("generation", int64(r.Generation))
+	w.text("dialect", r.Dialect)
+}
+
+func (w *row) trace(t *engine.RoutingTrace) {
+	w.list("candidates", len(t.Candidates), func(i int) { w.candidate(&t.Candidates[i]) })
+	w.list("stages", len(t.Stages), func(i int) { w.stage(t, &t.Stages[i]) })
+	if p := t.Terminal; p != nil {
+		w.key("picked")
+		w.b = append(w.b, '{')
+		w.text("upstream", p.Upstream)
+		w.text("by", p.By)
+		w.text("script", p.Script)
+		w.b = append(w.b, '}')
+	}
+	w.list("attempts", len(t.Attempts), func(i int) {
+		a := &t.Attempts[i]
+		w.text("upstream", a.Upstream)
+		w.number("status", int64(a.Status))
+		w.text("error", a.Error)
+		w.number("ttfb_ns", int64(a.TTFB))
+	})
+	w.list("errors", len(t.Errors), func(i int) {
+		e := &t.Errors[i]
+		w.text("stage", string(e.Stage))
+		w.text("kind", string(e.Kind))
+		w.text("message", e.Message)
+		w.texts("stack", len(e.Stack), func(i int) string { return e.Stack[i] })
+	})
+}
+
+func (w *row) stage(t *engine.RoutingTrace, s *engine.StageDecision) {
+	w.text("stage", s.Stage)
+	w.text("script", s.Script)
+	w.texts("kept", len(s.Kept), func(i int) string { return t.Name(s.Kept[i]) })
+	w.list("reasons", len(s.Dropped), func(i int) {
+		d := &s.Dropped[i]
+		w.text("upstream", t.Name(d.UpstreamID))
+		w.flag("kept", d.Kept)
+		w.text("reason", d.Reason)
+	})
+	w.text("reason", s.Reason)
+	w.text("error", s.Error)
+	w.flag("denied", s.Denied)
+	w.number("duration_ns", int64(s.Duration))
+}
+
+// closedBreaker is what a row does not mention.
+const closedBreaker = "closed"
+
+// candidate writes what changes of an upstream from request to request, as far as it is not as it should be; the rest is in the config of
+// its time.
+func (w *row) candidate(c *engine.UpstreamCandidate) {
+	w.text("upstream", c.Name)
+	w.id("id", c.ID)
+	if v := c.Vitals; v != nil {
+		w.flag("unhealthy", !v.Healthy)
+		w.number("cooldown_ns", int64(v.Cooldown))
+		if v.Breaker != closedBreaker {
+			w.text("breaker", v.Breaker)
+		}
+		w.number("in_flight", int64(v.InFlight))
+		w.number("concurrency", int64(v.Concurrency))
+		w.float("error_rate", v.ErrorRate)
+		w.number("ttfb_ns", int64(v.TTFB))
+		w.list("rate_limits", len(v.RateLimits), func(i int) {
+			l := &v.RateLimits[i]
+			w.text("kind", l.Kind)
+			w.text("window", l.Window)
+			w.number("limit", l.Limit)
+			w.number("remaining", l.Remaining)
+			w.millis("resets_ms", l.Resets)
+		})
+		w.list("quotas", len(v.Quotas), func(i int) {
+			q := &v.Quotas[i]
+			w.text("window", q.Window)
+			w.text("status", q.Status)
+			w.float("utilization", q.Utilization)
+			w.millis("resets_ms", q.Resets)
+			w.millis("observed_ms", q.Observed)
+		})
+	}
+	if n := c.CacheRead; n != nil {
+		w.key("cache_read")
+		w.b = strconv.AppendInt(w.b, *n, 10)
+	}
+}
