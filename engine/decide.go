@@ -43,9 +43,14 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 		return nil, &Refusal{Code: CodeNoUpstreamAvailable, Message: fmt.Sprintf("principal %q reaches no upstream", x.Principal.Name)}
 	case len(out) == 0:
 		return nil, &Refusal{Code: CodePathNotServed, Message: fmt.Sprintf("no upstream of principal %q serves %s", x.Principal.Name, x.Request.Path)}
-	case AccountBound(x.Request.Path) && allowed != 1:
-		return nil, &Refusal{Code: CodePathNotServed, Message: fmt.Sprintf(
-			"%s names things that live in one account: principal %q reaches %d upstreams, want exactly one", x.Request.Path, x.Principal.Name, allowed)}
+	}
+	choose := g.withFiles
+	if AccountBound(x.Request.Path) {
+		choose = g.inAccount
+	}
+	out, err := choose(x, out)
+	if err != nil {
+		return nil, err
 	}
 	x.Trace.Candidates = out
 	return out, nil

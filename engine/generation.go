@@ -21,6 +21,7 @@ type Generation struct {
 	Strategy   Strategy
 	Retry      Retry
 	Vitals     VitalsSource
+	Bindings   Bindings // nil = none are known
 	Limits     Limits
 	Timeouts   Timeouts
 	// Certificate is what the client-facing listener shows; nil = plain HTTP.

@@ -65,6 +65,13 @@ func (r *Response) setBody(b []byte) {
 	r.Headers = h
 }
 
+// Peek returns the first n bytes of the body, or all there is until it ends or breaks off. They can be read again.
+func (r *Response) Peek(n int64) []byte {
+	head, err := io.ReadAll(io.LimitReader(r.Body, n))
+	r.unread(head, err)
+	return head
+}
+
 // unread puts back what was read of the body, and how reading it ended.
 func (r *Response) unread(head []byte, err error) {
 	r.Body = rest{io.MultiReader(bytes.NewReader(head), failing{r.Body, err}), r.Body}

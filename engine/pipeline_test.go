@@ -440,20 +440,3 @@ func TestCandidatesAreThoseThePrincipalMayUse(t *testing.T) {
 		t.Errorf("without a credential of the client: got %q, want %q", got, want)
 	}
 }
-
-func TestAccountBoundPathsNeedOneUpstream(t *testing.T) {
-	w := newWorld(t, upstreamNamed("a"), upstreamNamed("b"))
-	f := func(path string, ok bool) {
-		t.Helper()
-		_, err := w.generation.Candidates(&engine.Exchange{Principal: w.principal, Request: &engine.RequestContext{Path: path}})
-		if (err == nil) != ok {
-			t.Errorf("%s: %v, want ok = %v", path, err, ok)
-		}
-	}
-	f("/v1/messages", true)
-	f("/v1/models/claude-x", true)
-	f("/v1/files/file_1", false)
-	f("/v1/messages/batches", false)
-	w.principal.Upstreams = map[uuid.UUID]bool{w.generation.Upstreams[0].ID: true}
-	f("/v1/files/file_1", true)
-}

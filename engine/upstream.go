@@ -74,15 +74,6 @@ func (k UpstreamKind) Serves(path string) bool {
 	return path == "/v1/messages" || k == KindVertex && path == "/v1/messages/count_tokens"
 }
 
-// AccountBound reports whether what a path names lives in one account: files, batches and their kin.
-func AccountBound(path string) bool {
-	switch path {
-	case "/v1/messages", "/v1/messages/count_tokens", "/v1/complete":
-		return false
-	}
-	return !pathBelow(path, "/v1/models")
-}
-
 // Model returns the upstream's own id for an asked model, or the asked one.
 func (u *Upstream) Model(asked string) string {
 	if own, ok := u.Models[asked]; ok {

@@ -84,6 +84,7 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 	if err != nil {
 		return refusalOf(causeOr(x.ctx, err))
 	}
+	x.bind(answer)
 	x.relay(ctx, answer)
 	return nil
 }

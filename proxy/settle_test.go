@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -177,4 +178,20 @@ func TestEveryCodeHasItsAnswer(t *testing.T) {
 	wait(60*time.Second, "60", "")
 	wait(60*time.Second+1, "61", "false")
 	wait(time.Hour, "3600", "false")
+}
+
+func TestNoRequestIsServedWhoseRowCannotBeKept(t *testing.T) {
+	p := plays(t, answers(ok("{}")))
+	r := newRig(t, p.upstream("a"))
+	var full atomic.Bool
+	r.options.LedgerFull = full.Load
+	r.start()
+	want(t, "with room", r.do(post("/v1/messages", hello)).code(), "200 ")
+	full.Store(true)
+	got := r.dial().send("POST /v1/messages HTTP/1.1\r\nHost: x\r\nx-api-key: alice-key\r\nContent-Length: 100000\r\n\r\n").read("POST")
+	want(t, "without", got.code(), "529 too_busy")
+	want(t, "retry-after", got.Header.Get("retry-after"), "1")
+	full.Store(false)
+	want(t, "with room again", r.do(post("/v1/messages", hello)).code(), "200 ")
+	want(t, "row", r.ledger.wait(t, 3)[1].Code, engine.CodeTooBusy)
 }

@@ -218,7 +218,8 @@ func (s *scripting) generation(number uint64) (*engine.Generation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
-	g := &engine.Generation{Number: number, Since: time.Now(), Keys: keys, Principals: s.principals, Strategy: strategy, Vitals: s.vitals, Prices: s.plan.prices,
+	g := &engine.Generation{Number: number, Since: time.Now(), Keys: keys, Principals: s.principals, Strategy: strategy, Vitals: s.vitals,
+		Bindings: s.objects, Prices: s.plan.prices,
 		Certificate: s.plan.cert, Timeouts: cfg.Timeouts, Retry: cfg.Retry, Filters: s.filters(cfg.Filters, nil),
 		Limits: engine.Limits{Body: cfg.Limits.Body, FilesBody: cfg.Limits.FilesBody, BodiesTotal: cfg.Limits.BodiesTotal, Streams: int64(cfg.Limits.Streams)}}
 	for i, p := range s.principals {

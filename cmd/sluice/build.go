@@ -47,6 +47,7 @@ type builder struct {
 	crew      *engine.Crew
 	memory    *runtimes.Pool // what the calls of both languages share
 	vitals    engine.VitalsSource
+	objects   engine.Bindings // nil = none are known
 	log       func(file string, line int, message string)
 
 	plan *plan // of the last config that parsed

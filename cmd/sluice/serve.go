@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"sluice/engine"
+	"sluice/engine/bindings"
 	"sluice/engine/config"
 	"sluice/engine/health"
 	"sluice/engine/ledger"
@@ -50,6 +51,7 @@ type gateway struct {
 	world  *engine.World
 	data   *reload.Data
 	book   *ledger.Book
+	bound  *bindings.Log
 	loop   *reload.Loop
 	crew   *engine.Crew
 	proxy  *proxy.Server
@@ -104,6 +106,10 @@ func (g *gateway) start(b *builder) error {
 	if err != nil {
 		return err
 	}
+	if g.bound, err = bindings.Open(filepath.Join(b.path(g.cfg.Data), "bindings.jsonl")); err != nil {
+		return err
+	}
+	b.objects = g.bound
 	configFile := b.name
 	if g.demo != nil {
 		configFile = ""
@@ -248,6 +254,9 @@ func (g *gateway) close() {
 		if err := g.book.Close(); err != nil {
 			g.out.logf("%v", err)
 		}
+	}
+	if g.bound != nil {
+		closers = append(closers, g.bound)
 	}
 	if g.data != nil {
 		closers = append(closers, g.data)

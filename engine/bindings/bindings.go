@@ -1,0 +1,183 @@
+// Package bindings remembers in which account the things live that clients made: files, batches and their kin.
+//
+//	log, err := bindings.Open("data/bindings.jsonl")
+//	err = log.Bind("file_011CNha8iCJcU1wXNR6q4V8w", engine.Binding{Principal: "alice", Upstream: u.ID})
+//	b, known := log.Lookup("file_011CNha8iCJcU1wXNR6q4V8w")
+//
+// The file is a list of lines of JSON, each a thing that was made or that is gone. It is written anew, without what is gone, when it is
+// opened.
+package bindings
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/engine"
+)
+
+// maxBindings bounds what is remembered; the oldest tenth goes where it is too much. A thousand take about 150 KiB.
+const maxBindings = 500_000
+
+// line is one line of the file.
+type line struct {
+	ID        string     `json:"id"`
+	Principal string     `json:"principal,omitempty"`
+	Upstream  *uuid.UUID `json:"upstream,omitempty"` // nil: it is gone
+	Made      int64      `json:"made,omitempty"`     // Unix seconds
+}
+
+type binding struct {
+	engine.Binding
+	made int64
+}
+
+// Log is the bindings and their file. Its methods may be called from any goroutine.
+type Log struct {
+	mu    sync.RWMutex
+	known map[string]binding // guarded by mu
+	names map[string]string  // guarded by mu; each principal's id once
+	file  *os.File           // guarded by mu
+	size  int64              // guarded by mu; of the whole lines
+}
+
+var _ engine.Bindings = (*Log)(nil)
+
+// Open reads the file, which need not be there, and rewrites it. Nobody else may write to it.
+func Open(name string) (*Log, error) {
+	l := &Log{known: map[string]binding{}, names: map[string]string{}}
+	text, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the bindings: %w", err)
+	}
+	for one := range bytes.Lines(text) {
+		var b line
+		if json.Unmarshal(one, &b) == nil && b.ID != "" { // else a crash cut it off
+			l.apply(b)
+		}
+	}
+	if err := l.rewrite(name); err != nil {
+		return nil, fmt.Errorf("write the bindings: %w", err)
+	}
+	return l, nil
+}
+
+// apply does what a line says. It is called with mu held, or before anybody else knows l.
+func (l *Log) apply(b line) {
+	if b.Upstream == nil {
+		delete(l.known, b.ID)
+		return
+	}
+	if _, ok := l.names[b.Principal]; !ok {
+		l.names[b.Principal] = b.Principal
+	}
+	l.known[b.ID] = binding{engine.Binding{Principal: l.names[b.Principal], Upstream: *b.Upstream}, b.Made}
+	if len(l.known) > maxBindings {
+		for _, b := range l.lines()[:maxBindings/10] {
+			delete(l.known, b.ID)
+		}
+	}
+}
+
+// lines are all bindings, the oldest first.
+func (l *Log) lines() []line {
+	all := make([]line, 0, len(l.known))
+	for id, b := range l.known {
+		all = append(all, line{id, b.Principal, &b.Upstream, b.made})
+	}
+	slices.SortFunc(all, func(a, b line) int { return cmp.Or(cmp.Compare(a.Made, b.Made), cmp.Compare(a.ID, b.ID)) })
+	return all
+}
+
+// rewrite puts a file with what is known in the place of the old one. A crash leaves the one or the other.
+func (l *Log) rewrite(name string) error {
+	var text []byte
+	for _, b := range l.lines() {
+		text = b.append(text)
+	}
+	next, err := os.OpenFile(name+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = next.Write(text)
+	if err := errors.Join(err, next.Sync()); err != nil {
+		next.Close()
+		return err
+	}
+	if err := errors.Join(os.Rename(next.Name(), name), syncDir(filepath.Dir(name))); err != nil {
+		next.Close()
+		return err
+	}
+	l.file, l.size = next, int64(len(text))
+	return nil
+}
+
+func syncDir(name string) error {
+	dir, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+func (b line) append(to []byte) []byte {
+	text, _ := json.Marshal(b) // it cannot fail for this type
+	return append(append(to, text...), '\n')
+}
+
+// Lookup returns who made the thing with an id, and where.
+func (l *Log) Lookup(id string) (engine.Binding, bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	b, known := l.known[id]
+	return b.Binding, known
+}
+
+// Bind remembers a new thing.
+func (l *Log) Bind(id string, b engine.Binding) error {
+	return l.note(line{id, b.Principal, &b.Upstream, time.Now().Unix()})
+}
+
+// Forget takes note that a thing is gone.
+func (l *Log) Forget(id string) error {
+	if _, known := l.Lookup(id); !known {
+		return nil
+	}
+	return l.note(line{ID: id})
+}
+
+// note does what b says and makes it durable.
+func (l *Log) note(b line) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.apply(b)
+	text := b.append(nil)
+	_, err := l.file.WriteAt(text, l.size)
+	if err == nil {
+		err = l.file.Sync()
+	}
+	if err != nil {
+		_ = l.file.Truncate(l.size) // else the next line covers it
+		return fmt.Errorf("write the bindings: %w", err)
+	}
+	l.size += int64(len(text))
+	return nil
+}
+
+// Close closes the file.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.file.Close()
+}

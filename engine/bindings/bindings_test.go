@@ -1,0 +1,112 @@
+package bindings_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"sluice/engine"
+	"sluice/engine/bindings"
+)
+
+func open(t *testing.T, name string) *bindings.Log {
+	t.Helper()
+	l, err := bindings.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBindingsOutliveTheProcess(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "bindings.jsonl")
+	l := open(t, name)
+	want := engine.Binding{Principal: "alice", Upstream: uuid.New()}
+	must(t, l.Bind("file_1", want))
+	must(t, l.Bind("file_2", want))
+	must(t, l.Forget("file_2"))
+	must(t, l.Forget("file_3"))
+	l = open(t, name) // the first one was not closed: that is a kill
+	for _, l := range []*bindings.Log{l, open(t, name)} {
+		if got, known := l.Lookup("file_1"); !known || got != want {
+			t.Errorf("%+v, %v, want %+v", got, known, want)
+		}
+		if _, known := l.Lookup("file_2"); known {
+			t.Error("what was forgotten is known")
+		}
+	}
+	text, err := os.ReadFile(name)
+	must(t, err)
+	if bytes.Count(text, []byte{'\n'}) != 1 {
+		t.Errorf("%s: want what is gone left out", text)
+	}
+}
+
+func TestATornLineIsNoBinding(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "bindings.jsonl")
+	l := open(t, name)
+	must(t, l.Bind("file_1", engine.Binding{Principal: "alice", Upstream: uuid.New()}))
+	must(t, l.Bind("file_2", engine.Binding{Principal: "alice", Upstream: uuid.New()}))
+	whole, err := os.ReadFile(name)
+	must(t, err)
+	first := bytes.IndexByte(whole, '\n') + 1
+	for size := first; size < len(whole)-1; size++ {
+		must(t, os.WriteFile(name, slices.Clone(whole[:size]), 0o600))
+		l := open(t, name)
+		_, one := l.Lookup("file_1")
+		_, two := l.Lookup("file_2")
+		if !one || two {
+			t.Fatalf("cut at %d: the first known: %v, the second: %v", size, one, two)
+		}
+		must(t, l.Close())
+	}
+}
+
+func TestBindingsAreMadeFromManyGoroutines(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "bindings.jsonl")
+	l := open(t, name)
+	u := uuid.New()
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for j := range 10 {
+				id := fmt.Sprintf("file_%d_%d", i, j)
+				if err := l.Bind(id, engine.Binding{Principal: fmt.Sprint(i), Upstream: u}); err != nil {
+					t.Error(err)
+				}
+				if b, known := l.Lookup(id); !known || b.Principal != fmt.Sprint(i) {
+					t.Errorf("%s: %+v, %v", id, b, known)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	l = open(t, name)
+	for i := range 8 {
+		for j := range 10 {
+			if _, known := l.Lookup(fmt.Sprintf("file_%d_%d", i, j)); !known {
+				t.Errorf("file_%d_%d is gone", i, j)
+			}
+		}
+	}
+}
+
+func TestAFolderThatIsNotThereIsToldOf(t *testing.T) {
+	if _, err := bindings.Open(filepath.Join(t.TempDir(), "none", "bindings.jsonl")); err == nil {
+		t.Error("no error")
+	}
+}

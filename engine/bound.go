@@ -1,0 +1,169 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// Bindings remember in which account the things live that clients made through the gateway: files, batches and their kin. They outlive
+// the process. Calls come from many goroutines.
+type Bindings interface {
+	// Lookup returns who made the thing with an id, and where.
+	Lookup(id string) (Binding, bool)
+	// Bind remembers a new thing. It is durable once Bind returns; with an error it is known to this process alone.
+	Bind(id string, b Binding) error
+	// Forget takes note that a thing is gone. An error is as with Bind.
+	Forget(id string) error
+}
+
+// Binding is a principal's id and the upstream in whose account it made something.
+type Binding struct {
+	Principal string
+	Upstream  uuid.UUID
+}
+
+// AccountBound reports whether what a path names lives in one account: files, batches and their kin.
+func AccountBound(path string) bool {
+	switch path {
+	case "/v1/messages", "/v1/messages/count_tokens", "/v1/complete":
+		return false
+	}
+	return !pathBelow(path, "/v1/models")
+}
+
+// AccountObject returns the id of the thing that an account-bound path names, "" = none, and what the path says after it.
+func AccountObject(path string) (id, rest string) {
+	const batches = "/v1/messages/batches"
+	below := ""
+	if pathBelow(path, batches) {
+		below = path[len(batches):]
+	} else if _, after, ok := strings.Cut(strings.TrimPrefix(path, "/v1/"), "/"); ok && strings.HasPrefix(path, "/v1/") {
+		below = after
+	}
+	id, rest, _ = strings.Cut(strings.TrimPrefix(below, "/"), "/")
+	return id, rest
+}
+
+// Creates reports whether a request makes a new thing in an account, whose id its answer tells.
+func (r *RequestContext) Creates() bool {
+	id, _ := AccountObject(r.Path)
+	return r.Method == "POST" && id == "" && AccountBound(r.Path) && !accountPath(r.Path)
+}
+
+// inAccount leaves of the candidates those in whose accounts the request may look. An error is a *Refusal.
+func (g *Generation) inAccount(x *Exchange, c []UpstreamCandidate) ([]UpstreamCandidate, error) {
+	r := x.Request
+	id, _ := AccountObject(r.Path)
+	bound, known := g.binding(id)
+	switch {
+	case known:
+		return g.where(x, c, id, bound)
+	case r.Creates():
+		return c, nil
+	case !accountPath(r.Path):
+		c = g.shared(x, c)
+	}
+	switch {
+	case len(c) == 0 && id != "":
+		return nil, noObject(x, id)
+	case len(c) == 0:
+		return nil, &Refusal{Code: CodePathNotServed, Message: fmt.Sprintf(
+			"%s lists what others keep there: principal %q shares every upstream, and has no shared_objects", r.Path, x.Principal.Name)}
+	case len(c) > 1 && (id != "" || accountPath(r.Path)):
+		return nil, &Refusal{Code: CodePathNotServed, Message: fmt.Sprintf(
+			"%s names things that live in one account: principal %q reaches %d upstreams, want exactly one", r.Path, x.Principal.Name, len(c))}
+	}
+	return c, nil
+}
+
+func (g *Generation) binding(id string) (Binding, bool) {
+	if g.Bindings == nil || id == "" {
+		return Binding{}, false
+	}
+	return g.Bindings.Lookup(id)
+}
+
+// where leaves the candidate that holds a thing. Whoever did not make it does not learn that it is there.
+func (g *Generation) where(x *Exchange, c []UpstreamCandidate, id string, b Binding) ([]UpstreamCandidate, error) {
+	if b.Principal == x.Principal.ID {
+		for i := range c {
+			if c[i].ID == b.Upstream {
+				return c[i : i+1 : i+1], nil
+			}
+		}
+	}
+	return nil, noObject(x, id)
+}
+
+func noObject(x *Exchange, id string) error {
+	return &Refusal{Code: CodePathNotServed, Message: fmt.Sprintf("principal %q has nothing with the id %q", x.Principal.Name, Cut(id, MaxReason))}
+}
+
+// shared are the candidates whose accounts the principal may look through: all if the config says so, else those that nobody else
+// reaches with such a request. An upstream that is signed with the client's own credential has an account of the client's.
+func (g *Generation) shared(x *Exchange, c []UpstreamCandidate) []UpstreamCandidate {
+	if x.Principal.SharedObjects {
+		return c
+	}
+	out := make([]UpstreamCandidate, 0, len(c))
+	for i := range c {
+		if g.slot(c[i].ID).ForwardsClient || g.sole(x, c[i].ID) {
+			out = append(out, c[i])
+		}
+	}
+	return out
+}
+
+func (g *Generation) sole(x *Exchange, upstream uuid.UUID) bool {
+	for _, p := range g.Principals {
+		if p.ID != x.Principal.ID && p.MayUse(upstream) && p.MayAskPath(x.Request.Path) {
+			return false
+		}
+	}
+	return true
+}
+
+// withFiles leaves the candidate that holds the files which a message refers to. Those of unknown origin are the upstream's affair.
+func (g *Generation) withFiles(x *Exchange, c []UpstreamCandidate) ([]UpstreamCandidate, error) {
+	if !strings.Contains(x.Request.Headers.Get("anthropic-beta"), "files-api") {
+		return c, nil
+	}
+	for id := range fileIDs(x.Request.Body) {
+		if b, known := g.binding(id); known {
+			var err error
+			if c, err = g.where(x, c, id, b); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return c, nil
+}
+
+// fileIDs finds the values of all keys "file_id". Inside of a text the quotes of such a key would be escaped.
+func fileIDs(body []byte) iter.Seq[string] {
+	key := []byte(`"file_id"`)
+	return func(yield func(string) bool) {
+		for {
+			i := bytes.Index(body, key)
+			if i < 0 {
+				return
+			}
+			body = body[i+len(key):]
+			rest := bytes.TrimLeft(body, " \t\r\n")
+			if len(rest) == 0 || rest[0] != ':' {
+				continue
+			}
+			rest = bytes.TrimLeft(rest[1:], " \t\r\n")
+			if len(rest) == 0 || rest[0] != '"' {
+				continue
+			}
+			if end := bytes.IndexByte(rest[1:], '"'); end >= 0 && !yield(string(rest[1:1+end])) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"sluice/engine"
+)
+
+func TestAnAccountsThingIsNamedByItsPath(t *testing.T) {
+	f := func(path, id, rest string) {
+		t.Helper()
+		if gotID, gotRest := engine.AccountObject(path); gotID != id || gotRest != rest {
+			t.Errorf("%s: %q and %q, want %q and %q", path, gotID, gotRest, id, rest)
+		}
+	}
+	f("/v1/files", "", "")
+	f("/v1/files/", "", "")
+	f("/v1/files/file_1", "file_1", "")
+	f("/v1/files/file_1/content", "file_1", "content")
+	f("/v1/messages/batches", "", "")
+	f("/v1/messages/batches/msgbatch_1", "msgbatch_1", "")
+	f("/v1/messages/batches/msgbatch_1/results", "msgbatch_1", "results")
+	f("/v1/skills/skill_1/versions/2", "skill_1", "versions/2")
+	f("/other/file_1", "", "")
+}
+
+// noted are bindings in memory.
+type noted map[string]engine.Binding
+
+func (n noted) Lookup(id string) (engine.Binding, bool) { b, ok := n[id]; return b, ok }
+func (n noted) Bind(id string, b engine.Binding) error  { n[id] = b; return nil }
+func (n noted) Forget(id string) error                  { delete(n, id); return nil }
+func principalNamed(name string, may ...*engine.Upstream) *engine.Principal {
+	p := &engine.Principal{ID: name, Name: name, Paths: []string{"/v1/*"}}
+	for _, u := range may {
+		if p.Upstreams == nil {
+			p.Upstreams = map[uuid.UUID]bool{}
+		}
+		p.Upstreams[u.ID] = true
+	}
+	return p
+}
+
+func TestWhatLivesInAnAccountIsReachedByItsMakerAlone(t *testing.T) {
+	a, b, c := upstreamNamed("a"), upstreamNamed("b"), upstreamNamed("c")
+	w := newWorld(t, a, b, c)
+	alice, bob, carol := principalNamed("alice"), principalNamed("bob", a, b), principalNamed("carol", c)
+	sharing := principalNamed("sharing", a)
+	sharing.SharedObjects = true
+	deny := principalNamed("deny")
+	deny.Paths = []string{"/v1/messages"} // never looks into an account
+	w.generation.Principals = []*engine.Principal{alice, bob, deny}
+	w.generation.Bindings = noted{"file_a": {Principal: "alice", Upstream: a.ID}, "file_c": {Principal: "alice", Upstream: c.ID},
+		"file_b": {Principal: "bob", Upstream: b.ID}}
+	ask := func(p *engine.Principal, method, path, body string) string {
+		t.Helper()
+		x := &engine.Exchange{Principal: p, Request: &engine.RequestContext{Method: method, Path: path, Body: []byte(body)}}
+		if body != "" {
+			x.Request.Headers = engine.Headers{{Name: "anthropic-beta", Value: "x,files-api-2025-04-14"}}
+		}
+		found, err := w.generation.Candidates(x)
+		var r *engine.Refusal
+		if errors.As(err, &r) {
+			return string(r.Code)
+		}
+		return names(found)
+	}
+	f := func(p *engine.Principal, method, path, want string) {
+		t.Helper()
+		if got := ask(p, method, path, ""); got != want {
+			t.Errorf("%s: %s %s: %s, want %s", p.Name, method, path, got, want)
+		}
+	}
+	const nobody = string(engine.CodePathNotServed)
+	all := ask(alice, "POST", "/v1/messages", "")
+	f(alice, "POST", "/v1/files", all) // made anywhere
+	f(bob, "POST", "/v1/messages/batches", ask(bob, "POST", "/v1/messages", ""))
+	f(alice, "GET", "/v1/files/file_a", "a") // where it was made
+	f(alice, "GET", "/v1/files/file_a/content", "a")
+	f(alice, "DELETE", "/v1/files/file_c", "c")
+	f(bob, "GET", "/v1/files/file_b", "b")
+	f(bob, "GET", "/v1/files/file_a", nobody) // another's
+	f(sharing, "GET", "/v1/files/file_a", nobody)
+	f(carol, "GET", "/v1/files/file_c", nobody)
+	f(bob, "GET", "/v1/files/file_c", nobody)
+	f(alice, "GET", "/v1/files/file_x", "c") // of unknown origin: only where nobody else could have made it
+	f(bob, "GET", "/v1/files/file_x", nobody)
+	f(sharing, "GET", "/v1/files/file_x", "a")
+	f(alice, "GET", "/v1/files", "c") // bob reaches a and b
+	f(bob, "GET", "/v1/files", nobody)
+	f(sharing, "GET", "/v1/files", "a")
+	f(alice, "GET", "/v1/models/claude-x", all)
+	f(alice, "GET", "/v1/organizations/me", nobody)
+	f(sharing, "GET", "/v1/organizations/me", "a")
+	w.generation.Principals = append(w.generation.Principals, carol)
+	f(alice, "GET", "/v1/files", nobody)
+
+	g := func(body, want string) {
+		t.Helper()
+		if got := ask(alice, "POST", "/v1/messages", body); got != want {
+			t.Errorf("%s: %s, want %s", body, got, want)
+		}
+	}
+	file := func(id string) string { return fmt.Sprintf(`{"source":{"type":"file", "file_id" : "%s"}}`, id) }
+	g(file("file_a"), "a")
+	g(file("file_b"), nobody)
+	g(file("file_x"), all)
+	g(file("file_a")+file("file_c"), nobody) // no account has both
+	g(file("file_x")+file("file_c")+file("file_c"), "c")
+	g(`{"text":"\"file_id\":\"file_c\" \"file_id\":"}`, all)
+	g(`{"file_id"}"file_id":7,"file_id":"`, all)
+}

@@ -1,0 +1,120 @@
+package proxy_test
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sluice/engine"
+	"sluice/engine/bindings"
+	"sluice/proxy/simulate"
+)
+
+const upload = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x.txt\"\r\nContent-Type: text/plain\r\n\r\nhello\r\n--b--\r\n"
+
+// TestAFileIsUsedWhereItWasMadeByWhoMadeIt has two accounts that two principals share.
+func TestAFileIsUsedWhereItWasMadeByWhoMadeIt(t *testing.T) {
+	a, b := simulated(t, simulate.Options{Name: "a", Key: "provider-key"}), simulated(t, simulate.Options{Name: "b", Key: "provider-key"})
+	r := newRig(t, upstream("a", a.URL()), upstream("b", b.URL()))
+	bob := &engine.Principal{ID: "bob", Name: "bob", Kind: engine.PrincipalAPIKey, Paths: []string{"*"}}
+	r.keys["bob-key"] = bob
+	r.gen.Principals = []*engine.Principal{r.alice, bob}
+	known, err := bindings.Open(filepath.Join(t.TempDir(), "bindings.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { known.Close() })
+	r.gen.Bindings = known
+	elsewhere := 0 // where the filter sends what it may
+	r.filter(func(_ *engine.RequestContext, _ *engine.Principal, c []engine.UpstreamCandidate) (engine.FilterOutput, error) {
+		if len(c) == 2 {
+			c = c[elsewhere : elsewhere+1]
+		}
+		return keepAll(c), nil
+	})
+	r.start()
+	send := func(key, method, path, body string, headers ...string) reply {
+		t.Helper()
+		return r.do(request(method, path, body, append(headers, "x-api-key: "+key, "anthropic-version: 2023-06-01",
+			"anthropic-beta: files-api-2025-04-14")...))
+	}
+	made := send("alice-key", "POST", "/v1/files", upload, "Content-Type: multipart/form-data; boundary=b")
+	var file struct{ ID string }
+	if err := json.Unmarshal([]byte(made.body), &file); err != nil || made.StatusCode != 200 || file.ID == "" {
+		t.Fatalf("%d %s: %v", made.StatusCode, made.body, err)
+	}
+	f := func(key, method, path, want string) {
+		t.Helper()
+		if got := send(key, method, path, "").code(); got != want {
+			t.Errorf("%s %s %s: %s, want %s", key, method, path, got, want)
+		}
+	}
+	elsewhere = 1
+	f("alice-key", "GET", "/v1/files/"+file.ID, "200 ")
+	if got := send("alice-key", "GET", "/v1/files/"+file.ID+"/content", ""); got.body != "hello" {
+		t.Errorf("%d %q", got.StatusCode, got.body)
+	}
+	f("bob-key", "GET", "/v1/files/"+file.ID, "404 path_not_served")
+	f("bob-key", "DELETE", "/v1/files/"+file.ID, "404 path_not_served")
+	f("bob-key", "GET", "/v1/files", "404 path_not_served")
+	body := strings.Replace(hello, `"hi"`, `[{"type":"document","source":{"type":"file","file_id":"`+file.ID+`"}}]`, 1)
+	if got := send("bob-key", "POST", "/v1/messages", body).code(); got != "404 path_not_served" {
+		t.Errorf("a message with another's file: %s", got)
+	}
+	batch := `{"requests":[{"custom_id":"1","params":` + hello + `}]}`
+	var b1 struct{ ID string }
+	if got := send("bob-key", "POST", "/v1/messages/batches", batch); json.Unmarshal([]byte(got.body), &b1) != nil || got.StatusCode != 200 {
+		t.Fatalf("%d %s", got.StatusCode, got.body)
+	}
+	elsewhere = 0
+	f("bob-key", "GET", "/v1/messages/batches/"+b1.ID+"/results", "200 ")
+	f("bob-key", "POST", "/v1/messages/batches/"+b1.ID+"/cancel", "200 ")
+	f("alice-key", "GET", "/v1/messages/batches/"+b1.ID, "404 path_not_served")
+	f("alice-key", "DELETE", "/v1/files/"+file.ID, "200 ")
+	if _, still := known.Lookup(file.ID); still {
+		t.Error("a file that was deleted is still bound")
+	}
+	if _, bound := known.Lookup(b1.ID); !bound {
+		t.Error("a batch is not bound")
+	}
+	f("alice-key", "GET", "/v1/files/"+file.ID, "404 path_not_served")
+}
+
+// TestAnAnswerThatMakesSomethingPassesAsItCame plays answers that are not what is expected of one.
+func TestAnAnswerThatMakesSomethingPassesAsItCame(t *testing.T) {
+	f := func(answer, wantBody, wantBound string) {
+		t.Helper()
+		p := plays(t, func(s *stage) {
+			s.next()
+			s.say(answer)
+		})
+		r := newRig(t, p.upstream("a"))
+		known, err := bindings.Open(filepath.Join(t.TempDir(), "bindings.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer known.Close()
+		r.gen.Bindings = known
+		r.start()
+		c := r.dial().send(post("/v1/files", "x"))
+		if wantBody == "" {
+			if !c.ended() {
+				t.Errorf("%.60q: something came of it", answer)
+			}
+		} else if got := c.read("POST"); got.body != wantBody {
+			t.Errorf("%.60q: %.60q (%d bytes), %v", answer, got.body, len(got.body), got.err)
+		}
+		if b, bound := known.Lookup("file_1"); bound != (wantBound != "") || bound && b.Principal != wantBound {
+			t.Errorf("%.60q: bound to %q", answer, b.Principal)
+		}
+	}
+	long := `{"id":"file_1","x":"` + strings.Repeat("x", 100<<10) + `"}`
+	f(ok(`{"id":"file_1"}`), `{"id":"file_1"}`, "alice")
+	f(ok(long), long, "")
+	f(ok(`not json`), `not json`, "")
+	f(ok(`{"id":7}`), `{"id":7}`, "")
+	f("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nf\r\n{\"id\":\"file_1\"}\r\n0\r\n\r\n", `{"id":"file_1"}`, "alice")
+	f("HTTP/1.1 400 Bad\r\nContent-Length: 15\r\n\r\n{\"id\":\"file_1\"}", `{"id":"file_1"}`, "")
+	f("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"id\":\"file_1\"}", "", "alice") // cut off, but made
+}
