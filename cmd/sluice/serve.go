@@ -118,6 +118,9 @@ func (g *gateway) start(b *builder) error {
 	if err != nil {
 		return err
 	}
+	if err := g.remember(b); err != nil {
+		return err
+	}
 	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: transport, Ledger: g.book, LedgerFull: g.book.Full, Caches: promptcache.New(),
 		LoopbackOnly: g.demoLocal(), TLS: g.tls(), Logf: g.out.logf})
 	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Standings: b.standings, Book: g.book,
