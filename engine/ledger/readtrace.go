@@ -100,6 +100,12 @@ func (p *parser) attempt() (a engine.Attempt) {
 			a.Error = p.text()
 		case "ttfb_ns":
 			a.TTFB = p.duration()
+		case "class":
+			a.Class = engine.FailureClass(p.word())
+		case "cooled":
+			a.Cooled = p.word()
+		case "until_ms":
+			a.Until = p.millis()
 		default:
 			p.skip()
 		}
@@ -163,6 +169,14 @@ func (p *parser) vital(key []byte, v *engine.Vitals) bool {
 		v.Cooldown = p.duration()
 	case "breaker":
 		v.Breaker = p.word()
+	case "cooling":
+		v.Cooling = p.cooling()
+	case "reopens_ns":
+		v.Reopens = p.duration()
+	case "full":
+		v.Full = p.flag()
+	case "queued":
+		v.Queued = int(p.number())
 	case "in_flight":
 		v.InFlight = int(p.number())
 	case "concurrency":
@@ -179,6 +193,26 @@ func (p *parser) vital(key []byte, v *engine.Vitals) bool {
 		return false
 	}
 	return true
+}
+
+func (p *parser) cooling() (c engine.Cooling) {
+	p.object(func(key []byte) {
+		switch string(key) {
+		case "class":
+			c.Class = engine.FailureClass(p.word())
+		case "scope":
+			c.Scope = p.word()
+		case "family":
+			c.Family = p.flag()
+		case "until_ms":
+			c.Until = p.millis()
+		case "soft":
+			c.Soft = p.flag()
+		default:
+			p.skip()
+		}
+	})
+	return c
 }
 
 func (p *parser) rateLimit() (l engine.RateLimit) {

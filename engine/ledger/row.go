@@ -211,6 +211,9 @@ func (w *row) trace(t *engine.RoutingTrace) {
 		w.number("status", int64(a.Status))
 		w.text("error", a.Error)
 		w.number("ttfb_ns", int64(a.TTFB))
+		w.text("class", string(a.Class))
+		w.text("cooled", a.Cooled)
+		w.millis("until_ms", a.Until)
 	})
 	w.list("errors", len(t.Errors), func(i int) {
 		e := &t.Errors[i]
@@ -251,6 +254,10 @@ func (w *row) candidate(c *engine.UpstreamCandidate) {
 		if v.Breaker != closedBreaker {
 			w.text("breaker", v.Breaker)
 		}
+		w.cooling(&v.Cooling)
+		w.number("reopens_ns", int64(v.Reopens))
+		w.flag("full", v.Full)
+		w.number("queued", int64(v.Queued))
 		w.number("in_flight", int64(v.InFlight))
 		w.number("concurrency", int64(v.Concurrency))
 		w.float("error_rate", v.ErrorRate)
@@ -276,4 +283,18 @@ func (w *row) candidate(c *engine.UpstreamCandidate) {
 		w.key("cache_read")
 		w.b = strconv.AppendInt(w.b, *n, 10)
 	}
+}
+
+func (w *row) cooling(c *engine.Cooling) {
+	if c.Class == "" {
+		return
+	}
+	w.key("cooling")
+	w.b = append(w.b, '{')
+	w.text("class", string(c.Class))
+	w.text("scope", c.Scope)
+	w.flag("family", c.Family)
+	w.millis("until_ms", c.Until)
+	w.flag("soft", c.Soft)
+	w.b = append(w.b, '}')
 }

@@ -79,7 +79,8 @@ func (d dice) trace(t *engine.RoutingTrace) {
 		t.Terminal = &engine.TerminalDecision{UpstreamID: c.ID, Upstream: c.Name, By: d.text(), Script: d.text()}
 	}
 	t.Attempts = some(d, func() engine.Attempt {
-		return engine.Attempt{Upstream: d.text(), Status: d.IntN(600), Error: d.text(), TTFB: d.duration()}
+		return engine.Attempt{Upstream: d.text(), Status: d.IntN(600), Error: d.text(), TTFB: d.duration(),
+			Class: engine.FailureClass(d.text()), Cooled: d.text(), Until: d.moment()}
 	})
 	t.Errors = some(d, func() engine.InternalError {
 		return engine.InternalError{Stage: engine.StageFilter, Kind: engine.InternalTrap, Message: d.text(), Stack: some(d, d.text)}
@@ -90,6 +91,9 @@ func (d dice) candidate() engine.UpstreamCandidate {
 	c := engine.UpstreamCandidate{
 		Upstream: &engine.Upstream{ID: uuid.NewSHA1(uuid.NameSpaceURL, []byte{byte(d.IntN(256)), byte(d.IntN(256))})},
 		Vitals: &engine.Vitals{Healthy: d.IntN(2) == 0, Cooldown: d.duration(), Breaker: "b" + d.text(), InFlight: d.IntN(100),
+			Reopens: d.duration(), Full: d.IntN(2) == 0, Queued: d.IntN(100),
+			Cooling: engine.Cooling{Class: engine.FailureClass("c" + d.text()), Scope: d.text(), Family: d.IntN(2) == 0, Until: d.moment(),
+				Soft: d.IntN(2) == 0},
 			Concurrency: d.IntN(2), ErrorRate: d.Float64(), TTFB: d.duration(),
 			RateLimits: some(d, func() engine.RateLimit {
 				return engine.RateLimit{Kind: d.text(), Window: d.text(), Limit: d.number(), Remaining: d.number(), Resets: d.moment()}
