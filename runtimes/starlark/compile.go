@@ -42,6 +42,7 @@ type binding struct {
 
 // programs keeps compiled files by path and content. A file that nobody asked for while maxCompiled others were is forgotten.
 type programs struct {
+	unguarded    bool // leaves files as they are written, for a benchmark
 	mu           sync.Mutex
 	young, older map[programKey]*program // guarded by mu
 }
@@ -57,7 +58,7 @@ func (p *programs) compile(path string, src []byte, predeclared func(string) boo
 	if found := p.find(key); found != nil {
 		return found, nil
 	}
-	made, err := compile(path, src, predeclared)
+	made, err := compile(path, src, predeclared, p.unguarded)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (p *programs) keep(key programKey, made *program) {
 	p.young[key] = made
 }
 
-func compile(path string, src []byte, predeclared func(string) bool) (*program, error) {
+func compile(path string, src []byte, predeclared func(string) bool, unguarded bool) (*program, error) {
 	if len(src) > runtimes.MaxSource {
 		message := fmt.Sprintf("the file has %d bytes, want at most %d", len(src), runtimes.MaxSource)
 		return nil, &engine.ScriptError{File: path, Message: message}
@@ -100,6 +101,11 @@ func compile(path string, src []byte, predeclared func(string) bool) (*program, 
 	}
 	syntax.Walk(file, placeAtName)
 	bound, loads := bindings(nil, file.Stmts), loadings(file.Stmts)
+	if !unguarded {
+		if err := guard(file); err != nil {
+			return nil, err
+		}
+	}
 	compiled, err := sky.FileProgram(file, predeclared)
 	if err != nil {
 		return nil, sourceError(path, src, err)

@@ -22,6 +22,7 @@ type script struct {
 	globals  sky.StringDict
 	files    []string // the script itself and what it loaded
 	budget   engine.Budget
+	held     int64 // bytes that its top level allocated
 	log      func(file string, line int, message string)
 	patterns *runtimes.Patterns
 }
@@ -31,7 +32,7 @@ func (rt *Runtime) load(files fs.FS, name string, config *engine.Object, b engin
 	log func(file string, line int, message string)) (*script, error) {
 	s := &script{rt: rt, path: name, budget: b, log: log, patterns: new(runtimes.Patterns)}
 	call := runtimes.Call{Hook: "the top level", Log: log, Patterns: s.patterns}
-	r := rt.begin(&call, name, b)
+	r := rt.begin(&call, name, b, 0)
 	defer rt.end(r)
 	l := &loader{rt: rt, files: files, runner: r, modules: make(map[string]*module), predeclared: rt.scope(config)}
 	r.thread.Load = l.load
@@ -40,7 +41,7 @@ func (rt *Runtime) load(files fs.FS, name string, config *engine.Object, b engin
 	if err != nil {
 		return nil, &engine.RuntimeError{Variant: engine.RuntimeLoadFailed, Reason: err.Error(), Cause: err}
 	}
-	s.program, s.globals, s.files = m.program, m.globals, l.opened
+	s.program, s.globals, s.files, s.held = m.program, m.globals, l.opened, r.paid
 	return s, nil
 }
 
@@ -124,11 +125,13 @@ func (l *loader) run(name string) (*module, error) {
 	}
 	l.opened = append(l.opened, name)
 	globals, err := p.Init(&l.runner.thread, l.predeclared)
-	globals.Freeze()
 	if err != nil {
-		err = l.misnamed(p, err)
+		return nil, l.misnamed(p, err)
 	}
-	return &module{p, globals}, err
+	if err := l.runner.freeze(globals); err != nil {
+		return nil, &engine.ScriptError{File: name, Message: err.Error(), Budget: l.runner.overrun}
+	}
+	return &module{p, globals}, nil
 }
 
 // misnamed says which name a load statement meant that asked a file for one it has not. Any other error is returned as it is.

@@ -103,6 +103,9 @@ func (l *library) Attr(name string) (sky.Value, error) {
 // libraries makes what every script has in scope besides config.
 func libraries() sky.StringDict {
 	scope := make(sky.StringDict)
+	builtins(scope)
+	operators(scope)
+	checks(scope)
 	for i := range runtimes.Libraries {
 		lib := &runtimes.Libraries[i]
 		members := make(sky.StringDict)

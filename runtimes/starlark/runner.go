@@ -14,6 +14,14 @@ import (
 // slice is how many steps a script takes between two looks at the clock: some tens of microseconds.
 const slice = 1000
 
+// bulk is how many bytes steps may work through between two looks. One step compares, searches or walks over no more than the script
+// holds, so that a script that holds more is looked at after fewer steps.
+const bulk = 16 << 20
+
+// stepPrice is what a step of the interpreter is taken to allocate, in bytes: a frame, a small list, an entry of a dict each take several.
+// What allocates more pays for itself: see guard.
+const stepPrice = 16
+
 // runner is a thread of the interpreter with its budget. It runs one call at a time and then the next; nothing of a call stays in it.
 type runner struct {
 	thread   sky.Thread
@@ -24,6 +32,11 @@ type runner struct {
 	budget   engine.Budget    // what this call has: given, or more
 	body     int              // bytes of body that it has more for
 	began    time.Time
+	held     int64  // bytes that the script held when the call began
+	paid     int64  // bytes that were charged, without those of the steps since priced
+	price    int64  // of a step, in bytes
+	priced   uint64 // steps of which paid has the price
+	native   uint64 // steps since priced that built-in functions stood for: they have no price
 	overrun  string // the budget that ended the call, "" = none did
 	message  string // how it is told
 	panicked bool   // a panic went through: not to be used again
@@ -31,6 +44,7 @@ type runner struct {
 	// Methods of r, made once: a method value costs an allocation.
 	positionFunc func() (string, int)
 	spendFunc    func(int64) error
+	allocateFunc func(int64) error
 	extendFunc   func(int)
 }
 
@@ -38,7 +52,7 @@ const runnerKey = "sluice"
 
 func (rt *Runtime) newRunner() *runner {
 	r := new(runner)
-	r.positionFunc, r.spendFunc, r.extendFunc = r.position, r.spend, r.extend
+	r.positionFunc, r.spendFunc, r.allocateFunc, r.extendFunc = r.position, r.spend, r.allocate, r.extend
 	r.thread.SetLocal(runnerKey, r)
 	r.thread.OnMaxSteps = func(*sky.Thread) { r.look() }
 	r.thread.Print = func(_ *sky.Thread, message string) {
@@ -50,17 +64,18 @@ func (rt *Runtime) newRunner() *runner {
 // runnerOf returns the runner that a built-in function was called from.
 func runnerOf(thread *sky.Thread) *runner { return thread.Local(runnerKey).(*runner) }
 
-// begin readies a runner for a call of a script. The caller ends it with end.
-func (rt *Runtime) begin(c *runtimes.Call, file string, b engine.Budget) *runner {
+// begin readies a runner for a call of a script that holds so many bytes. The caller ends it with end.
+func (rt *Runtime) begin(c *runtimes.Call, file string, b engine.Budget, held int64) *runner {
 	r, _ := rt.idle.Get().(*runner)
 	if r == nil {
 		r = rt.newRunner()
 	}
-	c.Codec, c.Position, c.Spend, c.Extend = r, r.positionFunc, r.spendFunc, r.extendFunc
+	c.Codec, c.Position, c.Spend, c.Allocate, c.Extend = r, r.positionFunc, r.spendFunc, r.allocateFunc, r.extendFunc
 	c.Memory.Pool = rt.Memory
 	r.call, r.file, r.given, r.budget, r.body, r.began = c, file, b, b, 0, time.Now()
+	r.held, r.paid, r.price, r.priced, r.native = held, 0, stepPrice, 0, 0
 	r.thread.Steps = 0
-	r.until(slice)
+	r.until(r.ahead())
 	return r
 }
 
@@ -85,17 +100,26 @@ func (r *runner) look() {
 	case r.overrun != "":
 	case r.budget.Steps > 0 && steps >= r.budget.Steps:
 		r.stop("steps", runtimes.StepsOver(r.given, r.body))
+	case r.memoryOver():
+		r.stop("memory", runtimes.MemoryOver(r.given, r.body))
 	case r.late():
 		r.stop("time", runtimes.TimeOver(r.given, r.body))
 	}
-	r.until(steps + slice)
+	r.until(steps + r.ahead())
 }
+
+// ahead is how many steps the script may take until the next look.
+func (r *runner) ahead() int64 { return min(slice, 1+bulk/(1+r.held+r.paid)) }
 
 func (r *runner) late() bool { return r.budget.Time > 0 && time.Since(r.began) > r.budget.Time }
 
-// done looks at the clock once more, after the last step: that one may have been a long one. It reports whether a budget is overrun.
+// done looks once more, after the last step: that one may have been a long one. It reports whether a budget is overrun.
 func (r *runner) done() bool {
-	if r.overrun == "" && r.late() {
+	switch {
+	case r.overrun != "":
+	case r.memoryOver():
+		r.stop("memory", runtimes.MemoryOver(r.given, r.body))
+	case r.late():
 		r.stop("time", runtimes.TimeOver(r.given, r.body))
 	}
 	return r.overrun != ""
@@ -117,10 +141,17 @@ func (r *runner) stop(budget, message string) {
 // spend adds the steps that a built-in function stands for.
 func (r *runner) spend(steps int64) error {
 	r.thread.Steps += uint64(steps)
-	if r.look(); r.overrun != "" {
-		return errors.New(r.message)
+	r.native += uint64(steps)
+	r.look()
+	return r.over()
+}
+
+// over is the overrun that ended the call, as an error without a place.
+func (r *runner) over() error {
+	if r.overrun == "" {
+		return nil
 	}
-	return nil
+	return errors.New(r.message)
 }
 
 // extend adds what bytes of body earn. Of two bodies the larger one counts.

@@ -1,0 +1,260 @@
+package starlark
+
+import (
+	"fmt"
+	"math/bits"
+
+	sky "go.starlark.net/starlark"
+)
+
+// toll is what a function pays before the interpreter runs it. An error is that of the function.
+type toll func(r *runner, args sky.Tuple, kwargs []sky.Tuple) error
+
+// tolls are those of the language's own functions that are not bounded by themselves. They stand before the universe's.
+var tolls = map[string]toll{
+	"all":       walkToll(0),
+	"any":       walkToll(0),
+	"bytes":     bytesToll,
+	"enumerate": walkToll(listBytes + 3*slotBytes),
+	"fail":      textToll,
+	"getattr":   nameToll,
+	"hasattr":   nameToll,
+	"list":      walkToll(slotBytes),
+	"max":       extremeToll,
+	"min":       extremeToll,
+	"print":     textToll,
+	"repr":      textToll,
+	"reversed":  walkToll(slotBytes),
+	"str":       strToll,
+	"tuple":     walkToll(slotBytes),
+	"zip":       zipToll,
+}
+
+// builtins adds the functions of the language that are bounded.
+func builtins(scope sky.StringDict) {
+	for name, t := range tolls {
+		scope[name] = sky.NewBuiltin(name, tolled(sky.Universe[name].(*sky.Builtin), t))
+	}
+	scope["int"] = sky.NewBuiltin("int", toInt)
+	scope["getattr"] = sky.NewBuiltin("getattr", getattr)
+	scope["sorted"] = sky.NewBuiltin("sorted", sorted)
+	scope["dict"] = sky.NewBuiltin("dict", newDict)
+	scope["set"] = sky.NewBuiltin("set", newSet)
+}
+
+func tolled(native *sky.Builtin, t toll) builtin {
+	return func(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
+		if err := t(runnerOf(thread), args, kwargs); err != nil {
+			return nil, err
+		}
+		return native.CallInternal(thread, args, kwargs)
+	}
+}
+
+// walkToll pays for a walk over each argument that allocates so many bytes for each element.
+func walkToll(bytes int64) toll {
+	return func(r *runner, args sky.Tuple, _ []sky.Tuple) error {
+		for _, a := range args {
+			if n := count(a); n > 0 {
+				if err := r.work(n, bytes); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+}
+
+func bytesToll(r *runner, args sky.Tuple, _ []sky.Tuple) error {
+	if len(args) == 1 {
+		if n := sky.Len(args[0]); n > 0 {
+			return r.work(n, 1)
+		}
+	}
+	return nil
+}
+
+// textToll pays for the text that all arguments have together.
+func textToll(r *runner, args sky.Tuple, kwargs []sky.Tuple) error {
+	size := int64(0)
+	for _, a := range args {
+		n, err := r.textSize(a)
+		if err != nil {
+			return err
+		}
+		size += n + 1
+	}
+	for _, pair := range kwargs {
+		if sep, ok := pair[1].(sky.String); ok {
+			size += int64(len(sep)) * int64(len(args))
+		}
+	}
+	return r.allocate(2 * size)
+}
+
+func strToll(r *runner, args sky.Tuple, kwargs []sky.Tuple) error {
+	if len(args) == 1 {
+		if _, ok := args[0].(sky.String); ok {
+			return nil
+		}
+	}
+	return textToll(r, args, kwargs)
+}
+
+func nameToll(_ *runner, args sky.Tuple, _ []sky.Tuple) error {
+	if len(args) > 1 {
+		if name, ok := args[1].(sky.String); ok && len(name) > maxName {
+			return fmt.Errorf("a name of %d bytes, want at most %d", len(name), maxName)
+		}
+	}
+	return nil
+}
+
+// maxDigits bounds the text of an integer.
+const maxDigits = maxBits / 3
+
+func intToll(r *runner, args sky.Tuple, kwargs []sky.Tuple) error {
+	x := sky.Value(sky.None)
+	if len(args) > 0 {
+		x = args[0]
+	} else if len(kwargs) > 0 {
+		x = kwargs[0][1]
+	}
+	text, ok := x.(sky.String)
+	if ok && len(text) > maxDigits {
+		return fmt.Errorf("int: a text of %d bytes, want at most %d", len(text), maxDigits)
+	}
+	if ok && len(text) > 18 {
+		r.widen(6 * len(text))
+	}
+	if _, ok := x.(sky.Float); ok {
+		r.widen(1024)
+	}
+	return nil
+}
+
+// toInt is int(x), which scripts mostly ask of a number.
+func toInt(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
+	if len(args) == 1 && len(kwargs) == 0 {
+		switch x := args[0].(type) {
+		case sky.Int:
+			return x, nil
+		case sky.Float:
+			if -maxExact < x && x < maxExact {
+				return sky.MakeInt64(int64(x)), nil
+			}
+		}
+	}
+	if err := intToll(runnerOf(thread), args, kwargs); err != nil {
+		return nil, err
+	}
+	return sky.Universe["int"].(*sky.Builtin).CallInternal(thread, args, kwargs)
+}
+
+// maxExact is the integer up to which a float64 holds each.
+const maxExact = 1 << 53
+
+// extremeToll pays for max and min. What their key returns is looked at as well.
+func extremeToll(r *runner, args sky.Tuple, kwargs []sky.Tuple) error {
+	elements := sky.Value(args)
+	if len(args) == 1 {
+		elements = args[0]
+	}
+	if n := count(elements); n > 0 {
+		if err := r.work(n, 0); err != nil {
+			return err
+		}
+	}
+	for i := range kwargs {
+		if key, ok := kwargs[i][1].(sky.Callable); ok {
+			kwargs[i] = sky.Tuple{kwargs[i][0], &weighed{key}}
+		}
+	}
+	return r.weighAll(elements)
+}
+
+// weighAll looks at each element that may take long to compare and pays for comparing it once.
+func (r *runner) weighAll(elements sky.Value) error {
+	var err error
+	each(elements, func(e sky.Value) bool {
+		err = r.payWeight(e)
+		return err == nil
+	})
+	return err
+}
+
+func (r *runner) payWeight(v sky.Value) error {
+	switch v.(type) {
+	case sky.Tuple, *sky.List, *sky.Dict, *sky.Set:
+	default:
+		return nil
+	}
+	if err := weigh(v, compareDepth); err != nil {
+		return err
+	}
+	return r.spend(int64(sky.Len(v)))
+}
+
+// weighed is a key function whose results are looked at before they are compared.
+type weighed struct{ sky.Callable }
+
+// CallInternal calls the function.
+func (w *weighed) CallInternal(thread *sky.Thread, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
+	v, err := sky.Call(thread, w.Callable, args, kwargs)
+	if err == nil {
+		err = runnerOf(thread).payWeight(v)
+	}
+	return v, err
+}
+
+func zipToll(r *runner, args sky.Tuple, _ []sky.Tuple) error {
+	if len(args) == 0 {
+		return nil
+	}
+	least := maxCount + 1
+	for _, a := range args {
+		least = min(least, max(0, count(a)))
+	}
+	return r.work(least, listBytes+slotBytes*int64(1+len(args)))
+}
+
+// getattr is the language's, but for methods that are not bounded by themselves.
+func getattr(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
+	if err := nameToll(nil, args, kwargs); err != nil {
+		return nil, err
+	}
+	v, err := sky.Universe["getattr"].(*sky.Builtin).CallInternal(thread, args, kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return guarded(v), nil
+}
+
+// sorted is the language's, which looks at the clock.
+func sorted(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
+	var iterable sky.Iterable
+	var key sky.Callable
+	var reverse bool
+	err := sky.UnpackArgs("sorted", args, kwargs, "iterable", &iterable, "key?", &key, "reverse?", &reverse)
+	if err != nil {
+		return nil, err
+	}
+	r, n := runnerOf(thread), count(iterable)
+	if err := r.work(n, 2*slotBytes); err != nil {
+		return nil, err
+	}
+	if err := r.spend(int64(n*bits.Len(uint(n))) / 2); err != nil {
+		return nil, err
+	}
+	s := &sorting{runner: r, values: make([]sky.Value, 0, n)}
+	for v := range sky.Elements(iterable) {
+		s.values = append(s.values, v)
+	}
+	if err := s.derive(key); err != nil {
+		return nil, err
+	}
+	if err := s.sort(reverse); err != nil {
+		return nil, err
+	}
+	return sky.NewList(s.values), nil
+}

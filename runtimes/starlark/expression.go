@@ -1,0 +1,317 @@
+package starlark
+
+import (
+	"math"
+
+	"go.starlark.net/syntax"
+)
+
+// What values of the language take, in bytes.
+const (
+	functionBytes = 160
+	dictBytes     = 544 // with room for eight entries
+	entryBytes    = 160 // of a dict or a set, with what it grew through
+	listBytes     = 48
+	slotBytes     = 16
+	growBytes     = 48 // of an element of a list that grows one by one
+)
+
+// expr rewrites an expression.
+func (g *guarding) expr(p *syntax.Expr) {
+	defer func() { g.depth-- }()
+	if !g.deeper(*p) {
+		return
+	}
+	switch e := (*p).(type) {
+	case *syntax.ParenExpr:
+		g.expr(&e.X)
+	case *syntax.UnaryExpr:
+		if e.X != nil {
+			g.expr(&e.X)
+		}
+	case *syntax.CondExpr:
+		g.expr(&e.Cond)
+		g.expr(&e.True)
+		g.expr(&e.False)
+	case *syntax.BinaryExpr:
+		g.expr(&e.X)
+		g.expr(&e.Y)
+		*p = binary(e)
+	case *syntax.IndexExpr:
+		g.expr(&e.X)
+		if g.expr(&e.Y); !simple(e.Y) {
+			e.Y = look(e.Lbrack, keyCheck, e.Y)
+		}
+	case *syntax.SliceExpr:
+		*p = g.slice(e)
+	case *syntax.DotExpr:
+		g.expr(&e.X)
+		*p = method_(e)
+	case *syntax.CallExpr:
+		g.call(e)
+	case *syntax.LambdaExpr:
+		g.params(e.Params)
+		g.expr(&e.Body)
+		if n := stack(e.Body); n > smallStack {
+			e.Body = charge(e.Lambda, n*slotBytes, e.Body)
+		}
+		*p = charge(e.Lambda, functionBytes+slotBytes*len(e.Params), e)
+	case *syntax.ListExpr, *syntax.TupleExpr, *syntax.DictExpr:
+		*p = g.literal(e)
+	case *syntax.Comprehension:
+		*p = g.comprehension(e)
+	}
+}
+
+// binary guards an operator. Its operands are rewritten.
+func binary(e *syntax.BinaryExpr) syntax.Expr {
+	switch e.Op {
+	case syntax.EQL, syntax.NEQ, syntax.LT, syntax.LE, syntax.GT, syntax.GE:
+		if !simple(e.X) && !simple(e.Y) {
+			e.X = look(e.OpPos, compareCheck, e.X)
+		}
+	case syntax.IN:
+		if !simple(e.X) {
+			return callOf(e.OpPos, "$in", e.X, e.Y)
+		}
+	case syntax.NOT_IN:
+		if !simple(e.X) {
+			return &syntax.UnaryExpr{OpPos: e.OpPos, Op: syntax.NOT, X: callOf(e.OpPos, "$in", e.X, e.Y)}
+		}
+	default:
+		if grows(e.Op, e.X, e.Y) {
+			return callOf(e.OpPos, "$"+e.Op.String(), e.X, e.Y)
+		}
+	}
+	return e
+}
+
+// grows reports whether the result of x op y may be larger than an integer that is a little wider than one of them.
+func grows(op syntax.Token, x, y syntax.Expr) bool {
+	switch op {
+	case syntax.PLUS, syntax.MINUS:
+		return !numeric(x) && !numeric(y) && !(written(x) && written(y))
+	case syntax.STAR:
+		return !(numeric(x) && numeric(y)) && !float(x) && !float(y)
+	case syntax.PERCENT:
+		return !numeric(x) && !(numeric(y) && short(x))
+	case syntax.LTLT, syntax.PIPE, syntax.AMP, syntax.CIRCUMFLEX:
+		return true
+	}
+	return false
+}
+
+// simple reports whether an expression is a number, a text or another value that takes no time to compare and to hash.
+func simple(e syntax.Expr) bool {
+	switch e := e.(type) {
+	case *syntax.Literal:
+		return true
+	case *syntax.Ident:
+		return e.Name == "None" || e.Name == "True" || e.Name == "False"
+	case *syntax.ParenExpr:
+		return simple(e.X)
+	case *syntax.UnaryExpr:
+		return e.Op == syntax.MINUS && numeric(e.X)
+	}
+	return false
+}
+
+// numeric reports whether an expression is a number that no more than 64 bits hold.
+func numeric(e syntax.Expr) bool {
+	switch e := e.(type) {
+	case *syntax.Literal:
+		_, ok := e.Value.(int64)
+		return ok || float(e)
+	case *syntax.ParenExpr:
+		return numeric(e.X)
+	case *syntax.UnaryExpr:
+		return e.Op == syntax.MINUS && numeric(e.X)
+	}
+	return false
+}
+
+func float(e syntax.Expr) bool {
+	l, ok := e.(*syntax.Literal)
+	return ok && l.Token == syntax.FLOAT
+}
+
+// written reports whether an expression is a text that the compiler joins of what stands in the source.
+func written(e syntax.Expr) bool {
+	switch e := e.(type) {
+	case *syntax.Literal:
+		return e.Token == syntax.STRING
+	case *syntax.ParenExpr:
+		return written(e.X)
+	case *syntax.BinaryExpr:
+		return e.Op == syntax.PLUS && written(e.X) && written(e.Y)
+	}
+	return false
+}
+
+// short reports whether an expression is a text of a few bytes.
+func short(e syntax.Expr) bool {
+	l, ok := e.(*syntax.Literal)
+	return ok && l.Token == syntax.STRING && len(l.Raw) <= 128
+}
+
+// slice guards x[lo:hi:step], which copies.
+func (g *guarding) slice(e *syntax.SliceExpr) syntax.Expr {
+	g.expr(&e.X)
+	for _, part := range []*syntax.Expr{&e.Lo, &e.Hi, &e.Step} {
+		if *part != nil {
+			g.expr(part)
+		}
+	}
+	e.X = callOf(e.Lbrack, "$[:]", e.X)
+	return e
+}
+
+// method_ guards x.name where that may be a method that is not bounded by itself.
+func method_(e *syntax.DotExpr) syntax.Expr {
+	if methods[e.Name.Name] == nil {
+		return e
+	}
+	return look(e.Dot, "$."+e.Name.Name, e.X)
+}
+
+// call guards the function and the arguments of a call.
+func (g *guarding) call(e *syntax.CallExpr) {
+	if dot, ok := e.Fn.(*syntax.DotExpr); ok && dot.Name.Name == "get" && g.get(e, dot) {
+		return
+	}
+	g.expr(&e.Fn)
+	for i := range e.Args {
+		g.argument(&e.Args[i])
+	}
+}
+
+// get guards x.get(key) and x.get(key, default), which most scripts call most often: it is enough to look at the key.
+func (g *guarding) get(e *syntax.CallExpr, dot *syntax.DotExpr) bool {
+	if len(e.Args) == 0 {
+		return false
+	}
+	switch first := e.Args[0].(type) {
+	case *syntax.UnaryExpr:
+		if first.Op == syntax.STAR || first.Op == syntax.STARSTAR {
+			return false
+		}
+	case *syntax.BinaryExpr:
+		if first.Op == syntax.EQ {
+			return false
+		}
+	}
+	g.expr(&dot.X)
+	for i := range e.Args {
+		g.argument(&e.Args[i])
+	}
+	if !simple(e.Args[0]) {
+		e.Args[0] = look(e.Lparen, keyCheck, e.Args[0])
+	}
+	return true
+}
+
+func (g *guarding) argument(p *syntax.Expr) {
+	switch e := (*p).(type) {
+	case *syntax.BinaryExpr:
+		if e.Op == syntax.EQ { // name = value
+			g.expr(&e.Y)
+			return
+		}
+	case *syntax.UnaryExpr:
+		if e.Op == syntax.STAR || e.Op == syntax.STARSTAR {
+			g.expr(&e.X)
+			e.X = callOf(e.OpPos, "$"+e.Op.String()+"args", e.X)
+			return
+		}
+	}
+	g.expr(p)
+}
+
+// literal guards a list, a tuple or a dict that is written out. One that the price of its steps does not cover pays for itself.
+func (g *guarding) literal(e syntax.Expr) syntax.Expr {
+	pos, _ := e.Span()
+	switch e := e.(type) {
+	case *syntax.ListExpr:
+		g.elements(e.List)
+	case *syntax.TupleExpr:
+		g.elements(e.List)
+	case *syntax.DictExpr:
+		for _, entry := range e.List {
+			g.entry(entry.(*syntax.DictEntry))
+		}
+		return charge(pos, dictBytes+max(0, len(e.List)-8)*entryBytes, e)
+	}
+	return e
+}
+
+// elements rewrites the elements of a list or tuple. An empty list takes much for one step.
+func (g *guarding) elements(list []syntax.Expr) {
+	for i := range list {
+		empty, ok := list[i].(*syntax.ListExpr)
+		if ok && len(empty.List) == 0 {
+			list[i] = charge(empty.Lbrack, listBytes, empty)
+			continue
+		}
+		g.expr(&list[i])
+	}
+}
+
+func (g *guarding) entry(e *syntax.DictEntry) {
+	g.expr(&e.Key)
+	g.expr(&e.Value)
+	if !simple(e.Key) {
+		e.Key = look(e.Colon, keyCheck, e.Key)
+	}
+}
+
+func (g *guarding) comprehension(e *syntax.Comprehension) syntax.Expr {
+	for _, clause := range e.Clauses {
+		switch c := clause.(type) {
+		case *syntax.ForClause:
+			g.target(c.Vars)
+			g.expr(&c.X)
+		case *syntax.IfClause:
+			g.expr(&c.Cond)
+		}
+	}
+	if entry, ok := e.Body.(*syntax.DictEntry); ok {
+		g.entry(entry)
+		return charge(e.Lbrack, dictBytes, e)
+	}
+	g.expr(&e.Body)
+	return e
+}
+
+// smallStack is how many values a function's frame has room for without paying for it.
+const smallStack = 64
+
+// stack is about how many values the frame of a function with such a body has room for.
+func stack(n syntax.Node) int {
+	most := 0
+	syntax.Walk(n, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.ListExpr:
+			most = max(most, len(n.List))
+		case *syntax.TupleExpr:
+			most = max(most, len(n.List))
+		case *syntax.CallExpr:
+			most = max(most, 2*len(n.Args))
+		case *syntax.LambdaExpr, *syntax.DefStmt:
+			return false
+		}
+		return true
+	})
+	return most
+}
+
+// frame is a statement that pays for the frame of a function whose body has long literals; none where it has not.
+func frame(pos syntax.Position, body []syntax.Stmt) []syntax.Stmt {
+	most := 0
+	for _, s := range body {
+		most = max(most, stack(s))
+	}
+	if most <= smallStack {
+		return nil
+	}
+	return []syntax.Stmt{&syntax.ExprStmt{X: charge(pos, min(most, math.MaxInt32)*slotBytes, nil)}}
+}

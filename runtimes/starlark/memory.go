@@ -1,0 +1,53 @@
+package starlark
+
+import (
+	"fmt"
+)
+
+// maxValue bounds what one step may allocate where the budget does not.
+const maxValue = 256 << 20
+
+// memoryOver reports whether the call has allocated more than it may. It brings paid up to date.
+func (r *runner) memoryOver() bool {
+	r.pay()
+	return r.budget.Memory > 0 && r.paid > r.budget.Memory
+}
+
+// pay charges the steps since the last time.
+func (r *runner) pay() {
+	r.paid += int64(r.thread.Steps-r.priced-r.native) * r.price
+	r.priced, r.native = r.thread.Steps, 0
+}
+
+// allocate charges bytes that a built-in function is about to allocate. An error is the call's end, or a value that no budget allows.
+func (r *runner) allocate(bytes int64) error {
+	if bytes > maxValue && r.budget.Memory <= 0 {
+		return fmt.Errorf("a value of %d bytes, want at most %d", bytes, maxValue)
+	}
+	if r.paid += bytes; r.paid > bulk/slice {
+		r.look()
+	}
+	return r.over()
+}
+
+// maxCount bounds how many elements one step makes or walks over.
+const maxCount = 1 << 24
+
+// work charges a walk over n elements that allocates so many bytes for each.
+func (r *runner) work(n int, bytes int64) error {
+	if n > maxCount {
+		return fmt.Errorf("a sequence of %d elements, want at most %d", n, maxCount)
+	}
+	if err := r.spend(int64(n) / 2); err != nil {
+		return err
+	}
+	return r.allocate(int64(n) * bytes)
+}
+
+// widen makes each further step pay for integers of so many bits: the interpreter makes them in steps that are not guarded as well.
+func (r *runner) widen(bits int) {
+	if price := int64(bits/24 + stepPrice); price > r.price {
+		r.pay()
+		r.price = price
+	}
+}

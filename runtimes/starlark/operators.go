@@ -1,0 +1,298 @@
+package starlark
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+
+	sky "go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// builtin is a function of the language that is made here.
+type builtin = func(*sky.Thread, *sky.Builtin, sky.Tuple, []sky.Tuple) (sky.Value, error)
+
+// payName is the name of what pays 1<<n bytes.
+func payName(n int) string { return fmt.Sprintf("$2^%d", n) }
+
+// maxPay is the largest n of payName: a file is not large enough for more.
+const maxPay = 30
+
+// operators adds what guard puts in place of operators.
+func operators(scope sky.StringDict) {
+	for op, cost := range costs {
+		scope["$"+op.String()] = sky.NewBuiltin(op.String(), operator(op, cost))
+	}
+	scope["$%"] = sky.NewBuiltin("%", percent)
+	for name, f := range map[string]builtin{"$+=": extendBy, "$|=": unionWith, "$in": in, "$[:]": cut, "$*args": splat, "$**args": splatNamed} {
+		scope[name] = sky.NewBuiltin(name, f)
+	}
+	for n := range maxPay + 1 {
+		scope[payName(n)] = sky.NewBuiltin(payName(n), pay(1<<n))
+	}
+}
+
+// cost is how many bytes the result of an operator takes.
+type cost func(r *runner, x, y sky.Value) (int64, error)
+
+var costs = map[syntax.Token]cost{
+	syntax.PLUS: plusCost, syntax.MINUS: setsCost, syntax.STAR: timesCost, syntax.LTLT: shiftCost,
+	syntax.PIPE: setsCost, syntax.AMP: setsCost, syntax.CIRCUMFLEX: setsCost,
+}
+
+func operator(op syntax.Token, of cost) builtin {
+	return func(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
+		x, y, r := args[0], args[1], runnerOf(thread)
+		bytes, err := of(r, x, y)
+		if err == nil && bytes > 0 {
+			err = r.allocate(bytes)
+		}
+		if err != nil {
+			return nil, err
+		}
+		z, err := sky.Binary(op, x, y)
+		if err != nil {
+			return nil, err
+		}
+		return r.narrow(z)
+	}
+}
+
+func plusCost(_ *runner, x, y sky.Value) (int64, error) {
+	switch x := x.(type) {
+	case sky.String:
+		if y, ok := y.(sky.String); ok {
+			return int64(len(x)) + int64(len(y)) + slotBytes, nil
+		}
+	case sky.Bytes:
+		if y, ok := y.(sky.Bytes); ok {
+			return int64(len(x)) + int64(len(y)) + slotBytes, nil
+		}
+	case *sky.List:
+		if y, ok := y.(*sky.List); ok {
+			return listBytes + slotBytes*int64(x.Len()+y.Len()), nil
+		}
+	case sky.Tuple:
+		if y, ok := y.(sky.Tuple); ok {
+			return listBytes + slotBytes*int64(len(x)+len(y)), nil
+		}
+	}
+	return 0, nil
+}
+
+// setsCost is that of -, |, & and ^ of sets and dicts.
+func setsCost(r *runner, x, y sky.Value) (int64, error) {
+	n := 0
+	switch x := x.(type) {
+	case *sky.Set:
+		n = x.Len()
+	case *sky.Dict:
+		n = x.Len()
+	default:
+		return 0, nil
+	}
+	n += max(0, sky.Len(y))
+	return dictBytes + entryBytes*int64(n), r.spend(int64(n))
+}
+
+func timesCost(_ *runner, x, y sky.Value) (int64, error) {
+	if _, ok := x.(sky.Int); ok {
+		x, y = y, x
+	}
+	times, ok := y.(sky.Int)
+	if !ok {
+		return 0, nil
+	}
+	n, ok := times.Int64()
+	if x, ok := x.(sky.Int); ok {
+		return int64(width(x)+width(times)) / 8 &^ 15, nil
+	}
+	size, each := 0, 1
+	switch x := x.(type) {
+	case sky.String:
+		size = len(x)
+	case sky.Bytes:
+		size = len(x)
+	case *sky.List:
+		size, each = x.Len(), slotBytes
+	case sky.Tuple:
+		size, each = len(x), slotBytes
+	}
+	if !ok || n <= 0 || size == 0 {
+		return 0, nil // nothing, or more than the interpreter repeats
+	}
+	hi, lo := bits.Mul64(uint64(size*each), uint64(n))
+	if hi != 0 || lo > math.MaxInt32 {
+		return math.MaxInt32, nil
+	}
+	return int64(lo) + slotBytes, nil
+}
+
+func shiftCost(*runner, sky.Value, sky.Value) (int64, error) { return 0, nil }
+
+// percent is x % y: the remainder, or a formatted text.
+func percent(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
+	x, y, r := args[0], args[1], runnerOf(thread)
+	format, ok := x.(sky.String)
+	if !ok {
+		return sky.Binary(syntax.PERCENT, x, y)
+	}
+	bytes, err := r.formattedSize(string(format), y)
+	if err == nil {
+		err = r.allocate(bytes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if text, ok := formatPlain(string(format), y); ok {
+		return text, nil
+	}
+	return sky.Binary(syntax.PERCENT, x, y)
+}
+
+// formattedSize is about how many bytes format % y takes. A key of a mapping can stand in it many times.
+func (r *runner) formattedSize(format string, y sky.Value) (int64, error) {
+	size := int64(len(format)) + slotBytes
+	switch y := y.(type) {
+	case sky.Tuple:
+		for _, e := range y {
+			n, err := r.textSize(e)
+			if err != nil {
+				return 0, err
+			}
+			size += n
+		}
+		return size, nil
+	case sky.IterableMapping:
+		return r.mappingCost(format, size, y)
+	}
+	n, err := r.textSize(y)
+	return size + n, err
+}
+
+// extendBy is what x += y pays before the interpreter does it. It returns y.
+func extendBy(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
+	x, y, r := args[0], args[1], runnerOf(thread)
+	if _, ok := x.(*sky.List); ok {
+		if n := count(y); n > 0 {
+			return y, r.work(n, growBytes)
+		}
+		return y, nil
+	}
+	if x, ok := x.(sky.Int); ok {
+		if _, err := r.narrow(x); err != nil {
+			return nil, err
+		}
+		if y, ok := y.(sky.Int); ok {
+			_, err := r.narrow(y)
+			return y, err
+		}
+		return y, nil
+	}
+	bytes, err := plusCost(r, x, y)
+	if err == nil && bytes > 0 {
+		err = r.allocate(bytes)
+	}
+	return y, err
+}
+
+// unionWith is what x |= y pays before the interpreter does it. It returns y.
+func unionWith(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
+	r := runnerOf(thread)
+	bytes, err := setsCost(r, args[0], args[1])
+	if err == nil && bytes > 0 {
+		err = r.allocate(bytes)
+	}
+	return args[1], err
+}
+
+// in is x in y. Each element of a list is compared.
+func in(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
+	x, y, r := args[0], args[1], runnerOf(thread)
+	switch y.(type) {
+	case *sky.List, sky.Tuple:
+		if err := r.payCompares(x, y); err != nil {
+			return nil, err
+		}
+	case sky.String, sky.Bytes:
+		if err := r.spend(int64(sky.Len(y)) / 128); err != nil {
+			return nil, err
+		}
+	default:
+		if err := hashed(x); err != nil {
+			return nil, err
+		}
+	}
+	return sky.Binary(syntax.IN, x, y)
+}
+
+// payCompares pays for comparing x with each element of a list.
+func (r *runner) payCompares(x, list sky.Value) error {
+	w := scales{free: freeVisits}
+	w.quick(x, compareDepth)
+	if w.free < 0 {
+		if err := weigh(x, compareDepth); err != nil {
+			return err
+		}
+	}
+	n := int64(sky.Len(list))
+	if used := int64(freeVisits - w.free); n*used > slice/4 {
+		return r.spend(n * used / 4)
+	}
+	return nil
+}
+
+// cut pays for x[lo:hi:step] and returns x.
+func cut(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
+	bytes := int64(0)
+	switch x := args[0].(type) {
+	case *sky.List:
+		bytes = listBytes + slotBytes*int64(x.Len())
+	case sky.Tuple:
+		bytes = slotBytes * int64(len(x))
+	case sky.String:
+		bytes = int64(len(x))
+	case sky.Bytes:
+		bytes = int64(len(x))
+	}
+	return args[0], runnerOf(thread).allocate(bytes)
+}
+
+// splat pays for *x among the arguments of a call and returns x.
+func splat(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
+	if n := count(args[0]); n > 0 {
+		return args[0], runnerOf(thread).work(n, growBytes)
+	}
+	return args[0], nil
+}
+
+// maxName bounds a name that is looked up among others, in bytes.
+const maxName = 256
+
+// splatNamed pays for **x among the arguments of a call and returns x.
+func splatNamed(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
+	m, ok := args[0].(sky.IterableMapping)
+	if !ok {
+		return args[0], nil
+	}
+	n := max(0, sky.Len(m))
+	if err := runnerOf(thread).work(n, 2*growBytes); err != nil {
+		return nil, err
+	}
+	if n > maxParams {
+		return nil, fmt.Errorf("%d arguments by name, want at most %d", n, maxParams)
+	}
+	for _, item := range m.Items() {
+		if name, ok := item[0].(sky.String); ok && len(name) > maxName {
+			return nil, fmt.Errorf("an argument's name of %d bytes, want at most %d", len(name), maxName)
+		}
+	}
+	return m, nil
+}
+
+// pay is true, so that "pay() and x" is x.
+func pay(bytes int64) builtin {
+	return func(thread *sky.Thread, _ *sky.Builtin, _ sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
+		return sky.True, runnerOf(thread).allocate(bytes)
+	}
+}

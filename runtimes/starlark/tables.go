@@ -1,0 +1,157 @@
+package starlark
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	sky "go.starlark.net/starlark"
+)
+
+// newDict is dict(pairs or mapping, name = value …).
+func newDict(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
+	if len(args) > 1 {
+		return nil, fmt.Errorf("dict: got %d arguments, want at most 1", len(args))
+	}
+	r := runnerOf(thread)
+	if err := r.allocate(dictBytes); err != nil {
+		return nil, err
+	}
+	d := new(sky.Dict)
+	if err := r.update(d, args, kwargs); err != nil {
+		return nil, renamed("dict", err)
+	}
+	return d, nil
+}
+
+// newSet is set(iterable).
+func newSet(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
+	var iterable sky.Iterable
+	if err := sky.UnpackPositionalArgs("set", args, kwargs, 0, &iterable); err != nil {
+		return nil, err
+	}
+	r := runnerOf(thread)
+	if err := r.allocate(dictBytes); err != nil {
+		return nil, err
+	}
+	s := new(sky.Set)
+	if iterable == nil {
+		return s, nil
+	}
+	if err := r.insertAll(s, iterable); err != nil {
+		return nil, renamed("set", err)
+	}
+	return s, nil
+}
+
+// renamed puts the name of a function before an error. The end of the call has none.
+func renamed(name string, err error) error {
+	var own *namelessError
+	if errors.As(err, &own) {
+		return own.error
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// namelessError is the end of a call in the middle of a function.
+type namelessError struct{ error }
+
+// insertAll puts the elements of an iterable into a set. Many elements of one hash take long, so that the clock is looked at.
+func (r *runner) insertAll(s *sky.Set, iterable sky.Iterable) error {
+	if err := r.work(count(iterable), entryBytes); err != nil {
+		return &namelessError{err}
+	}
+	n := 0
+	for e := range sky.Elements(iterable) {
+		if err := r.insertion(&n, e); err != nil {
+			return err
+		}
+		if err := s.Insert(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insertion looks at a key that is about to be the nth of a table.
+func (r *runner) insertion(n *int, key sky.Value) error {
+	if *n++; *n%lookEvery == 0 {
+		if err := r.tick(); err != nil {
+			return &namelessError{err}
+		}
+	}
+	return hashed(key)
+}
+
+// update puts into a dict what an argument and named arguments hold, as dict and dict.update take them. The dict is the receiver of the
+// interpreter's own update, which gets no more than lookEvery entries at a time.
+func (r *runner) update(d *sky.Dict, args sky.Tuple, kwargs []sky.Tuple) error {
+	if len(args) == 1 {
+		if err := r.updateFrom(d, args[0]); err != nil {
+			return err
+		}
+	}
+	if err := r.work(len(kwargs), entryBytes); err != nil {
+		return &namelessError{err}
+	}
+	return r.nativeUpdate(d, nil, kwargs)
+}
+
+func (r *runner) updateFrom(d *sky.Dict, from sky.Value) error {
+	n := count(from)
+	if n < 0 {
+		return fmt.Errorf("got %s, want iterable", from.Type())
+	}
+	if err := r.work(n, entryBytes); err != nil {
+		return &namelessError{err}
+	}
+	if m, ok := from.(sky.IterableMapping); ok {
+		n := 0
+		for _, item := range m.Items() {
+			if err := r.insertion(&n, item[0]); err != nil {
+				return err
+			}
+			if err := d.SetKey(item[0], item[1]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return r.updatePairs(d, from.(sky.Iterable))
+}
+
+func (r *runner) updatePairs(d *sky.Dict, pairs sky.Iterable) error {
+	n := 0
+	part := make([]sky.Value, 0, min(lookEvery, count(pairs)))
+	for pair := range sky.Elements(pairs) {
+		if err := r.insertion(&n, firstOf(pair)); err != nil {
+			return err
+		}
+		if part = append(part, pair); len(part) == cap(part) {
+			if err := r.nativeUpdate(d, sky.Tuple{sky.NewList(part)}, nil); err != nil {
+				return err
+			}
+			part = part[:0]
+		}
+	}
+	return r.nativeUpdate(d, sky.Tuple{sky.NewList(part)}, nil)
+}
+
+func firstOf(pair sky.Value) sky.Value {
+	if l, ok := pair.(sky.Indexable); ok && l.Len() > 0 {
+		return l.Index(0)
+	}
+	return sky.None
+}
+
+// nativeUpdate is the interpreter's own update of a dict. Its error loses its name, which may not be that of the function that runs.
+func (r *runner) nativeUpdate(d *sky.Dict, args sky.Tuple, kwargs []sky.Tuple) error {
+	update, err := d.Attr("update")
+	if err != nil {
+		return err
+	}
+	if _, err = update.(*sky.Builtin).CallInternal(&r.thread, args, kwargs); err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), "update: "))
+	}
+	return nil
+}

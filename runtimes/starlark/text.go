@@ -1,0 +1,192 @@
+package starlark
+
+import (
+	"fmt"
+	"strings"
+
+	sky "go.starlark.net/starlark"
+)
+
+// textTolls are those of the methods of texts. A receiver that is no text pays nothing.
+var textTolls = map[string]methodToll{
+	"capitalize":     ofText(copyToll),
+	"codepoint_ords": elemsToll,
+	"codepoints":     elemsToll,
+	"count":          ofText(scanToll),
+	"elem_ords":      elemsToll,
+	"elems":          elemsToll,
+	"find":           ofText(scanToll),
+	"format":         ofText(formatToll),
+	"index":          ofText(scanToll),
+	"isalnum":        ofText(runeToll),
+	"isalpha":        ofText(runeToll),
+	"isdigit":        ofText(runeToll),
+	"islower":        ofText(runeToll),
+	"isspace":        ofText(runeToll),
+	"istitle":        ofText(runeToll),
+	"isupper":        ofText(runeToll),
+	"join":           ofText(joinToll),
+	"lower":          ofText(copyToll),
+	"lstrip":         ofText(stripToll),
+	"replace":        ofText(replaceToll),
+	"rfind":          ofText(scanToll),
+	"rindex":         ofText(scanToll),
+	"rsplit":         ofText(splitToll),
+	"rstrip":         ofText(stripToll),
+	"split":          ofText(splitToll),
+	"splitlines":     ofText(splitToll),
+	"strip":          ofText(stripToll),
+	"title":          ofText(copyToll),
+	"upper":          ofText(copyToll),
+}
+
+// onText is the toll of a method of a text.
+type onText func(r *runner, s string, args sky.Tuple) error
+
+func ofText(t onText) methodToll {
+	return func(r *runner, on sky.Value, args sky.Tuple, kwargs []sky.Tuple) error {
+		s, ok := on.(sky.String)
+		if !ok {
+			return nil
+		}
+		for _, pair := range kwargs { // format alone takes them
+			args = append(args, pair[1])
+		}
+		return t(r, string(s), args)
+	}
+}
+
+// maxElems bounds a text that is walked over by element, in bytes.
+const maxElems = 1 << 20
+
+func elemsToll(_ *runner, on sky.Value, _ sky.Tuple, _ []sky.Tuple) error {
+	if n := sky.Len(on); n > maxElems {
+		return fmt.Errorf("the elements of a text of %d bytes, want at most %d", n, maxElems)
+	}
+	return nil
+}
+
+func scanToll(r *runner, s string, _ sky.Tuple) error { return r.spend(int64(len(s)) / 64) }
+
+func runeToll(r *runner, s string, _ sky.Tuple) error { return r.spend(int64(len(s)) / 4) }
+
+func copyToll(r *runner, s string, _ sky.Tuple) error {
+	if err := r.spend(int64(len(s)) / 4); err != nil {
+		return err
+	}
+	return r.allocate(int64(len(s)) + slotBytes)
+}
+
+// stripToll pays for looking for each byte at the ends among those to cut.
+func stripToll(r *runner, s string, args sky.Tuple) error {
+	among := 1
+	if len(args) > 0 {
+		if cutset, ok := args[0].(sky.String); ok {
+			among += len(cutset)
+		}
+	}
+	return r.spend(int64(len(s)) * int64(among) / 32)
+}
+
+// joinToll pays for the joined text.
+func joinToll(r *runner, sep string, args sky.Tuple) error {
+	if len(args) == 0 {
+		return nil
+	}
+	n := max(0, count(args[0]))
+	if err := r.work(n, 0); err != nil {
+		return err
+	}
+	size := int64(n)*int64(len(sep)) + slotBytes
+	each(args[0], func(e sky.Value) bool {
+		if e, ok := e.(sky.String); ok {
+			size += int64(len(e))
+		}
+		return true
+	})
+	return r.allocate(2 * size)
+}
+
+func replaceToll(r *runner, s string, args sky.Tuple) error {
+	if err := r.spend(int64(len(s)) / 16); err != nil || len(args) < 2 {
+		return err
+	}
+	from, ok := args[0].(sky.String)
+	to, ok2 := args[1].(sky.String)
+	if !ok || !ok2 {
+		return nil
+	}
+	times := strings.Count(s, string(from))
+	if times == 0 {
+		return nil
+	}
+	if len(args) > 2 {
+		if most, err := sky.AsInt32(args[2]); err == nil && most >= 0 {
+			times = min(times, most)
+		}
+	}
+	return r.allocate(int64(len(s)) + int64(times)*int64(len(to)-min(len(to), len(from))) + slotBytes)
+}
+
+// splitToll pays for a list of parts, each of which is a text of its own.
+func splitToll(r *runner, s string, args sky.Tuple) error {
+	if err := r.spend(int64(len(s)) / 16); err != nil {
+		return err
+	}
+	parts := 1
+	if len(args) > 0 && args[0] != sky.None {
+		if sep, ok := args[0].(sky.String); ok && sep != "" {
+			parts += strings.Count(s, string(sep))
+		}
+	} else {
+		parts += strings.Count(s, " ") + strings.Count(s, "\n") + strings.Count(s, "\r") + strings.Count(s, "\t")
+	}
+	if len(args) > 1 {
+		if most, err := sky.AsInt32(args[1]); err == nil && most >= 0 {
+			parts = min(parts, most+1)
+		}
+	}
+	return r.work(parts, 4*slotBytes)
+}
+
+// formatToll pays for a formatted text. Any argument may stand in it for each brace.
+func formatToll(r *runner, s string, args sky.Tuple) error {
+	longest := int64(0)
+	size := int64(len(s)) + slotBytes
+	for _, a := range args {
+		n, err := r.textSize(a)
+		if err != nil {
+			return err
+		}
+		longest = max(longest, n)
+		size += n
+	}
+	fields := int64(strings.Count(s, "{"))
+	return r.allocateText(min(size, longest*fields+int64(len(s))), longest*fields+int64(len(s)))
+}
+
+// mappingCost is that of format % mapping.
+func (r *runner) mappingCost(format string, size int64, m sky.IterableMapping) (int64, error) {
+	if err := r.work(max(0, sky.Len(m)), 4*slotBytes); err != nil {
+		return 0, err
+	}
+	longest, sum := int64(0), size
+	for _, item := range m.Items() {
+		n, err := r.textSize(item[1])
+		if err != nil {
+			return 0, err
+		}
+		longest = max(longest, n)
+		sum += n
+	}
+	most := size + longest*int64(strings.Count(format, "%"))
+	return 0, r.allocateText(min(sum, most), most)
+}
+
+// allocateText charges a text of a likely size that has to fit into memory at its most.
+func (r *runner) allocateText(likely, most int64) error {
+	if err := r.fits(most); err != nil {
+		return err
+	}
+	return r.allocate(likely)
+}
