@@ -56,3 +56,11 @@ func (c *Call) allocate(bytes int) error {
 	}
 	return c.Allocate(int64(bytes))
 }
+
+// payText charges the making of a text of so many bytes.
+func (c *Call) payText(bytes int) error {
+	if err := c.spend(bytes / 16); err != nil {
+		return err
+	}
+	return c.allocate(bytes)
+}

@@ -13,6 +13,7 @@ type BodyView struct {
 	call     *Call
 	doc      *body.Doc
 	writable bool
+	copied   bool // an edit has made the bytes its own
 }
 
 // BodyOf is the read-only body of c's request. It uses what the proxy learned when it scanned the body.
@@ -48,13 +49,13 @@ var TypeBody = newType(Type{
 		{Name: "get", Params: []Param{bodyPath, {Name: "default", Type: "any", Optional: true}}, Result: "any",
 			Doc: "The value at path, a decoded copy of an object or list; default where it is absent or null.", Call: bodyGet},
 		{Name: "has", Params: []Param{bodyPath}, Result: "bool", Doc: "Whether there is a value at path, null included.",
-			Call: atPath("has", func(b *BodyView, p body.Path) Value { return OfBool(b.doc.Has(p)) })},
+			Call: atPath("has", func(_ *Call, b *BodyView, p body.Path) (Value, error) { return OfBool(b.doc.Has(p)), nil })},
 		{Name: "type", Params: []Param{bodyPath}, Result: "string or nothing",
 			Doc:  `"null", "bool", "number", "string", "list" or "object"; nothing where path is absent.`,
-			Call: atPath("type", func(b *BodyView, p body.Path) Value { return text(b.doc.Type(p)) })},
+			Call: atPath("type", func(_ *Call, b *BodyView, p body.Path) (Value, error) { return text(b.doc.Type(p)), nil })},
 		{Name: "raw", Params: []Param{{Name: "path", Type: "string", Optional: true}}, Result: "string or nothing",
 			Doc:  "The text at path as it stands in the body; of the whole, whatever it is, where path is empty or left out.",
-			Call: atPath("raw", (*BodyView).raw)},
+			Call: atPath("raw", bodyRaw)},
 		{Name: "json", Result: "any", Doc: "The whole body, decoded. A body that is not JSON is an error.", Call: bodyJSON},
 		{Name: "set", Params: []Param{bodyPath, {Name: "value", Type: "value"}},
 			Doc: "Makes value the one at path; -1 appends to a list. In request alone.", Call: edits("set", bodySet)},
@@ -82,14 +83,14 @@ func (b *BodyView) at(c *Call, method string, args []Value) (body.Path, error) {
 }
 
 // atPath makes a method of what looks at a path.
-func atPath(method string, look func(b *BodyView, p body.Path) Value) func(*Call, any, []Value) (Value, error) {
+func atPath(method string, look func(c *Call, b *BodyView, p body.Path) (Value, error)) func(*Call, any, []Value) (Value, error) {
 	return func(c *Call, receiver any, args []Value) (Value, error) {
 		b := receiver.(*BodyView)
 		p, err := b.at(c, method, args)
 		if err != nil {
 			return Value{}, err
 		}
-		return look(b, p), nil
+		return look(c, b, p)
 	}
 }
 
@@ -107,6 +108,9 @@ func bodyGet(c *Call, receiver any, args []Value) (Value, error) {
 		b, _ := v.Bool()
 		return OfBool(b), nil
 	case body.String:
+		if err := c.payText(len(v.Raw())); err != nil {
+			return Value{}, err
+		}
 		s, _ := v.Text()
 		return OfString(s), nil
 	}
@@ -117,12 +121,19 @@ func bodyGet(c *Call, receiver any, args []Value) (Value, error) {
 	return out, nil
 }
 
-// raw is the text at a path. The whole is there even where it is no JSON.
-func (b *BodyView) raw(p body.Path) Value {
-	if len(p) == 0 {
-		return OfString(string(b.doc.Bytes()))
+// bodyRaw is the text at a path. The whole is there even where it is no JSON.
+func bodyRaw(c *Call, b *BodyView, p body.Path) (Value, error) {
+	raw := b.doc.Bytes()
+	if len(p) > 0 {
+		raw = b.doc.Raw(p)
 	}
-	return text(string(b.doc.Raw(p)))
+	if err := c.payText(len(raw)); err != nil {
+		return Value{}, err
+	}
+	if len(p) == 0 {
+		return OfString(string(raw)), nil
+	}
+	return text(string(raw)), nil
 }
 
 func bodyJSON(c *Call, receiver any, _ []Value) (Value, error) {
@@ -156,6 +167,9 @@ func edits(method string, edit func(c *Call, b *BodyView, p body.Path, args []Va
 			return Value{}, fmt.Errorf("%s: %w", method, errReadOnlyBody)
 		}
 		p, err := b.at(c, method, args)
+		if err == nil {
+			err = b.payEdit(c)
+		}
 		if err != nil {
 			return Value{}, err
 		}
@@ -175,6 +189,16 @@ func (b *BodyView) bounded(method string, bytes int) error {
 	return nil
 }
 
+// payEdit charges an edit, which moves the rest of the body, and the first time copies all of it.
+func (b *BodyView) payEdit(c *Call) error {
+	size := len(b.doc.Bytes())
+	if b.copied {
+		return c.spend(size / 64)
+	}
+	b.copied = true
+	return c.payText(size + size/4)
+}
+
 func bodySet(c *Call, b *BodyView, p body.Path, args []Value) error {
 	text, err := c.encodeJSON(args[1])
 	if err != nil {
@@ -184,7 +208,7 @@ func bodySet(c *Call, b *BodyView, p body.Path, args []Value) error {
 }
 
 func bodySetRaw(c *Call, b *BodyView, p body.Path, args []Value) error {
-	if err := c.spend(len(args[1].Str) / 16); err != nil {
+	if err := c.payText(2 * len(args[1].Str)); err != nil {
 		return err
 	}
 	return b.doc.Set(p, []byte(args[1].Str))

@@ -63,15 +63,26 @@ func putQuery(r *engine.RequestContext, v Value) error {
 	if v.Kind != Map {
 		return wrongType(v, "a map")
 	}
-	q, err := writeQuery(v)
+	q, err := writeQuery(&Call{}, v)
 	r.Query = q
 	return err
 }
 
-// writeQuery writes a map as a query, in its order.
-func writeQuery(m Value) (string, error) {
+// writeQuery writes a map as a query, in its order. The same long text may stand in it many times, so that c pays for each.
+func writeQuery(c *Call, m Value) (string, error) {
 	var b strings.Builder
+	var over error
 	err := eachText(m, func(name, value string) {
+		size := len(name) + len(value) + 2
+		if over == nil && b.Len()+size > MaxText {
+			over = errLongText
+		}
+		if over == nil {
+			over = c.payText(3 * size)
+		}
+		if over != nil {
+			return
+		}
 		if b.Len() > 0 {
 			b.WriteByte('&')
 		}
@@ -79,5 +90,8 @@ func writeQuery(m Value) (string, error) {
 		b.WriteByte('=')
 		b.WriteString(url.QueryEscape(value))
 	})
+	if err == nil {
+		err = over
+	}
 	return b.String(), err
 }

@@ -17,16 +17,43 @@ type Checked interface{ Check() error }
 // AppendJSON appends v, as both languages write it. own writes what an Own value refers to; nil knows engine.Number alone. What a language
 // has of its own must be a List or a Map through its adapter. An error has no position and leaves dst as it was.
 func AppendJSON(dst []byte, v Value, own func(dst []byte, ref any) ([]byte, error)) ([]byte, error) {
-	e := jsonWriter{dst: dst, own: own}
-	if err := e.write(v, 0); err != nil {
+	return (*Call)(nil).AppendJSON(dst, v, own)
+}
+
+// AppendJSON is AppendJSON that c pays for while the text grows: a value that holds the same list many times over has a long one.
+func (c *Call) AppendJSON(dst []byte, v Value, own func(dst []byte, ref any) ([]byte, error)) ([]byte, error) {
+	e := jsonWriter{dst: dst, own: own, call: c, paid: len(dst)}
+	err := e.write(v, 0)
+	if err == nil {
+		err = e.pay()
+	}
+	if err != nil {
 		return dst, err
 	}
 	return e.dst, nil
 }
 
 type jsonWriter struct {
-	dst []byte
-	own func(dst []byte, ref any) ([]byte, error)
+	dst  []byte
+	own  func(dst []byte, ref any) ([]byte, error)
+	call *Call // nil pays nothing
+	paid int   // bytes of dst that are paid for
+}
+
+// payEvery is how much a text may grow before it is paid for.
+const payEvery = 4 << 10
+
+// pay charges what was written since the last time, some of it twice: a slice that grows is copied.
+func (e *jsonWriter) pay() error {
+	n := len(e.dst) - e.paid
+	if e.call == nil || n <= 0 {
+		return nil
+	}
+	e.paid = len(e.dst)
+	if err := e.call.spend(n / 4); err != nil {
+		return err
+	}
+	return e.call.allocate(3 * n)
 }
 
 var errTooDeep = fmt.Errorf("the value is nested deeper than %d", body.MaxDepth)
@@ -34,6 +61,11 @@ var errTooDeep = fmt.Errorf("the value is nested deeper than %d", body.MaxDepth)
 func (e *jsonWriter) write(v Value, depth int) (err error) {
 	if len(e.dst) > MaxText {
 		return fmt.Errorf("the JSON text is longer than %d MiB", MaxText>>20)
+	}
+	if len(e.dst)-e.paid >= payEvery {
+		if err := e.pay(); err != nil {
+			return err
+		}
 	}
 	switch v.Kind {
 	case Nil:
@@ -121,17 +153,14 @@ func (c *Call) encodeJSON(v Value) ([]byte, error) {
 	var out []byte
 	var err error
 	if c.Codec == nil {
-		out, err = AppendJSON(nil, v, nil)
+		out, err = c.AppendJSON(nil, v, nil)
 	} else {
 		out, err = c.Codec.AppendJSON(nil, v)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return out, c.spend(len(out) / 4)
+	return out, err
 }
 
-// decodeJSON makes a value of the script's own of JSON text. Scalars need no Codec.
+// decodeJSON makes a value of the script's own of JSON text. Scalars need no Codec, which pays for what it allocates.
 func (c *Call) decodeJSON(src []byte) (Value, error) {
 	if err := c.spend(len(src) / 2); err != nil {
 		return Value{}, err
@@ -173,7 +202,7 @@ func scalar(src []byte) (Value, bool) {
 // bytesOf takes a text as it is and encodes any other value.
 func (c *Call) bytesOf(v Value) ([]byte, error) {
 	if v.Kind == String {
-		return []byte(v.Str), nil
+		return []byte(v.Str), c.allocate(len(v.Str))
 	}
 	return c.encodeJSON(v)
 }

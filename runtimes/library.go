@@ -65,6 +65,9 @@ func libDecode(c *Call, _ any, args []Value) (Value, error) {
 	if len(args[0].Str) > MaxText {
 		return Value{}, fmt.Errorf("json.decode: %w", errLongText)
 	}
+	if err := c.allocate(len(args[0].Str)); err != nil {
+		return Value{}, err
+	}
 	v, err := c.decodeJSON([]byte(args[0].Str))
 	if err != nil {
 		return Value{}, fmt.Errorf("json.decode: %w", err)
@@ -77,7 +80,7 @@ func libEncode(c *Call, _ any, args []Value) (Value, error) {
 	if err != nil {
 		return Value{}, fmt.Errorf("json.encode: %w", err)
 	}
-	return OfString(string(b)), nil
+	return OfString(string(b)), c.allocate(len(b))
 }
 
 // libEscape escapes the segments that a server could take for directories as well.
@@ -91,13 +94,16 @@ func libEscape(c *Call, _ any, args []Value) (Value, error) {
 	case s == "..":
 		return OfString("%2E%2E"), nil
 	}
-	return OfString(url.PathEscape(s)), c.spend(len(s) / 16)
+	if err := c.payText(2 * len(s)); err != nil {
+		return Value{}, err
+	}
+	return OfString(url.PathEscape(s)), nil
 }
 
 func libQuery(c *Call, _ any, args []Value) (Value, error) {
-	q, err := writeQuery(args[0])
+	q, err := writeQuery(c, args[0])
 	if err != nil {
 		return Value{}, fmt.Errorf("url.query: the map %w", err)
 	}
-	return OfString(q), c.spend(len(q) / 16)
+	return OfString(q), nil
 }

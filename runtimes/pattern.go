@@ -3,6 +3,8 @@ package runtimes
 import (
 	"fmt"
 	"regexp"
+	"regexp/syntax"
+	"strings"
 	"sync"
 
 	"sluice/engine"
@@ -13,17 +15,25 @@ const (
 	maxPatterns = 256     // kept compiled
 	maxPattern  = 4 << 10 // bytes of an expression
 	maxMatches  = 1 << 16 // of find_all and replace
+	maxIndexes  = 1 << 21 // of find_all and replace: two for each match and each of its groups
+	maxInsts    = 1 << 13 // instructions of an expression, about
 )
 
 // Patterns keeps regular expressions compiled. It may be shared by any number of goroutines; the zero value is ready. When it is full it
 // begins anew: a script that makes up expressions costs itself the compiling, and nobody memory.
 type Patterns struct {
 	mu       sync.RWMutex
-	compiled map[string]*regexp.Regexp // guarded by mu
+	compiled map[string]*compiled // guarded by mu
+}
+
+// compiled is an expression ready for use.
+type compiled struct {
+	*regexp.Regexp
+	insts int // instructions, about: a search may go through all of them for each byte
 }
 
 // compile returns the expression, compiled. A nil receiver compiles each time.
-func (p *Patterns) compile(expr string) (*regexp.Regexp, error) {
+func (p *Patterns) compile(expr string) (*compiled, error) {
 	if p == nil {
 		return compilePattern(expr)
 	}
@@ -40,32 +50,52 @@ func (p *Patterns) compile(expr string) (*regexp.Regexp, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.compiled == nil || len(p.compiled) >= maxPatterns {
-		p.compiled = make(map[string]*regexp.Regexp)
+		p.compiled = make(map[string]*compiled)
 	}
 	p.compiled[expr] = re
 	return re, nil
 }
 
-func compilePattern(expr string) (*regexp.Regexp, error) {
+func compilePattern(expr string) (*compiled, error) {
 	if len(expr) > maxPattern {
 		return nil, fmt.Errorf("an expression of %d bytes, want at most %d", len(expr), maxPattern)
+	}
+	tree, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no regular expression: %w", expr, err)
+	}
+	insts := instructions(tree)
+	if insts > maxInsts {
+		return nil, fmt.Errorf("an expression with too many repetitions: about %d instructions, want at most %d", insts, maxInsts)
 	}
 	re, err := regexp.Compile(expr)
 	if err != nil {
 		return nil, fmt.Errorf("%q is no regular expression: %w", engine.Cut(expr, maxQuoted), err)
 	}
-	return re, nil
+	return &compiled{re, insts}, nil
+}
+
+// instructions is about how many instructions an expression takes once its repetitions are written out.
+func instructions(tree *syntax.Regexp) int {
+	n := 1 + len(tree.Rune)/2
+	for _, sub := range tree.Sub {
+		n = min(n+instructions(sub), 1<<30)
+	}
+	if tree.Op == syntax.OpRepeat {
+		n = min(n*max(1, tree.Min, tree.Max), 1<<30)
+	}
+	return n
 }
 
 // pattern compiles the first argument and pays for a search through the second.
-func (c *Call) pattern(name string, args []Value) (*regexp.Regexp, string, error) {
+func (c *Call) pattern(name string, args []Value) (*compiled, string, error) {
 	expr, s := args[0].Str, args[1].Str
 	if len(s) > MaxText {
 		return nil, "", fmt.Errorf("%s: %w", name, errLongText)
 	}
 	re, err := c.Patterns.compile(expr)
 	if err == nil {
-		err = c.spend(len(s) * (1 + len(expr)/32))
+		err = c.spend(len(s) * (1 + re.insts/16))
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", name, err)
@@ -97,7 +127,7 @@ func libFindAll(c *Call, _ any, args []Value) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	all, err := everyMatch("re.find_all", re, s)
+	all, err := c.everyMatch("re.find_all", re, s)
 	if err != nil {
 		return Value{}, err
 	}
@@ -109,28 +139,39 @@ func libReplace(c *Call, _ any, args []Value) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	all, err := everyMatch("re.replace", re, s)
+	all, err := c.everyMatch("re.replace", re, s)
 	if err != nil {
 		return Value{}, err
 	}
 	var out []byte
-	end := 0
+	end, groups := 0, strings.Count(args[2].Str, "$")
 	for _, at := range all {
-		out = append(out, s[end:at[0]]...)
-		out = re.ExpandString(out, args[2].Str, s, at)
-		if end = at[1]; len(out) > MaxText {
+		// The template may name a group many times: what is about to grow is paid for before it does.
+		grows := at[0] - end + len(args[2].Str) + groups*(at[1]-at[0])
+		if len(out)+grows > MaxText {
 			return Value{}, fmt.Errorf("re.replace: %w", errLongText)
 		}
+		if err := c.payText(2 * grows); err != nil {
+			return Value{}, err
+		}
+		out = append(out, s[end:at[0]]...)
+		out = re.ExpandString(out, args[2].Str, s, at)
+		end = at[1]
 	}
-	return OfString(string(append(out, s[end:]...))), c.spend(len(out) / 16)
+	if err := c.payText(2*(len(s)-end) + len(out)); err != nil {
+		return Value{}, err
+	}
+	return OfString(string(append(out, s[end:]...))), nil
 }
 
-func everyMatch(name string, re *regexp.Regexp, s string) ([][]int, error) {
-	all := re.FindAllStringSubmatchIndex(s, maxMatches+1)
-	if len(all) > maxMatches {
-		return nil, fmt.Errorf("%s: more than %d matches", name, maxMatches)
+func (c *Call) everyMatch(name string, re *compiled, s string) ([][]int, error) {
+	indexes := 2 * (re.NumSubexp() + 1)
+	most := min(maxMatches, maxIndexes/indexes)
+	all := re.FindAllStringSubmatchIndex(s, most+1)
+	if len(all) > most {
+		return nil, fmt.Errorf("%s: more than %d matches", name, most)
 	}
-	return all, nil
+	return all, c.allocate(len(all) * (8*indexes + 48))
 }
 
 // match is one match: the whole, then its groups. A group that took no part is nothing.

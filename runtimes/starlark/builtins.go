@@ -23,7 +23,7 @@ var tolls = map[string]toll{
 	"max":       extremeToll,
 	"min":       extremeToll,
 	"print":     textToll,
-	"repr":      textToll,
+	"repr":      quotedToll,
 	"reversed":  walkToll(slotBytes),
 	"str":       strToll,
 	"tuple":     walkToll(slotBytes),
@@ -76,18 +76,22 @@ func bytesToll(r *runner, args sky.Tuple, _ []sky.Tuple) error {
 
 // textToll pays for the text that all arguments have together.
 func textToll(r *runner, args sky.Tuple, kwargs []sky.Tuple) error {
-	size := int64(0)
-	for _, a := range args {
-		n, err := r.textSize(a)
-		if err != nil {
-			return err
-		}
-		size += n + 1
+	size, err := r.textSizes(args, false)
+	if err != nil {
+		return err
 	}
 	for _, pair := range kwargs {
 		if sep, ok := pair[1].(sky.String); ok {
 			size += int64(len(sep)) * int64(len(args))
 		}
+	}
+	return r.allocate(2 * size)
+}
+
+func quotedToll(r *runner, args sky.Tuple, _ []sky.Tuple) error {
+	size, err := r.textSizes(args, true)
+	if err != nil {
+		return err
 	}
 	return r.allocate(2 * size)
 }

@@ -81,6 +81,9 @@ func liftOwn(v any) sky.Value {
 	panic(fmt.Sprintf("BUG: a script was given a %T", v))
 }
 
+// liftBytes is about what an element of a list of the gateway takes as a value of the language.
+const liftBytes = 96
+
 // liftList makes a frozen list, so that a list of the gateway compares, adds and slices as any other.
 func liftList(c *runtimes.Call, l runtimes.Lister) sky.Value {
 	switch l := l.(type) {
@@ -88,6 +91,9 @@ func liftList(c *runtimes.Call, l runtimes.Lister) sky.Value {
 		return l.of
 	case tuple:
 		return sky.Tuple(l)
+	}
+	if c != nil && c.Allocate != nil {
+		_ = c.Allocate(listBytes + liftBytes*int64(l.Len())) // an overrun ends the call at its next step
 	}
 	elems := make([]sky.Value, l.Len())
 	for i := range elems {

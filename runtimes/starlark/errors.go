@@ -18,6 +18,9 @@ func at(pos syntax.Position, message string) *engine.ScriptError {
 	return &engine.ScriptError{File: pos.Filename(), Line: int(pos.Line), Column: int(pos.Col), Message: message}
 }
 
+// maxMessage bounds what an error says, in bytes: it may hold a text of the script.
+const maxMessage = 2 << 10
+
 // scriptError gives an error of the interpreter its place: that of the innermost frame in a file. What a loaded file reports about
 // itself stays, with the stack that led to it.
 func (r *runner) scriptError(err error) *engine.ScriptError {
@@ -32,7 +35,7 @@ func (r *runner) scriptError(err error) *engine.ScriptError {
 		}
 		return &engine.ScriptError{File: r.file, Message: err.Error()}
 	}
-	out := &engine.ScriptError{File: r.file, Message: inner.Msg}
+	out := &engine.ScriptError{File: r.file, Message: engine.Cut(inner.Msg, maxMessage)}
 	for _, frame := range inner.CallStack {
 		if inScript(frame.Pos) {
 			out.File, out.Line, out.Column = frame.Pos.Filename(), int(frame.Pos.Line), int(frame.Pos.Col)

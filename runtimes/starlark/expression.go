@@ -162,7 +162,11 @@ func (g *guarding) slice(e *syntax.SliceExpr) syntax.Expr {
 			g.expr(part)
 		}
 	}
-	e.X = callOf(e.Lbrack, "$[:]", e.X)
+	guard := "$[:]"
+	if e.Step != nil {
+		guard = "$[::]"
+	}
+	e.X = callOf(e.Lbrack, guard, e.X)
 	return e
 }
 

@@ -67,7 +67,11 @@ type loader struct {
 	modules     map[string]*module // by path
 	opening     []string           // from the script to the file that is being opened
 	opened      []string           // in the order in which they were begun
+	size        int                // bytes of the files that were opened
 }
+
+// maxFiles bounds how many files a script and what it loads are.
+const maxFiles = 64
 
 type module struct {
 	program *program
@@ -118,6 +122,12 @@ func (l *loader) run(name string) (*module, error) {
 	src, err := fs.ReadFile(l.files, name)
 	if err != nil {
 		return nil, l.unreadable(name, err)
+	}
+	if l.size += len(src); len(l.opened) > 0 && l.size > runtimes.MaxSource {
+		return nil, fmt.Errorf("with file %q the script has %d bytes, want at most %d", name, l.size, runtimes.MaxSource)
+	}
+	if len(l.opened) == maxFiles {
+		return nil, fmt.Errorf("with file %q the script has more than %d files", name, maxFiles)
 	}
 	p, err := l.rt.programs.compile(name, src, l.rt.predeclares)
 	if err != nil {

@@ -152,11 +152,12 @@ func (m *openMap) AttrNames() []string { return []string{"get", "items", "keys",
 
 // listing makes a method without arguments whose result is a new list.
 func listing(name string, elems func() []sky.Value) *sky.Builtin {
-	return sky.NewBuiltin(name, func(_ *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
+	return sky.NewBuiltin(name, func(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
 		if len(args)+len(kwargs) > 0 {
 			return nil, fmt.Errorf("%s takes no arguments, got %d", name, len(args)+len(kwargs))
 		}
-		return sky.NewList(elems()), nil
+		l := sky.NewList(elems())
+		return l, runnerOf(thread).work(l.Len(), liftBytes)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"strings"
 
 	sky "go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -24,7 +25,7 @@ func operators(scope sky.StringDict) {
 		scope["$"+op.String()] = sky.NewBuiltin(op.String(), operator(op, cost))
 	}
 	scope["$%"] = sky.NewBuiltin("%", percent)
-	for name, f := range map[string]builtin{"$+=": extendBy, "$|=": unionWith, "$in": in, "$[:]": cut, "$*args": splat, "$**args": splatNamed} {
+	for name, f := range map[string]builtin{"$+=": extendBy, "$|=": unionWith, "$in": in, "$[:]": cut, "$[::]": cutBySteps, "$*args": splat, "$**args": splatNamed} {
 		scope[name] = sky.NewBuiltin(name, f)
 	}
 	for n := range maxPay + 1 {
@@ -139,7 +140,7 @@ func percent(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) 
 	}
 	bytes, err := r.formattedSize(string(format), y)
 	if err == nil {
-		err = r.allocate(bytes)
+		err = r.allocate(2 * bytes) // the text grows as it is made
 	}
 	if err != nil {
 		return nil, err
@@ -152,21 +153,15 @@ func percent(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) 
 
 // formattedSize is about how many bytes format % y takes. A key of a mapping can stand in it many times.
 func (r *runner) formattedSize(format string, y sky.Value) (int64, error) {
-	size := int64(len(format)) + slotBytes
+	size, quoted := int64(len(format))+slotBytes, strings.Contains(format, "%r")
 	switch y := y.(type) {
 	case sky.Tuple:
-		for _, e := range y {
-			n, err := r.textSize(e)
-			if err != nil {
-				return 0, err
-			}
-			size += n
-		}
-		return size, nil
+		n, err := r.textSizes(y, quoted)
+		return size + n, err
 	case sky.IterableMapping:
 		return r.mappingCost(format, size, y)
 	}
-	n, err := r.textSize(y)
+	n, err := r.textSize(y, quoted)
 	return size + n, err
 }
 
@@ -242,20 +237,24 @@ func (r *runner) payCompares(x, list sky.Value) error {
 	return nil
 }
 
-// cut pays for x[lo:hi:step] and returns x.
+// cut pays for x[lo:hi] and returns x. Of a text and a tuple nothing is copied.
 func cut(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
-	bytes := int64(0)
-	switch x := args[0].(type) {
-	case *sky.List:
-		bytes = listBytes + slotBytes*int64(x.Len())
-	case sky.Tuple:
-		bytes = slotBytes * int64(len(x))
-	case sky.String:
-		bytes = int64(len(x))
-	case sky.Bytes:
-		bytes = int64(len(x))
+	bytes := int64(slotBytes)
+	if l, ok := args[0].(*sky.List); ok {
+		bytes = listBytes + slotBytes*int64(l.Len())
 	}
 	return args[0], runnerOf(thread).allocate(bytes)
+}
+
+// cutBySteps pays for x[lo:hi:step] and returns x. The interpreter lets the result grow element by element.
+func cutBySteps(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
+	switch args[0].(type) {
+	case *sky.List, sky.Tuple:
+		return args[0], runnerOf(thread).work(sky.Len(args[0]), growBytes)
+	case sky.String, sky.Bytes:
+		return args[0], runnerOf(thread).work(sky.Len(args[0]), 5)
+	}
+	return args[0], nil
 }
 
 // splat pays for *x among the arguments of a call and returns x.

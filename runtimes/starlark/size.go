@@ -23,21 +23,41 @@ func (r *runner) fits(bytes int64) error {
 	return nil
 }
 
-// textSize is about how many bytes the text of a value has, as str and repr write it. It pays for the walk through the value, which the
-// interpreter then repeats, and ends the call where the text cannot fit into its memory.
-func (r *runner) textSize(v sky.Value) (int64, error) {
+// textSize is about how many bytes the text of a value has: that of a text as it is, unless it is quoted, of any other value as repr writes
+// it. It pays for the walk through the value, which the interpreter then repeats, and ends the call where the text cannot fit into its
+// memory.
+func (r *runner) textSize(v sky.Value, quoted bool) (int64, error) {
 	switch v := v.(type) {
 	case sky.String:
-		return quotedSize(string(v)), nil
+		if !quoted {
+			return int64(len(v)), nil
+		}
 	case sky.Tuple, *sky.List, *sky.Dict, *sky.Set:
 	default:
 		return scalarSize(v), nil
 	}
-	t := measure{r: r, left: r.room()}
-	if err := t.walk(v); err != nil {
+	m := measure{r: r, left: r.room()}
+	if err := m.walk(v); err != nil {
 		return 0, err
 	}
-	return t.size, r.spend(t.steps)
+	return m.size, r.spend(m.steps)
+}
+
+// textSizes is the sum of those of several values.
+func (r *runner) textSizes(values []sky.Value, quoted bool) (int64, error) {
+	sum := int64(0)
+	for _, v := range values {
+		n, err := r.textSize(v, quoted)
+		if err != nil {
+			return 0, err
+		}
+		if sum += n; sum > n {
+			if err := r.fits(sum); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return sum, nil
 }
 
 // measure is a walk through a value of which the text is to be written.
@@ -67,7 +87,11 @@ func (m *measure) walk(v sky.Value) error {
 	}
 	switch v := v.(type) {
 	case sky.String:
-		return m.add(quotedSize(string(v)))
+		if err := m.add(int64(len(v)) + 2); err != nil {
+			return err
+		}
+		m.steps += int64(len(v)) / 16
+		return m.add(escapes(string(v)))
 	case sky.Tuple, *sky.List, *sky.Dict, *sky.Set:
 		return m.collection(v)
 	}
@@ -97,9 +121,9 @@ func (m *measure) collection(v sky.Value) error {
 	return err
 }
 
-// quotedSize is about the length of a text between quotation marks.
-func quotedSize(s string) int64 {
-	n := int64(len(s)) + 2
+// escapes is about how many bytes a text is longer between quotation marks.
+func escapes(s string) int64 {
+	n := int64(0)
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c < ' ':

@@ -151,15 +151,17 @@ func splitToll(r *runner, s string, args sky.Tuple) error {
 
 // formatToll pays for a formatted text. Any argument may stand in it for each brace.
 func formatToll(r *runner, s string, args sky.Tuple) error {
-	longest := int64(0)
-	size := int64(len(s)) + slotBytes
+	longest, size := int64(0), int64(len(s))+slotBytes
+	quoted := strings.Contains(s, "!r")
 	for _, a := range args {
-		n, err := r.textSize(a)
+		n, err := r.textSize(a, quoted)
+		if err == nil {
+			err = r.fits(size + n)
+		}
 		if err != nil {
 			return err
 		}
-		longest = max(longest, n)
-		size += n
+		longest, size = max(longest, n), size+n
 	}
 	fields := int64(strings.Count(s, "{"))
 	return r.allocateText(min(size, longest*fields+int64(len(s))), longest*fields+int64(len(s)))
@@ -170,9 +172,9 @@ func (r *runner) mappingCost(format string, size int64, m sky.IterableMapping) (
 	if err := r.work(max(0, sky.Len(m)), 4*slotBytes); err != nil {
 		return 0, err
 	}
-	longest, sum := int64(0), size
+	longest, sum, quoted := int64(0), size, strings.Contains(format, ")r")
 	for _, item := range m.Items() {
-		n, err := r.textSize(item[1])
+		n, err := r.textSize(item[1], quoted)
 		if err != nil {
 			return 0, err
 		}
@@ -180,7 +182,7 @@ func (r *runner) mappingCost(format string, size int64, m sky.IterableMapping) (
 		sum += n
 	}
 	most := size + longest*int64(strings.Count(format, "%"))
-	return 0, r.allocateText(min(sum, most), most)
+	return min(sum, most), r.fits(most)
 }
 
 // allocateText charges a text of a likely size that has to fit into memory at its most.
