@@ -38,7 +38,11 @@ type jsonWriter struct {
 	own  func(dst []byte, ref any) ([]byte, error)
 	call *Call // nil pays nothing
 	paid int   // bytes of dst that are paid for
+	held int   // lists and maps since then
 }
+
+// nodeBytes is about what it takes to walk through a list or a map of the script.
+const nodeBytes = 64
 
 // payEvery is how much a text may grow before it is paid for.
 const payEvery = 4 << 10
@@ -49,11 +53,12 @@ func (e *jsonWriter) pay() error {
 	if e.call == nil || n <= 0 {
 		return nil
 	}
-	e.paid = len(e.dst)
+	held := e.held
+	e.paid, e.held = len(e.dst), 0
 	if err := e.call.spend(n / 4); err != nil {
 		return err
 	}
-	return e.call.allocate(3 * n)
+	return e.call.allocate(3*n + nodeBytes*held)
 }
 
 var errTooDeep = fmt.Errorf("the value is nested deeper than %d", body.MaxDepth)
@@ -108,6 +113,7 @@ func (e *jsonWriter) collection(v Value, depth int) error {
 	if depth == body.MaxDepth {
 		return errTooDeep
 	}
+	e.held++
 	if c, ok := v.Ref.(Checked); ok {
 		if err := c.Check(); err != nil {
 			return err

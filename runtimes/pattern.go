@@ -15,7 +15,7 @@ const (
 	maxPatterns = 256     // kept compiled
 	maxPattern  = 4 << 10 // bytes of an expression
 	maxMatches  = 1 << 16 // of find_all and replace
-	maxIndexes  = 1 << 21 // of find_all and replace: two for each match and each of its groups
+	maxGroups   = 64      // of an expression
 	maxInsts    = 1 << 13 // instructions of an expression, about
 )
 
@@ -72,6 +72,9 @@ func compilePattern(expr string) (*compiled, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%q is no regular expression: %w", engine.Cut(expr, maxQuoted), err)
 	}
+	if groups := re.NumSubexp(); groups > maxGroups {
+		return nil, fmt.Errorf("an expression with %d groups, want at most %d", groups, maxGroups)
+	}
 	return &compiled{re, insts}, nil
 }
 
@@ -95,7 +98,7 @@ func (c *Call) pattern(name string, args []Value) (*compiled, string, error) {
 	}
 	re, err := c.Patterns.compile(expr)
 	if err == nil {
-		err = c.spend(len(s) * (1 + re.insts/16))
+		err = c.spend(len(s) * (1 + re.insts/16) * (1 + re.NumSubexp()/8))
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", name, err)
@@ -165,13 +168,11 @@ func libReplace(c *Call, _ any, args []Value) (Value, error) {
 }
 
 func (c *Call) everyMatch(name string, re *compiled, s string) ([][]int, error) {
-	indexes := 2 * (re.NumSubexp() + 1)
-	most := min(maxMatches, maxIndexes/indexes)
-	all := re.FindAllStringSubmatchIndex(s, most+1)
-	if len(all) > most {
-		return nil, fmt.Errorf("%s: more than %d matches", name, most)
+	all := re.FindAllStringSubmatchIndex(s, maxMatches+1)
+	if len(all) > maxMatches {
+		return nil, fmt.Errorf("%s: more than %d matches", name, maxMatches)
 	}
-	return all, c.allocate(len(all) * (8*indexes + 48))
+	return all, c.allocate(len(all) * 16 * (re.NumSubexp() + 4))
 }
 
 // match is one match: the whole, then its groups. A group that took no part is nothing.

@@ -137,7 +137,9 @@ func (d dict) Get(key string) (runtimes.Value, bool) {
 }
 
 func (d dict) Each(f func(string, runtimes.Value) bool) string {
-	for _, k := range d.of.Keys() {
+	keys := d.of.Iterate()
+	defer keys.Done()
+	for k := sky.Value(nil); keys.Next(&k); {
 		key, ok := k.(sky.String)
 		if !ok {
 			return runtimes.TypeName(lower(k))

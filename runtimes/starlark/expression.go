@@ -2,6 +2,7 @@ package starlark
 
 import (
 	"math"
+	"math/big"
 
 	"go.starlark.net/syntax"
 )
@@ -16,6 +17,9 @@ const (
 	growBytes     = 48 // of an element of a list that grows one by one
 )
 
+// maxWritten bounds integers that are written out, in bits: one is not known to those steps that are not guarded.
+const maxWritten = 1 << 9
+
 // expr rewrites an expression.
 func (g *guarding) expr(p *syntax.Expr) {
 	defer func() { g.depth-- }()
@@ -23,6 +27,10 @@ func (g *guarding) expr(p *syntax.Expr) {
 		return
 	}
 	switch e := (*p).(type) {
+	case *syntax.Literal:
+		if n, ok := e.Value.(*big.Int); ok && n.BitLen() > maxWritten {
+			g.refuse(e.TokenPos, "an integer of %d bits is written out, want at most %d", n.BitLen(), maxWritten)
+		}
 	case *syntax.ParenExpr:
 		g.expr(&e.X)
 	case *syntax.UnaryExpr:
@@ -35,8 +43,9 @@ func (g *guarding) expr(p *syntax.Expr) {
 		g.expr(&e.False)
 	case *syntax.BinaryExpr:
 		g.expr(&e.X)
-		g.expr(&e.Y)
-		*p = binary(e)
+		if g.expr(&e.Y); g.refused == nil {
+			*p = binary(e)
+		}
 	case *syntax.IndexExpr:
 		g.expr(&e.X)
 		if g.expr(&e.Y); !simple(e.Y) {

@@ -91,7 +91,7 @@ func (s *script) begin(name string, ctx *engine.RequestContext, p *engine.Princi
 	}
 	c.ctx = object{of: runtimes.TypeCtx, receiver: &c.Call, call: &c.Call}
 	c.principal = object{of: runtimes.TypePrincipal, receiver: p, call: &c.Call}
-	c.runner = s.rt.begin(&c.Call, s.path, b, s.held)
+	c.runner = s.rt.begin(&c.Call, s.path, b, s.leftover)
 	return c
 }
 

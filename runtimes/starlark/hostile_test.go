@@ -20,6 +20,9 @@ const hostile = "../../testdata/hostile/star"
 // usual is the budget of a call as the config has it by default, with some time more for a busy machine.
 var usual = engine.Budget{Time: 200 * time.Millisecond, Steps: 2_000_000, Memory: 64 << 20}
 
+// usualLoad is that of a load of which the time does not matter.
+var usualLoad = engine.Budget{Steps: usual.Steps, Memory: usual.Memory}
+
 // allocated is how many bytes f allocates, whether or not it keeps them.
 func allocated(f func()) int64 {
 	var before, after runtime.MemStats

@@ -16,13 +16,13 @@ import (
 
 // script is a file whose top level has run. It is immutable.
 type script struct {
+	leftover
 	rt       *Runtime
 	path     string
 	program  *program
 	globals  sky.StringDict
 	files    []string // the script itself and what it loaded
 	budget   engine.Budget
-	held     int64 // bytes that its top level allocated
 	log      func(file string, line int, message string)
 	patterns *runtimes.Patterns
 }
@@ -32,7 +32,7 @@ func (rt *Runtime) load(files fs.FS, name string, config *engine.Object, b engin
 	log func(file string, line int, message string)) (*script, error) {
 	s := &script{rt: rt, path: name, budget: b, log: log, patterns: new(runtimes.Patterns)}
 	call := runtimes.Call{Hook: "the top level", Log: log, Patterns: s.patterns}
-	r := rt.begin(&call, name, b, 0)
+	r := rt.begin(&call, name, b, leftover{})
 	defer rt.end(r)
 	l := &loader{rt: rt, files: files, runner: r, modules: make(map[string]*module), predeclared: rt.scope(config)}
 	r.thread.Load = l.load
@@ -41,7 +41,7 @@ func (rt *Runtime) load(files fs.FS, name string, config *engine.Object, b engin
 	if err != nil {
 		return nil, &engine.RuntimeError{Variant: engine.RuntimeLoadFailed, Reason: err.Error(), Cause: err}
 	}
-	s.program, s.globals, s.files, s.held = m.program, m.globals, l.opened, r.paid
+	s.program, s.globals, s.files, s.leftover = m.program, m.globals, l.opened, leftover{r.paid, r.price}
 	return s, nil
 }
 

@@ -7,6 +7,12 @@ import (
 // maxValue bounds what one step may allocate where the budget does not.
 const maxValue = 256 << 20
 
+// leftover is what the top level of a script leaves to its calls.
+type leftover struct {
+	held  int64 // bytes that it allocated
+	price int64 // of a step: it may have made wide integers
+}
+
 // memoryOver reports whether the call has allocated more than it may. It brings paid up to date.
 func (r *runner) memoryOver() bool {
 	r.pay()

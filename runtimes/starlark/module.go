@@ -63,7 +63,7 @@ func (s *script) Test(name string) error {
 		return &engine.ScriptError{File: s.path, Message: fmt.Sprintf("defines no function %q", name)}
 	}
 	c := runtimes.Call{Hook: name, Now: runtimes.SampleNow(), Log: s.log, Patterns: s.patterns}
-	r := s.rt.begin(&c, s.path, s.budget, s.held)
+	r := s.rt.begin(&c, s.path, s.budget, s.leftover)
 	defer s.rt.end(r)
 	c.Invoke = r.invoke
 	args := sky.Tuple{newObject(&c, runtimes.TypeT, &c)}

@@ -64,8 +64,8 @@ func (rt *Runtime) newRunner() *runner {
 // runnerOf returns the runner that a built-in function was called from.
 func runnerOf(thread *sky.Thread) *runner { return thread.Local(runnerKey).(*runner) }
 
-// begin readies a runner for a call of a script that holds so many bytes. The caller ends it with end.
-func (rt *Runtime) begin(c *runtimes.Call, file string, b engine.Budget, held int64) *runner {
+// begin readies a runner for a call of a script whose top level left something behind. The caller ends it with end.
+func (rt *Runtime) begin(c *runtimes.Call, file string, b engine.Budget, left leftover) *runner {
 	r, _ := rt.idle.Get().(*runner)
 	if r == nil {
 		r = rt.newRunner()
@@ -73,7 +73,7 @@ func (rt *Runtime) begin(c *runtimes.Call, file string, b engine.Budget, held in
 	c.Codec, c.Position, c.Spend, c.Allocate, c.Extend = r, r.positionFunc, r.spendFunc, r.allocateFunc, r.extendFunc
 	c.Memory.Pool = rt.Memory
 	r.call, r.file, r.given, r.budget, r.body, r.began = c, file, b, b, 0, time.Now()
-	r.held, r.paid, r.price, r.priced, r.native = held, 0, stepPrice, 0, 0
+	r.held, r.paid, r.price, r.priced, r.native = left.held, 0, max(stepPrice, left.price), 0, 0
 	r.thread.Steps = 0
 	r.until(r.ahead())
 	return r

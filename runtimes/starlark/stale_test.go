@@ -13,7 +13,7 @@ import (
 func TestAHostValueAnswersNothingAfterItsCall(t *testing.T) {
 	rt := New()
 	c := &runtimes.Call{Request: runtimes.SampleRequest(), Now: runtimes.SampleNow()}
-	r := rt.begin(c, "s.star", engine.Budget{}, 0)
+	r := rt.begin(c, "s.star", engine.Budget{}, leftover{})
 	ctx := newObject(c, runtimes.TypeCtx, c).(*object)
 	headers, err := ctx.Attr("headers")
 	if err != nil {
@@ -35,7 +35,7 @@ func TestAHostValueAnswersNothingAfterItsCall(t *testing.T) {
 	f("an assignment", "ctx was kept from an earlier call", ctx.SetField("model", sky.None))
 	_, _, err = headers.(*openObject).Get(sky.String("accept"))
 	f("a header", "headers was kept from an earlier call", err)
-	next := rt.begin(&runtimes.Call{}, "s.star", engine.Budget{}, 0)
+	next := rt.begin(&runtimes.Call{}, "s.star", engine.Budget{}, leftover{})
 	_, err = sky.Call(&next.thread, random, nil, nil)
 	f("a method", "ctx was kept from an earlier call", err)
 }
