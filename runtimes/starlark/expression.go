@@ -171,11 +171,14 @@ func (g *guarding) slice(e *syntax.SliceExpr) syntax.Expr {
 			g.expr(part)
 		}
 	}
-	guard := "$[:]"
+	guard, pos := "$[:]", e.Lbrack
 	if e.Step != nil {
 		guard = "$[::]"
 	}
-	e.X = callOf(e.Lbrack, guard, e.X)
+	if x, ok := e.X.(*syntax.Ident); ok {
+		pos = x.NamePos // where the interpreter says that a slice is wrong
+	}
+	e.X = callOf(pos, guard, e.X)
 	return e
 }
 

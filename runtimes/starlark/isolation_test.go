@@ -2,6 +2,7 @@ package starlark_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -24,6 +25,99 @@ func TestNoCallLeavesAnythingForTheNext(t *testing.T) {
 	f("def make():\n    l = []\n    return lambda: l.append(1)\nadd = make()", "add()", "append: cannot append to frozen list")
 	f("def add(l = []):\n    l.append(1)", "add()", "append: cannot append to frozen list")
 	f("", "json.decod = 1", "can't assign to .decod field of json")
+	f("", "json.decode = 1", "can't assign to .decode field of json")
+	f("seen = [[]]", "seen[0].append(1)", "append: cannot append to frozen list")
+	f("seen = ({},)", "seen[0][ctx] = 1", "cannot insert into frozen hash table")
+	f("seen = {\"a\": [set()]}", "seen[\"a\"][0].add(1)", "add: cannot insert into frozen hash table")
+	f("keep = [].append", "keep(1)", "append: cannot append to frozen list")
+	f("keep = getattr([], \"extend\")", "keep([1])", "extend: cannot extend frozen list")
+	f("keep = {}.update", "keep({1: 2})", "update: cannot insert into frozen hash table")
+	f("keep = [{}.setdefault]", "keep[0](1, 2)", "setdefault: cannot insert into frozen hash table")
+	f("seen = []", "seen += [1]", "local variable seen referenced before assignment")
+	f("seen = [[1]]", "seen[0] += [2]", "cannot apply += to frozen list")
+	f("seen = {\"a\": {}}", "seen[\"a\"] |= {1: 2}", "cannot apply |= to frozen hash table")
+	f("seen = [1]", "seen[0] = 2", "cannot assign to element of frozen list")
+	f("seen = [1]", "seen.clear()", "clear: cannot clear frozen list")
+	f("seen = {1: 2}", "seen.pop(1)", "pop: cannot delete from frozen hash table")
+	f("def make():\n    def f():\n        return g\n    def g():\n        return f\n    l = []\n    f = lambda: (l, g)\n    return f\nf = make()",
+		"f()[0].append(1)", "append: cannot append to frozen list")
+	f("def add(a, *, l = {}):\n    l[a] = 1", "add(ctx)", "cannot insert into frozen hash table")
+	f("add = lambda l = [[]]: l[0].append(1)", "add()", "append: cannot append to frozen list")
+	f("", "config[\"regions\"].append(1)", "append: cannot append to frozen list")
+	f("", "config[\"nested\"][\"deep\"] = 1", "this map is read-only")
+	f("", "candidates[0].labels[\"x\"] = 1", "this map is read-only")
+	f("", "principal.claims[\"roles\"][0] = 1", "cannot assign to element of frozen list")
+	f("", "candidates[0].name = \"x\"", "candidate.name is read-only")
+}
+
+// TestACallThatFailsHalfwayLeavesNothing: what a call had changed of its own values before it failed, its budget ended or it panicked, the
+// next call on the same runner does not see.
+func TestACallThatFailsHalfwayLeavesNothing(t *testing.T) {
+	t.Parallel()
+	const src = `
+def note(x, seen = None):
+    seen = seen or []
+    seen.append(x)
+    return seen
+
+def filter(ctx, principal, candidates):
+    seen = note(ctx.path)
+    if len(seen) > 1:
+        fail("kept")
+    for c in candidates:
+        for once in [1, 2]:
+            if ctx.path == "/fail":
+                fail("halfway")
+            if ctx.path == "/panic":
+                panic()
+            if ctx.path == "/memory":
+                seen.append("x" * (1 << 30))
+            if ctx.path == "/steps":
+                seen += range(1 << 24)
+    log("served")
+    return candidates
+`
+	ups := upstreams(2)
+	m := manifest(files{"s.star": src}, ups)
+	m.Budget = usualLoad
+	lines := 0
+	m.Log = func(string, int, string) { lines++ }
+	f, err := starlark.NewPanicking().InstantiateFilter(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, path := range []string{"/fail", "/", "/memory", "/", "/steps", "/", "/panic", "/", "/memory", "/fail", "/"} {
+		ctx := request()
+		ctx.Path = path
+		lines = 0
+		out, err := f.Filter(ctx, principal(), candidates(ups))
+		if served := err == nil; served != (path == "/") || served && (lines != 1 || len(out.KeptUpstreamIDs) != 2) {
+			t.Errorf("call %d, %s: %v, %v, %d lines", i, path, summary(out), err, lines)
+		}
+		if err != nil && strings.Contains(err.Error(), "kept") {
+			t.Errorf("call %d, %s: %v", i, path, err)
+		}
+	}
+}
+
+// TestTheSameFilesLoadAlike: two loads of a script see the same, whatever the first one did.
+func TestTheSameFilesLoadAlike(t *testing.T) {
+	t.Parallel()
+	rt, ups := starlark.New(), upstreams(1)
+	src := "n = [0]\nn[0] += 1\nload(\"lib.star\", \"seen\")\nkeys = [k for k in {\"b\": 1, \"a\": 2}] + [len(seen)]\n" +
+		"def filter(ctx, p, cs):\n    return {\"keep\": cs, \"reason\": str([n, keys, hash(\"x\")])}\n"
+	var first string
+	for i := range 3 {
+		f, err := rt.InstantiateFilter(manifest(files{"s.star": src, "lib.star": "seen = []\nseen.append(1)\n"}, ups))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := f.Filter(request(), principal(), candidates(ups))
+		if err != nil || i > 0 && out.Reason != first {
+			t.Errorf("load %d: %q, %v, want %q", i, out.Reason, err, first)
+		}
+		first = out.Reason
+	}
 }
 
 func TestOneInstanceServesManyAtOnce(t *testing.T) {

@@ -3,8 +3,6 @@ package starlark
 import (
 	"fmt"
 
-	"sluice/runtimes"
-
 	sky "go.starlark.net/starlark"
 )
 
@@ -97,7 +95,7 @@ func attribute(name string) func(sky.Value) (sky.Value, error) {
 			return nil, err
 		}
 		if of == nil {
-			return nil, fmt.Errorf("%s has no .%s field or method%s", x.Type(), name, runtimes.Suggest(name, x.AttrNames()))
+			return nil, fmt.Errorf("%s has no .%s field or method", x.Type(), name)
 		}
 		return guarded(of), nil
 	}

@@ -1,0 +1,227 @@
+package starlark_test
+
+import (
+	"strings"
+	"testing"
+
+	"sluice/engine"
+	"sluice/runtimes/starlark"
+)
+
+// outcome is what a body of a function makes of nothing, as text: what it returns, or its error with its place and stack.
+func outcome(t *testing.T, rt *starlark.Runtime, body string) string {
+	t.Helper()
+	src := "def g(*args, **kw):\n    return (args, kw)\ndef run(ctx, principal, candidates):\n    " + strings.ReplaceAll(body, "; ", "\n    ") +
+		"\ndef filter(ctx, principal, candidates):\n    return {\"keep\": candidates, \"reason\": repr(run(ctx, principal, candidates))}\n"
+	ups := upstreams(2)
+	f, err := rt.InstantiateFilter(manifest(files{"s.star": src}, ups))
+	var out engine.FilterOutput
+	if err == nil {
+		out, err = f.Filter(request(), principal(), candidates(ups))
+	}
+	if err == nil {
+		return out.Reason
+	}
+	e := scriptError(t, err)
+	return e.Error() + " | " + strings.Join(e.Stack, " | ")
+}
+
+// TestTheGuardsChangeNoMeaning: what scripts do with the guards they do without them, down to the text, the place and the stack of an error.
+func TestTheGuardsChangeNoMeaning(t *testing.T) {
+	t.Parallel()
+	guarded, plain := starlark.New(), starlark.NewUnguarded()
+	for body := range strings.SplitSeq(strings.TrimSpace(meanings), "\n") {
+		if got, want := outcome(t, guarded, body), outcome(t, plain, body); got != want {
+			t.Errorf("%s:\n with guards %s\n without     %s", body, got, want)
+		}
+	}
+}
+
+const meanings = `
+return [1 + 2, 2.5 + 1, "a" + "b", [1] + [2], (1,) + (2,), b"a" + b"b"]
+x = 1; y = "a"; return x + y
+x = [1]; return x + (2,)
+x = "a"; return x - x
+x = 7; y = -2; return [x - y, x * y, x / y, x // y, x % y, x | 8, x & 3, x ^ 1, x << 3, x >> 1, -x, +x, ~x]
+x = 7.5; y = 2; return [x - y, x * y, x / y, x // y, x % y]
+x = "ab"; n = 3; return [x * n, n * x, [1] * n, n * (1, 2), x * 0, x * -1, b"a" * n]
+x = None; return x * 2
+x = 1 << 600; return x
+x = 1; n = -1; return x << n
+x = 3; x = x * x * x * x; return [x * x * x * x * x, 123456789012345678901234567890 * x]
+x = 5; return x // 0
+x = 5; return x % 0
+x = "%s %d %r %% %x %o %c %g"; return x % ("a", 12, "q\"", 255, 8, "z", 1.5)
+x = "%s"; return [x % "a", x % 7, x % [1], x % None, x % {"a": 1}, x % True, x % 1.5]
+x = "%d"; return [x % 7, x % True, x % 2.7]
+x = "%d"; return x % "a"
+x = "%s"; return x % ()
+x = "%s"; return x % (1, 2)
+x = "%z"; return x % 1
+x = "100%"; return x % 1
+x = "%%"; return x % ()
+x = "%(a)s-%(b)d"; return x % {"a": "x", "b": 2}
+x = "%(a)s"; return x % {"b": 2}
+x = [3]; x += [4]; y = x; y += (5,); return [x, y]
+x = [3]; x += range(3); return x
+x = [3]; x += 7; return x
+x = "a"; x += "b"; x += "c"; return x
+x = (1,); x += (2,); return x
+x = 5; x += 2; x -= 1; x *= 3; x //= 2; x %= 5; x <<= 3; x |= 1; x &= 13; x ^= 2; return x
+x = 5.0; x /= 2; return x
+d = {"a": 1}; d |= {"b": 2}; e = d; e |= {"c": 3}; return [d, e]
+d = {"a": 1}; d["a"] += 5; d["a"] -= 1; n = 3; d["a"] *= n; return d
+d = {"a": [1]}; d["a"] += [2]; return d
+d = {"a": "x"}; k = "a"; d[k] += "y"; d[k] *= 2; return d
+l = [[1], [2]]; i = 1; l[i - 1] += [3]; l[i] += [4]; return l
+l = [1]; l[3] += 1; return l
+d = {}; k = "z"; d[k] += "a"; return d
+c = []; c.append(c.append(1)); c[len(c) - 1:] ; return c
+s = set([1, 2]); t = set([2, 3]); return [s | t, s & t, s - t, s ^ t]
+s = set([1, 2]); s |= set([3]); return s
+x = set([1]); y = [1]; return x | y
+x = {}; y = 1; return x | y
+x = 1; y = [1, 2]; return [x in y, x not in y, 3 in y, "a" in "abc", x in {1: 2}, x in set([1]), x in (1, 2), x in range(3)]
+x = 1; y = 2; return x in y
+x = 1; y = "a"; return x in y
+x = [1]; y = {}; return x in y
+x = [1, [2, {"a": (3,)}]]; y = [1, [2, {"a": (3,)}]]; return [x == y, x != y, x == 1, x < 1 if False else 0]
+x = [1, 2]; y = [1, 3]; return [x < y, x <= y, x > y, x >= y]
+x = (1, "a"); y = (1, "b"); return [x < y, sorted([y, x]), max(x, y), min([x, y])]
+x = 1; y = "a"; return x < y
+x = {}; y = {}; return x < y
+x = [1, "a"]; y = ["a", 1]; return x < y
+x = [[[[[[[[[[[[[1]]]]]]]]]]]]]; y = [[[[[[[[[[[[[1]]]]]]]]]]]]]; return x == y
+l = [1, 2, 3, 4]; n = 1; return [l[n:], l[:n], l[n:3], l[::2], l[::-1], l[-1:], "abcd"[n:], "abcd"[::-1], (1, 2, 3)[n:], (1, 2, 3)[::-1], range(9)[2:5]]
+l = [1]; return l[::0]
+l = 1; return l[1:]
+d = {(1, (2, 3)): "a"}; k = (1, (2, 3)); return [d[k], d.get(k), d.get((9,)), d.get((9,), 1)]
+d = {}; k = [1]; d[k] = 1; return d
+d = {}; k = [1]; return d[k]
+d = {}; k = [1]; return d.get(k)
+d = {}; k = "nope"; return d[k]
+k = [1]; return {k: 1}
+k = "a"; return {k: 1, "a": 2}
+k = "a"; return {k: 1, "b": {k: [k]}}
+return {k: v for k, v in [(1, 2), (3, 4)]}
+return {[k]: 1 for k in [1]}
+return [[x, y] for x in range(3) for y in range(x) if y != 1]
+l = [3, 1, 2]; return [sorted(l), sorted(l, reverse = True), sorted(l, key = lambda x: -x), l]
+l = ["bb", "a", "ccc"]; return [sorted(l, key = len), sorted(l, key = len, reverse = True), sorted(l, None if False else len)]
+return sorted([1, "a"])
+return sorted(1)
+return sorted([1], key = lambda: 1)
+return sorted([1], keys = 1)
+return [list((1, 2)), tuple([1]), list("ab".elems()), list({"a": 1}), list(set([1])), list(range(2)), list(), tuple()]
+return list(1)
+return [dict([(1, 2), [3, 4]]), dict({1: 2}), dict(a = 1), dict([(1, 2)], b = 3), dict()]
+return dict([1])
+return dict([(1, 2, 3)])
+return dict(1)
+return dict([([], 1)])
+return dict(1, 2)
+return [set([1, 2, 1]), set(), set({"a": 1}), set("ab".elems())]
+return set([[]])
+return set(1)
+return set([1], [2])
+return [enumerate(["a"]), enumerate(["a"], 5), zip([1, 2], "ab".elems()), zip(), zip([1]), reversed([1, 2])]
+return enumerate(1)
+return zip([1], 2)
+return [max(1, 2), max([1, 3, 2]), min(["b", "a"]), max([1, -5], key = abs), min([1], key = lambda x: x)]
+return max([])
+return max(1)
+return max([1, "a"])
+return max([1], key = 2)
+return [any([0, 1]), all([]), all([1, 0]), any([])]
+return all(1)
+return [str(1), str("a"), str([1, "a"]), str(None), str({1: (2,)}), str(len), str(set([1])), repr("a\n\"\\\x01"), repr(b"a"), str(1.0)]
+l = []; l.append(l); return str(l)
+d = {}; d["d"] = d; return [str(d)]
+return str()
+return fail("a", [1], 2.5)
+return fail("a", "b", sep = "-")
+return [int("12"), int("ff", 16), int("0x1f", 0), int(2.9), int(-2.9), int(True), int(1 << 70), int("-7"), int(1e30)]
+return int("x")
+return int("1", 99)
+return int([])
+return int(1, 10)
+return int(float("nan"))
+return int(float("inf"))
+return int()
+return [bytes("ab"), bytes([97, 98]), bytes(b"a")]
+return bytes([300])
+return [getattr("a", "upper")(), getattr([], "append")(1), getattr({}, "get")(1, 2), getattr(1, "x", 3), hasattr([], "append"), hasattr([], "x")]
+return getattr(1, "x")
+return [type([].append), type("".join), str("".join), str([].append), bool("".join), dir("")[:3], [].append == [].append]
+l = []; f = l.append; f(1); f(2); return l
+return [].append()
+return [].append(1, 2)
+return [].append(x = 1)
+l = [1, 2, 3, 2]; l.insert(1, 9); l.remove(2); l.extend((7, 8)); l.extend({"a": 1}); return [l, l.index(2), l.pop(), l.pop(0), l]
+l = [1]; l.extend(l); return l
+l = [1]; return l.index(5)
+l = [1]; return l.remove(5)
+l = [1]; return l.pop(5)
+l = [1]; return l.extend(1)
+l = [1]; [l.append(1) for x in l]; return l
+d = {"a": 1}; return [d.items(), d.keys(), d.values(), d.get("a"), d.get("b", 2), d.pop("a"), d.pop("a", 3), d.setdefault("c", 4), d.setdefault("c"), d]
+d = {"a": 1}; d.update({"b": 2}); d.update([("c", 3)]); d.update(d = 4); d.update([["e", 5]], f = 6); return [d, d.popitem(), d]
+d = {}; return d.update([1])
+d = {}; return d.update([("a",)])
+d = {}; return d.update(1, 2)
+d = {}; return d.update([([], 1)])
+d = {}; return d.pop("a")
+d = {}; return d.pop([])
+d = {1: 1}; [d.update({x + 1: 1}) for x in d]; return d
+d = {}; return d.setdefault([])
+s = set([1]); s.add(2); s.discard(9); s.update([3], (4,)); s.remove(1); return [s, s.union([9], [8]), s.difference([3]), s.intersection([3]), s.symmetric_difference([3, 7]), s.issubset([2, 3, 4]), s.issuperset([2])]
+s = set(); return s.add([])
+s = set(); return s.update(1)
+s = set([1]); return s.remove(2)
+s = "a,b,,c"; return [s.split(","), s.split(",", 1), s.rsplit(",", 1), " a  b ".split(), " a  b ".split(None, 1), "a\nb\r\nc".splitlines(), s.partition(","), s.rpartition(",")]
+s = "abc"; return s.split("")
+s = " aXb "; return [s.strip(), s.lstrip(), s.rstrip(), "xxaxx".strip("x"), s.lower(), s.upper(), s.title(), s.capitalize(), s.count("X"), s.find("X"), s.rfind("q"), s.index("X"), s.replace("X", "yy"), s.replace("", "-", 2)]
+s = "abc"; return s.index("z")
+s = "a"; return [s.isalnum(), s.isalpha(), s.isdigit(), s.islower(), s.isspace(), s.istitle(), s.isupper(), s.startswith("a"), s.endswith(("b", "a")), s.removeprefix("a")]
+s = "a\u00e9"; return [list(s.elems()), list(s.codepoints()), list(s.elem_ords()), list(s.codepoint_ords()), list(b"ab".elems())]
+s = ", "; return [s.join(["a", "b"]), s.join(("a",)), s.join([]), "".join({"a": 1, "b": 2}), "-".join("abc".elems())]
+s = ","; return s.join([1])
+s = ","; return s.join(1)
+s = "{} {1}"; return s.format(1, 2)
+s = "{a} {0} {b!r} {{}} {}"; return s.format(1, a = 2, b = "q")
+s = "{a} {0} {b!r} {{}}"; return s.format(1, a = 2, b = "q")
+s = "{x}"; return s.format(1)
+s = "{}"; return s.format()
+return 7 .join([])
+x = 7; return x.append(1)
+x = None; return x.get("a")
+x = "a"; return x.append(1)
+return [g(*[1, 2]), g(*(1,), **{"a": 2}), g(1, *[2], a = 3, **{"b": 4}), g(*{"k": 1}), g()]
+return g(*1)
+return g(**1)
+return g(**{1: 2})
+return g(a = 1, **{"a": 2})
+f = lambda x, y = 2, *a, **k: [x, y, a, k]; return [f(1), f(1, 3, 4, z = 5)]
+f = lambda x: x; return f()
+f = lambda x: x; return f(1, 2)
+def h(a, b = [1]): return a + b[0]; return h(1)
+return candidates[0].nope
+return ctx.append(1)
+return ctx.headers.update
+return [c.name for c in candidates if c in candidates and c == candidates[1]]
+return config["nested"] == config["nested"]
+return [config.get("regions"), config.get("nope", "x"), "regions" in config, dict(config).keys(), len(config.items())]
+return config.pop("x")
+return principal.claims["roles"].append(1)
+return (1 if candidates else 2) + len(candidates) * 2 - 1
+x = not (1 in [1]); y = 1 not in [2] and 2 in [2]; return [x, y, not y]
+a, b = (1, 2); (c, d), e = ([3, 4], 5); return [a, b, c, d, e]
+x = [0, 0]; x[0], x[1] = 1, 2; return x
+d = {}; d["a"], k = 1, "b"; d[k] = 2; return d
+x = 3; return -x + (-1) - (+x) * 2.0
+return "a" "b" if False else "a" + "b" + str(1) + "c"
+x = True; return x + 1
+x = True; return "a" * x
+x = 0; return [x == None, x == 0, None == x, x != None]
+return undefined_later; undefined_later = 1
+`
