@@ -33,21 +33,15 @@ func (q queryMap) Each(f func(string, Value) bool) string {
 
 // each calls f for the first value of each name, in order, until it returns false.
 func (q queryMap) each(f func(key, value string) bool) {
-	var seen []string
-next:
+	seen := make(map[string]bool)
 	for pair := range strings.SplitSeq(q.r.Query, "&") {
 		rawKey, rawValue, _ := strings.Cut(pair, "=")
 		key, err := url.QueryUnescape(rawKey)
 		value, err2 := url.QueryUnescape(rawValue)
-		if pair == "" || err != nil || err2 != nil {
+		if pair == "" || err != nil || err2 != nil || seen[key] {
 			continue
 		}
-		for _, s := range seen {
-			if s == key {
-				continue next
-			}
-		}
-		seen = append(seen, key)
+		seen[key] = true
 		if !f(key, value) {
 			return
 		}

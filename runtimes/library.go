@@ -49,6 +49,10 @@ var pattern = []Param{{Name: "p", Type: "string"}, {Name: "s", Type: "string"}}
 
 // logValue writes a text as it is and shows any other value as JSON.
 func (c *Call) logValue(v Value) error {
+	if c.lines >= MaxLogLines {
+		c.lines++ // it is counted alone
+		return nil
+	}
 	c.log(show(c, v))
 	return nil
 }

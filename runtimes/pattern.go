@@ -13,6 +13,7 @@ import (
 // Bounds of what re does.
 const (
 	maxPatterns = 256     // kept compiled
+	maxKept     = 1 << 16 // instructions of those, all in all
 	maxPattern  = 4 << 10 // bytes of an expression
 	maxMatches  = 1 << 16 // of find_all and replace
 	maxGroups   = 64      // of an expression
@@ -24,6 +25,7 @@ const (
 type Patterns struct {
 	mu       sync.RWMutex
 	compiled map[string]*compiled // guarded by mu
+	insts    int                  // of compiled; guarded by mu
 }
 
 // compiled is an expression ready for use.
@@ -32,28 +34,44 @@ type compiled struct {
 	insts int // instructions, about: a search may go through all of them for each byte
 }
 
-// compile returns the expression, compiled. A nil receiver compiles each time.
-func (p *Patterns) compile(expr string) (*compiled, error) {
+// find returns an expression that was compiled before, or nil.
+func (p *Patterns) find(expr string) *compiled {
 	if p == nil {
-		return compilePattern(expr)
+		return nil
 	}
 	p.mu.RLock()
-	re := p.compiled[expr]
-	p.mu.RUnlock()
-	if re != nil {
+	defer p.mu.RUnlock()
+	return p.compiled[expr]
+}
+
+// keep keeps a compiled expression.
+func (p *Patterns) keep(expr string, re *compiled) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.compiled == nil || len(p.compiled) >= maxPatterns || p.insts+re.insts > maxKept {
+		p.compiled, p.insts = make(map[string]*compiled), 0
+	}
+	p.compiled[expr] = re
+	p.insts += re.insts
+}
+
+// compile returns an expression, compiled, and pays for that where it was not before.
+func (c *Call) compile(expr string) (*compiled, error) {
+	if re := c.Patterns.find(expr); re != nil {
 		return re, nil
 	}
 	re, err := compilePattern(expr)
 	if err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.compiled == nil || len(p.compiled) >= maxPatterns {
-		p.compiled = make(map[string]*compiled)
+	c.Patterns.keep(expr, re)
+	if err := c.spend(len(expr) + 16*re.insts); err != nil {
+		return nil, err
 	}
-	p.compiled[expr] = re
-	return re, nil
+	return re, c.allocate(256 * re.insts)
 }
 
 func compilePattern(expr string) (*compiled, error) {
@@ -96,7 +114,7 @@ func (c *Call) pattern(name string, args []Value) (*compiled, string, error) {
 	if len(s) > MaxText {
 		return nil, "", fmt.Errorf("%s: %w", name, errLongText)
 	}
-	re, err := c.Patterns.compile(expr)
+	re, err := c.compile(expr)
 	if err == nil {
 		err = c.spend(len(s) * (1 + re.insts/16) * (1 + re.NumSubexp()/8))
 	}

@@ -76,7 +76,7 @@ func showMap(c *Call, m Mapper, depth int) string {
 		if len(out) > 1 {
 			out += ", "
 		}
-		out += strconv.Quote(key) + ": " + showNested(c, v, depth+1)
+		out += strconv.Quote(engine.Cut(key, maxShown)) + ": " + showNested(c, v, depth+1)
 		return len(out) < maxShown
 	})
 	return out + "}"

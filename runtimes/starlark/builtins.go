@@ -15,13 +15,16 @@ var tolls = map[string]toll{
 	"all":       walkToll(0),
 	"any":       walkToll(0),
 	"bytes":     bytesToll,
+	"dir":       dirToll,
 	"enumerate": walkToll(listBytes + 3*slotBytes),
 	"fail":      textToll,
+	"float":     floatToll,
 	"getattr":   nameToll,
 	"hasattr":   nameToll,
 	"list":      walkToll(slotBytes),
 	"max":       extremeToll,
 	"min":       extremeToll,
+	"ord":       ordToll,
 	"print":     textToll,
 	"repr":      quotedToll,
 	"reversed":  walkToll(slotBytes),
@@ -70,6 +73,24 @@ func bytesToll(r *runner, args sky.Tuple, _ []sky.Tuple) error {
 		if n := sky.Len(args[0]); n > 0 {
 			return r.work(n, 1)
 		}
+	}
+	return nil
+}
+
+func dirToll(r *runner, _ sky.Tuple, _ []sky.Tuple) error { return r.allocate(4 << 10) }
+
+func floatToll(_ *runner, args sky.Tuple, _ []sky.Tuple) error {
+	if len(args) > 0 {
+		if text, ok := args[0].(sky.String); ok && len(text) > maxDigits {
+			return fmt.Errorf("float: a text of %d bytes, want at most %d", len(text), maxDigits)
+		}
+	}
+	return nil
+}
+
+func ordToll(r *runner, args sky.Tuple, _ []sky.Tuple) error {
+	if len(args) > 0 {
+		return r.spend(int64(max(0, sky.Len(args[0]))) / 16)
 	}
 	return nil
 }

@@ -56,10 +56,12 @@ const compareDepth = 12
 // maxDepth is how deep a value may be nested that the interpreter walks through by itself.
 const maxDepth = 1000
 
-// Bounds of what the interpreter may visit of a value in one step: freeVisits, or sharing times what the value really holds.
+// Bounds of what the interpreter may visit of a value in one step: freeVisits, or sharing times what the value really holds, and never
+// more than mostVisits.
 const (
 	freeVisits = 2000
 	sharing    = 4
+	mostVisits = 1 << 17
 )
 
 // hashed looks at a key. Only a tuple that holds tuples can take long: nothing else that nests can be hashed.
@@ -89,7 +91,9 @@ func weigh(v sky.Value, depth int) error {
 	switch {
 	case w.deep && depth == maxDepth:
 		return errDeep
-	case total > freeVisits && total > sharing*w.real:
+	case w.real > mostVisits:
+		return fmt.Errorf("a value of more than %d elements takes too long to walk through", mostVisits)
+	case total > freeVisits && total > min(sharing*w.real, mostVisits):
 		return errors.New("a value that holds the same values many times over takes too long to walk through")
 	}
 	return nil
@@ -145,12 +149,15 @@ func (w *scales) count(v sky.Value, depth int) visits {
 		w.deep = true
 		return 1
 	}
+	if w.real > mostVisits {
+		return manyVisits
+	}
 	w.seen[p] = manyVisits // for a value that holds itself
 	w.real += int64(p.n) + 1
 	total := visits(1)
 	each(v, func(e sky.Value) bool {
 		total = min(total+w.count(e, depth-1), manyVisits)
-		return true
+		return w.real <= mostVisits
 	})
 	w.seen[p] = total
 	return total

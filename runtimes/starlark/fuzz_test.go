@@ -14,18 +14,19 @@ func FuzzSource(f *testing.F) {
 	for _, src := range []string{headroom, explained, short, "", "\x00", "def", "x = (",
 		"load(\"s.star\", \"x\")", "load(1)", "load(\"\", a=\"b\")",
 		"x = [x for x in x]", "\xff\xfe", "def f(*, a=1, **k): pass\nf()", "x = json.decode(\"[\")", "if 1: x = 2\nfor y in [3]: pass",
-		"x, x = 1, 2", "\tx=1", "x = 1\n  y = 2", "x = \"\\ud800\"", "x = 0x", "config = config", "lambda: 1"} {
+		"x, x = 1, 2", "\tx=1", "x = [1]\nx[f()] += x", "None = 1", "for x[0] in y: x.append(*y, **z)", "def f(a=[].append): return a[::-1]",
+		"x = {y: z for y in x for z in y if y in z}", "a.b[c].d *= e % f", "x = lambda *a, **k: a in k", "(x, [y.z, w[0]]) = t", "x |= {1: 2}", "x = 1\n  y = 2", "x = \"\\ud800\"", "x = 0x", "config = config", "lambda: 1"} {
 		f.Add(src)
 	}
 	rt := starlark.New()
 	f.Fuzz(func(t *testing.T, src string) {
-		m, err := rt.Load(files{"s.star": src}.snapshot(), "s.star", nil, engine.Budget{Steps: 1000, Time: time.Second})
+		m, err := rt.Load(files{"s.star": src}.snapshot(), "s.star", nil, engine.Budget{Steps: 1000, Time: time.Second, Memory: 1 << 20})
 		if err == nil {
 			m.Functions()
 			return
 		}
 		var script *engine.ScriptError
-		if !errors.As(err, &script) || script.File != "s.star" || script.Message == "" {
+		if !errors.As(err, &script) || script.File != "s.star" || script.Message == "" || script.Trap {
 			t.Errorf("%q: got %v", src, err)
 		}
 	})
@@ -53,4 +54,57 @@ func FuzzJSON(f *testing.F) {
 			t.Errorf("%q: %v", body, err)
 		}
 	})
+}
+
+// FuzzReturn: whatever a hook computes and returns, the call ends with a decision or with an error of the script, within its budget.
+func FuzzReturn(f *testing.F) {
+	for _, expr := range []string{"x", "[x]", "{\"keep\": [c.id for c in x], \"reasons\": {x[0].id: 1}}", "{\"deny\": \"a\" * 10000}", "x[0].id", "[x[0]] * 3",
+		"{\"status\": 404, \"body\": {1: 2}}", "(1, [2, {}])", "{\"keep\": None}", "set([1])", "lambda: 1", "range(9)", "b\"a\"", "1 << 400", "-0.0",
+		"sorted(x, key = str)", "\"%s\" % [x]", "\"{}\".format(x)", "[x][0][::-1]", "x + x", "x == [x]", "max(range(1 << 60))", "json.decode(json.encode([1]))",
+		"dict([(1, 2)]).items()", "\",\".join([\"a\"] * 9).split(\",\")", "re.find_all(\"(a)|b\", \"ab\")", "[][0]", "{[]: 1}", "getattr(x, \"index\")(1)"} {
+		f.Add(expr)
+	}
+	ups := upstreams(3)
+	budget := engine.Budget{Steps: 20_000, Time: time.Second, Memory: 1 << 20}
+	f.Fuzz(func(t *testing.T, expr string) {
+		m := manifest(files{"s.star": "def filter(_, __, x): return (" + expr + "\n)\ndef route(_, __, x): return (" + expr + "\n)\n" +
+			"def shape(_, __, ___, x): return (" + expr + "\n)\ndef normalize_error(_, x): return (" + expr + "\n)\n" +
+			"def observe(x): return (" + expr + "\n)\n"}, ups)
+		m.Budget = budget
+		for _, err := range returned(m, ups) {
+			var script *engine.ScriptError
+			if errors.As(err, &script) && script.Trap {
+				t.Errorf("%q: %v", expr, err)
+			}
+		}
+	})
+}
+
+// returned calls every hook of a script. It lists the errors.
+func returned(m *engine.PluginManifest, ups []*engine.Upstream) (failed []error) {
+	rt := starlark.New()
+	filter, err := rt.InstantiateFilter(m)
+	if err != nil {
+		return []error{err}
+	}
+	_, err = filter.Filter(request(), principal(), candidates(ups))
+	failed = append(failed, err)
+	router, err := rt.InstantiateRouter(m)
+	if err != nil {
+		return append(failed, err)
+	}
+	_, err = router.Route(request(), principal(), candidates(ups))
+	failed = append(failed, err)
+	dialect, err := rt.InstantiateDialect(m)
+	if err != nil {
+		return append(failed, err)
+	}
+	failed = append(failed, shape(dialect, request(), ups[0]))
+	_, err = dialect.NormalizeError(400, nil, []byte(`{"error":{"type":"x"}}`))
+	failed = append(failed, err)
+	observer, err := rt.InstantiateObservability(m)
+	if err != nil {
+		return append(failed, err)
+	}
+	return append(failed, observer.Observe(&engine.RequestStarted{EventHead: engine.EventHead{RequestID: "r", At: now}}))
 }

@@ -100,7 +100,13 @@ func (m *openMap) Has(key sky.Value) (bool, error) {
 func (m *openMap) Len() int { return m.of.Len() }
 
 // Iterate walks over the keys.
-func (m *openMap) Iterate() sky.Iterator { return sky.NewList(m.keys()).Iterate() }
+func (m *openMap) Iterate() sky.Iterator {
+	keys := m.keys()
+	if m.call != nil && m.call.Allocate != nil {
+		_ = m.call.Allocate(liftBytes * int64(len(keys))) // an overrun ends the call at its next step
+	}
+	return sky.NewList(keys).Iterate()
+}
 
 // Items lists keys and values.
 func (m *openMap) Items() []sky.Tuple {

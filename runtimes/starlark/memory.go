@@ -30,7 +30,7 @@ func (r *runner) allocate(bytes int64) error {
 	if bytes > maxValue && r.budget.Memory <= 0 {
 		return fmt.Errorf("a value of %d bytes, want at most %d", bytes, maxValue)
 	}
-	if r.paid += bytes; r.paid > bulk/slice {
+	if r.paid += bytes; r.paid-r.looked > bulk/slice {
 		r.look()
 	}
 	return r.over()

@@ -34,6 +34,7 @@ type runner struct {
 	began    time.Time
 	held     int64  // bytes that the script held when the call began
 	paid     int64  // bytes that were charged, without those of the steps since priced
+	looked   int64  // paid, at the last look
 	price    int64  // of a step, in bytes
 	priced   uint64 // steps of which paid has the price
 	native   uint64 // steps since priced that built-in functions stood for: they have no price
@@ -74,6 +75,7 @@ func (rt *Runtime) begin(c *runtimes.Call, file string, b engine.Budget, left le
 	c.Memory.Pool = rt.Memory
 	r.call, r.file, r.given, r.budget, r.body, r.began = c, file, b, b, 0, time.Now()
 	r.held, r.paid, r.price, r.priced, r.native = left.held, 0, max(stepPrice, left.price), 0, 0
+	r.looked = 0
 	r.thread.Steps = 0
 	r.until(r.ahead())
 	return r
@@ -105,6 +107,7 @@ func (r *runner) look() {
 	case r.late():
 		r.stop("time", runtimes.TimeOver(r.given, r.body))
 	}
+	r.looked = r.paid
 	r.until(steps + r.ahead())
 }
 

@@ -6,8 +6,10 @@
 //
 // A script whose top level has run is immutable, so one instance serves any number of goroutines and no call sees what another did:
 // isolation by call is what Starlark gives anyway, and a manifest's Fresh changes nothing. Host values are read lazily from the tables
-// of package runtimes. print is log. Nothing here opens a file, reads a clock for a script or bounds memory, and no budget ends what the
-// interpreter does in one step of its own, such as max(range(1 << 60)).
+// of package runtimes. print is log. Nothing here opens a file or reads a clock for a script.
+//
+// A file is rewritten before it is compiled, so that every step of it is bounded: see guard. A call ends when its time, its steps or its
+// memory are spent, at the next step or inside the function that would spend them.
 package starlark
 
 import (

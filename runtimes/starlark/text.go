@@ -68,10 +68,10 @@ func elemsToll(_ *runner, on sky.Value, _ sky.Tuple, _ []sky.Tuple) error {
 
 func scanToll(r *runner, s string, _ sky.Tuple) error { return r.spend(int64(len(s)) / 64) }
 
-func runeToll(r *runner, s string, _ sky.Tuple) error { return r.spend(int64(len(s)) / 4) }
+func runeToll(r *runner, s string, _ sky.Tuple) error { return r.spend(int64(len(s)) / 2) }
 
 func copyToll(r *runner, s string, _ sky.Tuple) error {
-	if err := r.spend(int64(len(s)) / 4); err != nil {
+	if err := r.spend(int64(len(s)) / 2); err != nil {
 		return err
 	}
 	return r.allocate(int64(len(s)) + slotBytes)
