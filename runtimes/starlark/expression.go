@@ -1,7 +1,6 @@
 package starlark
 
 import (
-	"math"
 	"math/big"
 
 	"go.starlark.net/syntax"
@@ -298,36 +297,43 @@ func (g *guarding) comprehension(e *syntax.Comprehension) syntax.Expr {
 	return e
 }
 
-// smallStack is how many values a function's frame has room for without paying for it.
+// smallStack is how many values the frame of a function may have room for without paying for it.
 const smallStack = 64
 
-// stack is about how many values the frame of a function with such a body has room for.
-func stack(n syntax.Node) int {
-	most := 0
-	syntax.Walk(n, func(n syntax.Node) bool {
-		switch n := n.(type) {
-		case *syntax.ListExpr:
-			most = max(most, len(n.List))
-		case *syntax.TupleExpr:
-			most = max(most, len(n.List))
-		case *syntax.CallExpr:
-			most = max(most, 2*len(n.Args))
-		case *syntax.LambdaExpr, *syntax.DefStmt:
-			return false
-		}
-		return true
-	})
-	return most
+// stack is about how many values the frame of a function with such a body has room for: those of its longest literal or call, and its
+// variables.
+func stack(body ...syntax.Node) int {
+	longest, variables := 0, 0
+	for _, n := range body {
+		syntax.Walk(n, func(n syntax.Node) bool {
+			switch n := n.(type) {
+			case *syntax.ListExpr:
+				longest = max(longest, len(n.List))
+			case *syntax.TupleExpr:
+				longest = max(longest, len(n.List))
+			case *syntax.CallExpr:
+				longest = max(longest, 2*len(n.Args))
+			case *syntax.AssignStmt, *syntax.ForStmt, *syntax.ForClause:
+				variables++
+			case *syntax.LambdaExpr, *syntax.DefStmt:
+				variables++
+				return false
+			}
+			return true
+		})
+	}
+	return longest + variables
 }
 
-// frame is a statement that pays for the frame of a function whose body has long literals; none where it has not.
+// frame is a statement that pays for the frame of a function whose body needs much room; none where it does not.
 func frame(pos syntax.Position, body []syntax.Stmt) []syntax.Stmt {
-	most := 0
-	for _, s := range body {
-		most = max(most, stack(s))
+	nodes := make([]syntax.Node, len(body))
+	for i, s := range body {
+		nodes[i] = s
 	}
-	if most <= smallStack {
+	n := stack(nodes...)
+	if n <= smallStack {
 		return nil
 	}
-	return []syntax.Stmt{&syntax.ExprStmt{X: charge(pos, min(most, math.MaxInt32)*slotBytes, nil)}}
+	return []syntax.Stmt{&syntax.ExprStmt{X: charge(pos, n*slotBytes, nil)}}
 }

@@ -3,6 +3,7 @@
 package starlark_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -48,6 +49,7 @@ func TestTheBudgetOfMemoryIsWhatIsAllocated(t *testing.T) {
 	f("closures", "", "l = [lambda a: a + i for i in range(1 << 30)]", 0.4)
 	f("calls", "def g(a, b, c):\n    return a", "for i in range(1 << 30): g(i, i, i)", 0.2)
 	f("frames", "def g(x):\n    if x:\n        return x\n    return ["+strings.Repeat("x,", 5000)+"]", "for i in range(1 << 30): g(1)", half)
+	f("variables", "def g(x):\n    if x:\n        return x\n"+variables(2000), "for i in range(1 << 30): g(1)", half)
 	f("slices", "big = list(range(1000))", "for i in range(1 << 30): big[1:]", half)
 	f("slices by steps", "big = \"x\" * 1000", "for i in range(1 << 30): big[::-1]", 0.2)
 	f("joined texts", "parts = [\"part %d\" % i for i in range(100)]", "for i in range(1 << 30): \",\".join(parts)", half)
@@ -92,4 +94,13 @@ func TestAnHonestScriptHasItsBudget(t *testing.T) {
 			t.Errorf("%s: allocates %d bytes and fails with three times as many: %v", name, spent, err)
 		}
 	}
+}
+
+// variables is so many statements that give a variable its value.
+func variables(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "    v%d = 1\n", i)
+	}
+	return b.String()
 }
