@@ -13,7 +13,7 @@ func TestFiltersStayWithinTheirAllocations(t *testing.T) {
 		}
 	}
 	f("empty", keepAll, 7)
-	f("headroom", headroom, 52)
-	f("short", short, 46)
-	f("explained", explained, 86)
+	f("headroom", headroom, 45)
+	f("short", short, 44)
+	f("explained", explained, 66)
 }
