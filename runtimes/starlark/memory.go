@@ -2,6 +2,9 @@ package starlark
 
 import (
 	"fmt"
+	"time"
+
+	"sluice/engine"
 )
 
 // maxValue bounds what one step may allocate where the budget does not.
@@ -17,6 +20,17 @@ type leftover struct {
 func (r *runner) memoryOver() bool {
 	r.pay()
 	return r.budget.Memory > 0 && r.paid > r.budget.Memory
+}
+
+// share takes what the call has allocated out of what all calls may hold together, and ends the call where that is not to be had.
+func (r *runner) share() {
+	over := time.Time{}
+	if r.budget.Time > 0 {
+		over = r.began.Add(r.budget.Time)
+	}
+	if err := r.call.Memory.Cover(r.paid, over); err != nil {
+		r.stop(engine.BudgetTotalMemory, err.Error())
+	}
 }
 
 // pay charges the steps since the last time.

@@ -106,6 +106,8 @@ func (r *runner) look() {
 		r.stop("memory", runtimes.MemoryOver(r.given, r.body))
 	case r.late():
 		r.stop("time", runtimes.TimeOver(r.given, r.body))
+	default:
+		r.share()
 	}
 	r.looked = r.paid
 	r.until(steps + r.ahead())
