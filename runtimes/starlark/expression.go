@@ -54,7 +54,7 @@ func (g *guarding) expr(p *syntax.Expr) {
 		*p = g.slice(e)
 	case *syntax.DotExpr:
 		g.expr(&e.X)
-		*p = method_(e)
+		*p = dotted(e)
 	case *syntax.CallExpr:
 		g.call(e)
 	case *syntax.LambdaExpr:
@@ -181,8 +181,8 @@ func (g *guarding) slice(e *syntax.SliceExpr) syntax.Expr {
 	return e
 }
 
-// method_ guards x.name where that may be a method that is not bounded by itself.
-func method_(e *syntax.DotExpr) syntax.Expr {
+// dotted guards x.name where that may be a method that is not bounded by itself.
+func dotted(e *syntax.DotExpr) syntax.Expr {
 	if methods[e.Name.Name] == nil {
 		return e
 	}
