@@ -64,20 +64,18 @@ func (c *console) aside(script string, a engine.Aside, back bool) {
 
 // report returns what tells a person of each change of state: one line, and under an error in a script the line it is about.
 func (c *console) report(b *builder) func(reload.Report) {
-	first := true
 	return func(r reload.Report) {
 		root := ""
 		if b.plan != nil {
 			root = b.scriptsDir(b.plan.cfg)
 		}
 		for _, n := range r.News {
-			if first && n.State == reload.Live {
+			if r.Generation == 1 && n.State == reload.Live {
 				continue // at the start everything is new
 			}
 			c.logf("%s", c.paint(n))
 			c.details(n.Err, root)
 		}
-		first = false
 	}
 }
 
