@@ -27,12 +27,18 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 	out := make([]UpstreamCandidate, 0, len(g.Upstreams))
 	vitals := make([]Vitals, len(g.Upstreams))
 	health, allowed := g.health(), 0
+	var lost error // of an upstream that would serve, had it its credential
 	for _, u := range g.Upstreams {
 		if !x.Principal.MayUse(u.ID) || u.ForwardsClient && x.Client.Empty() {
 			continue
 		}
 		allowed++
-		if u.Kind.Serves(x.Request.Path) {
+		if !u.Kind.Serves(x.Request.Path) {
+			continue
+		}
+		if state := u.CredentialState(); state.Reconnect {
+			lost = disconnected(u, state)
+		} else {
 			v := &vitals[len(out)]
 			health.Look(x.account(u), x.Request.Now, v)
 			out = append(out, UpstreamCandidate{Upstream: u.Upstream, Vitals: v})
@@ -41,6 +47,8 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 	switch {
 	case allowed == 0:
 		return nil, &Refusal{Code: CodeNoUpstreamAvailable, Message: fmt.Sprintf("principal %q reaches no upstream", x.Principal.Name)}
+	case len(out) == 0 && lost != nil:
+		return nil, lost
 	case len(out) == 0:
 		return nil, &Refusal{Code: CodePathNotServed, Message: fmt.Sprintf("no upstream of principal %q serves %s", x.Principal.Name, x.Request.Path)}
 	}
@@ -54,6 +62,10 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 	}
 	x.Trace.Candidates = out
 	return out, nil
+}
+
+func disconnected(u *UpstreamSlot, state CredentialState) error {
+	return &Refusal{Code: CodeUpstreamCredential, Message: fmt.Sprintf("upstream %q must be connected anew", u.Name), Cause: errors.New(state.Error)}
 }
 
 // Filter runs the chain over the candidates, each filter on what the one before kept. An error is a *Refusal.

@@ -86,12 +86,16 @@ func (x *Exchange) signer(ctx context.Context, u *UpstreamSlot) (Signer, error) 
 	}
 	signer, err := factory.Build(ctx, u.Upstream)
 	if err != nil {
-		return nil, x.signerFailed(u, err)
+		return nil, x.signerFailed(ctx, u, err)
 	}
 	return signer, nil
 }
 
-func (x *Exchange) signerFailed(u *UpstreamSlot, err error) error {
+// signerFailed is the end of an attempt, or of the request if the client left while a credential was renewed.
+func (x *Exchange) signerFailed(ctx context.Context, u *UpstreamSlot, err error) error {
+	if ctx.Err() != nil {
+		return &Refusal{Code: CodeClientGone, Message: "the client left", Cause: context.Cause(ctx)}
+	}
 	x.Trace.fail(StageSigner, InternalUnavailable, err.Error())
 	return &Refusal{Code: CodeSignerFailed, Message: fmt.Sprintf("upstream %q: its credential could not be applied", u.Name), Cause: err}
 }
@@ -109,7 +113,7 @@ func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, sign
 	}
 	signed, err := signRequest(ctx, signer, shaped)
 	if err != nil {
-		return nil, o, x.signerFailed(u, err)
+		return nil, o, x.signerFailed(ctx, u, err)
 	}
 	start := time.Now()
 	if g.Observers != nil {

@@ -440,3 +440,30 @@ func TestCandidatesAreThoseThePrincipalMayUse(t *testing.T) {
 		t.Errorf("without a credential of the client: got %q, want %q", got, want)
 	}
 }
+
+// renewing is a factory that renews its credential, as well as it can.
+type renewing struct {
+	keySigner
+	state engine.CredentialState
+}
+
+func (r *renewing) CredentialState() engine.CredentialState { return r.state }
+
+func TestAnAccountToBeConnectedAnewIsNoCandidate(t *testing.T) {
+	w := newWorld(t, upstreamNamed("a"), upstreamNamed("b"))
+	lost := &renewing{}
+	w.generation.Upstreams[0].Signers = lost
+	both, one := names(candidates(t, w)), w.generation.Upstreams[1].Name
+	lost.state.Error = "the endpoint is down"
+	if got := names(candidates(t, w)); got != both {
+		t.Errorf("while a renewal fails: got %q, want %q", got, both)
+	}
+	lost.state.Reconnect = true
+	if got := names(candidates(t, w)); got != one {
+		t.Errorf("got %q, want %q", got, one)
+	}
+	w.principal.Upstreams = map[uuid.UUID]bool{w.generation.Upstreams[0].ID: true}
+	if r := w.refusal(t); r.Code != engine.CodeUpstreamCredential || !strings.Contains(r.Error(), "must be connected anew: the endpoint is down") {
+		t.Errorf("got %v, want %s", r, engine.CodeUpstreamCredential)
+	}
+}

@@ -122,6 +122,16 @@ type KeyAwareSignerFactory interface {
 	WithRouterChoice(client Credential, upstreamName string) SignerFactory
 }
 
+// RenewingSignerFactory is the optional power of a SignerFactory whose credential is renewed while it serves. It is asked for every
+// request, from any goroutine, and does not block.
+type RenewingSignerFactory interface{ CredentialState() CredentialState }
+
+// CredentialState is what there is to know of a credential that is renewed. The zero value is a credential in order.
+type CredentialState struct {
+	Reconnect bool   // no request can be signed until a person has connected the account anew
+	Error     string // why the latest renewal failed, "" = it did not; no secret is in it
+}
+
 // Observer watches requests. It is called from one goroutine of its own, behind a bounded queue, and never delays a request. An error is
 // an *ObservabilityError and is counted.
 type Observer interface {

@@ -59,19 +59,30 @@ func SeedOf(requestID string) uint64 {
 	return h
 }
 
-// Credential is a secret of the client's own. It prints as "[secret]" however it is formatted.
-type Credential struct{ headers Headers }
+// Credential is a secret of the client's own. It prints as "[secret]" however it is formatted, and as an address inside a value that
+// formatting takes apart: it is a closure, the one thing that fmt never looks into.
+type Credential struct{ reveal func() Headers }
 
 // NewCredential keeps the client's own credential lines (x-api-key, authorization) for a signer that forwards them.
-func NewCredential(h Headers) Credential { return Credential{h} }
+func NewCredential(h Headers) Credential {
+	if len(h) == 0 {
+		return Credential{}
+	}
+	return Credential{func() Headers { return h }}
+}
 
 // Reveal returns the header lines. Only a signer may ask.
-func (c Credential) Reveal() Headers { return c.headers }
+func (c Credential) Reveal() Headers {
+	if c.Empty() {
+		return nil
+	}
+	return c.reveal()
+}
 
 // hash tells credentials apart and nothing of them.
 func (c Credential) hash() (short [16]byte) {
 	h := sha256.New()
-	for _, line := range c.headers {
+	for _, line := range c.Reveal() {
 		fmt.Fprintf(h, "%d %s%d %s", len(line.Name), line.Name, len(line.Value), line.Value)
 	}
 	copy(short[:], h.Sum(nil))
@@ -79,7 +90,7 @@ func (c Credential) hash() (short [16]byte) {
 }
 
 // Empty reports whether the client sent none.
-func (c Credential) Empty() bool { return len(c.headers) == 0 }
+func (c Credential) Empty() bool { return c.reveal == nil }
 
 // String hides the secret.
 func (c Credential) String() string { return "[secret]" }

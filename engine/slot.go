@@ -38,3 +38,11 @@ type UpstreamSlot struct {
 	// ForwardsClient: its signer passes the client's own credential on, so a 401 is the client's and goes back to it.
 	ForwardsClient bool
 }
+
+// CredentialState is that of the upstream's signers, if they renew their credential.
+func (u *UpstreamSlot) CredentialState() CredentialState {
+	if r, ok := u.Signers.(RenewingSignerFactory); ok {
+		return r.CredentialState()
+	}
+	return CredentialState{}
+}

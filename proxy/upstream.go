@@ -41,11 +41,11 @@ type Transport struct {
 
 // NewTransport makes a Transport that keeps up to maxIdle idle connections to each origin for at most keep.
 func NewTransport(maxIdle int, keep time.Duration) *Transport {
-	return &Transport{maxIdle: maxIdle, keep: keep, bundled: sync.OnceValue(bundledRoots)}
+	return &Transport{maxIdle: maxIdle, keep: keep, bundled: BundledRoots}
 }
 
-// bundledRoots are the roots that came with the program: it runs where the system has none.
-func bundledRoots() *x509.CertPool {
+// BundledRoots are the roots that came with the program: it runs where the system has none.
+var BundledRoots = sync.OnceValue(func() *x509.CertPool {
 	pool := x509.NewCertPool()
 	for root := range bundle.Roots() {
 		cert, err := x509.ParseCertificate(root.Certificate)
@@ -58,7 +58,7 @@ func bundledRoots() *x509.CertPool {
 		}
 	}
 	return pool
-}
+})
 
 // Close closes the idle connections, and those in use when their calls end.
 func (t *Transport) Close() {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -40,6 +41,7 @@ type builder struct {
 	admin     string
 	fixed     *config.Config // at the start: some of it cannot change without a restart; nil = all may
 	languages map[string]runtimes.Language
+	accounts  *signers.Accounts
 	meters    *engine.Meters
 	spending  *limits.Book
 	homes     *affinity.Homes
@@ -61,7 +63,7 @@ func newBuilder(name string) *builder {
 	star.Memory, lua.Memory = memory, memory
 	return &builder{
 		name: name, dir: filepath.Dir(name), meters: &engine.Meters{}, spending: limits.NewBook(time.Now()), homes: affinity.NewHomes(),
-		standings: &engine.Standings{}, crew: engine.NewCrew(), memory: memory,
+		standings: &engine.Standings{}, crew: engine.NewCrew(), memory: memory, accounts: signers.NewAccounts(signers.Options{}),
 		languages: map[string]runtimes.Language{".star": star, ".lua": lua},
 	}
 }
@@ -96,6 +98,7 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 	g, err := s.generation(in.Number)
 	if err == nil {
 		b.memory.SetLimit(p.cfg.TotalMemory)
+		b.accounts.Adopt(p.cfg.DataKey.Reveal(), maps.Values(p.signers))
 		b.access.Store(&admin.Access{Token: p.cfg.Admin.Token.Reveal(), OpenMetrics: p.cfg.Admin.OpenMetrics})
 		b.retention.Store(retentionOf(p.cfg))
 	}
@@ -208,7 +211,7 @@ func (b *builder) newPlan(cfg *config.Config, read func(string) ([]byte, error))
 		u, err := newUpstream(c, cfg.Timeouts, read)
 		note(c.Pos, err)
 		p.upstreams = append(p.upstreams, u)
-		p.signers[c.ID], err = newSigner(&c.Signer)
+		p.signers[c.ID], err = b.newSigner(c, read)
 		note(c.Signer.Pos, err)
 	}
 	slices.SortFunc(p.upstreams, func(a, b *engine.Upstream) int { return slices.Compare(a.ID[:], b.ID[:]) })
@@ -261,16 +264,32 @@ func newUpstream(c *config.Upstream, t engine.Timeouts, read func(string) ([]byt
 	return u, nil
 }
 
-func newSigner(c *config.Signer) (engine.SignerFactory, error) {
-	switch c.Type {
+func (b *builder) newSigner(u *config.Upstream, read func(string) ([]byte, error)) (engine.SignerFactory, error) {
+	switch c := &u.Signer; c.Type {
 	case config.SignerAnthropicKey:
 		return signers.AnthropicKey(c.Key.Reveal())
+	case config.SignerAnthropicOAuth:
+		return b.accounts.AnthropicOAuth(signers.OAuth{Upstream: u.ID, Name: u.Name, ClientID: c.ClientID, TokenURL: c.TokenURL,
+			AccessToken: c.AccessToken.Reveal(), RefreshToken: c.RefreshToken.Reveal()})
+	case config.SignerAWSSigV4:
+		return b.accounts.AWSSigV4(signers.AWS{Upstream: u.ID, Service: c.Service, Region: u.Region, Profile: c.Profile,
+			AccessKey: c.AccessKey.Reveal(), SecretKey: c.SecretKey.Reveal(), SessionToken: c.SessionToken.Reveal(),
+			BearerToken: os.Getenv("AWS_BEARER_TOKEN_BEDROCK")})
 	case config.SignerBearer:
 		return signers.Bearer(c.Token.Reveal())
 	case config.SignerForward:
 		return signers.Forward(), nil
+	case config.SignerGCPOAuth:
+		if c.CredentialsFile == "" {
+			return b.accounts.GCPOAuth(u.ID, nil)
+		}
+		file, err := read(c.CredentialsFile)
+		if err != nil {
+			return nil, fmt.Errorf("credentials_file: %w", err)
+		}
+		return b.accounts.GCPOAuth(u.ID, file)
 	}
-	return nil, fmt.Errorf("signer %q is unknown", c.Type)
+	return nil, fmt.Errorf("signer %q is unknown", u.Signer.Type)
 }
 
 func certificate(c *config.TLS, read func(string) ([]byte, error)) (*tls.Certificate, error) {

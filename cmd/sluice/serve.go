@@ -23,6 +23,7 @@ import (
 	"sluice/engine/ledger"
 	"sluice/engine/promptcache"
 	"sluice/engine/reload"
+	"sluice/engine/signers"
 	"sluice/proxy"
 	"sluice/proxy/admin"
 )
@@ -45,18 +46,19 @@ func serveCommand() *cli.Command {
 
 // gateway is everything that runs while the gateway serves.
 type gateway struct {
-	out    *console
-	cfg    *config.Config
-	demo   *demo // nil unless there is no config
-	world  *engine.World
-	data   *reload.Data
-	book   *ledger.Book
-	bound  *bindings.Log
-	loop   *reload.Loop
-	crew   *engine.Crew
-	proxy  *proxy.Server
-	admin  *admin.Server
-	listen [2]net.Listener // for clients, for the admin
+	out      *console
+	cfg      *config.Config
+	demo     *demo // nil unless there is no config
+	world    *engine.World
+	data     *reload.Data
+	accounts *signers.Accounts
+	book     *ledger.Book
+	bound    *bindings.Log
+	loop     *reload.Loop
+	crew     *engine.Crew
+	proxy    *proxy.Server
+	admin    *admin.Server
+	listen   [2]net.Listener // for clients, for the admin
 }
 
 func serve(ctx context.Context, c *cli.Command) error {
@@ -98,7 +100,8 @@ func (g *gateway) start(b *builder) error {
 	}
 	transport := proxy.NewTransport(256, 90*time.Second)
 	tracker := health.NewTracker(g.out.logf)
-	b.vitals, b.log, b.fixed, b.meters.Log = tracker, g.out.script, g.cfg, g.out.failure
+	g.accounts = signers.NewAccounts(signers.Options{Shelf: g.data, Roots: proxy.BundledRoots, Warn: func(s string) { g.out.logf("%s", s) }})
+	b.accounts, b.vitals, b.log, b.fixed, b.meters.Log = g.accounts, tracker, g.out.script, g.cfg, g.out.failure
 	b.standings.Log = g.out.aside
 	g.crew = b.crew
 	b.retention.Store(retentionOf(g.cfg))
@@ -260,6 +263,9 @@ func (g *gateway) close() {
 	}
 	if g.bound != nil {
 		closers = append(closers, g.bound)
+	}
+	if g.accounts != nil {
+		closers = append(closers, g.accounts) // before what it writes to
 	}
 	if g.data != nil {
 		closers = append(closers, g.data)

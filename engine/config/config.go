@@ -29,6 +29,7 @@ type Config struct {
 	Admin      Admin
 	Scripts    string // directory, the root of every script path
 	Data       string // directory
+	DataKey    Secret // encrypts what is kept of credentials in Data; empty: nothing does
 	Limits     Limits
 	Timeouts   engine.Timeouts
 	Retry      engine.Retry
@@ -120,17 +121,33 @@ type Upstream struct {
 
 // The signer types.
 const (
-	SignerAnthropicKey = "anthropic_key"
-	SignerBearer       = "bearer"
-	SignerForward      = "forward"
+	SignerAnthropicKey   = "anthropic_key"
+	SignerAnthropicOAuth = "anthropic_oauth"
+	SignerAWSSigV4       = "aws_sigv4"
+	SignerBearer         = "bearer"
+	SignerForward        = "forward"
+	SignerGCPOAuth       = "gcp_oauth"
 )
 
-// Signer says how requests to an upstream are signed.
+// Signer says how requests to an upstream are signed. What its type does not take is empty.
 type Signer struct {
 	Pos   Pos
 	Type  string
 	Key   Secret // anthropic_key
 	Token Secret // bearer
+
+	ClientID     string // anthropic_oauth
+	AccessToken  Secret // anthropic_oauth; empty: the first is obtained
+	RefreshToken Secret // anthropic_oauth
+	TokenURL     string // anthropic_oauth; absolute
+
+	Service      string // aws_sigv4
+	AccessKey    Secret // aws_sigv4, with SecretKey; both empty: the SDK's credential chain
+	SecretKey    Secret
+	SessionToken Secret
+	Profile      string // aws_sigv4: of the chain
+
+	CredentialsFile string // gcp_oauth: path; empty: Google's application default credentials
 }
 
 // Principal is who may ask, and for what.
@@ -181,8 +198,10 @@ func (c *Config) Watched() []string {
 		files = append(files, c.TLS.Cert, c.TLS.Key)
 	}
 	for i := range c.Upstreams {
-		if ca := c.Upstreams[i].CA; ca != "" {
-			files = append(files, ca)
+		for _, name := range []string{c.Upstreams[i].CA, c.Upstreams[i].Signer.CredentialsFile} {
+			if name != "" {
+				files = append(files, name)
+			}
 		}
 	}
 	return files

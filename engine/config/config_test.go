@@ -1,11 +1,14 @@
 package config_test
 
 import (
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +36,7 @@ var testEnv = config.Env{
 		v, ok := map[string]string{
 			"ANTHROPIC_API_KEY":  "planted-key-1",
 			"SLUICE_ADMIN_TOKEN": "planted-token-2",
+			"SLUICE_DATA_KEY":    "planted-data-key-8",
 			"FIVE":               "5",
 			"YES":                "true",
 			"EMPTY":              "",
@@ -131,7 +135,7 @@ func TestTheExampleFileIsACompleteConfig(t *testing.T) {
 	uncommented := regexp.MustCompile(`(?m)^#([a-z]| {4})`).ReplaceAll(data, []byte("$1"))
 	c = parse(t, string(uncommented))
 	up := c.Upstreams[1]
-	if c.TLS == nil || c.Router == nil || c.Seed != 1 || up.CA == "" || !up.Insecure || up.Region == "" || up.Project == "" ||
+	if c.DataKey.Reveal() == "" || c.TLS == nil || c.Router == nil || c.Seed != 1 || up.CA == "" || !up.Insecure || up.Region == "" || up.Project == "" ||
 		len(up.AllowOrigins) != 1 {
 		t.Error("a setting that the example has as a comment was not read")
 	}
@@ -181,6 +185,7 @@ principals:
 filters: [{name: first, script: f/x.star, on_error: closed, budgets: {time: 7s, memory: 7KiB, per_mib: {time: 8s, memory: 8KiB}}}]
 router: {script: r/x.lua}
 observers: [{script: o/x.lua, config: {b: [2]}}]
+data_key: "${SLUICE_DATA_KEY}"
 `)
 	eq := func(what string, got, want any) {
 		t.Helper()
@@ -192,6 +197,7 @@ observers: [{script: o/x.lua, config: {b: [2]}}]
 	eq("tls", []string{c.TLS.Cert, c.TLS.Key}, []string{"c.pem", "k.pem"})
 	eq("admin", []any{c.Admin.Listen, c.Admin.Token.Reveal(), c.Admin.OpenMetrics}, []any{":9", "planted-token-2", true})
 	eq("scripts and data", []string{c.Scripts, c.Data}, []string{"s", "d"})
+	eq("data key", c.DataKey.Reveal(), "planted-data-key-8")
 	eq("limits", c.Limits, config.Limits{Body: 1024, FilesBody: 2000, BodiesTotal: 3000000, Streams: 4})
 	eq("timeouts", c.Timeouts, engine.Timeouts{
 		Connect: time.Second, ResponseHeader: 2 * time.Second, Idle: 3 * time.Second, ClientHeader: 4 * time.Second,
@@ -259,6 +265,40 @@ func TestFailoverIsSetAsWritten(t *testing.T) {
 			Breaker: engine.Breaker{Failures: 2, Within: 10 * time.Second, Open: 30 * time.Second}})
 	f("retry: {statuses: []}\n", ", breaker: {within: 1s, open: 1m}", engine.Retry{Attempts: 3, Statuses: []int{}},
 		config.Upstream{Breaker: engine.Breaker{Failures: 5, Within: time.Second, Open: time.Minute}})
+}
+
+func TestEveryKeyOfASignerArrivesWhereItBelongs(t *testing.T) {
+	t.Parallel()
+	f := func(keys string, want map[string]string) {
+		t.Helper()
+		c := parse(t, `upstreams: [{name: up, kind: custom, base_url: "https://a.example/x", region: us-east-1, signer: {`+keys+`}}]`+"\n"+minPrincipals)
+		s := c.Upstreams[0].Signer
+		got := map[string]string{"type": s.Type, "key": s.Key.Reveal(), "token": s.Token.Reveal(), "client_id": s.ClientID,
+			"access_token": s.AccessToken.Reveal(), "refresh_token": s.RefreshToken.Reveal(), "token_url": s.TokenURL, "service": s.Service,
+			"profile": s.Profile, "access_key": s.AccessKey.Reveal(), "secret_key": s.SecretKey.Reveal(), "session_token": s.SessionToken.Reveal(),
+			"credentials_file": s.CredentialsFile}
+		maps.DeleteFunc(got, func(_, v string) bool { return v == "" })
+		if !maps.Equal(got, want) {
+			t.Errorf("{%s} is %v, want %v", keys, got, want)
+		}
+		if printed := fmt.Sprintf("%v %+v %#v", s, s, s); strings.Contains(printed, "planted") {
+			t.Errorf("it prints a secret: %s", printed)
+		}
+	}
+	f("type: anthropic_oauth, client_id: c, refresh_token: planted-r", map[string]string{"type": "anthropic_oauth", "client_id": "c",
+		"refresh_token": "planted-r", "token_url": "https://a.example/x/v1/oauth/token"})
+	f("type: anthropic_oauth, client_id: c, refresh_token: planted-r, access_token: planted-a, token_url: https://b.example/token",
+		map[string]string{"type": "anthropic_oauth", "client_id": "c", "refresh_token": "planted-r", "access_token": "planted-a",
+			"token_url": "https://b.example/token"})
+	f("type: aws_sigv4, service: bedrock-mantle, profile: p", map[string]string{"type": "aws_sigv4", "service": "bedrock-mantle", "profile": "p"})
+	f("type: aws_sigv4, service: bedrock, access_key: planted-k, secret_key: planted-s, session_token: planted-t",
+		map[string]string{"type": "aws_sigv4", "service": "bedrock", "access_key": "planted-k", "secret_key": "planted-s", "session_token": "planted-t"})
+	f("type: gcp_oauth, credentials_file: sa.json", map[string]string{"type": "gcp_oauth", "credentials_file": "sa.json"})
+	f("type: gcp_oauth", map[string]string{"type": "gcp_oauth"})
+	c := parse(t, "upstreams: [{name: up, kind: anthropic_direct, signer: {type: gcp_oauth, credentials_file: sa.json}}]\n"+minPrincipals)
+	if !slices.Equal(c.Watched(), []string{"sa.json"}) {
+		t.Errorf("watched: %v", c.Watched())
+	}
 }
 
 // object makes an Object of one key.

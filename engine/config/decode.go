@@ -45,10 +45,11 @@ type field struct {
 	name     string
 	required bool
 	decode   decode
+	unlisted bool // no hint names it
 }
 
-func req(name string, to decode) field { return field{name, true, to} }
-func opt(name string, to decode) field { return field{name, false, to} }
+func req(name string, to decode) field { return field{name: name, required: true, decode: to} }
+func opt(name string, to decode) field { return field{name: name, decode: to} }
 
 func posOf(n *yaml.Node) Pos { return Pos{n.Line, n.Column} }
 
@@ -160,9 +161,11 @@ func (d *decoder) unknownKey(key *yaml.Node, fields []field) {
 }
 
 func names(fields []field) []string {
-	out := make([]string, len(fields))
-	for i, f := range fields {
-		out[i] = f.name
+	var out []string
+	for _, f := range fields {
+		if !f.unlisted {
+			out = append(out, f.name)
+		}
 	}
 	return out
 }

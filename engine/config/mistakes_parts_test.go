@@ -87,8 +87,8 @@ func TestMistakesInSigners(t *testing.T) {
 	f(asSigner("{}"), `5:13: signer: missing key "type"`)
 	f(asSigner("{key: planted}"), `5:13: signer: missing key "type"`)
 	f(asSigner("{type: anthropic-key, key: planted}"), `5:20: type "anthropic-key": want anthropic_key`)
-	f(asSigner("{type: oauth}"), `5:20: type "oauth": want anthropic_key, bearer or forward`)
-	f(asSigner("{type: sk-ant-planted}"), "5:20: type (a text of 14 bytes): want anthropic_key, bearer or forward")
+	f(asSigner("{type: oauth}"), `5:20: type "oauth": want anthropic_key, anthropic_oauth, aws_sigv4, bearer, forward or gcp_oauth`)
+	f(asSigner("{type: sk-ant-planted}"), "5:20: type (a text of 14 bytes): want anthropic_key, anthropic_oauth, aws_sigv4, bearer, forward or gcp_oauth")
 	f(asSigner("{type: anthropic_key}"), `5:13: signer: missing key "key", which type anthropic_key needs`)
 	f(asSigner("{type: anthropic_key, token: planted}"),
 		`5:13: signer: missing key "key", which type anthropic_key needs`,
@@ -105,7 +105,50 @@ func TestMistakesInSigners(t *testing.T) {
 		"5:40: key: want a secret of visible ASCII characters, without spaces and line breaks")
 	f(asSigner("{type: anthropic_key, api_key: planted}"),
 		`5:13: signer: missing key "key", which type anthropic_key needs`,
-		`5:35: unknown key "api_key", want type, key or token`)
+		`5:35: unknown key "api_key", want type or key`)
+	f(asSigner("{type: anthropic_key, kye: planted}"), `5:35: unknown key "kye", want key`)
+}
+
+func TestMistakesInSignersThatRenew(t *testing.T) {
+	t.Parallel()
+	f := refuses(t)
+	f(asSigner("{type: anthropic_oauth}"),
+		`5:13: signer: missing key "client_id", which type anthropic_oauth needs`,
+		`5:13: signer: missing key "refresh_token", which type anthropic_oauth needs`)
+	f(asSigner("{type: anthropic_oauth, client_id: a, refresh_token: planted, key: planted}"),
+		`5:80: signer: key "key" is not for type anthropic_oauth, want client_id, refresh_token, access_token or token_url`)
+	f(asSigner("{type: anthropic_oauth, client_id: a, refresh_tokn: planted}"),
+		`5:51: unknown key "refresh_tokn", want refresh_token`)
+	f(asSigner("{type: anthropic_oauth, client_id: a, refresh_token: planted, token: planted}"),
+		`5:82: signer: key "token" is not for type anthropic_oauth, want client_id, refresh_token, access_token or token_url`)
+	f(asSigner(`{type: anthropic_oauth, client_id: a, refresh_token: "plan ted"}`),
+		"5:66: refresh_token: want a secret of visible ASCII characters, without spaces and line breaks")
+	f(asSigner("{type: anthropic_oauth, client_id: a, refresh_token: planted, token_url: a.example/token}"),
+		"5:86: token_url: want an absolute URL such as https://api.anthropic.com")
+	f(asSigner("{type: anthropic_oauth, client_id: a, refresh_token: planted, token_url: http://a.example/token}"),
+		`5:13: signer: token_url: plain http beyond loopback, want https or "insecure: true"`)
+	f(asSigner("{type: gcp_oauth, credentials: planted}"), `5:31: unknown key "credentials", want type or credentials_file`)
+	f(asSigner(`{type: gcp_oauth, credentials_file: ""}`), `5:49: credentials_file "": want a text that is not empty`)
+	f(asAWS("{type: aws_sigv4, region: x}"),
+		`5:13: signer: missing key "service", which type aws_sigv4 needs for kind anthropic_direct`,
+		`5:31: unknown key "region", want type, service, profile, access_key, secret_key or session_token`)
+	f(asAWS("{type: aws_sigv4, service: bedrock-runtime}"),
+		`5:40: service "bedrock-runtime": want bedrock, bedrock-mantle or aws-external-anthropic`)
+	f(asAWS("{type: aws_sigv4, service: bedrock, access_key: planted}"), `5:61: signer: "access_key" without "secret_key", want both or neither`)
+	f(asAWS("{type: aws_sigv4, service: bedrock, secret_key: planted}"), `5:61: signer: "secret_key" without "access_key", want both or neither`)
+	f(asAWS("{type: aws_sigv4, service: bedrock, session_token: planted}"),
+		`5:64: signer: "session_token" without "access_key", want both or neither`)
+	f(asAWS("{type: aws_sigv4, service: bedrock, profile: p, access_key: planted, secret_key: planted}"),
+		`5:58: signer: "profile" beside "access_key", want one of them`)
+	f(asSigner("{type: aws_sigv4, service: bedrock}"), `3:5: upstreams: missing key "region", which signer aws_sigv4 needs`)
+	f(upstream("name: up", "kind: anthropic_direct", "signer: {type: aws_sigv4, service: bedrock}", "region: US/east"),
+		`6:13: region "US/east": want one such as us-east-1, in small letters`)
+	f(inFile(`data_key: ""`), "3:11: data_key: want a secret that is not empty")
+}
+
+// asAWS is a config whose upstream has a region.
+func asAWS(signer string) string {
+	return upstream("name: up", "kind: anthropic_direct", "signer: "+signer, "region: us-east-1")
 }
 
 func TestMistakesInPrincipals(t *testing.T) {
@@ -283,19 +326,10 @@ func TestMistakesInFailover(t *testing.T) {
 func TestWhatALaterVersionWillServeIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	f := refuses(t)
-	f(inFile("data_key: x"), `3:1: "data_key" is not supported by this version`)
 	f(inFile("experiments: x"), `3:1: "experiments" is not supported by this version`)
 	f(asKind("bedrock_runtime"), `5:11: "bedrock_runtime" is not supported by this version`)
 	f(asKind("bedrock_mantle"), `5:11: "bedrock_mantle" is not supported by this version`)
 	f(asKind("vertex"), `5:11: "vertex" is not supported by this version`)
-	f(asSigner("{type: anthropic_oauth, client_id: a, refresh_token: b}"),
-		`5:20: "anthropic_oauth" is not supported by this version`,
-		`5:37: "client_id" is not supported by this version`,
-		`5:51: "refresh_token" is not supported by this version`)
-	f(asSigner("{type: gcp_oauth}"), `5:20: "gcp_oauth" is not supported by this version`)
-	f(asSigner("{type: aws_sigv4, secret_key: planted}"),
-		`5:20: "aws_sigv4" is not supported by this version`,
-		`5:31: "secret_key" is not supported by this version`)
 	f(inFile("filters: [{name: x, experiment: y}]"), `3:21: "experiment" is not supported by this version`)
 	f(inUpstream("dialect: {experiment: y}"), `6:15: "experiment" is not supported by this version`)
 	f(inPrincipal("filters: [{experiment: y}]"), `5:16: "experiment" is not supported by this version`)

@@ -57,7 +57,7 @@ const (
 	emptyHint = `1:1: the file is empty, want at least "upstreams" and "principals": the example sluice.yaml shows every key`
 	colonHint = `a ":" cannot stand here, want one "key: value" a line at the indentation of its neighbours,` +
 		` a space after each ":", and quotes around text that holds ": "`
-	topKeys = "listen, tls, admin, scripts, data, limits, prices, timeouts, ledger, strategy, affinity, retry, seed, upstreams, principals, filters, router," +
+	topKeys = "listen, tls, admin, scripts, data, data_key, limits, prices, timeouts, ledger, strategy, affinity, retry, seed, upstreams, principals, filters, router," +
 		" observers or budgets"
 )
 

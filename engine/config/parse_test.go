@@ -31,7 +31,7 @@ listn: x
 		`5:12: keys: 17 bytes that do not begin with "sha256:", want the hash that "sluice keys new" prints, not the key`,
 		`6:11: strategy "prioirty": want priority`,
 		`10:40: key: environment variable "UNSET" is not set`,
-		`10:52: unknown key "ttl", want type, key or token`,
+		`10:52: unknown key "ttl", want type or key`,
 		`11:1: "experiments" is not supported by this version`,
 		`12:1: unknown key "listn", want listen`)
 }

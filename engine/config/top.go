@@ -19,6 +19,7 @@ func (d *decoder) config(root *yaml.Node) {
 		opt("admin", d.admin),
 		opt("scripts", value(d, &c.Scripts, parseText)),
 		opt("data", placed(&c.DataPos, value(d, &c.Data, parseText))),
+		opt("data_key", hidden(d, &c.DataKey, parseSecret)),
 		opt("limits", d.limits),
 		opt("prices", value(d, &c.Prices, parseText)),
 		opt("timeouts", d.timeouts),

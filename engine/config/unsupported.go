@@ -9,25 +9,11 @@ import (
 // unsupported are the keys and values that the config knows and this version cannot serve. A key stands with the place that the
 // decoder calls it by, a value with its key.
 var unsupported = []string{
-	"data_key",
 	"experiments",
 
 	"kind=bedrock_runtime",
 	"kind=bedrock_mantle",
 	"kind=vertex",
-	"type=anthropic_oauth",
-	"type=gcp_oauth",
-	"type=aws_sigv4",
-	"signer.client_id",
-	"signer.access_token",
-	"signer.refresh_token",
-	"signer.token_url",
-	"signer.credentials_file",
-	"signer.service",
-	"signer.profile",
-	"signer.access_key",
-	"signer.secret_key",
-	"signer.session_token",
 
 	"filters[].experiment",
 	"dialect.experiment",

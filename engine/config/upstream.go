@@ -22,7 +22,8 @@ func (d *decoder) upstream(u *Upstream) decode {
 		got := d.object(n, "upstreams[]",
 			req("name", value(d, &u.Name, parseName)),
 			opt("id", value(d, &u.ID, parseID)),
-			req("kind", enum(d, &u.Kind, "kind", engine.KindAnthropicDirect, engine.KindCustom)),
+			req("kind", enum(d, &u.Kind, "kind", engine.KindAnthropicDirect, engine.KindBedrockRuntime, engine.KindBedrockMantle,
+				engine.KindVertex, engine.KindCustom)),
 			opt("base_url", hidden(d, &u.BaseURL, parseBaseURL)),
 			opt("region", value(d, &u.Region, parseText)),
 			opt("project", value(d, &u.Project, parseText)),
@@ -43,7 +44,9 @@ func (d *decoder) upstream(u *Upstream) decode {
 			return
 		}
 		d.identity(u, got)
-		d.origins(u, n, got)
+		d.place(u, n, got)
+		d.origins(u, got)
+		d.signs(u, n, got)
 	}
 }
 
@@ -84,16 +87,8 @@ func (d *decoder) identity(u *Upstream, got map[string]*yaml.Node) {
 	}
 }
 
-// origins fills the base URL, and refuses plain HTTP that leaves the machine unless it was asked for.
-func (d *decoder) origins(u *Upstream, n *yaml.Node, got map[string]*yaml.Node) {
-	if got["base_url"] == nil {
-		switch u.Kind {
-		case engine.KindAnthropicDirect:
-			u.BaseURL = anthropicURL
-		case engine.KindCustom:
-			d.fail(n, `upstreams: missing key "base_url", which kind custom needs`)
-		}
-	}
+// origins refuses plain HTTP that leaves the machine unless it was asked for.
+func (d *decoder) origins(u *Upstream, got map[string]*yaml.Node) {
 	if u.Insecure {
 		return
 	}

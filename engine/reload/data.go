@@ -69,5 +69,13 @@ func notWritable(dir string, err error) error {
 	return fmt.Errorf("data directory %q is not writable, want one that this user may write: %w", dir, err)
 }
 
+// Read returns a file of the directory.
+func (d *Data) Read(name string) ([]byte, error) { return os.ReadFile(filepath.Join(d.dir, name)) }
+
+// Replace writes a file of the directory durably, readable by this user alone: a crash leaves the old text or the new.
+func (d *Data) Replace(name string, text []byte) error {
+	return replace(filepath.Join(d.dir, name), text)
+}
+
 // Close gives the directory up.
 func (d *Data) Close() error { return d.lock.Close() }

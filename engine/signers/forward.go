@@ -12,6 +12,7 @@ func Forward() engine.SignerFactory { return forward{} }
 
 // forward is the factory for one request once WithRouterChoice told it the credential.
 type forward struct {
+	opaque
 	client   engine.Credential
 	upstream string
 }
@@ -20,7 +21,7 @@ var _ engine.KeyAwareSignerFactory = forward{}
 
 // WithRouterChoice binds the client's credential of one request.
 func (forward) WithRouterChoice(client engine.Credential, upstreamName string) engine.SignerFactory {
-	return forward{client, upstreamName}
+	return forward{client: client, upstream: upstreamName}
 }
 
 // Build returns the signer of this request.
@@ -34,8 +35,7 @@ func (f forward) Build(context.Context, *engine.Upstream) (engine.Signer, error)
 // Sign adds the client's lines as they came and seals.
 func (f forward) Sign(_ context.Context, shaped engine.Shaped, capability *engine.SigningCapability) (engine.Signed, error) {
 	lines := shaped.Headers()
-	lines.Remove("authorization")
-	lines.Remove("x-api-key")
+	strip(lines)
 	*lines = append(*lines, f.client.Reveal()...)
 	return capability.Seal(shaped)
 }

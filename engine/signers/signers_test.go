@@ -5,100 +5,193 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
-	"time"
-
-	"github.com/google/uuid"
 
 	"sluice/engine"
 	"sluice/engine/signers"
 )
 
-const (
-	ours   = "sk-ant-planted-ours"
-	theirs = "sk-ant-planted-theirs"
-)
-
-type calm struct{}
-
-func (calm) Vitals(*engine.Upstream, time.Time) *engine.Vitals { return &engine.Vitals{} }
-
-// send runs one request through the engine with a signer and returns what a transport was given.
-func send(t *testing.T, f engine.SignerFactory, client engine.Credential, statuses ...int) ([]engine.Signed, error) {
-	t.Helper()
-	base, _ := url.Parse("https://api.example")
-	u := &engine.Upstream{ID: uuid.New(), Name: "up", Kind: engine.KindAnthropicDirect, BaseURL: base}
-	strategy, _ := engine.NewStrategy("first-pick", 0)
-	_, forwards := f.(engine.KeyAwareSignerFactory)
-	g := &engine.Generation{Strategy: strategy, Vitals: calm{}, Upstreams: []*engine.UpstreamSlot{{Upstream: u, Signers: f, ForwardsClient: forwards,
-		Dialect: &engine.DialectSlot{Dialect: engine.Passthrough{}, Meter: &engine.Meter{}}}}}
-	var sent []engine.Signed
-	_, err := g.Serve(context.Background(), &engine.Exchange{Principal: &engine.Principal{Name: "p"}, Client: client,
-		Request: &engine.RequestContext{Method: "POST", Path: "/v1/messages"}}, engine.TransportFunc(
-		func(_ context.Context, s engine.Signed) (*engine.Response, error) {
-			sent = append(sent, s)
-			return &engine.Response{Status: statuses[len(sent)-1], Body: io.NopCloser(strings.NewReader("no"))}, nil
-		}))
-	return sent, err
+// credentials that no signer passes on, under every name that one may have.
+var foreign = engine.Headers{
+	{Name: "Authorization", Value: "Bearer planted-foreign"}, {Name: "x-api-key", Value: "planted-foreign"}, {Name: "API-Key", Value: "planted-foreign"},
+	{Name: "Proxy-Authorization", Value: "planted-foreign"}, {Name: "cookie", Value: "planted-foreign"},
+	{Name: "X-Amz-Date", Value: "planted-foreign"}, {Name: "x-amz-security-token", Value: "planted-foreign"},
+	{Name: "x-goog-user-project", Value: "planted-foreign"}, {Name: "X-Goog-Api-Key", Value: "planted-foreign"},
+	{Name: "x-sluice-key", Value: "planted-foreign"},
 }
 
-func lines(s engine.Signed) string {
-	var out []string
-	for i := range s.HeaderLines() {
-		h := s.HeaderLine(i)
-		out = append(out, h.Name+": "+h.Value)
-	}
-	return strings.Join(out, "\n")
+// planting is a factory whose requests come with foreign credentials, as no dialect can make them.
+type planting struct{ engine.SignerFactory }
+
+func (p planting) Build(ctx context.Context, u *engine.Upstream) (engine.Signer, error) {
+	s, err := p.SignerFactory.Build(ctx, u)
+	return plantingSigner{s}, err
 }
 
-func factory(t *testing.T, f engine.SignerFactory, err error) engine.SignerFactory {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
+type plantingSigner struct{ engine.Signer }
+
+func (p plantingSigner) Sign(ctx context.Context, shaped engine.Shaped, capability *engine.SigningCapability) (engine.Signed, error) {
+	*shaped.Headers() = append(slices.Clone(foreign), *shaped.Headers()...)
+	return p.Signer.Sign(ctx, shaped, capability)
+}
+
+func (p plantingSigner) OnUnauthorized(ctx context.Context, err *engine.UpstreamError) engine.RetryDecision {
+	d := p.Signer.OnUnauthorized(ctx, err)
+	if d.Refreshed != nil {
+		d.Refreshed = plantingSigner{d.Refreshed}
 	}
-	return f
+	return d
+}
+
+// every is one signer of each type, with the header names that it sends besides the client's own.
+func every(t *testing.T) map[string]struct {
+	factory engine.SignerFactory
+	names   []string
+} {
+	type signer = struct {
+		factory engine.SignerFactory
+		names   []string
+	}
+	out := map[string]signer{}
+	add := func(name string, f engine.SignerFactory, err error, names ...string) {
+		out[name] = signer{factory(t, f, err), names}
+	}
+	r := newRig(t)
+	a := r.start()
+	key, err := signers.AnthropicKey(ours)
+	add("anthropic_key", key, err, "x-api-key")
+	token, err := signers.Bearer(ours)
+	add("bearer", token, err, "authorization")
+	out["anthropic_oauth"] = signer{r.load(a, "planted-data-key", oauth(newEndpoint(t, gives(ours, "refresh-planted", 3600)), "refresh-planted-0")),
+		[]string{"anthropic-beta", "authorization"}}
+	service, err := a.GCPOAuth(upID, serviceAccount(t, newEndpoint(t, gives(ours, "", 3600))))
+	add("gcp_oauth", service, err, "authorization")
+	static := signers.AWS{Upstream: upID, Service: "bedrock", Region: "us-east-1", AccessKey: "AKIDEXAMPLE", SecretKey: ours, SessionToken: ours}
+	keys, err := a.AWSSigV4(static)
+	add("aws_sigv4", keys, err, "X-Amz-Date", "X-Amz-Security-Token", "Authorization")
+	static.AccessKey, static.SecretKey, static.BearerToken = "", "", ours
+	bearer, err := a.AWSSigV4(static)
+	add("aws_sigv4 with a bearer token", bearer, err, "authorization")
+	return out
 }
 
 // The suite that every signer passes.
-func TestEverySignerSignsAndLeaksNothing(t *testing.T) {
+func TestEverySigner(t *testing.T) {
 	client := engine.NewCredential(engine.Headers{{Name: "X-Api-Key", Value: theirs}, {Name: "Authorization", Value: "Bearer " + theirs}})
-	f := func(name string, s engine.SignerFactory, want string) {
-		t.Helper()
-		sent, err := send(t, s, client, 200)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
+	for name, s := range every(t) {
+		t.Run(name, func(t *testing.T) {
+			c := call{signers: planting{s.factory}, client: client, headers: engine.Headers{{Name: "x-app", Value: "cli"}}}
+			sent, err := c.do(context.Background(), t)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sendsOnly(t, sent[0], append([]string{"x-app"}, s.names...))
+			signsEachAttempt(t, c)
+			tellsNothing(t, s.factory)
+		})
+	}
+}
+
+// sendsOnly: the names, each once, and nothing of another's credential.
+func sendsOnly(t *testing.T, s engine.Signed, names []string) {
+	t.Helper()
+	var got []string
+	for i := range s.HeaderLines() {
+		got = append(got, s.HeaderLine(i).Name)
+	}
+	if !slices.Equal(got, names) || strings.Contains(lines(s), theirs) || strings.Contains(lines(s), "foreign") {
+		t.Errorf("sends\n%s\nwant the lines %v", lines(s), names)
+	}
+}
+
+// signsEachAttempt: many requests at once, each with its own bytes under its own signature.
+func signsEachAttempt(t *testing.T, c call) {
+	t.Helper()
+	var all sync.WaitGroup
+	for i := range 16 {
+		all.Go(func() {
+			c := c
+			c.draft = draft{Method: "POST", URL: "https://api.example/v1/messages", Body: fmt.Appendf(nil, "body %d", i)}
+			sent, err := c.do(context.Background(), t)
+			if err != nil || string(sent[0].Body()) != fmt.Sprintf("body %d", i) {
+				t.Errorf("request %d: %v, %v", i, sent, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// tellsNothing: however it is printed, and whatever fails.
+func tellsNothing(t *testing.T, f engine.SignerFactory) {
+	t.Helper()
+	signer, err := f.Build(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, v := range []any{f, signer, &f, &signer, signer.OnUnauthorized(context.Background(), &engine.UpstreamError{Status: 401})} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+			told = append(told, fmt.Sprintf(verb, v))
 		}
-		if got := lines(sent[0]); got != want {
-			t.Errorf("%s sends\n%s\nwant\n%s", name, got, want)
-		}
-		signer, err := s.Build(context.Background(), nil)
-		encoded, _ := json.Marshal(signer)
-		printed := fmt.Sprintf("%v %+v %#v %s %v %+v %#v %v %s", s, s, s, s, signer, signer, signer, err, encoded)
-		if strings.Contains(printed, "planted") {
-			t.Errorf("%s prints a credential: %s", name, printed)
-		}
-		if _, err := send(t, s, client, 401); err != nil && strings.Contains(fmt.Sprintf("%v %+v", err, err), "planted") {
-			t.Errorf("%s: the error after a 401 tells a credential: %v", name, err)
+		encoded, err := json.Marshal(v)
+		told = append(told, string(encoded), fmt.Sprint(err))
+	}
+	func() {
+		defer func() { told = append(told, fmt.Sprint(recover()), fmt.Sprintf("%#v", recover())) }()
+		panic(signer)
+	}()
+	_, err = send(t, f, engine.Credential{}, 401, 401)
+	told = append(told, fmt.Sprintf("%v %+v %#v", err, err, err))
+	for _, text := range told {
+		for _, secret := range []string{"planted", fmt.Sprintf("%x", "planted"), ours} {
+			if strings.Contains(text, secret) {
+				t.Errorf("a credential is told: %s", text)
+			}
 		}
 	}
-	key, err := signers.AnthropicKey(ours)
-	f("anthropic_key", factory(t, key, err), "x-api-key: "+ours)
-	token, err := signers.Bearer(ours)
-	f("bearer", factory(t, token, err), "authorization: Bearer "+ours)
-	f("forward", signers.Forward(), "X-Api-Key: "+theirs+"\nAuthorization: Bearer "+theirs)
 }
+
+func TestForwardPassesTheClientsOwnCredentialOnAndNothingElse(t *testing.T) {
+	client := engine.NewCredential(engine.Headers{{Name: "X-Api-Key", Value: theirs}, {Name: "Authorization", Value: "Bearer " + theirs}})
+	sent, err := send(t, signers.Forward(), client, 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := lines(sent[0]), "X-Api-Key: "+theirs+"\nAuthorization: Bearer "+theirs; got != want {
+		t.Errorf("sends\n%s\nwant\n%s", got, want)
+	}
+	bound := signers.Forward().(engine.KeyAwareSignerFactory).WithRouterChoice(client, "up")
+	signer, err := planting{bound}.Build(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, err = call{signers: always{signer}}.do(context.Background(), t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sendsOnlyTheirs := lines(sent[0])
+	if strings.Contains(sendsOnlyTheirs, "foreign") || strings.Count(sendsOnlyTheirs, theirs) != 2 {
+		t.Errorf("sends\n%s", sendsOnlyTheirs)
+	}
+	tellsNothing(t, bound)
+}
+
+// always is the factory of one signer.
+type always struct{ signer engine.Signer }
+
+func (a always) Build(context.Context, *engine.Upstream) (engine.Signer, error) { return a.signer, nil }
 
 func TestOurRefusedCredentialIsNeverTheClients401(t *testing.T) {
 	key, err := signers.AnthropicKey(ours)
 	sent, err := send(t, factory(t, key, err), engine.Credential{}, 401)
-	var r *engine.Refusal
-	if !errors.As(err, &r) || r.Code != engine.CodeUpstreamCredential || len(sent) != 1 {
-		t.Errorf("got %v after %d attempts, want %s after one", err, len(sent), engine.CodeUpstreamCredential)
+	if refusal(t, err, engine.CodeUpstreamCredential, ""); len(sent) != 1 {
+		t.Errorf("%d attempts, want one", len(sent))
 	}
-	if _, err := send(t, signers.Forward(), engine.NewCredential(engine.Headers{{Name: "x-api-key", Value: theirs}}), 401); err != nil {
+	_, err = send(t, signers.Forward(), engine.NewCredential(engine.Headers{{Name: "x-api-key", Value: theirs}}), 401)
+	if err == nil || err.Error() != "status 401" {
 		t.Errorf("forward: got %v, want the upstream's own 401", err)
 	}
 }
@@ -111,16 +204,21 @@ func TestASignerWithoutItsCredentialIsRefused(t *testing.T) {
 			t.Errorf("got %v, want missing credentials", err)
 		}
 	}
+	a := newRig(t).start()
 	f(signers.AnthropicKey(""))
 	f(signers.Bearer(""))
 	f(signers.Forward().Build(context.Background(), nil))
+	f(a.AnthropicOAuth(signers.OAuth{ClientID: "c", TokenURL: "https://a.example"}))
+	f(a.AWSSigV4(signers.AWS{Service: "bedrock"}))
+	f(a.AWSSigV4(signers.AWS{Service: "bedrock", Region: "r", AccessKey: "k"}))
+	f(a.GCPOAuth(upID, []byte(`{"type":"planted"}`)))
+	f(a.GCPOAuth(upID, []byte(`planted`)))
 }
 
 func TestACredentialThatWouldSplitTheHeadIsRefused(t *testing.T) {
 	key, err := signers.AnthropicKey("abc\r\nx-evil: 1")
 	_, err = send(t, factory(t, key, err), engine.Credential{}, 200)
-	var r *engine.Refusal
-	if !errors.As(err, &r) || r.Code != engine.CodeSignerFailed || strings.Contains(err.Error(), "evil") {
-		t.Errorf("got %v, want %s without the value", err, engine.CodeSignerFailed)
+	if refusal(t, err, engine.CodeSignerFailed, ""); strings.Contains(err.Error(), "evil") {
+		t.Errorf("got %v, want it without the value", err)
 	}
 }

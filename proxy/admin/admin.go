@@ -173,7 +173,7 @@ func (s *Server) unready() string {
 	defer g.Release()
 	now := time.Now()
 	for _, u := range g.Upstreams {
-		if s.opts.Vitals.Vitals(u.Upstream, now).Healthy {
+		if s.opts.Vitals.Vitals(u.Upstream, now).Healthy && !u.CredentialState().Reconnect {
 			return ""
 		}
 	}

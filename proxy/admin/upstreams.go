@@ -24,6 +24,9 @@ type upstream struct {
 	TTFBMS      float64             `json:"ttfb_ms"`
 	RateLimits  []rateLimit         `json:"rate_limits"`
 	Quotas      []quota             `json:"quotas"`
+
+	ReconnectRequired bool   `json:"reconnect_required"` // nothing is sent to it until a person has connected it anew
+	CredentialError   string `json:"credential_error"`   // why its credential was not renewed the last time, "" = it was
 }
 
 // cooling is why an account is left alone.
@@ -55,13 +58,13 @@ func (s *Server) upstreams() map[string][]upstream {
 		defer g.Release()
 		now := time.Now()
 		for _, u := range g.Upstreams {
-			out = append(out, viewUpstream(u.Upstream, s.opts.Vitals.Vitals(u.Upstream, now), now))
+			out = append(out, viewUpstream(u, s.opts.Vitals.Vitals(u.Upstream, now), now))
 		}
 	}
 	return map[string][]upstream{"upstreams": out}
 }
 
-func viewUpstream(u *engine.Upstream, v *engine.Vitals, now time.Time) upstream {
+func viewUpstream(u *engine.UpstreamSlot, v *engine.Vitals, now time.Time) upstream {
 	out := upstream{ID: u.ID.String(), Name: u.Name, Kind: u.Kind, BaseURL: u.BaseURL.String(), Healthy: v.Healthy,
 		CooldownMS: v.Cooldown.Milliseconds(), Breaker: v.Breaker, InFlight: v.InFlight, Concurrency: v.Concurrency,
 		Queued: v.Queued, QueueMax: u.Queue.Max,
@@ -69,6 +72,8 @@ func viewUpstream(u *engine.Upstream, v *engine.Vitals, now time.Time) upstream 
 	if c := v.Cooling; c.Class != "" {
 		out.Cooling = &cooling{c.Class, c.Until, c.Soft}
 	}
+	state := u.CredentialState()
+	out.ReconnectRequired, out.CredentialError = state.Reconnect, state.Error
 	for _, r := range v.RateLimits {
 		out.RateLimits = append(out.RateLimits, rateLimit{r.Kind, r.Window, known(r.Limit), known(r.Remaining), moment(r.Resets)})
 	}

@@ -1,0 +1,222 @@
+package signers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"sluice/engine"
+)
+
+// oauthBeta is the beta under which the API takes OAuth tokens.
+const oauthBeta = "oauth-2025-04-20"
+
+// OAuth is a subscription or another account that is reached by an OAuth token.
+type OAuth struct {
+	Upstream     uuid.UUID
+	Name         string // the upstream's, for messages
+	ClientID     string
+	AccessToken  string // "" = none yet
+	RefreshToken string
+	TokenURL     string
+}
+
+// AnthropicOAuth signs with an OAuth token: it sets authorization, adds the beta to the client's own, and removes every other
+// credential. The token is refreshed early, and once after a 401. Refresh tokens work once: the one that comes back is kept durably
+// before the access token beside it is used. Nothing is read or sent before Adopt.
+func (a *Accounts) AnthropicOAuth(c OAuth) (engine.SignerFactory, error) {
+	if c.ClientID == "" || c.RefreshToken == "" || c.TokenURL == "" {
+		return nil, missing("anthropic_oauth: want client_id, refresh_token and token_url")
+	}
+	key := strings.Join([]string{"anthropic_oauth", c.Upstream.String(), c.ClientID, c.RefreshToken, c.TokenURL}, "\x00")
+	return oauth{owner: account(a, key, func() *owner { return newOwner(a, c) })}, nil
+}
+
+// oauthToken is an access token and what it is refreshed with.
+type oauthToken struct{ access, refresh secret }
+
+// oauth is the factory of one account.
+type oauth struct {
+	opaque
+	*owner
+}
+
+var _ engine.RenewingSignerFactory = oauth{}
+
+// Build returns a signer with a token that can be used now.
+func (f oauth) Build(ctx context.Context, _ *engine.Upstream) (engine.Signer, error) {
+	l, err := f.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return oauthSigner{owner: f.owner, token: l}, nil
+}
+
+// oauthSigner signs one attempt.
+type oauthSigner struct {
+	opaque
+	owner *owner
+	token *lease[oauthToken]
+}
+
+// Sign sets the token and seals.
+func (s oauthSigner) Sign(_ context.Context, shaped engine.Shaped, capability *engine.SigningCapability) (engine.Signed, error) {
+	lines := shaped.Headers()
+	strip(lines)
+	addBeta(lines, oauthBeta)
+	lines.Add("authorization", "Bearer "+s.token.value.access())
+	return capability.Seal(shaped)
+}
+
+// OnUnauthorized takes the token that has replaced this one, or refreshes it.
+func (s oauthSigner) OnUnauthorized(ctx context.Context, _ *engine.UpstreamError) engine.RetryDecision {
+	l, err := s.owner.refused(ctx, s.token)
+	if err != nil {
+		return engine.Fail
+	}
+	return engine.Refresh(oauthSigner{owner: s.owner, token: l})
+}
+
+// addBeta adds a beta to the last line of them, unless one has it.
+func addBeta(lines *engine.Headers, beta string) {
+	last := -1
+	for i, line := range *lines {
+		if !engine.EqualFold(line.Name, "anthropic-beta") {
+			continue
+		}
+		for one := range strings.SplitSeq(line.Value, ",") {
+			if strings.TrimSpace(one) == beta {
+				return
+			}
+		}
+		last = i
+	}
+	switch {
+	case last < 0:
+		lines.Add("anthropic-beta", beta)
+	case strings.TrimSpace((*lines)[last].Value) == "":
+		(*lines)[last].Value = beta
+	default:
+		(*lines)[last].Value += "," + beta
+	}
+}
+
+// owner is who alone refreshes the token of one account.
+type owner struct {
+	*renewer[oauthToken]
+	name     string
+	upstream uuid.UUID
+	clientID string
+	url      string
+	client   func() *http.Client
+
+	turn    sync.Mutex // held over a whole renewal; guards what follows
+	keeper  keeper
+	opened  bool               // the shelf was read
+	stored  bool               // the shelf holds what is in use
+	retired bool               // another owner refreshes for this upstream
+	unsaved *lease[oauthToken] // obtained, and not kept yet: not to be used, not to be lost
+}
+
+func newOwner(a *Accounts, c OAuth) *owner {
+	o := &owner{name: c.Name, upstream: c.Upstream, clientID: c.ClientID, url: c.TokenURL, client: a.client,
+		keeper: keeper{shelf: a.options.Shelf, upstream: c.Upstream, key: newSecret(""), configured: hashOf(c.Upstream, c.RefreshToken)}}
+	o.renewer = renewed(a, o.refresh)
+	first := &lease[oauthToken]{value: oauthToken{newSecret(c.AccessToken), newSecret(c.RefreshToken)}}
+	if c.AccessToken == "" {
+		first.late = time.Unix(1, 0)
+		first.expires = first.late
+	}
+	o.held.Store(first)
+	return o
+}
+
+// adopt makes o the one that refreshes, starting from what is on the shelf. An error leaves it unable to, until a person has acted.
+func (o *owner) adopt(dataKey string) error {
+	o.turn.Lock()
+	defer o.turn.Unlock()
+	rewrite := o.keeper.key() != dataKey
+	o.keeper.key = newSecret(dataKey)
+	if !o.opened || o.retired {
+		t, sealed, err := o.keeper.read()
+		if err != nil {
+			return o.unreadable(err)
+		}
+		rewrite = o.stored // another config's is there
+		if t != nil {
+			o.held.Store(t.lease())
+			o.stored, rewrite = true, sealed != (dataKey != "")
+		}
+		if !o.opened {
+			o.fault.Store(nil)
+		}
+	}
+	o.opened, o.retired = true, false
+	if o.stored && rewrite {
+		return o.keeper.write(keptOf(o.held.Load()))
+	}
+	return nil
+}
+
+// unreadable takes the upstream out, for to refresh the token of the config would lose the one that cannot be read.
+func (o *owner) unreadable(err error) error {
+	err = fmt.Errorf("%w: %w: bring back what it was written with, or delete it and configure a new refresh_token", errReconnect, err)
+	o.fault.Store(&fault{err: err})
+	return err
+}
+
+// retire waits for a refresh under way. After it there is none.
+func (o *owner) retire() {
+	o.turn.Lock()
+	defer o.turn.Unlock()
+	o.retired = true
+}
+
+// refresh obtains what replaces used and keeps it. What another process has put on the shelf meanwhile counts.
+func (o *owner) refresh(ctx context.Context, used *lease[oauthToken]) (*lease[oauthToken], error) {
+	o.turn.Lock()
+	defer o.turn.Unlock()
+	if o.retired {
+		return nil, errors.New("the config has another refresh_token for this upstream")
+	}
+	next := o.unsaved
+	if next == nil {
+		from := o.newest(used)
+		if from != used && !from.mustWait(o.now()) {
+			return from, nil
+		}
+		var err error
+		if next, err = o.ask(ctx, from.value.refresh()); err != nil {
+			return nil, err
+		}
+	}
+	if err := o.keeper.write(keptOf(next)); err != nil {
+		o.unsaved = next
+		return nil, &engine.SignerError{Variant: engine.SignerStorageUnavailable, Reason: "keep the refreshed token: " + err.Error(), Cause: err}
+	}
+	o.unsaved, o.stored = nil, true
+	return next, nil
+}
+
+// newest is the token on the shelf, or used if there is none that can be read: what is in memory is as good.
+func (o *owner) newest(used *lease[oauthToken]) *lease[oauthToken] {
+	t, _, err := o.keeper.read()
+	if err != nil || t == nil || t.Access == used.value.access() && t.Refresh == used.value.refresh() {
+		return used
+	}
+	return t.lease()
+}
+
+func (t *keptToken) lease() *lease[oauthToken] {
+	return newLease(oauthToken{newSecret(t.Access), newSecret(t.Refresh)}, t.Obtained, t.Expires)
+}
+
+func keptOf(l *lease[oauthToken]) *keptToken {
+	return &keptToken{l.value.access(), l.value.refresh(), l.obtained, l.expires}
+}

@@ -1,0 +1,124 @@
+package signers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
+
+	"sluice/engine"
+)
+
+// cloudPlatform is the scope that Vertex asks for.
+const cloudPlatform = "https://www.googleapis.com/auth/cloud-platform"
+
+// credentialTypes are the kinds of credential files that this signer reads.
+var credentialTypes = []google.CredentialsType{google.ServiceAccount, google.AuthorizedUser, google.ExternalAccount,
+	google.ExternalAccountAuthorizedUser, google.ImpersonatedServiceAccount, google.GDCHServiceAccount}
+
+// GCPOAuth signs with a Google access token: it sets authorization and removes every other credential. file holds a service account or
+// another kind of credential file; empty, it is Google's own order: GOOGLE_APPLICATION_CREDENTIALS, gcloud's file, the metadata
+// server. The token is renewed early, and once after a 401.
+func (a *Accounts) GCPOAuth(upstream uuid.UUID, file []byte) (engine.SignerFactory, error) {
+	if len(file) > 0 {
+		if _, err := fileCredentials(context.Background(), file); err != nil {
+			return nil, err
+		}
+	}
+	return gcp{renewer: account(a, "gcp_oauth\x00"+upstream.String()+"\x00"+string(file), func() *renewer[secret] {
+		return renewed(a, func(ctx context.Context, _ *lease[secret]) (*lease[secret], error) {
+			return gcpToken(context.WithValue(ctx, oauth2.HTTPClient, a.client()), file, a.options.Now)
+		})
+	})}, nil
+}
+
+// fileCredentials reads a credential file. The error holds nothing of it.
+func fileCredentials(ctx context.Context, file []byte) (*google.Credentials, error) {
+	var head struct {
+		Type google.CredentialsType `json:"type"`
+	}
+	if json.Unmarshal(file, &head) != nil || !slices.Contains(credentialTypes, head.Type) {
+		return nil, missing(fmt.Sprintf("gcp_oauth: credentials_file is no JSON with a \"type\" of %v", credentialTypes))
+	}
+	c, err := google.CredentialsFromJSONWithType(ctx, file, head.Type, cloudPlatform)
+	if err != nil {
+		return nil, missing("gcp_oauth: credentials_file: " + err.Error())
+	}
+	return c, nil
+}
+
+// gcpToken obtains a token from a new source, which has none that could be out of date.
+func gcpToken(ctx context.Context, file []byte, now func() time.Time) (*lease[secret], error) {
+	var c *google.Credentials
+	var err error
+	if len(file) > 0 {
+		c, err = fileCredentials(ctx, file)
+	} else {
+		c, err = google.FindDefaultCredentials(ctx, cloudPlatform)
+	}
+	if err != nil {
+		return nil, err
+	}
+	start := now()
+	t, err := c.TokenSource.Token()
+	switch {
+	case err != nil:
+		return nil, googleError(err)
+	case !visible.MatchString(t.AccessToken):
+		return nil, errors.New("the token endpoint answered no usable access_token")
+	}
+	return newLease(newSecret("Bearer "+t.AccessToken), start, t.Expiry), nil
+}
+
+// googleError drops the body of an answer, which the library would repeat.
+func googleError(err error) error {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) && refused.Response != nil {
+		return fmt.Errorf("google: %w", tokenRefusal(refused.Response, refused.Body))
+	}
+	return fmt.Errorf("google: %w", withoutURL(err))
+}
+
+// gcp is the factory of one account.
+type gcp struct {
+	opaque
+	*renewer[secret]
+}
+
+var _ engine.RenewingSignerFactory = gcp{}
+
+// Build returns a signer with a token that can be used now.
+func (f gcp) Build(ctx context.Context, _ *engine.Upstream) (engine.Signer, error) {
+	l, err := f.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return gcpSigner{account: f.renewer, token: l}, nil
+}
+
+// gcpSigner signs one attempt.
+type gcpSigner struct {
+	opaque
+	account *renewer[secret]
+	token   *lease[secret]
+}
+
+// Sign sets the token and seals.
+func (s gcpSigner) Sign(ctx context.Context, shaped engine.Shaped, capability *engine.SigningCapability) (engine.Signed, error) {
+	return header{name: "authorization", value: s.token.value}.Sign(ctx, shaped, capability)
+}
+
+// OnUnauthorized takes the token that has replaced this one, or renews it.
+func (s gcpSigner) OnUnauthorized(ctx context.Context, _ *engine.UpstreamError) engine.RetryDecision {
+	l, err := s.account.refused(ctx, s.token)
+	if err != nil {
+		return engine.Fail
+	}
+	return engine.Refresh(gcpSigner{account: s.account, token: l})
+}

@@ -1,0 +1,151 @@
+package signers_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sluice/engine"
+)
+
+var accountKey = sync.OnceValue(func() string {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+})
+
+// serviceAccount is the file of an account whose tokens come from e.
+func serviceAccount(t testing.TB, e *endpoint) []byte {
+	t.Helper()
+	text, err := json.Marshal(map[string]string{"type": "service_account", "project_id": "p", "private_key_id": "k", "private_key": accountKey(),
+		"client_email": "sluice@p.iam.gserviceaccount.com", "token_uri": e.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestAServiceAccountObtainsATokenAndANewOneAfterA401(t *testing.T) {
+	r := newRig(t)
+	e := newEndpoint(t, gives("access-1", "", 3600), gives("access-2", "", 3600))
+	r.clock.now = time.Now() // the library's clock cannot be set
+	s, err := r.start().GCPOAuth(upID, serviceAccount(t, e))
+	f := factory(t, s, err)
+	if got := r.token(f); got != "access-1" {
+		t.Errorf("got %s", got)
+	}
+	form, err := url.ParseQuery(e.asked[0]["raw"])
+	if err != nil || form.Get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer" || strings.Count(form.Get("assertion"), ".") != 2 {
+		t.Errorf("the endpoint was sent %v, %v", form, err)
+	}
+	if got := r.token(f); got != "access-1" || e.calls() != 1 {
+		t.Errorf("the second request: %s after %d calls", got, e.calls())
+	}
+	r.pass(time.Minute)
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			_, err := call{signers: f, answer: func(_ int, s engine.Signed) int {
+				if header(s, "authorization") == "Bearer access-1" {
+					return 401
+				}
+				return 200
+			}}.do(context.Background(), t)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if e.calls() != 2 {
+		t.Errorf("20 refused requests led to %d new tokens, want one", e.calls()-1)
+	}
+}
+
+func TestWhatGoogleMayAnswer(t *testing.T) {
+	f := func(answer http.HandlerFunc, want string) {
+		t.Helper()
+		s, err := newRig(t).start().GCPOAuth(upID, serviceAccount(t, newEndpoint(t, answer)))
+		_, err = send(t, factory(t, s, err), engine.Credential{}, 200)
+		refusal(t, err, engine.CodeSignerFailed, want)
+	}
+	f(says(400, "application/json", `{"error":"invalid_scope","error_description":"planted"}`), "google: the token endpoint answered 400 invalid_scope")
+	f(says(503, "text/html", "<html>planted"), "google: the token endpoint answered 503 with text/html")
+	f(says(200, "text/html", "<html>planted"), "google: ")
+	f(says(200, "application/json", `{"expires_in":3600}`), "no usable access_token")
+}
+
+// metadataServer is one on loopback, found as Google's libraries find it.
+func metadataServer(t *testing.T, token http.HandlerFunc) {
+	t.Helper()
+	without(t, "GOOGLE_APPLICATION_CREDENTIALS")
+	t.Setenv("HOME", t.TempDir()) // no file of gcloud
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Metadata-Flavor", "Google")
+		switch {
+		case r.Header.Get("Metadata-Flavor") != "Google":
+			w.WriteHeader(403)
+		case strings.HasSuffix(r.URL.Path, "/service-accounts/default/token"):
+			if got := r.URL.Query().Get("scopes"); got != "https://www.googleapis.com/auth/cloud-platform" {
+				t.Errorf("asked for scopes %q", got)
+			}
+			token(w, r)
+		default:
+			w.Write([]byte("p"))
+		}
+	}))
+	t.Cleanup(s.Close)
+	t.Setenv("GCE_METADATA_HOST", strings.TrimPrefix(s.URL, "http://"))
+}
+
+func TestTheMetadataServerGivesTokens(t *testing.T) {
+	r := newRig(t)
+	r.clock.now = time.Now()
+	metadataServer(t, gives("access-1", "", 3600))
+	s, err := r.start().GCPOAuth(upID, nil)
+	if got := r.token(factory(t, s, err)); got != "access-1" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestAMetadataServerThatHasNothingToGiveIsToldAtOnce(t *testing.T) {
+	f := func(answer http.HandlerFunc, want string) {
+		t.Helper()
+		r := newRig(t)
+		r.clock.now = time.Now()
+		metadataServer(t, answer)
+		s, err := r.start().GCPOAuth(upID, nil)
+		_, err = send(t, factory(t, s, err), engine.Credential{}, 200)
+		refusal(t, err, engine.CodeSignerFailed, want)
+	}
+	f(gives("access-planted", "", -10), "what was obtained has expired already")
+	f(says(200, "text/html", "<html>planted"), "invalid token JSON from metadata")
+	f(says(404, "text/html", "planted"), "google: ")
+	f(gives("", "", 3600), "incomplete token received from metadata")
+}
+
+func TestNoGoogleCredentialsAtAllIsToldByName(t *testing.T) {
+	metadataServer(t, nil) // or the library would look for a real one
+	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/planted.json")
+	s, err := newRig(t).start().GCPOAuth(upID, nil)
+	_, err = send(t, factory(t, s, err), engine.Credential{}, 200)
+	if err == nil || !strings.Contains(err.Error(), "GOOGLE_APPLICATION_CREDENTIALS") {
+		t.Errorf("got %v", err)
+	}
+}

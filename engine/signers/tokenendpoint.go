@@ -1,0 +1,141 @@
+package signers
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"time"
+)
+
+// maxTokenAnswer caps what a token endpoint may say, in bytes.
+const maxTokenAnswer = 64 << 10
+
+// ask exchanges a refresh token for new ones. The error tells what the endpoint did, and nothing that either side said: it may be a
+// token.
+func (o *owner) ask(ctx context.Context, refresh string) (*lease[oauthToken], error) {
+	body, err := json.Marshal(map[string]string{"grant_type": "refresh_token", "refresh_token": refresh, "client_id": o.clientID})
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, errors.New("token_url cannot be parsed")
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "sluice")
+	req.Header.Set("Anthropic-Beta", oauthBeta)
+	start := o.now()
+	resp, err := o.client().Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the token endpoint: %w", withoutURL(err))
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxTokenAnswer+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the token endpoint's answer: %w", withoutURL(err))
+	case len(text) > maxTokenAnswer:
+		return nil, fmt.Errorf("the token endpoint answered more than %d bytes", maxTokenAnswer)
+	case resp.StatusCode != http.StatusOK:
+		return nil, tokenRefusal(resp, text)
+	}
+	return tokenAnswer(resp, text, refresh, start)
+}
+
+// tokenAnswer reads new tokens. An endpoint that sends no refresh token lets the old one stand.
+func tokenAnswer(resp *http.Response, text []byte, refresh string, now time.Time) (*lease[oauthToken], error) {
+	var answer struct {
+		Access  string  `json:"access_token"`
+		Refresh string  `json:"refresh_token"`
+		Seconds float64 `json:"expires_in"`
+	}
+	if json.Unmarshal(text, &answer) != nil || answer.Access == "" {
+		return nil, fmt.Errorf("the token endpoint answered 200 with %s that holds no access_token", mediaType(resp))
+	}
+	if answer.Refresh == "" {
+		answer.Refresh = refresh
+	}
+	if !visible.MatchString(answer.Access) {
+		return nil, errors.New("the token endpoint answered an access_token with spaces or control characters")
+	}
+	var expires time.Time
+	if answer.Seconds > 0 {
+		expires = now.Add(time.Duration(min(answer.Seconds, maxSeconds)) * time.Second)
+	}
+	return newLease(oauthToken{newSecret(answer.Access), newSecret(answer.Refresh)}, now, expires), nil
+}
+
+// maxSeconds is ten years: no token lasts longer.
+const maxSeconds = 10 * 365 * 24 * 3600
+
+var (
+	visible   = regexp.MustCompile(`^[!-~]+$`)
+	errorCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
+)
+
+// tokenRefusal tells the status and the error's code, if it is one. invalid_grant is for ever.
+func tokenRefusal(resp *http.Response, text []byte) error {
+	code := refusalCode(text)
+	switch {
+	case code == "invalid_grant":
+		return fmt.Errorf("%w: the token endpoint answered %d invalid_grant: configure a new refresh_token", errReconnect, resp.StatusCode)
+	case code != "":
+		return fmt.Errorf("the token endpoint answered %d %s", resp.StatusCode, code)
+	}
+	return fmt.Errorf("the token endpoint answered %d with %s", resp.StatusCode, mediaType(resp))
+}
+
+// refusalCode is the code of an OAuth error, or the type of an API error, "" = it is neither.
+func refusalCode(text []byte) string {
+	var plain struct{ Error string }
+	var api struct{ Error struct{ Type string } }
+	code := ""
+	if json.Unmarshal(text, &plain) == nil {
+		code = plain.Error
+	} else if json.Unmarshal(text, &api) == nil {
+		code = api.Error.Type
+	}
+	if !errorCode.MatchString(code) {
+		return ""
+	}
+	return code
+}
+
+// mediaType is what an answer says it is.
+func mediaType(resp *http.Response) string {
+	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && len(kind) < 60 {
+		return kind
+	}
+	return "a body of no known type"
+}
+
+// withoutURL is an error of the HTTP client in few words.
+func withoutURL(err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || os.IsTimeout(err) {
+		return errors.New("no answer in time")
+	}
+	return err
+}
+
+func tlsConfig(roots func() *x509.CertPool) *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if roots != nil {
+		c.RootCAs = roots()
+	}
+	return c
+}
