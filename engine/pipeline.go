@@ -94,10 +94,19 @@ func (x *Exchange) signer(ctx context.Context, u *UpstreamSlot) (Signer, error) 
 // signerFailed is the end of an attempt, or of the request if the client left while a credential was renewed.
 func (x *Exchange) signerFailed(ctx context.Context, u *UpstreamSlot, err error) error {
 	if ctx.Err() != nil {
-		return &Refusal{Code: CodeClientGone, Message: "the client left", Cause: context.Cause(ctx)}
+		return gone(context.Cause(ctx))
 	}
 	x.Trace.fail(StageSigner, InternalUnavailable, err.Error())
 	return &Refusal{Code: CodeSignerFailed, Message: fmt.Sprintf("upstream %q: its credential could not be applied", u.Name), Cause: err}
+}
+
+// gone is why a request ended that nobody waits for.
+func gone(cause error) *Refusal {
+	var told *Refusal
+	if errors.As(cause, &told) {
+		return told
+	}
+	return &Refusal{Code: CodeClientGone, Message: "the client left", Cause: cause}
 }
 
 // send makes one round trip: shape, sign, send. The outcome is empty if nothing was sent.

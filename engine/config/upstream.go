@@ -138,7 +138,8 @@ func parseBaseURL(s string) (string, error) {
 	if trimmed != "" && path.Clean(trimmed) != trimmed {
 		return "", errors.New(`want a URL whose path has no "//", "." or ".."`)
 	}
-	return u.Scheme + "://" + u.Host + trimmed, nil
+	host := strings.TrimSuffix(u.Host, map[string]string{"http": ":80", "https": ":443"}[u.Scheme]) // as Host says it, and as AWS signs it
+	return u.Scheme + "://" + host + trimmed, nil
 }
 
 func isPort(u *url.URL) bool {

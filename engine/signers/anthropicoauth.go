@@ -153,7 +153,7 @@ func (o *owner) adopt(dataKey string) error {
 			o.held.Store(t.lease())
 			o.stored, rewrite = true, sealed != (dataKey != "")
 		}
-		if !o.opened {
+		if f := o.fault.Load(); !o.opened || f != nil && !errors.Is(f.err, errReconnect) {
 			o.fault.Store(nil)
 		}
 	}

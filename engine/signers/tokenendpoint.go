@@ -135,7 +135,7 @@ func withoutURL(err error) error {
 func tlsConfig(roots func() *x509.CertPool) *tls.Config {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if roots != nil {
-		c.RootCAs = roots()
+		c.RootCAs = roots().Clone() // AWS_CA_BUNDLE adds to it
 	}
 	return c
 }
