@@ -22,18 +22,18 @@ const cloudPlatform = "https://www.googleapis.com/auth/cloud-platform"
 var credentialTypes = []google.CredentialsType{google.ServiceAccount, google.AuthorizedUser, google.ExternalAccount,
 	google.ExternalAccountAuthorizedUser, google.ImpersonatedServiceAccount, google.GDCHServiceAccount}
 
-// GCPOAuth signs with a Google access token: it sets authorization and removes every other credential. file holds a service account or
-// another kind of credential file; empty, it is Google's own order: GOOGLE_APPLICATION_CREDENTIALS, gcloud's file, the metadata
-// server. The token is renewed early, and once after a 401.
+// GCPOAuth signs with a Google access token: it sets authorization, names the project that a user's requests count against, and removes
+// every other credential. file holds a service account or another kind of credential file; empty, it is Google's own order:
+// GOOGLE_APPLICATION_CREDENTIALS, gcloud's file, the metadata server. The token is renewed early, and once after a 401.
 func (a *Accounts) GCPOAuth(upstream uuid.UUID, file []byte) (engine.SignerFactory, error) {
 	if len(file) > 0 {
 		if _, err := fileCredentials(context.Background(), file); err != nil {
 			return nil, err
 		}
 	}
-	return gcp{renewer: account(a, "gcp_oauth\x00"+upstream.String()+"\x00"+string(file), func() *renewer[secret] {
-		return renewed(a, func(ctx context.Context, _ *lease[secret]) (*lease[secret], error) {
-			return gcpToken(context.WithValue(ctx, oauth2.HTTPClient, a.client()), file, a.options.Now)
+	return gcp{renewer: account(a, "gcp_oauth\x00"+upstream.String()+"\x00"+string(file), func() *renewer[gcpToken] {
+		return renewed(a, func(ctx context.Context, _ *lease[gcpToken]) (*lease[gcpToken], error) {
+			return fetchGCP(context.WithValue(ctx, oauth2.HTTPClient, a.client()), file, a.options.Now)
 		})
 	})}, nil
 }
@@ -53,8 +53,25 @@ func fileCredentials(ctx context.Context, file []byte) (*google.Credentials, err
 	return c, nil
 }
 
-// gcpToken obtains a token from a new source, which has none that could be out of date.
-func gcpToken(ctx context.Context, file []byte, now func() time.Time) (*lease[secret], error) {
+// gcpToken is what a request is signed with.
+type gcpToken struct {
+	bearer secret
+	quota  string // the project that a user's requests count against, "" = the credential's own
+}
+
+// quotaProject is the one that a credential file names, as Google's libraries read it.
+func quotaProject(file []byte) string {
+	var f struct {
+		Project string `json:"quota_project_id"`
+	}
+	if json.Unmarshal(file, &f) != nil || !visible.MatchString(f.Project) {
+		return ""
+	}
+	return f.Project
+}
+
+// fetchGCP obtains a token from a new source, which has none that could be out of date.
+func fetchGCP(ctx context.Context, file []byte, now func() time.Time) (*lease[gcpToken], error) {
 	var c *google.Credentials
 	var err error
 	if len(file) > 0 {
@@ -73,7 +90,7 @@ func gcpToken(ctx context.Context, file []byte, now func() time.Time) (*lease[se
 	case !visible.MatchString(t.AccessToken):
 		return nil, errors.New("the token endpoint answered no usable access_token")
 	}
-	return newLease(newSecret("Bearer "+t.AccessToken), start, t.Expiry), nil
+	return newLease(gcpToken{newSecret("Bearer " + t.AccessToken), quotaProject(c.JSON)}, start, t.Expiry), nil
 }
 
 // googleError drops the body of an answer, which the library would repeat.
@@ -88,7 +105,7 @@ func googleError(err error) error {
 // gcp is the factory of one account.
 type gcp struct {
 	opaque
-	*renewer[secret]
+	*renewer[gcpToken]
 }
 
 var _ engine.RenewingSignerFactory = gcp{}
@@ -105,13 +122,19 @@ func (f gcp) Build(ctx context.Context, _ *engine.Upstream) (engine.Signer, erro
 // gcpSigner signs one attempt.
 type gcpSigner struct {
 	opaque
-	account *renewer[secret]
-	token   *lease[secret]
+	account *renewer[gcpToken]
+	token   *lease[gcpToken]
 }
 
 // Sign sets the token and seals.
-func (s gcpSigner) Sign(ctx context.Context, shaped engine.Shaped, capability *engine.SigningCapability) (engine.Signed, error) {
-	return header{name: "authorization", value: s.token.value}.Sign(ctx, shaped, capability)
+func (s gcpSigner) Sign(_ context.Context, shaped engine.Shaped, capability *engine.SigningCapability) (engine.Signed, error) {
+	lines := shaped.Headers()
+	strip(lines)
+	lines.Add("authorization", s.token.value.bearer())
+	if quota := s.token.value.quota; quota != "" {
+		lines.Add("x-goog-user-project", quota)
+	}
+	return capability.Seal(shaped)
 }
 
 // OnUnauthorized takes the token that has replaced this one, or renews it.

@@ -57,6 +57,10 @@ func TestAServiceAccountObtainsATokenAndANewOneAfterA401(t *testing.T) {
 	if got := r.token(f); got != "access-1" || e.calls() != 1 {
 		t.Errorf("the second request: %s after %d calls", got, e.calls())
 	}
+	late, err := f.Build(context.Background(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	r.pass(time.Minute)
 	var all sync.WaitGroup
 	for range 20 {
@@ -75,6 +79,27 @@ func TestAServiceAccountObtainsATokenAndANewOneAfterA401(t *testing.T) {
 	all.Wait()
 	if e.calls() != 2 {
 		t.Errorf("20 refused requests led to %d new tokens, want one", e.calls()-1)
+	}
+	if d := late.OnUnauthorized(context.Background(), &engine.UpstreamError{Status: 401}); d.Refreshed == nil || e.calls() != 2 {
+		t.Errorf("one that was refused late led to %d new tokens, %v", e.calls()-1, d)
+	}
+}
+
+func TestAUsersCredentialNamesTheProjectItCountsAgainst(t *testing.T) {
+	r := newRig(t)
+	r.clock.now = time.Now()
+	e := newEndpoint(t, gives("access-1", "", 3600))
+	file := `{"type":"authorized_user","client_id":"c","client_secret":"planted","refresh_token":"planted","token_uri":"` + e.URL + `","quota_project_id":"billed"}`
+	s, err := r.start().GCPOAuth(upID, []byte(file))
+	sent, err := send(t, factory(t, s, err), engine.Credential{}, 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := lines(sent[0]), "authorization: Bearer access-1\nx-goog-user-project: billed"; got != want {
+		t.Errorf("sends\n%s\nwant\n%s", got, want)
+	}
+	if form, _ := url.ParseQuery(e.asked[0]["raw"]); form.Get("grant_type") != "refresh_token" {
+		t.Errorf("the endpoint was sent %v", form)
 	}
 }
 
