@@ -2,7 +2,9 @@ package signers_test
 
 import (
 	"context"
+	"crypto/sha1"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -211,6 +213,35 @@ func TestTheChainAsksTheInstance(t *testing.T) {
 	}
 }
 
+func TestTheChainSignsInBySSO(t *testing.T) {
+	home := alone(t)
+	t.Setenv("HOME", home)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Amz-Sso_bearer_token") != "planted-sso" || r.URL.Query().Get("role_name") != "dev" {
+			w.WriteHeader(401)
+			return
+		}
+		says(200, "application/json", `{"roleCredentials":{"accessKeyId":"AKIDSSO","secretAccessKey":"`+ours+`","sessionToken":"s","expiration":4070908800000}}`)(w, r)
+	}))
+	t.Cleanup(s.Close)
+	t.Setenv("AWS_ENDPOINT_URL_SSO", s.URL)
+	const start = "https://team.awsapps.com/start"
+	write(t, filepath.Join(home, "config"), "[profile team]\nsso_start_url = "+start+
+		"\nsso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = dev\n")
+	cache := filepath.Join(home, ".aws", "sso", "cache")
+	if err := os.MkdirAll(cache, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(cache, fmt.Sprintf("%x.json", sha1.Sum([]byte(start))))
+	write(t, name, `{"accessToken":"planted-sso","expiresAt":"2099-01-01T00:00:00Z"}`)
+	if got := keyID(t, chain(t, newRig(t), "team")); got != "AKIDSSO" {
+		t.Errorf("signed with %s", got)
+	}
+	write(t, name, `{"accessToken":"planted-old","expiresAt":"2020-01-01T00:00:00Z"}`)
+	_, err := chain(t, newRig(t), "team").do(context.Background(), t)
+	refusal(t, err, engine.CodeSignerFailed, "aws: ")
+}
+
 func TestAChainWithoutKeysIsAskedOnceAWhile(t *testing.T) {
 	alone(t)
 	asked := 0
@@ -245,4 +276,21 @@ func TestABearerTokenIsForBedrockWithoutKeysOfItsOwn(t *testing.T) {
 	f(signers.AWS{Service: "aws-external-anthropic"}, false)
 	f(signers.AWS{Service: "bedrock", AccessKey: "A", SecretKey: "S"}, false)
 	f(signers.AWS{Service: "bedrock", Profile: "p"}, false)
+}
+
+// Signing is a digest of the body and little more.
+func BenchmarkSignV4(b *testing.B) {
+	a := signers.NewAccounts(signers.Options{})
+	f, err := a.AWSSigV4(signers.AWS{Upstream: upID, Service: "bedrock", Region: "us-east-1", AccessKey: "A", SecretKey: "S"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := call{signers: f, draft: draft{Method: "POST", URL: "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/invoke", Body: make([]byte, 200<<10)}}
+	b.SetBytes(200 << 10)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.do(context.Background(), b); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
