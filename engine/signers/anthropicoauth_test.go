@@ -293,6 +293,28 @@ func TestWhatATokenEndpointMayAnswer(t *testing.T) {
 	f(func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, "ask the token endpoint: EOF")
 }
 
+func TestWhatATokenEndpointMayLeaveOpen(t *testing.T) {
+	f := func(answer string, later time.Duration, calls int) {
+		t.Helper()
+		r := newRig(t)
+		e := newEndpoint(t, says(200, "application/json", answer), gives("access-2", "", 3600))
+		s := r.load(r.start(), "", oauth(e, "refresh-0"))
+		if got := r.token(s); got != "access-1" {
+			t.Errorf("%s: %s", answer, got)
+		}
+		r.pass(later)
+		if r.token(s); e.calls() != calls {
+			t.Errorf("%s: %v later the endpoint was asked %d times, want %d", answer, later, e.calls(), calls)
+		}
+	}
+	f(`{"access_token":"access-1","expires_in":3600}`, 59*time.Minute+45*time.Second, 2)
+	f(`{"access_token":"access-1","expires_in":"3600"}`, 59*time.Minute+45*time.Second, 2)
+	f(`{"access_token":"access-1","expires_in":60}`, 20*time.Second, 1) // half of a short life is not soon
+	f(`{"access_token":"access-1"}`, 240*time.Hour, 1)                  // until it is refused
+	f(`{"access_token":"access-1","expires_in":null}`, 240*time.Hour, 1)
+	f(`{"access_token":"access-1","expires_in":-1}`, 240*time.Hour, 1)
+}
+
 func TestAClientThatLeavesDoesNotStopARefresh(t *testing.T) {
 	r := newRig(t)
 	asked, release := make(chan struct{}), make(chan struct{})

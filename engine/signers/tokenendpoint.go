@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -56,9 +58,9 @@ func (o *owner) ask(ctx context.Context, refresh string) (*lease[oauthToken], er
 // tokenAnswer reads new tokens. An endpoint that sends no refresh token lets the old one stand.
 func tokenAnswer(resp *http.Response, text []byte, refresh string, now time.Time) (*lease[oauthToken], error) {
 	var answer struct {
-		Access  string  `json:"access_token"`
-		Refresh string  `json:"refresh_token"`
-		Seconds float64 `json:"expires_in"`
+		Access  string          `json:"access_token"`
+		Refresh string          `json:"refresh_token"`
+		Seconds json.RawMessage `json:"expires_in"` // some send it as text: no reason to lose the tokens beside it
 	}
 	if json.Unmarshal(text, &answer) != nil || answer.Access == "" {
 		return nil, fmt.Errorf("the token endpoint answered 200 with %s that holds no access_token", mediaType(resp))
@@ -70,8 +72,8 @@ func tokenAnswer(resp *http.Response, text []byte, refresh string, now time.Time
 		return nil, errors.New("the token endpoint answered an access_token with spaces or control characters")
 	}
 	var expires time.Time
-	if answer.Seconds > 0 {
-		expires = now.Add(time.Duration(min(answer.Seconds, maxSeconds)) * time.Second)
+	if seconds, err := strconv.ParseFloat(strings.Trim(string(answer.Seconds), `"`), 64); err == nil && seconds > 0 {
+		expires = now.Add(time.Duration(min(seconds, maxSeconds)) * time.Second)
 	}
 	return newLease(oauthToken{newSecret(answer.Access), newSecret(answer.Refresh)}, now, expires), nil
 }
