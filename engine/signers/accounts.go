@@ -93,7 +93,7 @@ func (a *Accounts) Adopt(dataKey string, factories iter.Seq[engine.SignerFactory
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	exposed := ""
+	exposed := false
 	for f := range factories {
 		o, ok := f.(oauth)
 		if !ok {
@@ -106,13 +106,12 @@ func (a *Accounts) Adopt(dataKey string, factories iter.Seq[engine.SignerFactory
 		if err := o.adopt(dataKey); err != nil {
 			a.options.Warn(fmt.Sprintf("upstream %q: %v", o.name, err))
 		}
-		exposed = o.name
+		exposed = dataKey == ""
 	}
-	if exposed != "" && dataKey == "" && !a.exposed {
-		a.options.Warn(fmt.Sprintf("the tokens of upstream %q and its like are kept unencrypted in the data directory, readable by this user alone: "+
-			"set data_key to encrypt them", exposed))
+	if exposed && !a.exposed {
+		a.options.Warn("tokens are kept unencrypted in the data directory, readable by this user alone: set data_key to encrypt them")
 	}
-	a.exposed = exposed != "" && dataKey == ""
+	a.exposed = exposed
 }
 
 // newClient is for token endpoints and cloud services: no proxy, no redirect, and no kept connection, on which a token that works once

@@ -381,6 +381,40 @@ func TestAReloadSharesTheAccount(t *testing.T) {
 	}
 }
 
+func TestRequestsGoOnThroughReloads(t *testing.T) {
+	r := newRig(t)
+	e := newEndpoint(t, gives("access-1", "refresh-1", 60))
+	a := r.start()
+	f := r.load(a, "", oauth(e, "refresh-0"))
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := (call{signers: f}).do(context.Background(), t); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 20 {
+		r.load(a, []string{"", "key-1", "key-2"}[i%3], oauth(e, "refresh-0"))
+		r.token(f)
+		r.pass(20 * time.Second)
+	}
+	close(stop)
+	all.Wait()
+	if e.calls() < 400/60 || e.calls() > 1+400/30 {
+		t.Errorf("%d refreshes in 400 s of tokens that last 60 and are refreshed from 30 on", e.calls())
+	}
+}
+
 // balky is a shelf that cannot write while it is full.
 type balky struct {
 	signers.Shelf
