@@ -16,11 +16,15 @@ type Exchange struct {
 	Client    Credential // the client's own; empty unless x-sluice-key authenticated the request
 	Trace     RoutingTrace
 	Upstream  *UpstreamSlot // the last one tried, nil = none
+	state     State         // of the dialect of that attempt
 	// Dry is a preview: the pick leaves no trace, and nothing is observed.
 	Dry bool
 
 	hashed [16]byte // of Client, zero = not made yet
 }
+
+// State is what the dialect keeps of the latest attempt.
+func (x *Exchange) State() *State { return &x.state }
 
 // Candidates are the upstreams that may serve x, sorted by id, with what is known of them now. An error is a *Refusal.
 func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {

@@ -42,7 +42,7 @@ func (s *search) run(ctx context.Context) (*Answer, error) {
 		}
 		elsewhere := verdict.Elsewhere || answer != nil && slices.Contains(s.g.Retry.Statuses, answer.Status)
 		if answer != nil && !elsewhere {
-			return answer.finish(s.x), nil
+			return s.finish(answer)
 		}
 		s.left = without(s.left, u)
 		s.keep(answer, verdict, err)
@@ -175,15 +175,19 @@ func (s *search) end(ctx context.Context) (*Answer, error) {
 	a := s.best
 	s.best = nil
 	s.x.Upstream = a.Upstream
-	return a.finish(s.x), nil
+	return s.finish(a)
 }
 
-// finish makes an answer ready for the client.
-func (a *Answer) finish(x *Exchange) *Answer {
+// finish makes an answer ready for the client. An error is a *Refusal: it could not be translated.
+func (s *search) finish(a *Answer) (*Answer, error) {
 	if a.Status/100 != 2 {
-		a.normalize(x)
+		a.normalize(s.x)
+		return a, nil
 	}
-	return a
+	if err := a.transform(s.x, s.g.Limits.Body); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 func without(c []UpstreamCandidate, u *UpstreamSlot) []UpstreamCandidate {

@@ -92,13 +92,14 @@ type shapeJob struct {
 	ctx       RequestContext
 	upstream  *Upstream
 	principal *Principal
+	state     State
 	shaped    Shaped
 	dropped   []string
 	err       error
 }
 
 func (j *shapeJob) run() {
-	j.shaped, j.dropped, j.err = shapeRequest(j.dialect, &j.ctx, j.upstream, j.principal)
+	j.shaped, j.dropped, j.err = shapeRequest(j.dialect, &j.ctx, j.upstream, j.principal, &j.state)
 }
 func (j *shapeJob) failure() error { return j.err }
 
@@ -108,13 +109,13 @@ var shapeJobs jobs[shapeJob]
 // *AsideError where it was not asked.
 func (d *DialectSlot) shape(x *Exchange, u *Upstream) (shaped Shaped, dropped []string, err error) {
 	if d.Guard == nil {
-		return shapeRequest(d.Dialect, x.Request, u, x.Principal)
+		return shapeRequest(d.Dialect, x.Request, u, x.Principal, &x.state)
 	}
 	j := shapeJobs.get()
 	j.dialect, j.ctx, j.upstream, j.principal = d.Dialect, *x.Request, u, x.Principal
 	left, err := d.Guard.run(j, x.Principal, len(x.Request.Body), x.Dry)
 	if !left {
-		shaped, dropped = j.shaped, j.dropped
+		shaped, dropped, x.state = j.shaped, j.dropped, j.state
 		shapeJobs.put(j)
 	}
 	return shaped, dropped, trapped(err, dialectTrap)
@@ -145,6 +146,62 @@ func (d *DialectSlot) normalized(x *Exchange, status int, h Headers, body []byte
 	left, err := d.Guard.run(j, x.Principal, len(body), x.Dry)
 	if !left {
 		out = j.out
+	}
+	return out, trapped(err, dialectTrap)
+}
+
+type responseJob struct {
+	dialect AnswerDialect
+	ctx     RequestContext
+	state   State
+	reply   Reply
+	out     *Reply
+	err     error
+}
+
+func (j *responseJob) run()           { j.out, j.err = j.dialect.TransformResponse(&j.ctx, &j.state, &j.reply) }
+func (j *responseJob) failure() error { return j.err }
+
+// transformed asks the dialect for the translation of an answer, which nobody writes to. An error is a *DialectError, or an *AsideError
+// where it was not asked.
+func (d *DialectSlot) transformed(x *Exchange, by AnswerDialect, r *Reply) (out *Reply, err error) {
+	if d.Guard == nil {
+		return by.TransformResponse(x.Request, &x.state, r)
+	}
+	j := &responseJob{dialect: by, ctx: *x.Request, state: x.state, reply: *r}
+	left, err := d.Guard.run(j, x.Principal, len(r.Body), x.Dry)
+	if !left {
+		out, x.state = j.out, j.state
+	}
+	return out, trapped(err, dialectTrap)
+}
+
+type eventJob struct {
+	dialect AnswerDialect
+	ctx     RequestContext
+	state   State
+	event   StreamEvent
+	out     []StreamEvent
+	err     error
+}
+
+func (j *eventJob) run()           { j.out, j.err = j.dialect.TransformEvent(&j.ctx, &j.state, j.event) }
+func (j *eventJob) failure() error { return j.err }
+
+var eventJobs jobs[eventJob]
+
+// transformedEvent asks the dialect for the translation of an event. An error is a *DialectError, or an *AsideError where it was not asked.
+func (d *DialectSlot) transformedEvent(x *Exchange, by AnswerDialect, e StreamEvent) (out []StreamEvent, err error) {
+	if d.Guard == nil {
+		return by.TransformEvent(x.Request, &x.state, e)
+	}
+	j := eventJobs.get()
+	j.dialect, j.ctx, j.state, j.event = by, *x.Request, x.state, e
+	j.event.Data = slices.Clone(e.Data)
+	left, err := d.Guard.run(j, x.Principal, 0, x.Dry)
+	if !left {
+		out, x.state = j.out, j.state
+		eventJobs.put(j)
 	}
 	return out, trapped(err, dialectTrap)
 }

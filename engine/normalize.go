@@ -54,9 +54,7 @@ func (d *DialectSlot) normalizeError(x *Exchange, status int, h Headers, body []
 
 // setBody replaces the answer's body. The old one is closed.
 func (r *Response) setBody(b []byte) {
-	old := r.Body
-	old.Close()
-	r.Body, r.Length = io.NopCloser(bytes.NewReader(b)), int64(len(b))
+	r.Body, r.Length = r.replaced(b)
 	h := r.Headers.Clone(0)
 	h.Remove("content-encoding")
 	h.Remove("content-length")
@@ -70,6 +68,12 @@ func (r *Response) Peek(n int64) []byte {
 	head, err := io.ReadAll(io.LimitReader(r.Body, n))
 	r.unread(head, err)
 	return head
+}
+
+// replaced closes the body and returns b as one, with its length.
+func (r *Response) replaced(b []byte) (io.ReadCloser, int64) {
+	r.Body.Close()
+	return io.NopCloser(bytes.NewReader(b)), int64(len(b))
 }
 
 // unread puts back what was read of the body, and how reading it ended.

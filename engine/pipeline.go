@@ -13,6 +13,8 @@ type Answer struct {
 	*Response
 	Upstream *UpstreamSlot
 	Dialect  *DialectSlot
+	// Original is the body that the upstream sent, where the dialect replaced it; nil = it did not.
+	Original []byte
 
 	visit Visit // nil: no upstream gave it
 	body  visited
@@ -73,7 +75,7 @@ func (s *search) attempt(ctx context.Context, u *UpstreamSlot, d *DialectSlot, v
 	if err != nil {
 		return nil, verdict, s.x.noAnswer(u, err)
 	}
-	answer = &Answer{resp, u, d, visit, visited{resp.Body, visit, ctx}}
+	answer = &Answer{Response: resp, Upstream: u, Dialect: d, visit: visit, body: visited{resp.Body, visit, ctx}}
 	resp.Body = &answer.body
 	return answer, verdict, nil
 }
@@ -161,6 +163,7 @@ func (s *search) judge(ctx context.Context, visit Visit, o *Outcome) Verdict {
 
 func (g *Generation) shape(x *Exchange, u *UpstreamSlot, d *DialectSlot) (Shaped, error) {
 	start := time.Now()
+	x.state = State{}
 	shaped, dropped, err := d.shape(x, u.Upstream)
 	if d.Script != "" {
 		d.Meter.observe(start, err)

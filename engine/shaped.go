@@ -35,9 +35,13 @@ type Draft struct {
 type ShapedRequestBuilder struct {
 	ctx      *RequestContext
 	upstream *Upstream
+	state    *State
 	done     bool
 	dropped  []string
 }
+
+// State is what the dialect keeps of this attempt. It may be used beyond Shape, by the attempt's own calls.
+func (b *ShapedRequestBuilder) State() *State { return b.state }
 
 var errBuilderReturned = errors.New("engine: a builder was used after its Shape call returned")
 

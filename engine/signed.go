@@ -114,8 +114,8 @@ func (s Shaped) String() string { return "shaped " + s.get().method }
 func (s Shaped) GoString() string { return s.String() }
 
 // shapeRequest lends d a builder for the length of one Shape call.
-func shapeRequest(d Dialect, ctx *RequestContext, u *Upstream, p *Principal) (Shaped, []string, error) {
-	b := &ShapedRequestBuilder{ctx: ctx, upstream: u}
+func shapeRequest(d Dialect, ctx *RequestContext, u *Upstream, p *Principal, s *State) (Shaped, []string, error) {
+	b := &ShapedRequestBuilder{ctx: ctx, upstream: u, state: s}
 	shaped, err := d.Shape(ctx, u, p, b)
 	b.done = true
 	if err == nil && (shaped.r == nil || shaped.r.upstream != u || shaped.r.consumed) {

@@ -24,7 +24,8 @@ type RouterSlot struct {
 // DialectSlot is a dialect bound to an upstream.
 type DialectSlot struct {
 	Dialect
-	Script  string // "" = built in
+	Policy  FailurePolicy // of an answer that could not be translated
+	Script  string        // "" = built in
 	Version string
 	Meter   *Meter
 	Guard   *Guard // nil = none

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -23,12 +24,15 @@ type eventRelay struct {
 	buf      []byte
 	held     int // bytes at the start of buf: the beginning of an event that is not whole
 	splitter splitter
-	inside   bool      // the client has a part of an event that was too large to hold
-	sent     time.Time // when the client last got a byte
+	inside   bool          // the client has a part of an event that was too large to hold
+	out      []byte        // what goes out in one piece, where something was replaced
+	first    *bytes.Buffer // what went out while the head waited; nil = it did not wait
+	over     bool          // the stream was ended before the upstream ended it
+	sent     time.Time     // when the client last got a byte
 }
 
 func (e *eventRelay) pour() error {
-	for {
+	for !e.over {
 		wake := time.Time{}
 		if !e.inside {
 			wake = e.sent.Add(e.x.server.PingEvery)
@@ -44,10 +48,11 @@ func (e *eventRelay) pour() error {
 		if err := e.pass(e.held + n); err != nil {
 			return err
 		}
-		if err != nil {
+		if err != nil && !e.over {
 			return e.finish(err)
 		}
 	}
+	return nil
 }
 
 // pass sends what of the first n bytes of buf is whole events, and holds the rest.
@@ -59,26 +64,38 @@ func (e *eventRelay) pass(n int) error {
 			break
 		}
 		at += k
-		event := e.buf[end:at]
-		if replaced := e.see(event); replaced != nil {
-			if err := e.send(e.buf[sent:end]); err != nil {
-				return err
-			}
-			if err := e.send(replaced); err != nil {
-				return err
-			}
+		replacement, replaces, err := e.see(e.buf[end:at])
+		if err != nil {
+			return e.failed(e.buf[sent:end], err)
+		}
+		if replaces {
+			e.out = append(append(e.out, e.buf[sent:end]...), replacement...)
 			sent = at
 		}
 		end = at
 	}
 	if e.inside || n-end == len(e.buf) && !e.grow() {
+		if before, err := e.transform.tooLarge(); err != nil {
+			return e.failed(e.buf[sent:end], err)
+		} else if len(before) > 0 {
+			e.out, sent = append(e.out, before...), end
+		}
 		e.inside, end = true, n
 	}
-	if err := e.send(e.buf[sent:end]); err != nil {
+	if err := e.flush(e.buf[sent:end]); err != nil {
 		return err
 	}
 	e.held = copy(e.buf, e.buf[end:n])
 	return nil
+}
+
+// flush sends what waits in out, and b after it.
+func (e *eventRelay) flush(b []byte) error {
+	if len(e.out) > 0 {
+		e.out = append(e.out, b...)
+		b, e.out = e.out, e.out[:0]
+	}
+	return e.send(b)
 }
 
 // grow makes room for an event that fills all of buf. It reports false when the event is too large.
@@ -92,26 +109,26 @@ func (e *eventRelay) grow() bool {
 	return true
 }
 
-// see takes note of an event that is whole, and returns what is sent in its place, nil = itself.
-func (e *eventRelay) see(event []byte) []byte {
+// see takes note of an event that is whole, and returns what is sent in its place, if anything is.
+func (e *eventRelay) see(event []byte) (replacement []byte, replaces bool, err error) {
 	if e.inside {
 		e.inside = false
-		return nil
+		return nil, false, nil
 	}
 	name, data, ok := parseEvent(event)
 	if !ok {
-		return nil
+		return nil, false, nil
+	}
+	e.batch.add(len(event))
+	if string(name) != "error" && e.transform.works() {
+		return e.transform.apply(e.stream, event, name, data)
 	}
 	e.stream.see(name, data)
-	e.batch.add(len(event))
 	if string(name) != "error" {
-		return nil
+		return nil, false, nil
 	}
 	normalized := e.answer.NormalizeEvent(&e.x.flow, data)
-	if normalized == nil {
-		return nil
-	}
-	return appendEvent(nil, "error", normalized)
+	return appendEvent(nil, "error", normalized), normalized != nil, nil
 }
 
 func (e *eventRelay) send(b []byte) error {
@@ -124,17 +141,31 @@ func (e *eventRelay) send(b []byte) error {
 
 // finish ends the stream after err: cleanly if it was whole, else with one event that says why.
 func (e *eventRelay) finish(err error) error {
-	if e.stream.ended || err == io.EOF && e.mayStop() {
+	before := e.stream.ended
+	if e.transform.works() && cutCode(err) != engine.CodeClientGone {
+		if err := e.transformEnd(err); err != nil || e.over {
+			return err
+		}
+	}
+	switch {
+	case e.stream.ended && !before && err != io.EOF: // the dialect told the client that its stream broke off
+		e.cut = err
+		return nil
+	case e.stream.ended, err == io.EOF && e.mayStop():
 		e.whole = true
 		return e.send(e.buf[:e.held])
-	}
-	if err == io.EOF {
+	case err == io.EOF:
 		err = errTruncated
 	}
 	e.cut = err
 	if cutCode(err) == engine.CodeClientGone {
 		return err
 	}
+	return e.sendError(err)
+}
+
+// sendError sends one event that says why the stream ends here.
+func (e *eventRelay) sendError(err error) error {
 	kind, message := e.blame(err)
 	var frame []byte
 	if e.inside {

@@ -85,8 +85,7 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 		return refusalOf(causeOr(x.ctx, err))
 	}
 	x.bind(answer)
-	x.relay(ctx, answer)
-	return nil
+	return x.relay(ctx, answer)
 }
 
 // begin leases the world and gives the request its id.

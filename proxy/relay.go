@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -23,16 +22,29 @@ type relay struct {
 	x      *exchange
 	answer *engine.Answer
 	stream *stream // nil: the answer is no event stream
-	kept   []byte  // of an answer whose usage is read at its end
-	keep   bool
+	// transform is the dialect's part in the stream; nil = every event passes as it came.
+	transform *transform
+	primed    *eventRelay // has begun on the stream while the head waited; nil = nobody has
+	kept      []byte      // of an answer whose usage is read at its end
+	keep      bool
 
 	whole bool  // the client got all there was
 	cut   error // why the answer ended early, nil = it did not, or the client left
 	batch chunkBatch
 }
 
-// relay makes a the answer to the client.
-func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) {
+// relay makes a the answer to the client, unless its dialect refuses that.
+func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Refusal {
+	r := &relay{x: x, answer: a}
+	if a.TransformsEvents() && x.req.Method != "HEAD" {
+		r.stream, r.transform = &stream{}, &transform{answer: a, x: x}
+		r.batch.start(x)
+		if refusal := r.prime(); refusal != nil {
+			_ = a.Body.Close()
+			x.record.Usage = r.stream.usage
+			return refusal
+		}
+	}
 	x.record.Status = a.Status
 	x.record.Timings.TTFB = time.Since(x.record.Started)
 	x.record.UpstreamReqID = upstreamRequestID(a.Headers)
@@ -40,30 +52,34 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) {
 	writeHeaders(&ctx.Response.Header, a.Headers, x.req.RequestID)
 	x.tellLimits(&ctx.Response.Header)
 	x.served = a.Status/100 == 2
-	r := &relay{x: x, answer: a}
 	length := a.Length
 	switch {
 	case x.req.Method == "HEAD", a.Status == 204, a.Status == 304:
 		r.whole = true
-	case isEventStream(a):
-		r.stream, length = &stream{}, -1
-		r.batch.start(x)
+	case a.IsEventStream():
+		if length = -1; r.stream == nil {
+			r.stream = &stream{}
+			r.batch.start(x)
+		}
 		ctx.Response.ImmediateHeaderFlush = !x.pace.begun // else the head goes out with the first events
 	case x.req.Path == "/v1/messages" && a.Status == 200:
 		r.keep = true
 	}
 	if length < 0 && !r.whole && !ctx.Request.Header.IsHTTP11() {
 		r.pourUnframed(ctx)
-		return
+		return nil
 	}
 	ctx.Response.SetBodyStream(r, int(length))
+	return nil
 }
 
-func isEventStream(a *engine.Answer) bool {
-	kind, _, _ := strings.Cut(a.Headers.Get("content-type"), ";")
-	encoding := a.Headers.Get("content-encoding")
-	return a.Status/100 == 2 && engine.EqualFold(strings.TrimSpace(kind), "text/event-stream") &&
-		(encoding == "" || engine.EqualFold(encoding, "identity"))
+// prime lets a dialect with on_error: closed begin on the stream while the answer can still be refused.
+func (r *relay) prime() *engine.Refusal {
+	if r.answer.Dialect.Policy == engine.FailOpen {
+		return nil
+	}
+	r.primed = &eventRelay{relay: r, buf: make([]byte, relayBuffer), sent: time.Now()}
+	return r.primed.prime()
 }
 
 func upstreamRequestID(h engine.Headers) string {
@@ -106,6 +122,9 @@ func (r *relay) WriteTo(w io.Writer) (n int64, err error) {
 	}()
 	buf := r.x.server.buffers.Get().(*[]byte)
 	defer r.x.server.buffers.Put(buf)
+	if r.primed != nil {
+		return 0, r.primed.resume(w)
+	}
 	if r.stream != nil {
 		e := eventRelay{relay: r, to: w, buf: *buf, sent: time.Now()}
 		return 0, e.pour()
@@ -126,13 +145,27 @@ func (r *relay) pour(to io.Writer, buf []byte) error {
 		switch {
 		case err == io.EOF:
 			r.whole = true
-			overlay(&r.x.record.Usage, r.kept, "usage")
+			r.countUsage()
 			return nil
 		case err != nil:
 			r.cut = err
 			return err
 		}
 	}
+}
+
+// countUsage reads the usage of an answer that is no stream: of what the upstream sent where that is Anthropic's wire, else of what the
+// client got.
+func (r *relay) countUsage() {
+	if r.answer.Original != nil && r.keep && wireIsAnthropics(r.answer) {
+		r.kept = r.answer.Original
+	}
+	overlay(&r.x.record.Usage, r.kept, "usage")
+}
+
+// wireIsAnthropics reports whether an upstream speaks Anthropic's events, however they are framed.
+func wireIsAnthropics(a *engine.Answer) bool {
+	return a.Upstream != nil && a.Upstream.Kind != engine.KindCustom
 }
 
 func (r *relay) keepBytes(b []byte) {

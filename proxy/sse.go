@@ -95,13 +95,30 @@ func field(line []byte, name string) ([]byte, bool) {
 	return bytes.TrimPrefix(line[1:], []byte{' '}), true
 }
 
-// appendEvent writes an event; data of several lines takes as many.
+// appendEvent writes an event; data of several lines takes as many. Without a name it is data alone.
 func appendEvent(b []byte, name string, data []byte) []byte {
-	b = append(append(append(b, "event: "...), name...), '\n')
-	for line := range bytes.SplitSeq(data, []byte{'\n'}) {
-		b = append(append(append(b, "data: "...), bytes.TrimSuffix(line, []byte{'\r'})...), '\n')
+	if name != "" {
+		b = append(append(append(b, "event: "...), name...), '\n')
+	}
+	for more := true; more; {
+		var line []byte
+		line, data, more = cutLine(data)
+		b = append(append(append(b, "data: "...), line...), '\n')
 	}
 	return append(b, '\n')
+}
+
+// cutLine splits data after its first line, however that ends.
+func cutLine(data []byte) (line, rest []byte, more bool) {
+	n := lineEnd(data)
+	if n < 0 {
+		return data, nil, false
+	}
+	rest = data[n+1:]
+	if data[n] == '\r' && len(rest) > 0 && rest[0] == '\n' {
+		rest = rest[1:]
+	}
+	return data[:n], rest, true
 }
 
 // ping keeps a client from giving up. It may stand between any two events.
@@ -115,12 +132,19 @@ type stream struct {
 
 // see takes note of an event.
 func (s *stream) see(name, data []byte) {
+	s.count(name, data)
+	s.ended = s.ended || isLast(name)
+}
+
+// count takes the tokens that an event tells.
+func (s *stream) count(name, data []byte) {
 	switch string(name) {
 	case "message_start":
 		overlay(&s.usage, data, "message", "usage")
 	case "message_delta":
 		overlay(&s.usage, data, "usage")
-	case "message_stop", "error":
-		s.ended = true
 	}
 }
+
+// isLast reports whether nothing of matter follows an event of this name.
+func isLast(name []byte) bool { return string(name) == "message_stop" || string(name) == "error" }

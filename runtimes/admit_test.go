@@ -195,13 +195,14 @@ func TestAdmission(t *testing.T) {
 	f("broken", filter, "x.fake:1: does not parse")
 	f("", filter, `x.fake: defines no filter or drop, want one for binding "filter-1"`)
 	f("filter(3)", []engine.SlotKind{engine.SlotDialect},
-		`x.fake: defines no shape or normalize_error, want one for binding "dialect-1"`)
+		`x.fake: defines no shape or normalize_error or transform_response or transform_event, want one for binding "dialect-1"`)
 	f("filter(3)\ndrop(3)", filter, "x.fake:2: defines both filter and drop, want one of them")
 	f("filter(4)", nil, "x.fake:1: filter takes 4 parameters, want filter(ctx, principal, candidates) or fewer of them from the end")
 	f("filter(0)", nil, "x.fake:1: filter takes 0 parameters, want filter(ctx, principal, candidates) or fewer of them from the end")
 	f("normalize_error(1)", nil, "x.fake:1: normalize_error takes 1 parameters, want normalize_error(status, body, headers) or fewer of them from the end")
-	f("transform_event(3)\ntransform_response(2)", nil, "x.fake:1: transform_event is not called by this version, want it removed",
-		"x.fake:2: transform_response is not called by this version, want it removed")
+	f("transform_event(1)\ntransform_response(3)", nil,
+		"x.fake:1: transform_event takes 1 parameters, want transform_event(ctx, event, state) or fewer of them from the end",
+		"x.fake:2: transform_response takes 3 parameters, want transform_response(ctx, response) or fewer of them from the end")
 	f("filter(3)\ntest_a(1) fails\ntest_b(1)\ntest_c(1) fails", filter, "x.fake:9: test_a: eq: 1 is not 2",
 		"x.fake:9: test_c: eq: 1 is not 2")
 	f("test_a(2)", nil, "x.fake:1: test_a takes 2 parameters, want test_a(t)")

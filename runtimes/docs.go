@@ -10,7 +10,8 @@ func documented() []namedType {
 	types := []namedType{
 		{"ctx", TypeCtx}, {"principal", TypePrincipal}, {"candidate", TypeCandidate}, {"upstream", TypeUpstream},
 		{"rate_limit", TypeRateLimit}, {"quota", TypeQuota},
-		{"headers", TypeHeaders}, {"body", TypeBody}, {"request", TypeRequest},
+		{"headers", TypeHeaders}, {"body", TypeBody}, {"request", TypeRequest}, {"response", TypeResponse},
+		{"stream_event", TypeStreamEvent},
 	}
 	for _, k := range eventKinds {
 		types = append(types, namedType{"event_" + k.kind, k.typ})

@@ -35,7 +35,12 @@ import (
 //
 // want.json holds the parts of the result that matter: keep (names or ids, in any order), reason, reasons ({name: text}) and deny of a filter; the reason or
 // null of a drop of one candidate; upstream (the name) of route; method, url, headers (those that matter, null = absent), body (text =
-// byte for byte, otherwise as JSON) and recorded of shape; null, or status and body, of normalize_error; log (the lines) of any hook.
+// byte for byte, otherwise as JSON) and recorded of shape; null, or status and body, of normalize_error; null, or status, headers and
+// body, of transform_response; events of transform_event, each {name, data}; log (the lines) of any hook.
+//
+// A transform hook is one of an attempt: where the input has an upstream, shape is called first, so that its state is there. The input of
+// transform_response has a response; that of transform_event has a list of events, {name, data}, which are given one after the other, and
+// {"name": "$end", "complete": true} where the end is to be told.
 //
 // An error is compared as a whole. {file} stands for the script's path with its extension. Where the two languages find the error in
 // other lines or in other words, sections error.star and error.lua take the place of error. A column may be left out.

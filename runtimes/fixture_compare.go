@@ -34,6 +34,8 @@ func (r *fixtureRun) compare(got any) error {
 			err = r.sameHeaders(g, w)
 		case "body":
 			err = r.sameBody(g, w)
+		case "events":
+			err = r.sameEvents(g, w)
 		default:
 			err = r.same(key, g, w)
 		}
@@ -94,6 +96,39 @@ func (r *fixtureRun) sameBody(got, want any) error {
 		return fmt.Errorf("body %q is not JSON: %w", text, err)
 	}
 	return r.same("body", decoded, want)
+}
+
+// sameEvents compares what went out. Data is compared as a body is.
+func (r *fixtureRun) sameEvents(got, want any) error {
+	g, _ := got.([]any)
+	w, ok := want.([]any)
+	if !ok || len(g) != len(w) {
+		return r.same("events", got, want)
+	}
+	for i := range w {
+		one, ok := w[i].(*engine.Object)
+		if !ok {
+			return errors.New("want.json: events: want a list of {name, data}")
+		}
+		if err := r.sameEvent(g[i].(*engine.Object), one); err != nil {
+			return fmt.Errorf("event %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (r *fixtureRun) sameEvent(got, want *engine.Object) error {
+	for key, w := range want.All() {
+		g, _ := got.Lookup(key)
+		err := r.same
+		if key == "data" {
+			err = func(_ string, got, want any) error { return r.sameBody(got, want) }
+		}
+		if err := err(key, g, w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *fixtureRun) wantedError() string {

@@ -29,6 +29,10 @@ func (r *fixtureRun) run() (any, error) {
 		return r.shape()
 	case "normalize_error":
 		return r.normalizeError()
+	case "transform_response":
+		return r.transformResponse()
+	case "transform_event":
+		return r.transformEvents()
 	case "observe":
 		return r.observe()
 	}

@@ -29,12 +29,15 @@ var Hooks = []Hook{
 		"nothing: the request is edited in place", "this attempt fails, the next candidate is tried; 502 when all failed"},
 	{"normalize_error", []string{"status", "body", "headers"}, engine.SlotDialect,
 		"nothing, a new body (a text, or a map with type or error), or {status, body}", "the original passes"},
+	{"transform_response", []string{"ctx", "response"}, engine.SlotDialect,
+		"nothing: the response is edited in place; or {status, headers, body}, each as far as it is given",
+		"the original passes; `on_error: closed`: 502"},
+	{"transform_event", []string{"ctx", "event", "state"}, engine.SlotDialect,
+		"nothing: the event passes unchanged; or a list of events, each the one received or {name, data}",
+		"before anything transformed went out the original passes (`on_error: closed`: 502), afterwards one `event: error` ends the stream"},
 	{"observe", []string{"event"}, engine.SlotObserver,
 		"nothing", "counted; a request never waits"},
 }
-
-// laterHooks are names that a script must not define yet, since nothing would call them.
-var laterHooks = []string{"transform_response", "transform_event"}
 
 // FindHook returns the hook of a name.
 func FindHook(name string) (*Hook, bool) {
@@ -49,7 +52,8 @@ func FindHook(name string) (*Hook, bool) {
 // CheckParams reports whether a function with these many parameters can be the hook: trailing ones may be left out, none added.
 func (h *Hook) CheckParams(n int) error {
 	least := 1
-	if h.Name == "normalize_error" {
+	switch h.Name {
+	case "normalize_error", "transform_response", "transform_event":
 		least = 2
 	}
 	if n < least || n > len(h.Params) {

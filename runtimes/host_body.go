@@ -58,13 +58,13 @@ var TypeBody = newType(Type{
 			Call: atPath("raw", bodyRaw)},
 		{Name: "json", Result: "any", Doc: "The whole body, decoded. A body that is not JSON is an error.", Call: bodyJSON},
 		{Name: "set", Params: []Param{bodyPath, {Name: "value", Type: "value"}},
-			Doc: "Makes value the one at path; -1 appends to a list. In request alone.", Call: edits("set", bodySet)},
+			Doc: "Makes value the one at path; -1 appends to a list. In request and response alone.", Call: edits("set", bodySet)},
 		{Name: "set_raw", Params: []Param{bodyPath, {Name: "text", Type: "string"}},
-			Doc: "As set, with JSON text. In request alone.", Call: edits("set_raw", bodySetRaw)},
-		{Name: "remove", Params: []Param{bodyPath}, Doc: "Takes out what is at path. In request alone.", Call: edits("remove",
-			bodyRemove)},
+			Doc: "As set, with JSON text. In request and response alone.", Call: edits("set_raw", bodySetRaw)},
+		{Name: "remove", Params: []Param{bodyPath}, Doc: "Takes out what is at path. In request and response alone.",
+			Call: edits("remove", bodyRemove)},
 		{Name: "replace", Params: []Param{{Name: "value", Type: "value"}},
-			Doc: "Makes the whole body a text, or a value encoded as JSON. In request alone.", Call: bodyReplace},
+			Doc: "Makes the whole body a text, or a value encoded as JSON. In request and response alone.", Call: bodyReplace},
 	},
 })
 

@@ -37,11 +37,11 @@ var TypeHeaders = newType(Type{
 			Call: func(_ *Call, receiver any, args []Value) (Value, error) {
 				return receiver.(*HeaderView).all(args[0].Str), nil
 			}},
-		{Name: "set", Params: headerLine, Doc: "Makes value the only one under a name. In request alone.",
+		{Name: "set", Params: headerLine, Doc: "Makes value the only one under a name. In request and response alone.",
 			Call: writeHeader("set", func(h *engine.Headers, name, value string) { h.Set(name, value) })},
-		{Name: "add", Params: headerLine, Doc: "Adds a line. In request alone.",
+		{Name: "add", Params: headerLine, Doc: "Adds a line. In request and response alone.",
 			Call: writeHeader("add", func(h *engine.Headers, name, value string) { h.Add(name, value) })},
-		{Name: "remove", Params: headerLine[:1], Doc: "Drops every line under a name. In request alone.",
+		{Name: "remove", Params: headerLine[:1], Doc: "Drops every line under a name. In request and response alone.",
 			Call: writeHeader("remove", func(h *engine.Headers, name, _ string) { h.Remove(name) })},
 	},
 })
@@ -154,10 +154,7 @@ func writeHeader(name string, edit func(h *engine.Headers, name, value string)) 
 		if err := c.spend(len(*h.lines) / 4); err != nil {
 			return Value{}, err
 		}
-		if !h.own {
-			lines := h.lines.Clone(4)
-			h.lines, h.own = &lines, true
-		}
+		h.copied()
 		edit(h.lines, args[0].Str, value)
 		return Value{}, h.bounded(name)
 	}
@@ -182,6 +179,14 @@ func (h *HeaderView) bounded(method string) error {
 		return fmt.Errorf("%s: %d bytes of headers, want at most %d", method, bytes, maxHeaderBytes)
 	}
 	return nil
+}
+
+// copied makes the lines h's own to write.
+func (h *HeaderView) copied() {
+	if !h.own {
+		lines := h.lines.Clone(4)
+		h.lines, h.own = &lines, true
+	}
 }
 
 // headerName reports whether s is a token as RFC 9110 has it.

@@ -29,8 +29,10 @@ func TestTheTablesHaveWhatTheContractNames(t *testing.T) {
 	f(runtimes.TypeHeaders, "all set add remove")
 	f(runtimes.TypeBody, "size get has type raw json set set_raw remove replace")
 	f(runtimes.TypeRequest, "url method headers body state")
+	f(runtimes.TypeResponse, "status headers body state")
+	f(runtimes.TypeStreamEvent, "name data complete json")
 	f(runtimes.TypeUsage, "input_tokens output_tokens cache_creation_input_tokens cache_read_input_tokens")
-	f(runtimes.TypeT, "eq ok fails ctx principal candidate upstream request event")
+	f(runtimes.TypeT, "eq ok fails ctx principal candidate upstream request response event")
 
 	event := func(ev engine.ObserveEvent, want string) {
 		t.Helper()
@@ -64,7 +66,7 @@ func TestTheHooksAndLibrariesAreThoseOfTheContract(t *testing.T) {
 		}
 	}
 	f(hooks, "filter(ctx, principal, candidates)", "drop(ctx, principal, candidate)", "route(ctx, principal, candidates)",
-		"shape(ctx, upstream, principal, request)", "normalize_error(status, body, headers)", "observe(event)")
+		"shape(ctx, upstream, principal, request)", "normalize_error(status, body, headers)", "transform_response(ctx, response)", "transform_event(ctx, event, state)", "observe(event)")
 	f(functions, "log", "hash", "json.null", "json.decode", "json.encode", "json.array",
 		"re.test", "re.find", "re.find_all", "re.replace", "url.escape", "url.query")
 }

@@ -67,7 +67,7 @@ func (a *Admission) probe(b *Binding, functions []Function) error {
 	case engine.SlotRouter:
 		return a.probeRouter(b)
 	case engine.SlotDialect:
-		return a.probeDialect(b, functions)
+		return a.probeDialect(b)
 	case engine.SlotObserver:
 		return a.probeObserver(b)
 	}
@@ -92,18 +92,20 @@ func (a *Admission) probeRouter(b *Binding) error {
 	return err
 }
 
-func (a *Admission) probeDialect(b *Binding, functions []Function) error {
+func (a *Admission) probeDialect(b *Binding) error {
 	d, err := a.Language.InstantiateDialect(b.Manifest)
 	if err != nil {
 		return err
 	}
-	if find(functions, "shape") != nil {
-		p := *b.principal()
-		p.Upstreams = nil // an upstream's dialect is tried whoever reaches it
-		for _, c := range observed(b.upstreams()) {
-			if _, err := Shape(d, SampleRequest(), &p, c); err != nil {
-				return err
-			}
+	p := *b.principal()
+	p.Upstreams = nil // an upstream's dialect is tried whoever reaches it
+	for _, c := range observed(b.upstreams()) {
+		sent, err := Shape(d, SampleRequest(), &p, c)
+		if err != nil {
+			return err
+		}
+		if err := probeAnswer(d, sent); err != nil {
+			return err
 		}
 	}
 	for _, status := range []int{429, 0} {
@@ -194,12 +196,12 @@ func Shape(d engine.Dialect, r *engine.RequestContext, p *engine.Principal, to e
 	answer, err := g.Serve(context.Background(), x, engine.TransportFunc(func(_ context.Context,
 		s engine.Signed) (*engine.Response, error) {
 		sent.Signed = s
-		return &engine.Response{Status: 200, Body: io.NopCloser(bytes.NewReader(nil))}, nil
+		return &engine.Response{Status: 204, Body: io.NopCloser(bytes.NewReader(nil))}, nil
 	}))
 	if err != nil {
 		return nil, err
 	}
-	sent.Trace = x.Trace
+	sent.Trace, sent.State = x.Trace, x.State()
 	return sent, answer.Body.Close()
 }
 
@@ -207,6 +209,7 @@ func Shape(d engine.Dialect, r *engine.RequestContext, p *engine.Principal, to e
 type Sent struct {
 	engine.Signed
 	Trace engine.RoutingTrace
+	State *engine.State // what the dialect keeps of the attempt
 }
 
 type fixedVitals struct{ v *engine.Vitals }

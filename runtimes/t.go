@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"sluice/engine"
 )
 
 // TypeT is what a test_ function is called with. Its receiver is the *Call of the test. A check that does not hold is an error at the
@@ -35,8 +37,13 @@ var TypeT = newType(Type{
 			return OfHost(TypeUpstream, made), err
 		}),
 		builder("request", TypeRequest, []Param{{Name: "body", Type: "value", Optional: true}}, buildRequest),
-		builder("event", nil, []Param{{Name: "kind", Type: "string", Optional: true}}, func(_ *Call, args []Value,
+		builder("response", TypeResponse, []Param{{Name: "body", Type: "value", Optional: true}}, buildResponse),
+		builder("event", nil, []Param{{Name: "kind", Type: "string", Optional: true}}, func(c *Call, args []Value,
 			fields Value) (Value, error) {
+			if args[0].Kind == Nil && namesFields(TypeStreamEvent, fields) {
+				made := NewStreamEvent(c, engine.StreamEvent{})
+				return OfHost(TypeStreamEvent, made), build(TypeStreamEvent, made, fields)
+			}
 			made, err := NewEvent(nameOr(args[0], "request_finished"), fields)
 			if err != nil {
 				return Value{}, err
@@ -56,6 +63,12 @@ func builder(name string, makes *Type, params []Param, make func(c *Call, args [
 }
 
 var sampleName = []Param{{Name: "name", Type: "string", Optional: true}}
+
+// namesFields reports whether fields are given, and all of them are t's.
+func namesFields(t *Type, fields Value) bool {
+	m, ok := fields.Ref.(Mapper)
+	return ok && m.Len() > 0 && t.builtFrom(m)
+}
 
 func nameOr(v Value, name string) string {
 	if v.Kind == String {
@@ -80,6 +93,29 @@ func buildRequest(c *Call, args []Value, fields Value) (Value, error) {
 		}
 	}
 	return OfHost(TypeRequest, r), build(TypeRequest, r, fields)
+}
+
+// sampleAnswer is the body of an answer to the sample request.
+const sampleAnswer = `{"id":"msg_01A","type":"message","role":"assistant","model":"claude-sonnet-4-5",` +
+	`"content":[{"type":"text","text":"It prints a greeting."}],"stop_reason":"end_turn","stop_sequence":null,` +
+	`"usage":{"input_tokens":12,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":6}}`
+
+func sampleReply() *engine.Reply {
+	return &engine.Reply{Status: 200, Headers: engine.Headers{{Name: "content-type", Value: "application/json"}}, Body: []byte(sampleAnswer)}
+}
+
+func buildResponse(c *Call, args []Value, fields Value) (Value, error) {
+	r := NewResponse(c, sampleReply())
+	var err error
+	if r.State, err = emptyMap(c); err != nil {
+		return Value{}, err
+	}
+	if args[0].Kind != Nil {
+		if err := TypeResponse.put(r, "body", args[0]); err != nil {
+			return Value{}, err
+		}
+	}
+	return OfHost(TypeResponse, r), build(TypeResponse, r, fields)
 }
 
 // emptyMap is a new mutable map of the language's own.

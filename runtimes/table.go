@@ -138,6 +138,10 @@ func Over(receiver any) bool {
 		c = r.call
 	case *Request:
 		c = r.call
+	case *Response:
+		c = r.call
+	case *StreamEvent:
+		c = r.call
 	}
 	return c != nil && c.Over
 }

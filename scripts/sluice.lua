@@ -126,17 +126,17 @@ local headers = {}
 ---@return string[]
 function headers:all(name) end
 
--- Makes value the only one under a name. In request alone.
+-- Makes value the only one under a name. In request and response alone.
 ---@param name string
 ---@param value string
 function headers:set(name, value) end
 
--- Adds a line. In request alone.
+-- Adds a line. In request and response alone.
 ---@param name string
 ---@param value string
 function headers:add(name, value) end
 
--- Drops every line under a name. In request alone.
+-- Drops every line under a name. In request and response alone.
 ---@param name string
 function headers:remove(name) end
 
@@ -170,21 +170,21 @@ function body:raw(path) end
 ---@return any
 function body:json() end
 
--- Makes value the one at path; -1 appends to a list. In request alone.
+-- Makes value the one at path; -1 appends to a list. In request and response alone.
 ---@param path string
 ---@param value any
 function body:set(path, value) end
 
--- As set, with JSON text. In request alone.
+-- As set, with JSON text. In request and response alone.
 ---@param path string
 ---@param text string
 function body:set_raw(path, text) end
 
--- Takes out what is at path. In request alone.
+-- Takes out what is at path. In request and response alone.
 ---@param path string
 function body:remove(path) end
 
--- Makes the whole body a text, or a value encoded as JSON. In request alone.
+-- Makes the whole body a text, or a value encoded as JSON. In request and response alone.
 ---@param value any
 function body:replace(value) end
 
@@ -196,6 +196,25 @@ function body:replace(value) end
 ---@field body sluice.body The body, to be edited.
 ---@field state table<string, any> A map of the script's own, one for each attempt.
 local request = {}
+
+-- The answer that goes to the client. It is edited in place.
+---@class sluice.response
+---@field status integer The status.
+---@field headers sluice.headers The headers, to be edited.
+---@field body sluice.body The body, to be edited.
+---@field state table<string, any> A map of the script's own, the same from shape to the end of the answer.
+local response = {}
+
+-- One event of a stream. After the last one comes `$end`, which is no event of the stream: what is returned for it is sent before the end.
+---@class sluice.stream_event
+---@field name string The event's name; "" where it has data alone.
+---@field data string The data; several lines are joined by LF.
+---@field complete boolean? Of `$end`: whether the upstream ended its answer in good order.
+local stream_event = {}
+
+-- The data, decoded. Data that is not JSON is an error.
+---@return any
+function stream_event:json() end
 
 -- The head of a request was read.
 ---@class sluice.event_request_started
@@ -315,6 +334,12 @@ function t:upstream(name, fields) end
 ---@param fields? table<string, any>
 ---@return sluice.request
 function t:request(body, fields) end
+
+-- A sample response with the fields that are given.
+---@param body? any
+---@param fields? table<string, any>
+---@return sluice.response
+function t:response(body, fields) end
 
 -- A sample event with the fields that are given.
 ---@param kind? string

@@ -94,9 +94,9 @@ class Headers:
     def __getitem__(self, name: str) -> str | None: ...
     def get(self, name: str, default: Any = None) -> Any: ...
     def all(self, name: str) -> list[str]: ...  # Every value under a name, in order.
-    def set(self, name: str, value: str) -> None: ...  # Makes value the only one under a name. In request alone.
-    def add(self, name: str, value: str) -> None: ...  # Adds a line. In request alone.
-    def remove(self, name: str) -> None: ...  # Drops every line under a name. In request alone.
+    def set(self, name: str, value: str) -> None: ...  # Makes value the only one under a name. In request and response alone.
+    def add(self, name: str, value: str) -> None: ...  # Adds a line. In request and response alone.
+    def remove(self, name: str) -> None: ...  # Drops every line under a name. In request and response alone.
 
 class Body:
     "A JSON body. Paths are dots between keys, with list positions from 0; `\\.` is a dot in a key, and the empty path is the whole. A body that is not JSON has nothing at any path."
@@ -106,10 +106,10 @@ class Body:
     def type(self, path: str) -> str | None: ...  # "null", "bool", "number", "string", "list" or "object"; nothing where path is absent.
     def raw(self, path: str = ...) -> str | None: ...  # The text at path as it stands in the body; of the whole, whatever it is, where path is empty or left out.
     def json(self) -> Any: ...  # The whole body, decoded. A body that is not JSON is an error.
-    def set(self, path: str, value: Any) -> None: ...  # Makes value the one at path; -1 appends to a list. In request alone.
-    def set_raw(self, path: str, text: str) -> None: ...  # As set, with JSON text. In request alone.
-    def remove(self, path: str) -> None: ...  # Takes out what is at path. In request alone.
-    def replace(self, value: Any) -> None: ...  # Makes the whole body a text, or a value encoded as JSON. In request alone.
+    def set(self, path: str, value: Any) -> None: ...  # Makes value the one at path; -1 appends to a list. In request and response alone.
+    def set_raw(self, path: str, text: str) -> None: ...  # As set, with JSON text. In request and response alone.
+    def remove(self, path: str) -> None: ...  # Takes out what is at path. In request and response alone.
+    def replace(self, value: Any) -> None: ...  # Makes the whole body a text, or a value encoded as JSON. In request and response alone.
 
 class Request:
     "The request that goes to the upstream. It is edited in place."
@@ -118,6 +118,20 @@ class Request:
     headers: Headers  # The headers, to be edited.
     body: Body  # The body, to be edited.
     state: dict[str, Any]  # A map of the script's own, one for each attempt.
+
+class Response:
+    "The answer that goes to the client. It is edited in place."
+    status: int  # The status.
+    headers: Headers  # The headers, to be edited.
+    body: Body  # The body, to be edited.
+    state: dict[str, Any]  # A map of the script's own, the same from shape to the end of the answer.
+
+class StreamEvent:
+    "One event of a stream. After the last one comes `$end`, which is no event of the stream: what is returned for it is sent before the end."
+    name: str  # The event's name; "" where it has data alone.
+    data: str  # The data; several lines are joined by LF.
+    complete: bool | None  # Of `$end`: whether the upstream ended its answer in good order.
+    def json(self) -> Any: ...  # The data, decoded. Data that is not JSON is an error.
 
 class EventRequestStarted:
     "The head of a request was read."
@@ -194,6 +208,7 @@ class T:
     def candidate(self, name: str = ..., **fields: Any) -> Candidate: ...  # A sample candidate with the fields that are given.
     def upstream(self, name: str = ..., **fields: Any) -> Upstream: ...  # A sample upstream with the fields that are given.
     def request(self, body: Any = ..., **fields: Any) -> Request: ...  # A sample request with the fields that are given.
+    def response(self, body: Any = ..., **fields: Any) -> Response: ...  # A sample response with the fields that are given.
     def event(self, kind: str = ..., **fields: Any) -> Event: ...  # A sample event with the fields that are given.
 
 Event = Union[EventRequestStarted, EventAuthnComplete, EventUpstreamChosen, EventChunk, EventRequestFinished, EventError]

@@ -275,7 +275,7 @@ func (s *scripting) upstream(u *engine.Upstream) *engine.UpstreamSlot {
 		Dialect: &engine.DialectSlot{Dialect: engine.Passthrough{}, Meter: s.meters.For(engine.SlotDialect, engine.GlobalSlot(u.Name))}}
 	if d := s.dialect(c); d != nil {
 		slot.Dialect.Dialect, slot.Dialect.Script = s.plugin(engine.SlotDialect, d, nil, u.Name).(engine.Dialect), d.Script
-		slot.Dialect.Guard = s.guard(d)
+		slot.Dialect.Guard, slot.Dialect.Policy = s.guard(d), d.Policy
 		slot.Dialect.Version = s.label(d.Script)
 	}
 	return slot

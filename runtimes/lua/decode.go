@@ -21,7 +21,7 @@ func (s *state) DecodeJSON(src []byte) (made runtimes.Value, err error) {
 	if err != nil {
 		return runtimes.Value{}, err
 	}
-	if v == glua.LValue(s.null) {
+	if v == glua.LValue(null) {
 		return runtimes.OfOwn(v), nil // lowered, it would be nothing
 	}
 	return lower(v), nil
@@ -38,7 +38,7 @@ type builder struct {
 
 func (b *builder) Null() glua.LValue {
 	b.s.work(1, elementBytes)
-	return b.s.null
+	return null
 }
 
 func (b *builder) Bool(v bool) glua.LValue {
@@ -76,7 +76,7 @@ func (b *builder) Array(elems []glua.LValue) glua.LValue {
 	for _, v := range elems {
 		t.Append(v)
 	}
-	t.Metatable = b.s.array
+	t.Metatable = listMetatable
 	return t
 }
 

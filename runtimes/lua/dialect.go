@@ -3,29 +3,35 @@ package lua
 import (
 	"sluice/engine"
 	"sluice/runtimes"
+
+	glua "github.com/yuin/gopher-lua"
 )
 
 // dialect is an upstream's dialect. What its script does not define stays as it is.
 type dialect struct {
 	*instance
-	shape, normalize *hook
+	shape, normalize, response, event *hook
 }
 
-// InstantiateDialect makes a dialect of a script that defines shape, normalize_error or both.
+var _ engine.AnswerDialect = (*dialect)(nil)
+
+// InstantiateDialect makes a dialect of a script that defines at least one of a dialect's hooks.
 func (rt *Runtime) InstantiateDialect(m *engine.PluginManifest) (engine.Dialect, error) {
 	i, err := rt.instantiate(m)
 	if err != nil {
 		return nil, err
 	}
 	d := &dialect{instance: i}
-	if d.shape, err = i.hook("shape"); err != nil {
-		return nil, err
+	names := []string{"shape", "normalize_error", "transform_response", "transform_event"}
+	none := true
+	for n, to := range []**hook{&d.shape, &d.normalize, &d.response, &d.event} {
+		if *to, err = i.hook(names[n]); err != nil {
+			return nil, err
+		}
+		none = none && *to == nil
 	}
-	if d.normalize, err = i.hook("normalize_error"); err != nil {
-		return nil, err
-	}
-	if d.shape == nil && d.normalize == nil {
-		return nil, i.missing("shape", "normalize_error")
+	if none {
+		return nil, i.missing(names...)
 	}
 	return d, nil
 }
@@ -43,13 +49,17 @@ func (d *dialect) Shape(ctx *engine.RequestContext, u *engine.Upstream, p *engin
 	defer c.end()
 	c.meter.extend(len(ctx.Body))
 	request := runtimes.NewRequest(&c.Call, u)
-	request.State = lower(c.L.CreateTable(0, 0))
+	state := c.kept(b.State())
+	request.State = lower(state)
 	v, err := c.run(d.shape, c.ctxValue(), c.newHost(&c.Call, runtimes.OfHost(runtimes.TypeUpstream, runtimes.NewUpstream(&c.Call, u))),
 		c.principalValue(p), c.newHost(&c.Call, runtimes.OfHost(runtimes.TypeRequest, request)))
 	if err != nil {
 		return engine.Shaped{}, request.Failed(reasonOf(err), err)
 	}
 	if err := runtimes.DecodeNothing("shape", v); err != nil {
+		return engine.Shaped{}, dialectError(d.shape.placed(err))
+	}
+	if err := keep(b.State(), state); err != nil {
 		return engine.Shaped{}, dialectError(d.shape.placed(err))
 	}
 	return b.Build(request.Draft())
@@ -75,6 +85,59 @@ func (d *dialect) NormalizeError(status int, headers engine.Headers, body []byte
 	out, err := runtimes.DecodeNormalized(&c.Call, v)
 	if err != nil {
 		return nil, dialectError(d.normalize.placed(err))
+	}
+	return out, nil
+}
+
+// Transforms tells which hooks there are for answers.
+func (d *dialect) Transforms() (responses, events bool) { return d.response != nil, d.event != nil }
+
+// TransformResponse lets the script translate an answer. An error is a *engine.DialectError.
+func (d *dialect) TransformResponse(ctx *engine.RequestContext, s *engine.State, r *engine.Reply) (*engine.Reply, error) {
+	c, err := d.begin("transform_response", ctx)
+	if err != nil {
+		return nil, dialectError(err)
+	}
+	defer c.end()
+	c.meter.extend(len(r.Body))
+	response, state := runtimes.NewResponse(&c.Call, r), c.kept(s)
+	response.State = lower(state)
+	v, err := c.run(d.response, c.ctxValue(), c.newHost(&c.Call, runtimes.OfHost(runtimes.TypeResponse, response)))
+	if err != nil {
+		return nil, dialectError(err)
+	}
+	out, err := runtimes.DecodeReply(response, v)
+	if err == nil {
+		err = keep(s, state)
+	}
+	if err != nil {
+		return nil, dialectError(d.response.placed(err))
+	}
+	return out, nil
+}
+
+// TransformEvent lets the script translate one event of a stream. An error is a *engine.DialectError.
+func (d *dialect) TransformEvent(ctx *engine.RequestContext, s *engine.State, e engine.StreamEvent) ([]engine.StreamEvent, error) {
+	c, err := d.begin("transform_event", ctx)
+	if err != nil {
+		return nil, dialectError(err)
+	}
+	defer c.end()
+	event := runtimes.NewStreamEvent(&c.Call, e)
+	args := []glua.LValue{c.ctxValue(), c.newHost(&c.Call, runtimes.OfHost(runtimes.TypeStreamEvent, event)), nil}[:d.event.args]
+	if len(args) == 3 {
+		args[2] = c.kept(s)
+	}
+	v, err := c.run(d.event, args...)
+	if err != nil {
+		return nil, dialectError(err)
+	}
+	out, err := runtimes.DecodeEvents(event, v)
+	if err == nil && len(args) == 3 {
+		err = keep(s, args[2].(*glua.LTable))
+	}
+	if err != nil {
+		return nil, dialectError(d.event.placed(err))
 	}
 	return out, nil
 }

@@ -33,7 +33,7 @@ type freezer struct {
 
 func (f *freezer) add(v glua.LValue) {
 	t, ok := v.(*glua.LTable)
-	if !ok || t == f.s.array || guarded(t) != nil {
+	if !ok || t == listMetatable || guarded(t) != nil {
 		return
 	}
 	own := t.Metatable
@@ -62,7 +62,7 @@ func (s *state) seal(t *glua.LTable) *glua.LTable {
 	shown := new(glua.LTable)
 	*shown = *t
 	mt := s.L.CreateTable(0, 4)
-	if own, ok := t.Metatable.(*glua.LTable); ok && own != s.array {
+	if own, ok := t.Metatable.(*glua.LTable); ok && own != listMetatable {
 		own = behind(own)
 		for _, event := range events {
 			if f := own.RawGetString(event); f != glua.LNil {

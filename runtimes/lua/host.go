@@ -80,6 +80,20 @@ func (s *state) live(h *host) {
 	}
 }
 
+// What belongs to no interpreter, because the state of an attempt goes from one to the next, is shared by all of them and written by none.
+
+// sharedMetatable makes a metatable that shows as what.
+func sharedMetatable(what glua.LValue) *glua.LTable {
+	mt := &glua.LTable{Metatable: glua.LNil}
+	mt.RawSetString("__metatable", what)
+	return mt
+}
+
+// sharedFunction makes a function of Go that uses nothing but the interpreter it is given.
+func sharedFunction(f glua.LGFunction) *glua.LFunction {
+	return &glua.LFunction{IsG: true, Env: &glua.LTable{Metatable: glua.LNil}, GFunction: f}
+}
+
 // protected makes a metatable that scripts can neither see nor replace.
 func (s *state) protected() *glua.LTable {
 	mt := s.L.CreateTable(0, 8)
@@ -96,10 +110,6 @@ func (s *state) makeMetatables() {
 	s.frozenWrite, s.frozenLen = s.function(writeFrozen), s.function(s.tableLen)
 	s.lists = s.hostMetatable(s.function(s.indexList), s.readOnlyWrite)
 	s.maps = s.hostMetatable(s.function(s.indexMap), s.readOnlyWrite)
-	s.big = s.bigMetatable()
-	s.array = s.L.CreateTable(0, 1)
-	s.array.RawSetString("__metatable", listMark)
-	s.null = &glua.LUserData{Metatable: s.nullMetatable()}
 }
 
 // hostMetatable makes the metatable of host values that are read by index and written by write.

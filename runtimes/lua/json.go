@@ -11,6 +11,9 @@ import (
 // listMark is what getmetatable tells of a table that encodes as a list even when it is empty.
 const listMark = glua.LString("list")
 
+// listMetatable marks a script's table as a list.
+var listMetatable = sharedMetatable(listMark)
+
 // marked reports whether a table is a list by mark: a decoded one, or json.array's.
 func marked(t *glua.LTable) bool {
 	mt, ok := behind(t).Metatable.(*glua.LTable)
@@ -27,18 +30,21 @@ func (s *state) jsonArray(L *glua.LState) int {
 	if t.Metatable != glua.LNil {
 		L.RaiseError("json.array: the table has a metatable of its own")
 	}
-	t.Metatable = s.array
+	t.Metatable = listMetatable
 	L.SetTop(1)
 	return 1
 }
 
-func (s *state) nullMetatable() *glua.LTable {
-	mt := s.protected()
-	mt.RawSetString("__tostring", s.function(func(L *glua.LState) int {
+// null is json.null.
+var null = &glua.LUserData{Metatable: nullMetatable()}
+
+func nullMetatable() *glua.LTable {
+	mt := sharedMetatable(glua.LFalse)
+	mt.RawSetString("__tostring", sharedFunction(func(L *glua.LState) int {
 		L.Push(glua.LString("null"))
 		return 1
 	}))
-	mt.RawSetString("__index", s.function(func(L *glua.LState) int {
+	mt.RawSetString("__index", sharedFunction(func(L *glua.LState) int {
 		L.RaiseError("json.null has no field %q", L.Get(2).String())
 		return 0
 	}))

@@ -35,34 +35,36 @@ func whole(n glua.LNumber) bool {
 // bigInteger makes an integer beyond 2^53: a value that prints and encodes its digits and has no arithmetic.
 func (s *state) bigInteger(digits engine.Number) glua.LValue {
 	s.meter.take(hostBytes)
-	return &glua.LUserData{Value: digits, Metatable: s.big}
+	return &glua.LUserData{Value: digits, Metatable: bigMetatable}
 }
 
-// bigMetatable is shared by all big integers of a state.
-func (s *state) bigMetatable() *glua.LTable {
-	mt := s.protected()
+// bigMetatable is shared by all big integers.
+var bigMetatable = makeBigMetatable()
+
+func makeBigMetatable() *glua.LTable {
+	mt := sharedMetatable(glua.LFalse)
 	for _, event := range []string{"__add", "__sub", "__mul", "__div", "__mod", "__pow", "__unm", "__lt", "__le"} {
-		mt.RawSetString(event, s.function(s.bigArithmetic))
+		mt.RawSetString(event, sharedFunction(bigArithmetic))
 	}
-	mt.RawSetString("__eq", s.function(func(L *glua.LState) int {
+	mt.RawSetString("__eq", sharedFunction(func(L *glua.LState) int {
 		a, _ := digitsOf(L.Get(1))
 		b, _ := digitsOf(L.Get(2))
 		L.Push(glua.LBool(a == b))
 		return 1
 	}))
-	mt.RawSetString("__tostring", s.function(func(L *glua.LState) int {
+	mt.RawSetString("__tostring", sharedFunction(func(L *glua.LState) int {
 		digits, _ := digitsOf(L.Get(1))
 		L.Push(glua.LString(digits))
 		return 1
 	}))
-	mt.RawSetString("__index", s.function(func(L *glua.LState) int {
+	mt.RawSetString("__index", sharedFunction(func(L *glua.LState) int {
 		L.RaiseError("a number has no field %q", L.Get(2).String())
 		return 0
 	}))
 	return mt
 }
 
-func (s *state) bigArithmetic(L *glua.LState) int {
+func bigArithmetic(L *glua.LState) int {
 	digits, ok := digitsOf(L.Get(1))
 	if !ok {
 		digits, _ = digitsOf(L.Get(2))

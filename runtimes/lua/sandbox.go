@@ -116,7 +116,7 @@ func (s *state) openShared() {
 		}
 	}
 	json := behind(s.base.RawGetString("json").(*glua.LTable))
-	json.RawSetString("null", s.null)
+	json.RawSetString("null", null)
 	json.RawSetString("array", s.function(s.jsonArray))
 }
 

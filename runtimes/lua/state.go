@@ -32,13 +32,10 @@ type state struct {
 
 	lists *glua.LTable // metatable of the gateway's lists
 	maps  *glua.LTable // metatable of the gateway's open maps
-	array *glua.LTable // metatable that marks a script's table as a list
 	// frozen are the tables that were made read-only, by what they show.
 	frozen      map[*glua.LTable]*glua.LTable
 	frozenWrite *glua.LFunction // their __newindex
 	frozenLen   *glua.LFunction // their __len
-	big         *glua.LTable    // metatable of integers beyond 2^53
-	null        *glua.LUserData
 
 	next, ipairsNext *glua.LFunction // what pairs and ipairs step with
 	quietly          *glua.LFunction // what pcall and xpcall call the function with

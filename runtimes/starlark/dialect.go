@@ -10,24 +10,28 @@ import (
 // dialect is an upstream's dialect. What its script does not define stays as it is.
 type dialect struct {
 	*instance
-	shape, normalize *hook
+	shape, normalize, response, event *hook
 }
 
-// InstantiateDialect makes a dialect of a script that defines shape, normalize_error or both.
+var _ engine.AnswerDialect = (*dialect)(nil)
+
+// InstantiateDialect makes a dialect of a script that defines at least one of a dialect's hooks.
 func (rt *Runtime) InstantiateDialect(m *engine.PluginManifest) (engine.Dialect, error) {
 	i, err := rt.instantiate(m)
 	if err != nil {
 		return nil, err
 	}
 	d := &dialect{instance: i}
-	if d.shape, err = i.hook("shape"); err != nil {
-		return nil, err
+	names := []string{"shape", "normalize_error", "transform_response", "transform_event"}
+	none := true
+	for n, to := range []**hook{&d.shape, &d.normalize, &d.response, &d.event} {
+		if *to, err = i.hook(names[n]); err != nil {
+			return nil, err
+		}
+		none = none && *to == nil
 	}
-	if d.normalize, err = i.hook("normalize_error"); err != nil {
-		return nil, err
-	}
-	if d.shape == nil && d.normalize == nil {
-		return nil, i.missing(m.Name, "shape", "normalize_error")
+	if none {
+		return nil, i.missing(m.Name, names...)
 	}
 	return d, nil
 }
@@ -42,7 +46,8 @@ func (d *dialect) Shape(
 	defer d.rt.end(c.runner)
 	c.extend(len(ctx.Body))
 	request := runtimes.NewRequest(&c.Call, u)
-	request.State = lower(new(sky.Dict))
+	state := kept(b.State())
+	request.State = lower(state)
 	upstream := &object{of: runtimes.TypeUpstream, receiver: runtimes.NewUpstream(&c.Call, u), call: &c.Call, fixed: d.fixed[u]}
 	c.room = [...]sky.Value{&c.ctx, upstream, &c.principal, newObject(&c.Call, runtimes.TypeRequest, request)}
 	v, err := c.run(d.shape, c.room[:])
@@ -50,6 +55,9 @@ func (d *dialect) Shape(
 		return engine.Shaped{}, request.Failed(reasonOf(err), err)
 	}
 	if err := runtimes.DecodeNothing("shape", v); err != nil {
+		return engine.Shaped{}, dialectError(d.shape.placed(err))
+	}
+	if err := keep(b.State(), state); err != nil {
 		return engine.Shaped{}, dialectError(d.shape.placed(err))
 	}
 	return b.Build(request.Draft())
@@ -76,6 +84,51 @@ func (d *dialect) NormalizeError(status int, headers engine.Headers, body []byte
 	out, err := runtimes.DecodeNormalized(&c.Call, v)
 	if err != nil {
 		return nil, dialectError(d.normalize.placed(err))
+	}
+	return out, nil
+}
+
+// Transforms tells which hooks there are for answers.
+func (d *dialect) Transforms() (responses, events bool) { return d.response != nil, d.event != nil }
+
+// TransformResponse lets the script translate an answer. An error is a *engine.DialectError.
+func (d *dialect) TransformResponse(ctx *engine.RequestContext, s *engine.State, r *engine.Reply) (*engine.Reply, error) {
+	c := d.begin("transform_response", ctx, nil, d.budget)
+	defer d.rt.end(c.runner)
+	c.extend(len(r.Body))
+	response, state := runtimes.NewResponse(&c.Call, r), kept(s)
+	response.State = lower(state)
+	c.room = [...]sky.Value{&c.ctx, newObject(&c.Call, runtimes.TypeResponse, response), nil, nil}
+	v, err := c.run(d.response, c.room[:2])
+	if err != nil {
+		return nil, dialectError(err)
+	}
+	out, err := runtimes.DecodeReply(response, v)
+	if err == nil {
+		err = keep(s, state)
+	}
+	if err != nil {
+		return nil, dialectError(d.response.placed(err))
+	}
+	return out, nil
+}
+
+// TransformEvent lets the script translate one event of a stream. An error is a *engine.DialectError.
+func (d *dialect) TransformEvent(ctx *engine.RequestContext, s *engine.State, e engine.StreamEvent) ([]engine.StreamEvent, error) {
+	c := d.begin("transform_event", ctx, nil, d.budget)
+	defer d.rt.end(c.runner)
+	event, state := runtimes.NewStreamEvent(&c.Call, e), kept(s)
+	c.room = [...]sky.Value{&c.ctx, newObject(&c.Call, runtimes.TypeStreamEvent, event), state, nil}
+	v, err := c.run(d.event, c.room[:3])
+	if err != nil {
+		return nil, dialectError(err)
+	}
+	out, err := runtimes.DecodeEvents(event, v)
+	if err == nil {
+		err = keep(s, state)
+	}
+	if err != nil {
+		return nil, dialectError(d.event.placed(err))
 	}
 	return out, nil
 }

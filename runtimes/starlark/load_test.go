@@ -247,7 +247,7 @@ func TestAScriptHasOneHookForItsSlot(t *testing.T) {
 	f("x = 1\n", filter, `s.star: defines no filter or drop, want one for binding "test"`)
 	f("filter = 1\n", filter, `s.star: defines no filter or drop, want one for binding "test"`)
 	f("x = 1\n", router, `s.star: defines no route, want one for binding "test"`)
-	f("x = 1\n", dialect, `s.star: defines no shape or normalize_error, want one for binding "test"`)
+	f("x = 1\n", dialect, `s.star: defines no shape or normalize_error or transform_response or transform_event, want one for binding "test"`)
 	f("x = 1\n", observer, `s.star: defines no observe, want one for binding "test"`)
 	f(keepAll+"def drop(ctx, p, c):\n    pass\n", filter, "s.star:3:1: defines both filter and drop, want one of them")
 	f("def filter(a, b, c, d):\n    pass\n", filter,

@@ -1,0 +1,192 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"sluice/engine"
+)
+
+// transform is a dialect's part in one stream. Until something transformed has gone out, its failure lets the original pass: so the
+// events that it dropped are held until then. Afterwards the original is never mixed in.
+type transform struct {
+	answer  *engine.Answer
+	x       *exchange
+	changed bool   // something transformed went out
+	held    []byte // events dropped before that
+	off     bool   // it failed, and the original passes
+	last    bool   // the upstream's own last event went by
+	out     []byte // room for what goes out in place of an event
+}
+
+// works reports whether events are to be given to the dialect.
+func (t *transform) works() bool { return t != nil && !t.off }
+
+var errEventTooLarge = fmt.Errorf("an event is larger than %d MiB", maxEvent>>20)
+
+// apply lets the dialect translate an event, and returns what is sent in its place, if anything is. The result is good until the next
+// call. An error ends the stream.
+func (t *transform) apply(s *stream, event, name, data []byte) (replacement []byte, replaces bool, err error) {
+	t.last = t.last || isLast(name)
+	if wireIsAnthropics(t.answer) {
+		s.count(name, data)
+	}
+	events, err := t.answer.TransformEvent(&t.x.flow, engine.StreamEvent{Name: string(name), Data: data})
+	switch {
+	case err != nil:
+		before, err := t.fail(err)
+		if err == nil {
+			s.see(name, data)
+		}
+		return append(before, event...), err == nil, err
+	case events == nil, len(events) == 1 && events[0].Received:
+		t.note(s, name, data)
+		t.wentOut(len(t.held) > 0)
+		return nil, false, nil
+	case len(events) == 0 && !t.changed:
+		t.hold(event)
+		return nil, true, nil
+	}
+	t.wentOut(true)
+	t.out = t.write(t.out[:0], s, events, event)
+	return t.out, true, nil
+}
+
+// hold keeps a dropped event for the case that the original has to pass after all.
+func (t *transform) hold(event []byte) {
+	if t.held = append(t.held, event...); len(t.held) > maxEvent {
+		t.wentOut(true)
+	}
+}
+
+// wentOut notes that something goes out. From the first transformed byte on there is no way back.
+func (t *transform) wentOut(transformed bool) {
+	if transformed {
+		t.changed, t.held = true, nil
+	}
+}
+
+// note takes note of an event that goes out.
+func (t *transform) note(s *stream, name, data []byte) {
+	if !wireIsAnthropics(t.answer) {
+		s.count(name, data)
+	}
+	s.ended = s.ended || isLast(name)
+}
+
+func (t *transform) write(b []byte, s *stream, events []engine.StreamEvent, received []byte) []byte {
+	for i := range events {
+		e := &events[i]
+		t.note(s, []byte(e.Name), e.Data)
+		if e.Received {
+			b = append(b, received...)
+		} else {
+			b = appendEvent(b, e.Name, e.Data)
+		}
+	}
+	return b
+}
+
+// fail ends the dialect's part. Without an error the original passes, with what was held of it before; an error ends the stream.
+func (t *transform) fail(err error) (before []byte, _ error) {
+	t.off = true
+	if t.changed || t.answer.Dialect.Policy == engine.FailClosed {
+		return nil, t.answer.TransformFailed(err)
+	}
+	before, t.held = t.held, nil
+	return before, nil
+}
+
+// tooLarge ends the dialect's part in a stream with an event that cannot be held whole.
+func (t *transform) tooLarge() (before []byte, _ error) {
+	if !t.works() {
+		return nil, nil
+	}
+	return t.fail(errEventTooLarge)
+}
+
+// end tells the dialect that no event is left, and returns what is sent before the end.
+func (t *transform) end(s *stream, complete bool) ([]byte, error) {
+	events, err := t.answer.TransformEvent(&t.x.flow, engine.StreamEvent{Name: engine.EndEvent, End: true, Complete: complete})
+	if err == nil {
+		return t.write(nil, s, events, nil), nil
+	}
+	before, err := t.fail(err)
+	s.ended = s.ended || err == nil && t.last
+	return before, err
+}
+
+// transformEnd gives the dialect what is left of the stream, and its end. An error ends the stream at once.
+func (e *eventRelay) transformEnd(err error) error {
+	if err == io.EOF && e.held > 0 { // an event without its empty line
+		event := append(bytes.TrimRight(e.buf[:e.held:e.held], "\r\n"), "\n\n"...)
+		e.held = 0
+		replacement, replaces, err := e.see(event)
+		if !replaces {
+			replacement = event
+		}
+		if err != nil {
+			return e.failed(nil, err)
+		}
+		e.out = append(e.out, replacement...)
+		if !e.transform.works() { // not any more
+			return e.flush(nil)
+		}
+	}
+	complete := err == io.EOF && (e.transform.last || !wireIsAnthropics(e.answer) || e.mayStop())
+	rest, err := e.transform.end(e.stream, complete)
+	if err != nil {
+		return e.failed(nil, err)
+	}
+	return e.flush(rest)
+}
+
+// errRefusedFirst: the dialect failed while the client can still be told by a status.
+var errRefusedFirst = errors.New("refused before the head went out")
+
+// failed sends what there is, b at its end, and ends the stream because of err.
+func (e *eventRelay) failed(b []byte, err error) error {
+	e.cut, e.over, e.held = err, true, 0
+	if e.first != nil && e.first.Len() == 0 && len(e.out)+len(b) == 0 {
+		return errRefusedFirst
+	}
+	if err := e.flush(b); err != nil {
+		return err
+	}
+	return e.sendError(err)
+}
+
+// prime goes on until something goes out or the stream ends, and keeps what went out in first: a dialect with on_error: closed can refuse
+// the answer as long as its head waits.
+func (e *eventRelay) prime() *engine.Refusal {
+	e.first = &bytes.Buffer{}
+	e.to = e.first
+	for e.first.Len() == 0 && !e.over {
+		n, err := e.answer.Body.Read(e.buf[e.held:])
+		failure := e.pass(e.held + n)
+		if failure == nil && err != nil && !e.over {
+			failure, e.over = e.finish(err), true
+		}
+		switch {
+		case failure == errRefusedFirst:
+			return refusalOf(e.cut)
+		case failure != nil:
+			return refusalOf(causeOr(e.x.ctx, failure))
+		}
+	}
+	return nil
+}
+
+// resume goes on, once the head is out, where prime stopped.
+func (e *eventRelay) resume(to io.Writer) error {
+	e.to = to
+	_, err := to.Write(e.first.Bytes()) // counted when it was written the first time
+	e.first, e.sent = nil, time.Now()
+	if err != nil || e.over {
+		return err
+	}
+	return e.pour()
+}

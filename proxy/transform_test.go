@@ -1,0 +1,227 @@
+package proxy_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"sluice/engine"
+)
+
+// translating is a dialect that the test plays. A nil func is a hook that its script lacks.
+type translating struct {
+	engine.Passthrough
+	response func(s *engine.State, r *engine.Reply) (*engine.Reply, error)
+	event    func(s *engine.State, e engine.StreamEvent) ([]engine.StreamEvent, error)
+}
+
+func (d translating) Transforms() (responses, events bool) { return d.response != nil, d.event != nil }
+
+func (d translating) TransformResponse(_ *engine.RequestContext, s *engine.State, r *engine.Reply) (*engine.Reply, error) {
+	return d.response(s, r)
+}
+
+func (d translating) TransformEvent(_ *engine.RequestContext, s *engine.State, e engine.StreamEvent) ([]engine.StreamEvent, error) {
+	return d.event(s, e)
+}
+
+// translates asks for a stream, or an answer, of an upstream through a dialect.
+func translates(t *testing.T, d engine.Dialect, policy engine.FailurePolicy, kind engine.UpstreamKind, answer string) (reply, *engine.Record) {
+	t.Helper()
+	u := plays(t, rough(answer)).upstream("a")
+	u.Kind = kind
+	r := newRig(t, u)
+	r.gen.Upstreams[0].Dialect = &engine.DialectSlot{Dialect: d, Policy: policy, Script: "x.star", Meter: &engine.Meter{}}
+	r.start()
+	got := r.do(post("/v1/messages", helloStream))
+	return got, r.ledger.wait(t, 1)[0]
+}
+
+const (
+	direct = engine.KindAnthropicDirect
+	custom = engine.KindCustom
+)
+
+// each makes an event dialect of what it does with each event; the end is "$end".
+func each(f func(name string, n int) ([]engine.StreamEvent, error)) translating {
+	return translating{event: func(s *engine.State, e engine.StreamEvent) ([]engine.StreamEvent, error) {
+		n, _ := s.Kept.(int)
+		s.Kept = n + 1
+		return f(e.Name, n)
+	}}
+}
+
+var (
+	dropped  = []engine.StreamEvent{}
+	received = []engine.StreamEvent{{Received: true}}
+)
+
+func made(name, data string) []engine.StreamEvent {
+	return []engine.StreamEvent{{Name: name, Data: []byte(data)}}
+}
+
+func TestEventsOfADialectGoOutInPlaceOfTheUpstreams(t *testing.T) {
+	crlf := strings.ReplaceAll(delta, "\n", "\r\n")
+	d := each(func(name string, n int) ([]engine.StreamEvent, error) {
+		switch n {
+		case 0:
+			return append(made("before", "a\r\nb\rc"), engine.StreamEvent{Name: "message_start", Data: nil, Received: true}), nil
+		case 2:
+			return dropped, nil
+		case 3:
+			return received, nil
+		}
+		return nil, nil
+	})
+	got, row := translates(t, d, engine.FailOpen, direct, eventHead+chunk(start+crlf+delta+crlf+usage)+chunk(": c\n\n"+stop)+lastChunk)
+	want(t, "body", got.body, "event: before\ndata: a\ndata: b\ndata: c\n\n"+start+crlf+crlf+usage+": c\n\n"+stop)
+	want(t, "code", row.Code, "")
+	want(t, "usage", row.Usage.Known, true)
+}
+
+func TestADialectEndsAStream(t *testing.T) {
+	f := func(kind engine.UpstreamKind, answer, ending, body string, code engine.Code) {
+		t.Helper()
+		complete := ""
+		d := translating{event: func(_ *engine.State, e engine.StreamEvent) ([]engine.StreamEvent, error) {
+			if !e.End {
+				return nil, nil
+			}
+			if complete += "no"; e.Complete {
+				complete = "yes"
+			}
+			if ending == "" {
+				return nil, nil
+			}
+			return made(ending, "1"), nil
+		}}
+		got, row := translates(t, d, engine.FailOpen, kind, answer)
+		told, text, _ := strings.Cut(body, " ")
+		want(t, "complete", complete, told)
+		if got.err != nil || !strings.HasPrefix(got.body, text) || strings.HasSuffix(text, "\n\n") && got.body != text {
+			t.Errorf("got %q, %v, want %q", got.body, got.err, text)
+		}
+		want(t, "code", row.Code, code)
+	}
+	end := "event: message_stop\ndata: 1\n\n"
+	f(direct, eventHead+chunk(start+stop)+lastChunk, "", "yes "+start+stop, "")
+	f(direct, eventHead+chunk(start)+lastChunk, "", "no "+start+"event: error\n", engine.CodeUpstreamUnreachable)
+	f(custom, eventHead+chunk("data: x\n\n")+lastChunk, "message_stop", "yes data: x\n\n"+end, "")
+	f(custom, eventHead+chunk("data: x\n\n")+lastChunk, "", "yes data: x\n\nevent: error\n", engine.CodeUpstreamUnreachable)
+	f(custom, eventHead+chunk("data: x\n\ndata: y")+lastChunk, "message_stop", "yes data: x\n\ndata: y\n\n"+end, "")
+	f(custom, eventHead+chunk("data: x\n\n")+"5\r\nda", "error", "no data: x\n\nevent: error\ndata: 1\n\n", engine.CodeUpstreamUnreachable)
+}
+
+func TestAFailingDialectNeverMixesTheOriginalIn(t *testing.T) {
+	broken := errors.New("broken")
+	whole := start + delta + usage + stop
+	f := func(policy engine.FailurePolicy, d translating, status int, body string, code engine.Code) {
+		t.Helper()
+		got, row := translates(t, d, policy, direct, eventHead+chunk(start)+chunk(delta+usage+stop)+lastChunk)
+		if got.err != nil || got.StatusCode != status || !strings.HasPrefix(got.body, body) || strings.HasSuffix(body, "\n\n") && got.body != body {
+			t.Errorf("got %d %q, %v, want %d %q", got.StatusCode, got.body, got.err, status, body)
+		}
+		want(t, "code", row.Code, code)
+	}
+	at := func(fails int, before []engine.StreamEvent) translating {
+		return each(func(_ string, n int) ([]engine.StreamEvent, error) {
+			if n >= fails {
+				if n > fails {
+					t.Error("a dialect that failed was called again")
+				}
+				return nil, broken
+			}
+			return before, nil
+		})
+	}
+	failure := "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"the answer of upstream \\\"a\\\" could not be translated\"}"
+	f(engine.FailOpen, at(0, nil), 200, whole, "")
+	f(engine.FailOpen, at(2, nil), 200, whole, "")
+	f(engine.FailOpen, at(2, received), 200, whole, "")
+	f(engine.FailOpen, at(2, dropped), 200, whole, "")
+	f(engine.FailOpen, at(4, dropped), 200, whole, "") // at the end
+	f(engine.FailOpen, at(4, nil), 200, whole, "")
+	f(engine.FailOpen, at(1, made("x", "1")), 200, "event: x\ndata: 1\n\n"+failure, engine.CodeDialectFailed)
+	f(engine.FailOpen, at(2, made("x", "1")), 200, "event: x\ndata: 1\n\nevent: x\ndata: 1\n\n"+failure, engine.CodeDialectFailed)
+	f(engine.FailOpen, at(4, made("x", "1")), 200, strings.Repeat("event: x\ndata: 1\n\n", 4)+failure, engine.CodeDialectFailed)
+
+	f(engine.FailClosed, at(9, nil), 200, whole, "")
+	f(engine.FailClosed, at(0, nil), 502, `{"type":"error"`, engine.CodeDialectFailed)
+	f(engine.FailClosed, at(2, dropped), 502, `{"type":"error"`, engine.CodeDialectFailed)
+	f(engine.FailClosed, at(4, dropped), 502, `{"type":"error"`, engine.CodeDialectFailed)
+	f(engine.FailClosed, at(1, nil), 200, start+failure, engine.CodeDialectFailed)
+	f(engine.FailClosed, at(3, made("x", "1")), 200, strings.Repeat("event: x\ndata: 1\n\n", 3)+failure, engine.CodeDialectFailed)
+}
+
+func TestAnEventTooLargeForADialectIsItsFailure(t *testing.T) {
+	large := "event: x\ndata: " + strings.Repeat("y", 2<<20) + "\n\n"
+	answer := eventHead + chunk(start+large) + chunk(stop) + lastChunk
+	pass := each(func(string, int) ([]engine.StreamEvent, error) { return nil, nil })
+	got, row := translates(t, pass, engine.FailOpen, direct, answer)
+	if got.body != start+large+stop || row.Code != "" {
+		t.Errorf("got %d bytes, %q", len(got.body), row.Code)
+	}
+	got, row = translates(t, each(func(string, int) ([]engine.StreamEvent, error) { return made("x", "1"), nil }), engine.FailOpen, direct, answer)
+	if !strings.HasPrefix(got.body, "event: x\ndata: 1\n\nevent: error\n") || row.Code != engine.CodeDialectFailed {
+		t.Errorf("got %q, %q", got.body, row.Code)
+	}
+}
+
+func TestUsageIsTheUpstreamsWhereItSpeaksTheAPI(t *testing.T) {
+	mine := each(func(name string, _ int) ([]engine.StreamEvent, error) {
+		if name == "message_start" {
+			return made(name, `{"message":{"usage":{"input_tokens":77,"output_tokens":1}}}`), nil
+		}
+		return nil, nil
+	})
+	answer := eventHead + chunk(start+stop) + lastChunk
+	_, row := translates(t, mine, engine.FailOpen, direct, answer)
+	want(t, "direct: is the dialect's", row.Usage.InputTokens == 77, false)
+	_, row = translates(t, mine, engine.FailOpen, custom, answer)
+	want(t, "custom", row.Usage.InputTokens, 77)
+
+	body := translating{response: func(_ *engine.State, r *engine.Reply) (*engine.Reply, error) {
+		return &engine.Reply{Status: 200, Headers: r.Headers, Body: []byte(`{"usage":{"output_tokens":5}}`)}, nil
+	}}
+	plain := ok(`{"usage":{"output_tokens":9}}`, "content-type: application/json")
+	_, row = translates(t, body, engine.FailOpen, direct, plain)
+	want(t, "direct", row.Usage.OutputTokens, 9)
+	_, row = translates(t, body, engine.FailOpen, custom, plain)
+	want(t, "custom", row.Usage.OutputTokens, 5)
+}
+
+func TestADialectTranslatesAWholeAnswer(t *testing.T) {
+	d := translating{response: func(_ *engine.State, r *engine.Reply) (*engine.Reply, error) {
+		h := append(r.Headers.Clone(4), engine.Header{Name: "x-mine", Value: "1"}, engine.Header{Name: "set-cookie", Value: "a=b"},
+			engine.Header{Name: "x-amz-mine", Value: "1"})
+		return &engine.Reply{Status: 203, Headers: h, Body: append([]byte("was "), r.Body...)}, nil
+	}}
+	got, row := translates(t, d, engine.FailOpen, direct, ok("hello", "x-theirs: 2"))
+	want(t, "status", got.StatusCode, 203)
+	want(t, "body", got.body, "was hello")
+	want(t, "headers", got.Header.Get("x-mine")+got.Header.Get("x-theirs")+got.Header.Get("set-cookie")+got.Header.Get("x-amz-mine"), "12")
+	want(t, "recorded", len(row.Trace.Errors), 2)
+}
+
+func TestAnAnswerThatCannotBeTranslated(t *testing.T) {
+	broken := translating{response: func(*engine.State, *engine.Reply) (*engine.Reply, error) { return nil, errors.New("broken") }}
+	f := func(policy engine.FailurePolicy, answer, code, body string) {
+		t.Helper()
+		got, _ := translates(t, broken, policy, direct, answer)
+		want(t, "code", got.code(), code)
+		if !strings.HasPrefix(got.body, body) {
+			t.Errorf("got %q, want %q", got.body, body)
+		}
+	}
+	f(engine.FailOpen, ok("hello"), "200 ", "hello")
+	f(engine.FailClosed, ok("hello"), "502 dialect_failed", `{"type":"error"`)
+	large := strings.Repeat("x", 1<<20+1)
+	f(engine.FailOpen, ok(large), "200 ", large)
+	f(engine.FailClosed, ok(large), "502 dialect_failed", `{"type":"error"`)
+	f(engine.FailOpen, ok("gz", "content-encoding: gzip"), "200 ", "gz")
+	f(engine.FailClosed, ok("gz", "content-encoding: gzip"), "502 dialect_failed", `{"type":"error"`)
+	cut := "HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\nhel"
+	f(engine.FailClosed, cut, "502 upstream_unreachable", `{"type":"error"`)
+	f(engine.FailClosed, "HTTP/1.1 204 No Content\r\n\r\n", "204 ", "")
+	f(engine.FailClosed, strings.Replace(ok("no"), "200 OK", "400 Bad", 1), "400 ", "no")
+}

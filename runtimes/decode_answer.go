@@ -1,0 +1,153 @@
+package runtimes
+
+import (
+	"fmt"
+	"strings"
+
+	"sluice/engine"
+)
+
+// The bounds of what one call of transform_event returns.
+const (
+	maxEvents     = 1000
+	maxEventBytes = MaxText
+)
+
+// DecodeReply reads what transform_response returned; nil passes the original. What is not given is r's as it was edited.
+func DecodeReply(r *Response, v Value) (*engine.Reply, error) {
+	if v.Kind == Nil {
+		return r.Reply(), nil
+	}
+	if v.Kind != Map {
+		return nil, invalid(engine.OutputShape, "transform_response returned %s, want {status, headers, body} or nothing", describe(v))
+	}
+	var err error
+	bad := v.Ref.(Mapper).Each(func(key string, v Value) bool {
+		err = r.take(key, v)
+		return err == nil
+	})
+	switch {
+	case err != nil:
+		return nil, invalid(engine.OutputShape, "transform_response returned %v", err)
+	case bad != "":
+		return nil, invalid(engine.OutputShape, "transform_response returned a map with a key that is a %s, want a string", bad)
+	}
+	return r.Reply(), nil
+}
+
+var replyKeys = []string{"status", "headers", "body"}
+
+// take makes a part of what was returned a part of the answer. Headers are set, and those that are not named stay.
+func (r *Response) take(key string, v Value) error {
+	switch key {
+	case "status":
+		if err := r.setStatus(v); err != nil {
+			return fmt.Errorf("a status that %w", err)
+		}
+	case "headers":
+		return r.takeHeaders(v)
+	case "body":
+		b, err := r.call.bytesOf(v)
+		if err != nil {
+			return fmt.Errorf("a body that cannot be written: %w", err)
+		}
+		r.body.doc.Replace(b)
+	default:
+		return fmt.Errorf("a map with the key %q%s", key, Suggest(key, replyKeys))
+	}
+	return nil
+}
+
+func (r *Response) takeHeaders(v Value) error {
+	if empty, isList := asList(v); v.Kind != Map && (!isList || empty.Len() > 0) {
+		return fmt.Errorf("%s under headers, want a map of name to text", describe(v))
+	}
+	var given engine.Headers
+	if err := eachText(v, func(name, value string) { given.Add(name, value) }); err != nil {
+		return fmt.Errorf("headers, of which the map %w", err)
+	}
+	for _, line := range given {
+		if !headerName(line.Name) || strings.ContainsAny(line.Value, "\r\n\x00") {
+			return fmt.Errorf("header %q, whose name is no token or whose value holds CR, LF or NUL", line.Name)
+		}
+	}
+	r.headers.copied()
+	for _, line := range given {
+		r.headers.lines.Remove(line.Name)
+	}
+	*r.headers.lines = append(*r.headers.lines, given...)
+	return nil
+}
+
+// DecodeEvents reads what transform_event returned for an event; nil passes it unchanged.
+func DecodeEvents(received *StreamEvent, v Value) ([]engine.StreamEvent, error) {
+	if v.Kind == Nil {
+		return nil, nil
+	}
+	list, ok := asList(v)
+	switch {
+	case !ok:
+		return nil, invalid(engine.OutputShape, "transform_event returned %s, %v", describe(v), errNoEvents)
+	case list.Len() > maxEvents:
+		return nil, invalid(engine.OutputShape, "transform_event returned %d events, want at most %d", list.Len(), maxEvents)
+	}
+	out := make([]engine.StreamEvent, list.Len())
+	size := 0
+	for i := range out {
+		if err := received.decode(&out[i], list.At(i)); err != nil {
+			return nil, err
+		}
+		if size += len(out[i].Data); size > maxEventBytes {
+			return nil, invalid(engine.OutputShape, "transform_event returned more than %d MiB of data", maxEventBytes>>20)
+		}
+	}
+	return out, nil
+}
+
+// decode reads one event of a list.
+func (e *StreamEvent) decode(to *engine.StreamEvent, v Value) error {
+	switch {
+	case v.Kind == Host && v.Ref == any(e) && e.of.End:
+		return invalid(engine.OutputShape, "transform_event returned $end, which is no event of the stream")
+	case v.Kind == Host && v.Ref == any(e):
+		*to = e.of
+		to.Received = true
+		return nil
+	case v.Kind != Map:
+		return invalid(engine.OutputShape, "transform_event returned %s in its list, %v", describe(v), errNoEvents)
+	}
+	hasData := false
+	var err error
+	bad := v.Ref.(Mapper).Each(func(key string, v Value) bool {
+		switch key {
+		case "name":
+			err = putEventName(&to.Name, v)
+		case "data":
+			hasData = true
+			if to.Data, err = e.call.bytesOf(v); err != nil {
+				err = invalid(engine.OutputShape, "transform_event returned an event whose data cannot be written: %v", err)
+			}
+		default:
+			err = invalid(engine.OutputShape, "transform_event returned an event with the key %q%s", key,
+				Suggest(key, []string{"name", "data"}))
+		}
+		return err == nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case bad != "":
+		return invalid(engine.OutputShape, "transform_event returned an event with a key that is a %s, want a string", bad)
+	case !hasData:
+		return invalid(engine.OutputShape, "transform_event returned an event without data, want {name, data}")
+	}
+	return nil
+}
+
+func putEventName(to *string, v Value) error {
+	if v.Kind != String && v.Kind != Nil || strings.ContainsAny(v.Str, "\r\n\x00") || v.Str == engine.EndEvent {
+		return invalid(engine.OutputShape, "transform_event returned an event with the name %s, want a text without CR, LF and NUL", describe(v))
+	}
+	*to = v.Str
+	return nil
+}

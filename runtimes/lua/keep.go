@@ -1,0 +1,75 @@
+package lua
+
+import (
+	"sluice/engine"
+	"sluice/runtimes"
+
+	glua "github.com/yuin/gopher-lua"
+)
+
+// What a script keeps of an attempt goes from call to call, and with it from interpreter to interpreter. So it is copied when a call
+// ends: a table that a file-level local still leads to must not be the one that another interpreter works on.
+
+// kept returns the table that earlier calls left in s, or a new one. It is the script's to write to.
+func (c *call) kept(s *engine.State) *glua.LTable {
+	if t, ok := s.Kept.(*glua.LTable); ok {
+		return t
+	}
+	return c.L.CreateTable(0, 0)
+}
+
+// keep leaves a copy of t in s for the next call. An error is an *engine.OutputError.
+func keep(s *engine.State, t *glua.LTable) error {
+	s.Kept = nil
+	if first, _ := t.Next(glua.LNil); first == glua.LNil {
+		return nil
+	}
+	var k keeper
+	copied, err := k.table(t)
+	if err != nil {
+		return err
+	}
+	s.Kept = copied
+	return nil
+}
+
+// keeper copies what can be kept: what belongs to no interpreter.
+type keeper struct{ runtimes.Kept }
+
+func (k *keeper) table(t *glua.LTable) (*glua.LTable, error) {
+	if err := k.Add(0); err != nil {
+		return nil, err
+	}
+	out := &glua.LTable{Metatable: glua.LNil}
+	if marked(t) {
+		out.Metatable = listMetatable
+	}
+	t = behind(t)
+	for key, v := t.Next(glua.LNil); key != glua.LNil; key, v = t.Next(key) {
+		key, err := k.value(key)
+		if err != nil {
+			return nil, err
+		}
+		if v, err = k.value(v); err != nil {
+			return nil, err
+		}
+		out.RawSet(key, v)
+	}
+	return out, nil
+}
+
+func (k *keeper) value(v glua.LValue) (glua.LValue, error) {
+	switch v := v.(type) {
+	case glua.LString:
+		return v, k.Add(len(v))
+	case *glua.LTable:
+		return k.table(v)
+	case *glua.LUserData:
+		if _, isNumber := v.Value.(engine.Number); !isNumber && v != null {
+			return nil, runtimes.ErrNotKept(lower(v))
+		}
+	case *glua.LFunction:
+		return nil, runtimes.ErrNotKept(lower(v))
+	}
+	return v, k.Add(0)
+}
