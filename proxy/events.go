@@ -187,7 +187,7 @@ func (e *eventRelay) blame(err error) (kind, message string) {
 	switch {
 	case errors.As(err, &r):
 		return meaningOf(r.Code).kind, r.Message
-	case errors.Is(err, errIdle):
+	case errors.Is(err, errIdle), errors.Is(err, errFrame):
 		return "api_error", fmt.Sprintf("upstream %q: %v", upstream, err)
 	}
 	return "api_error", fmt.Sprintf("upstream %q ended its answer early", upstream)

@@ -64,6 +64,9 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 	if r := x.readBody(ctx); r != nil {
 		return r
 	}
+	if r := x.head.translate(&x.req); r != nil {
+		return r
+	}
 	if r := understand(&x.req, x.head.principal); r != nil {
 		return r
 	}
@@ -163,7 +166,11 @@ func (x *exchange) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Resp
 	if x.dispatched.IsZero() {
 		x.dispatched = time.Now()
 	}
-	return x.server.Transport.RoundTrip(ctx, s)
+	resp, err := x.server.Transport.RoundTrip(ctx, s)
+	if u := x.flow.Upstream; err == nil && (u.Kind == engine.KindBedrockRuntime || u.Dialect.Script != "") {
+		unframe(resp)
+	}
+	return resp, err
 }
 
 // refusalOf finds the refusal in an error. Any other error is our own fault.
@@ -180,6 +187,7 @@ var errInternal = &engine.Refusal{Code: engine.CodeInternal, Message: "the gatew
 // refuse answers with an error of our own and ends the exchange.
 func (x *exchange) refuse(ctx *fasthttp.RequestCtx, r *engine.Refusal) {
 	writeRefusal(&ctx.Response, r, x.req.RequestID)
+	x.head.wire.reword(&ctx.Response, r.Message)
 	if r.Code == engine.CodeBadRequest || verdict(&ctx.Request.Header) != nil || !x.bodyRead(ctx) {
 		ctx.SetConnectionClose()
 		x.conn.linger = true

@@ -27,7 +27,10 @@ const forever = 365 * 24 * time.Hour
 type head struct {
 	lines     engine.Headers // all of them, as they came
 	method    string
-	path      string // raw, and in normal form if it was let in
+	wire      wire
+	asked     string // the raw path, in whatever shape
+	path      string // of the API: raw, and in normal form if it was let in
+	model     string // that the path of another shape names
 	query     string
 	key       string // the Sluice key it presented; a secret
 	principal *engine.Principal
@@ -104,7 +107,7 @@ func (s *Server) judge(g *engine.Generation, h *fasthttp.RequestHeader, into *he
 	if r := authenticate(g.Keys, into, now); r != nil {
 		return r
 	}
-	if holdsKey(into.path, into.key) || holdsKey(into.query, into.key) {
+	if holdsKey(into.asked, into.key) || holdsKey(into.query, into.key) {
 		into.path, into.query = "", "" // no row, script or observer sees it
 		return refuse(engine.CodeBadRequest, "the address holds the key, which belongs into a header")
 	}
@@ -120,7 +123,11 @@ var errForbiddenOrigin = refuse(engine.CodeForbiddenOrigin,
 // read takes in the head of a request, all of it whatever is wrong with it.
 func (into *head) read(h *fasthttp.RequestHeader) *engine.Refusal {
 	into.method = string(h.Method())
-	into.path, into.query, _ = strings.Cut(string(h.RequestURI()), "?")
+	into.asked, into.query, _ = strings.Cut(string(h.RequestURI()), "?")
+	if into.method == "POST" {
+		into.wire, into.model = wireOf(into.asked)
+	}
+	into.path = into.wire.canonical(into.asked)
 	lines, ok := parseHeaders(string(h.RawHeaders()))
 	into.lines = lines
 	if !ok {

@@ -45,6 +45,9 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 			return refusal
 		}
 	}
+	if a.Status >= 400 && x.head.wire.bedrock() {
+		bedrockError(a)
+	}
 	x.record.Status = a.Status
 	x.record.Timings.TTFB = time.Since(x.record.Started)
 	x.record.UpstreamReqID = upstreamRequestID(a.Headers)
@@ -60,6 +63,9 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 		if length = -1; r.stream == nil {
 			r.stream = &stream{}
 			r.batch.start(x)
+		}
+		if x.head.wire == wireBedrockStream {
+			ctx.Response.Header.SetContentType(eventStreamType)
 		}
 		ctx.Response.ImmediateHeaderFlush = !x.pace.begun // else the head goes out with the first events
 	case x.req.Path == "/v1/messages" && a.Status == 200:
@@ -120,6 +126,9 @@ func (r *relay) WriteTo(w io.Writer) (n int64, err error) {
 		}
 		n = r.x.record.BytesOut
 	}()
+	if r.stream != nil && r.x.head.wire == wireBedrockStream {
+		w = &framer{to: w}
+	}
 	buf := r.x.server.buffers.Get().(*[]byte)
 	defer r.x.server.buffers.Put(buf)
 	if r.primed != nil {
