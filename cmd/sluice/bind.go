@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"sluice/engine"
@@ -15,8 +16,14 @@ import (
 	"sluice/runtimes"
 )
 
-// defaultDialect is the script that speaks to kinds on Anthropic's own wire, where the scripts root has it.
-const defaultDialect = "dialects/anthropic.star"
+// defaultDialects are the scripts that speak to each kind of upstream.
+var defaultDialects = map[engine.UpstreamKind]string{
+	engine.KindAnthropicDirect: "dialects/anthropic.star",
+	engine.KindCustom:          "dialects/anthropic.star",
+	engine.KindBedrockRuntime:  "dialects/bedrock.star",
+	engine.KindBedrockMantle:   "dialects/bedrock_mantle.star",
+	engine.KindVertex:          "dialects/vertex.star",
+}
 
 // use is one place in the config where a script serves.
 type use struct {
@@ -113,15 +120,19 @@ func (s *scripting) collect() {
 	}
 }
 
-// dialect is what an upstream's config says, or the default where the scripts root has it. Nil is the pass-through.
+// dialect is what an upstream's config says, or the default of its kind. Nil is the pass-through, which is also for kinds on Anthropic's
+// own wire where the scripts root has no dialect for them; the wire of a cloud needs one.
 func (s *scripting) dialect(u *config.Upstream) *config.Binding {
 	if u.Dialect != nil || u.NoDialect {
 		return u.Dialect
 	}
-	if _, err := fs.Stat(s.snapshot, defaultDialect); err != nil {
+	script := defaultDialects[u.Kind]
+	_, err := fs.Stat(s.snapshot, script)
+	if ownWire := u.Kind == engine.KindAnthropicDirect || u.Kind == engine.KindCustom; err != nil && ownWire {
 		return nil
 	}
-	return &config.Binding{Name: "anthropic", Script: defaultDialect, Config: &engine.Object{}, Budget: s.plan.cfg.Budget}
+	return &config.Binding{Pos: u.Pos, Name: strings.TrimSuffix(path.Base(script), ".star"), Script: script, Config: &engine.Object{},
+		Budget: s.plan.cfg.Budget}
 }
 
 // bindings is a text that differs where a script would have to be admitted anew: with another config, or in another place of it.

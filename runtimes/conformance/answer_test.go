@@ -2,9 +2,11 @@ package conformance_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sluice/engine"
 	"sluice/runtimes"
@@ -151,4 +153,33 @@ func BenchmarkTransformEvent(b *testing.B) {
 func BenchmarkTransformEventUnchanged(b *testing.B) {
 	benchmarkEvents(b, unchanged, engine.StreamEvent{Name: "content_block_delta",
 		Data: []byte(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"It prints"}}`)})
+}
+
+// BenchmarkShape200KB shapes a request with a long conversation and forty tools for a cloud.
+func BenchmarkShape200KB(b *testing.B) {
+	tool := `{"name":"Read","description":"` + strings.Repeat("Reads a file. ", 60) + `","input_schema":{"type":"object"},"strict":true},`
+	turn := `{"role":"user","content":[{"type":"text","text":"` + strings.Repeat("What does main.go do? ", 300) + `"}]},`
+	text := `{"model":"claude-sonnet-4-5","max_tokens":32000,"stream":true,"context_management":{},"tools":[` +
+		strings.TrimSuffix(strings.Repeat(tool, 40), ",") + `],"messages":[` + strings.TrimSuffix(strings.Repeat(turn, 24), ",") + `]}`
+	for _, name := range []string{"bedrock", "vertex"} {
+		for _, lang := range languages() {
+			b.Run(name+lang.Extension(), func(b *testing.B) {
+				m := &engine.PluginManifest{Name: name, Artifact: "dialects/" + name + lang.Extension(), Files: os.DirFS("../../scripts"),
+					Budget: engine.Budget{Time: time.Second, Steps: 2_000_000, TimePerMiB: time.Second, StepsPerMiB: 20_000_000}}
+				d, err := lang.InstantiateDialect(m)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.SetBytes(int64(len(text)))
+				b.ReportAllocs()
+				for b.Loop() {
+					r := runtimes.SampleRequest()
+					r.Body = []byte(text)
+					if _, err := runtimes.Shape(d, r, runtimes.SamplePrincipal(), candidates()[0]); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
 }

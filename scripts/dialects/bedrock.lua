@@ -1,0 +1,138 @@
+-- Claude on Amazon Bedrock (InvokeModel). The model goes into the address, betas into the body, and what Bedrock refuses is left out.
+-- config: models {asked: Bedrock's id}, prefix ("us.", "eu.", "global." …: of an inference profile), betas [further ones that pass].
+local aws_error = require("lib.aws").aws_error
+
+plugin = { name = "bedrock", version = "1.0.0", description = "Claude on Amazon Bedrock" }
+
+-- The API's names of models, and Bedrock's. An upstream's own "models" come first, then config.
+local models = {
+  ["claude-opus-4-1-20250805"] = "anthropic.claude-opus-4-1-20250805-v1:0",
+  ["claude-opus-4-20250514"] = "anthropic.claude-opus-4-20250514-v1:0",
+  ["claude-sonnet-4-20250514"] = "anthropic.claude-sonnet-4-20250514-v1:0",
+  ["claude-sonnet-4-5"] = "anthropic.claude-sonnet-4-5-20250929-v1:0",
+  ["claude-sonnet-4-5-20250929"] = "anthropic.claude-sonnet-4-5-20250929-v1:0",
+  ["claude-haiku-4-5"] = "anthropic.claude-haiku-4-5-20251001-v1:0",
+  ["claude-haiku-4-5-20251001"] = "anthropic.claude-haiku-4-5-20251001-v1:0",
+  ["claude-opus-4-5"] = "anthropic.claude-opus-4-5-20251101-v1:0",
+  ["claude-opus-4-5-20251101"] = "anthropic.claude-opus-4-5-20251101-v1:0",
+  ["claude-opus-4-6"] = "anthropic.claude-opus-4-6-v1",
+  ["claude-sonnet-4-6"] = "anthropic.claude-sonnet-4-6",
+  ["claude-opus-4-7"] = "anthropic.claude-opus-4-7",
+  ["claude-opus-4-8"] = "anthropic.claude-opus-4-8",
+  ["claude-opus-5"] = "anthropic.claude-opus-5",
+  ["claude-sonnet-5"] = "anthropic.claude-sonnet-5",
+}
+
+-- The betas that Bedrock takes, each with its name there. Any other would be refused as an invalid beta flag.
+local betas_there = {
+  ["interleaved-thinking-2025-05-14"] = "interleaved-thinking-2025-05-14",
+  ["token-efficient-tools-2025-02-19"] = "token-efficient-tools-2025-02-19",
+  ["fine-grained-tool-streaming-2025-05-14"] = "fine-grained-tool-streaming-2025-05-14",
+  ["output-128k-2025-02-19"] = "output-128k-2025-02-19",
+  ["context-1m-2025-08-07"] = "context-1m-2025-08-07",
+  ["computer-use-2025-01-24"] = "computer-use-2025-01-24",
+  ["computer-use-2025-11-24"] = "computer-use-2025-11-24",
+  ["effort-2025-11-24"] = "effort-2025-11-24",
+  ["tool-search-tool-2025-10-19"] = "tool-search-tool-2025-10-19",
+  ["advanced-tool-use-2025-11-20"] = "tool-search-tool-2025-10-19",
+  ["tool-examples-2025-10-29"] = "tool-examples-2025-10-29",
+  ["thinking-token-count-2026-05-13"] = "thinking-token-count-2026-05-13",
+}
+
+-- Fields that Bedrock takes with a beta alone, or not at all (false).
+local fields = {
+  { "cache_control", false },
+  { "container", false },
+  { "context_management", "context-management-2025-06-27" },
+  { "fallbacks", false },
+  { "inference_geo", false },
+  { "mcp_servers", false },
+  { "safeguards", false },
+  { "service_tier", false },
+  { "speed", false },
+}
+local tool_fields = {
+  { "strict", false }, { "defer_loading", "tool-search-tool-2025-10-19" }, { "input_examples", "tool-examples-2025-10-29" },
+}
+
+-- Tools that the API runs itself.
+local server_tools = { "web_search_", "web_fetch_", "code_execution_" }
+
+local function holds(list, value)
+  for _, v in ipairs(list) do
+    if v == value then return true end
+  end
+  return false
+end
+
+local function bedrock_model(asked, upstream)
+  local own = upstream:model(asked)
+  if own ~= asked then return own end
+  own = (config.models and config.models[asked]) or models[asked]
+  if own then return (config.prefix or "") .. own end
+  if not string.find(asked, "anthropic.", 1, true) and string.sub(asked, 1, 4) ~= "arn:" then
+    error('model "' .. asked .. '" has no id on Bedrock, want it in the upstream\'s models')
+  end
+  return asked
+end
+
+local function kept_betas(header)
+  local kept = {}
+  for _, found in ipairs(re.find_all("[^,\\s]+", header)) do
+    local name = found[1]
+    if not holds(config.betas or {}, name) then name = betas_there[name] end
+    if name and not holds(kept, name) then kept[#kept + 1] = name end
+  end
+  return kept
+end
+
+local function is_served(kind)
+  for _, s in ipairs(server_tools) do
+    if string.sub(kind, 1, #s) == s then return true end
+  end
+  return false
+end
+
+local function leave_out(body, betas)
+  for _, f in ipairs(fields) do
+    if body:has(f[1]) and not holds(betas, f[2]) then body:remove(f[1]) end
+  end
+  local tools, unfit, served = body:raw("tools") or "", {}, false
+  for _, f in ipairs(tool_fields) do
+    if string.find(tools, '"' .. f[1] .. '"', 1, true) and not holds(betas, f[2]) then unfit[#unfit + 1] = f[1] end
+  end
+  for _, s in ipairs(server_tools) do
+    served = served or string.find(tools, '"' .. s, 1, true) ~= nil
+  end
+  if #unfit == 0 and not served then return end
+  local kept = json.array({})
+  for _, tool in ipairs(body:get("tools")) do
+    if not is_served(tool.type or "custom") then
+      for _, field in ipairs(unfit) do tool[field] = nil end
+      kept[#kept + 1] = tool
+    end
+  end
+  body:set("tools", kept)
+end
+
+function shape(ctx, upstream, principal, request)
+  local action = ctx.stream and "/invoke-with-response-stream" or "/invoke"
+  request.url = upstream.base_url .. "/model/" .. url.escape(bedrock_model(ctx.model, upstream)) .. action
+  local body, headers = request.body, request.headers
+  local lines = {}
+  for i, line in ipairs(headers:all("anthropic-beta")) do lines[i] = line end
+  local betas = kept_betas(table.concat(lines, ","))
+  headers:remove("anthropic-beta")
+  headers:remove("anthropic-version")
+  headers:set("accept", ctx.stream and "application/vnd.amazon.eventstream" or "application/json")
+  headers:set("content-type", "application/json")
+  body:remove("model")
+  body:remove("stream")
+  if not body:has("anthropic_version") then body:set("anthropic_version", "bedrock-2023-05-31") end
+  if #betas > 0 then body:set("anthropic_beta", betas) end
+  leave_out(body, betas)
+end
+
+function normalize_error(status, body, headers)
+  return aws_error(status, body, headers)
+end

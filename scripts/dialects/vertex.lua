@@ -1,0 +1,69 @@
+-- Claude on Google Cloud (rawPredict). The model goes into the address; betas stay in their header.
+-- config: models {asked: Google's id}, drop_betas [those that Google refuses].
+plugin = { name = "vertex", version = "1.0.0", description = "Claude on Google Cloud Vertex AI" }
+
+-- Names without a date for which Google wants one.
+local models = {
+  ["claude-sonnet-4-5"] = "claude-sonnet-4-5@20250929",
+  ["claude-haiku-4-5"] = "claude-haiku-4-5@20251001",
+  ["claude-opus-4-5"] = "claude-opus-4-5@20251101",
+}
+
+-- What kind of error a status is.
+local statuses = { [400] = "invalid_request_error", [401] = "authentication_error", [403] = "permission_error", [404] = "not_found_error",
+                   [413] = "request_too_large", [429] = "rate_limit_error", [503] = "overloaded_error", [504] = "timeout_error",
+                   [529] = "overloaded_error" }
+
+local function vertex_model(asked, upstream)
+  local own = upstream:model(asked)
+  if own ~= asked then return own end
+  return (config.models and config.models[asked]) or models[asked] or re.replace("-(20[0-9]{6})$", asked, "@$1")
+end
+
+local function holds(list, value)
+  for _, v in ipairs(list) do
+    if v == value then return true end
+  end
+  return false
+end
+
+local function drop_betas(headers)
+  local refused = config.drop_betas or {}
+  if #refused == 0 or not headers["anthropic-beta"] then return end
+  local kept = {}
+  for _, line in ipairs(headers:all("anthropic-beta")) do
+    for _, found in ipairs(re.find_all("[^,\\s]+", line)) do
+      if not holds(refused, found[1]) then kept[#kept + 1] = found[1] end
+    end
+  end
+  if #kept > 0 then
+    headers:set("anthropic-beta", table.concat(kept, ","))
+  else
+    headers:remove("anthropic-beta")
+  end
+end
+
+function shape(ctx, upstream, principal, request)
+  local base = upstream.base_url
+  if string.sub(base, -3) ~= "/v1" then base = base .. "/v1" end
+  base = base .. "/projects/" .. (upstream.project or "") .. "/locations/" .. (upstream.region or "") .. "/publishers/anthropic/models/"
+  local body = request.body
+  local model = vertex_model(ctx.model, upstream)
+  if ctx.path == "/v1/messages/count_tokens" then
+    request.url = base .. "count-tokens:rawPredict"
+    if model ~= ctx.model then body:set("model", model) end
+  else
+    request.url = base .. url.escape(model) .. (ctx.stream and ":streamRawPredict" or ":rawPredict")
+    body:remove("model")
+  end
+  if not body:has("anthropic_version") then body:set("anthropic_version", "vertex-2023-10-16") end
+  request.headers:remove("anthropic-version")
+  drop_betas(request.headers)
+end
+
+function normalize_error(status, body)
+  local at = body:type("0.error") and "0.error" or "error"
+  if status == 0 or body:has("error.type") then return nil end
+  local message = body:get(at .. ".message") or "the upstream answered with status " .. status .. " and no error of its own"
+  return { body = { type = "error", error = { type = statuses[status] or "api_error", message = message } } }
+end
