@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/proxy/eventstream"
 )
 
 // maxEvent is the largest event that is held back until it is whole, in bytes. A larger one passes in pieces and unseen.
@@ -187,7 +188,7 @@ func (e *eventRelay) blame(err error) (kind, message string) {
 	switch {
 	case errors.As(err, &r):
 		return meaningOf(r.Code).kind, r.Message
-	case errors.Is(err, errIdle), errors.Is(err, errFrame):
+	case errors.Is(err, errIdle), errors.Is(err, eventstream.ErrCorrupt):
 		return "api_error", fmt.Sprintf("upstream %q: %v", upstream, err)
 	}
 	return "api_error", fmt.Sprintf("upstream %q ended its answer early", upstream)

@@ -2,130 +2,36 @@ package proxy
 
 import (
 	"encoding/base64"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"strings"
 
 	"sluice/engine"
 	"sluice/engine/body"
-)
-
-// An AWS event stream is a row of frames: the length of the frame, the length of its headers and the CRC-32 of both, the headers, the
-// payload, and the CRC-32 of everything before it. Numbers are big-endian.
-const (
-	framePrelude  = 12
-	frameOverhead = framePrelude + 4
-	// maxFrame is the largest frame that is read, in bytes: an event of maxEvent with its base64 and padding.
-	maxFrame = 2 * maxEvent
+	"sluice/proxy/eventstream"
 )
 
 const eventStreamType = "application/vnd.amazon.eventstream"
 
-// frame is one message of an AWS event stream. Its parts point into what it was read from.
-type frame struct {
-	headers []byte
-	payload []byte
-}
-
-// errFrame: an AWS event stream holds what is no frame.
-var errFrame = errors.New("the event stream is corrupt")
-
 func badFrame(format string, args ...any) error {
-	return fmt.Errorf("%w: "+format, append([]any{errFrame}, args...)...)
-}
-
-// readFrame reads the frame at the start of b, and its length. Zero: b does not hold all of it.
-func readFrame(b []byte) (f frame, n int, err error) {
-	if len(b) < framePrelude {
-		return f, 0, nil
-	}
-	total, headers := int64(binary.BigEndian.Uint32(b)), int64(binary.BigEndian.Uint32(b[4:]))
-	switch {
-	case crc32.ChecksumIEEE(b[:8]) != binary.BigEndian.Uint32(b[8:]):
-		return f, 0, badFrame("the checksum of a frame's head is wrong")
-	case total < frameOverhead+headers:
-		return f, 0, badFrame("a frame of %d bytes has %d bytes of headers", total, headers)
-	case total > maxFrame:
-		return f, 0, badFrame("a frame has %d bytes, want at most %d", total, maxFrame)
-	case int64(len(b)) < total:
-		return f, 0, nil
-	}
-	end := total - 4
-	if crc32.ChecksumIEEE(b[:end]) != binary.BigEndian.Uint32(b[end:]) {
-		return f, 0, badFrame("the checksum of a frame is wrong")
-	}
-	f = frame{b[framePrelude : framePrelude+headers], b[framePrelude+headers : end]}
-	return f, int(total), f.eachHeader(func(string, string) {})
-}
-
-// headerSizes are the lengths of a header's value by its type; -1 = two bytes tell it.
-var headerSizes = [...]int{0, 0, 1, 2, 4, 8, -1, -1, 8, 16}
-
-const headerText = 7
-
-// eachHeader calls f for each header that is a text. Those of other types are skipped.
-func (f frame) eachHeader(each func(name, value string)) error {
-	for b := f.headers; len(b) > 0; {
-		n := 1 + int(b[0])
-		if len(b) < n+1 || int(b[n]) >= len(headerSizes) {
-			return badFrame("a header has no known type")
-		}
-		name, kind := b[1:n], b[n]
-		b = b[n+1:]
-		size := headerSizes[kind]
-		if size < 0 {
-			if len(b) < 2 {
-				return badFrame("a header ends early")
-			}
-			size = int(binary.BigEndian.Uint16(b))
-			b = b[2:]
-		}
-		if len(b) < size {
-			return badFrame("a header ends early")
-		}
-		if kind == headerText {
-			each(string(name), string(b[:size]))
-		}
-		b = b[size:]
-	}
-	return nil
-}
-
-// appendFrame writes a frame with headers of texts, name and value by turns.
-func appendFrame(b []byte, payload []byte, headers ...string) []byte {
-	start := len(b)
-	b = append(b, make([]byte, framePrelude)...)
-	for i := 0; i < len(headers); i += 2 {
-		b = append(append(b, byte(len(headers[i]))), headers[i]...)
-		b = binary.BigEndian.AppendUint16(append(b, headerText), uint16(len(headers[i+1])))
-		b = append(b, headers[i+1]...)
-	}
-	at := b[start:]
-	binary.BigEndian.PutUint32(at[4:], uint32(len(at)-framePrelude))
-	binary.BigEndian.PutUint32(at, uint32(len(at)+len(payload)+4))
-	binary.BigEndian.PutUint32(at[8:], crc32.ChecksumIEEE(at[:8]))
-	b = append(b, payload...)
-	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[start:]))
+	return fmt.Errorf("%w: "+format, append([]any{eventstream.ErrCorrupt}, args...)...)
 }
 
 // appendUnframed writes what a frame says as a server-sent event: the JSON that a chunk carries under its own type, an exception or an
 // error as an error event for the dialect to translate. A frame of another kind says nothing.
-func appendUnframed(b []byte, f frame) ([]byte, error) {
+func appendUnframed(b []byte, f eventstream.Frame) ([]byte, error) {
 	h := make(map[string]string, 4)
-	if err := f.eachHeader(func(name, value string) { h[name] = value }); err != nil {
+	if err := f.EachHeader(func(name, value string) { h[name] = value }); err != nil {
 		return b, err
 	}
 	switch h[":message-type"] {
 	case "exception":
-		return appendException(b, h[":exception-type"], messageOf(f.payload)), nil
+		return appendException(b, h[":exception-type"], messageOf(f.Payload)), nil
 	case "error":
 		return appendException(b, h[":error-code"], h[":error-message"]), nil
 	case "event":
 		if h[":event-type"] == "chunk" {
-			return appendChunk(b, f.payload)
+			return appendChunk(b, f.Payload)
 		}
 	}
 	return b, nil
@@ -221,7 +127,7 @@ func (u *unframer) Read(p []byte) (int, error) {
 
 // next unframes one frame, if all of it is there.
 func (u *unframer) next() (bool, error) {
-	f, n, err := readFrame(u.frames)
+	f, n, err := eventstream.Read(u.frames)
 	if n == 0 || err != nil {
 		return false, err
 	}
@@ -290,12 +196,12 @@ func appendFramed(b []byte, name, data []byte) []byte {
 			v, _ := top.Value().Get(body.Path{"error", "type"})
 			kind, _ = v.Text()
 		}
-		return appendFrame(b, appendBedrockError(nil, errorMessageOf(data)), ":message-type", "exception", ":exception-type", exceptionOf(kind),
+		return eventstream.Append(b, appendBedrockError(nil, errorMessageOf(data)), ":message-type", "exception", ":exception-type", exceptionOf(kind),
 			":content-type", "application/json")
 	}
 	payload := base64.StdEncoding.AppendEncode([]byte(`{"bytes":"`), data)
 	payload = append(payload, `"}`...)
-	return appendFrame(b, payload, ":message-type", "event", ":event-type", "chunk", ":content-type", "application/json")
+	return eventstream.Append(b, payload, ":message-type", "event", ":event-type", "chunk", ":content-type", "application/json")
 }
 
 // exceptionOf is what Bedrock calls a kind of error in the middle of a stream.

@@ -12,15 +12,18 @@ import (
 	"testing/iotest"
 
 	"sluice/engine"
+	"sluice/proxy/eventstream"
 )
+
+const framePrelude, frameOverhead = 12, 16
 
 func chunkFrame(data string) []byte {
 	payload := `{"p":"abcd","bytes":"` + base64.StdEncoding.EncodeToString([]byte(data)) + `"}`
-	return appendFrame(nil, []byte(payload), ":event-type", "chunk", ":content-type", "application/json", ":message-type", "event")
+	return eventstream.Append(nil, []byte(payload), ":event-type", "chunk", ":content-type", "application/json", ":message-type", "event")
 }
 
 func exceptionFrame(kind, payload string) []byte {
-	return appendFrame(nil, []byte(payload), ":message-type", "exception", ":exception-type", kind)
+	return eventstream.Append(nil, []byte(payload), ":message-type", "exception", ":exception-type", kind)
 }
 
 // unframed reads all of what frames say.
@@ -52,12 +55,12 @@ func TestFramesBecomeEvents(t *testing.T) {
 	start, stop := "event: message_start\ndata: "+startData+"\n\n", "event: message_stop\ndata: "+stopData+"\n\n"
 	f("")
 	f(start+stop, chunkFrame(startData), chunkFrame(stopData))
-	f(start, appendFrame(nil, []byte("{}"), ":message-type", "event", ":event-type", "initial-response"), chunkFrame(startData))
+	f(start, eventstream.Append(nil, []byte("{}"), ":message-type", "event", ":event-type", "initial-response"), chunkFrame(startData))
 	f(start+"event: error\ndata: {\"exception\":\"throttlingException\",\"message\":\"slow down\"}\n\n",
 		chunkFrame(startData), exceptionFrame("throttlingException", `{"message":"slow down"}`))
 	f("event: error\ndata: {\"exception\":\"modelStreamErrorException\",\"message\":\"no json\"}\n\n", exceptionFrame("modelStreamErrorException", "no json"))
 	f("event: error\ndata: {\"exception\":\"Internal\",\"message\":\"it broke\"}\n\n",
-		appendFrame(nil, nil, ":message-type", "error", ":error-code", "Internal", ":error-message", "it broke"))
+		eventstream.Append(nil, nil, ":message-type", "error", ":error-code", "Internal", ":error-message", "it broke"))
 	large := `{"type":"x","text":"` + strings.Repeat("y", 300_000) + `"}`
 	f("event: x\ndata: "+large+"\n\n", chunkFrame(large))
 	// Headers of every other type are passed over: bools, numbers, bytes, a timestamp, a uuid.
@@ -68,7 +71,7 @@ func TestFramesBecomeEvents(t *testing.T) {
 
 // rawFrame is a frame with a header block as it is.
 func rawFrame(headers, payload string) []byte {
-	whole := appendFrame(nil, []byte(headers+payload))
+	whole := eventstream.Append(nil, []byte(headers+payload))
 	fixed := append([]byte(nil), whole[:framePrelude]...)
 	fixed[7] = byte(len(headers))
 	fixed[6] = byte(len(headers) >> 8)
@@ -96,7 +99,7 @@ func TestWhatIsNoFrameIsAnError(t *testing.T) {
 	f := func(message string, b []byte) {
 		t.Helper()
 		got, err := unframed(bytes.NewReader(append(append([]byte(nil), good...), b...)))
-		if !errors.Is(err, errFrame) || !strings.Contains(err.Error(), message) || !strings.Contains(got, startData) {
+		if !errors.Is(err, eventstream.ErrCorrupt) || !strings.Contains(err.Error(), message) || !strings.Contains(got, startData) {
 			t.Errorf("got %q, %v, want %q", got, err, message)
 		}
 	}
@@ -114,13 +117,13 @@ func TestWhatIsNoFrameIsAnError(t *testing.T) {
 	for n := 1; n < len(good); n++ {
 		f("it ended within a frame", good[:n])
 	}
-	f("a chunk has no bytes", appendFrame(nil, []byte(`{}`), ":message-type", "event", ":event-type", "chunk"))
-	f("not base64", appendFrame(nil, []byte(`{"bytes":"??"}`), ":message-type", "event", ":event-type", "chunk"))
+	f("a chunk has no bytes", eventstream.Append(nil, []byte(`{}`), ":message-type", "event", ":event-type", "chunk"))
+	f("not base64", eventstream.Append(nil, []byte(`{"bytes":"??"}`), ":message-type", "event", ":event-type", "chunk"))
 	f("the type of an event is", chunkFrame(`{"type":"a\nb"}`))
 	f("no known type", rawFrame("\x01a\x0a", ""))
 	f("ends early", rawFrame("\x01a\x07\x00\x09x", ""))
 	f("no known type", rawFrame("\x09a", ""))
-	f("want at most", sized(maxFrame+1, 0))
+	f("want at most", sized(eventstream.MaxFrame+1, 0))
 	f("bytes of headers", sized(20, 90))
 }
 

@@ -41,7 +41,7 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 		r.batch.start(x)
 		if refusal := r.prime(); refusal != nil {
 			_ = a.Body.Close()
-			x.record.Usage = r.stream.usage
+			x.record.Usage, x.served = r.stream.usage, true
 			return refusal
 		}
 	}

@@ -20,7 +20,7 @@ func simulateCommand() *cli.Command {
 		Description: "Faults:\n  " + strings.Join(simulate.FaultModes(), "\n  "),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:9001", Usage: "`ADDR` to listen on"},
-			&cli.StringFlag{Name: "kind", Value: "anthropic", Usage: "the `WIRE` it speaks: anthropic"},
+			&cli.StringFlag{Name: "kind", Value: "anthropic", Usage: "the `WIRE` it speaks: " + strings.Join(simulate.Kinds, ", ")},
 			&cli.StringFlag{Name: "name", Value: "sim", Usage: "the `NAME` it gives in its answers"},
 			&cli.DurationFlag{Name: "latency", Usage: "`TIME` before the head of every answer", HideDefault: true},
 			&cli.DurationFlag{Name: "pace", Usage: "`TIME` between two chunks of a stream", HideDefault: true},
@@ -33,13 +33,10 @@ func simulateCommand() *cli.Command {
 }
 
 func runSimulator(ctx context.Context, c *cli.Command) error {
-	if kind := c.String("kind"); kind != "anthropic" {
-		return misuse(c, "--kind %q is not supported by this version, want anthropic", kind)
-	}
 	if _, _, err := net.SplitHostPort(c.String("listen")); err != nil {
 		return misuse(c, "--listen %q, want HOST:PORT such as 127.0.0.1:9001", c.String("listen"))
 	}
-	p, err := simulate.New(simulate.Options{Name: c.String("name"), Latency: c.Duration("latency"), Pace: c.Duration("pace"),
+	p, err := simulate.New(simulate.Options{Kind: c.String("kind"), Name: c.String("name"), Latency: c.Duration("latency"), Pace: c.Duration("pace"),
 		Words: c.Int("words"), Burst: c.Int("burst"), Fault: c.String("fault"), Keep: -1})
 	if err != nil {
 		return misuse(c, "%s", strings.TrimPrefix(err.Error(), "simulate: "))

@@ -11,10 +11,6 @@ import (
 var unsupported = []string{
 	"experiments",
 
-	"kind=bedrock_runtime",
-	"kind=bedrock_mantle",
-	"kind=vertex",
-
 	"filters[].experiment",
 	"dialect.experiment",
 }

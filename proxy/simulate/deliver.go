@@ -79,7 +79,11 @@ func (x *exchange) head(status int, contentType string) {
 
 // sendEvents answers with an event stream. The headers are on already.
 func (x *exchange) sendEvents(events [][]byte) {
-	x.head(200, eventStream)
+	kind := eventStream
+	if x.asked != nil && x.asked.framed {
+		kind, events = "application/vnd.amazon.eventstream", framed(events)
+	}
+	x.head(200, kind)
 	before := min(x.fault.events, len(events)-1)
 	switch x.fault.name {
 	case "close-delimited":
@@ -94,7 +98,7 @@ func (x *exchange) sendEvents(events [][]byte) {
 	case "stall":
 		x.carryChunks(stalls, events[:before], nil)
 	case "error-event":
-		x.stream(append(events[:before], x.errorEvent()))
+		x.stream(append(events[:before], x.errorEvents()...))
 	case "no-stop":
 		x.stream(events[:len(events)-1])
 	case "garbled":

@@ -111,6 +111,15 @@ func (t *tape) block(index int, b *block) {
 	t.add("content_block_stop", marshal(blockStop{"content_block_stop", index}))
 }
 
+// errorEvents are errorEvent in the frames of the answer.
+func (x *exchange) errorEvents() [][]byte {
+	events := [][]byte{x.errorEvent()}
+	if x.asked != nil && x.asked.framed {
+		return framed(events)
+	}
+	return events
+}
+
 // errorEvent is what the API sends when it gives up in the middle of a stream.
 func (x *exchange) errorEvent() []byte {
 	t := &tape{}

@@ -21,6 +21,7 @@ type exchange struct {
 	verbatim *verbatim
 	headers  []Header // as SetHeader left them when the request came
 	unified  *unified
+	asked    *asked // nil: the API itself is asked
 }
 
 func (p *Provider) handle(ctx *fasthttp.RequestCtx) {
@@ -39,6 +40,10 @@ func (p *Provider) handle(ctx *fasthttp.RequestCtx) {
 	case x.verbatim != nil:
 		x.sayVerbatim()
 	case x.refuse():
+	case x.p.opts.Kind != KindAnthropic:
+		if x.signed() {
+			x.inCloud()
+		}
 	case x.authorized():
 		x.route()
 	}
@@ -129,6 +134,10 @@ type cause struct {
 
 // fail answers with an error of the API. The extra headers replace what the answer would carry.
 func (x *exchange) fail(status int, kind, message string, extra ...Header) {
+	if x.p.opts.Kind != KindAnthropic {
+		x.failInCloud(status, kind, message, extra)
+		return
+	}
 	x.send(status, problem{"error", cause{kind, message}, x.p.requestID(x.req.Number)}, extra...)
 }
 

@@ -16,6 +16,10 @@ const bigHeader = 64 << 10
 
 // dress puts the usual headers of the API on the answer. Those that extra or SetHeader name are replaced, SetHeader last.
 func (x *exchange) dress(extra ...Header) {
+	if x.p.opts.Kind != KindAnthropic {
+		x.putHeaders([]Header{{"x-amzn-RequestId", x.p.requestID(x.req.Number)}}, extra)
+		return
+	}
 	reset := x.req.Arrived.Add(time.Minute).UTC().Format(time.RFC3339)
 	usual := []Header{
 		{"request-id", x.p.requestID(x.req.Number)},

@@ -115,6 +115,9 @@ func (x *exchange) readMessage() (*messageRequest, bool) {
 		return nil, false
 	}
 	wrong := decode(x.req.Body, r)
+	if x.asked != nil && x.asked.model != "" {
+		r.Model, r.Stream = x.asked.model, x.asked.stream
+	}
 	if wrong == "" {
 		wrong = r.check(x.req.Header("anthropic-version"))
 	}

@@ -18,6 +18,8 @@ import (
 	"io"
 	"log"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +34,7 @@ const maxUpload = 64 << 20
 
 // Options say who a provider is and how it answers. The zero value is a healthy provider named "sim".
 type Options struct {
+	Kind    string        // the wire it speaks, one of Kinds; "" is "anthropic"
 	Name    string        // in ids and in the text of answers: letters, digits, '-' and '_'; "" is "sim"
 	Latency time.Duration // before the head of every answer
 	Pace    time.Duration // between two chunks of a stream
@@ -81,6 +84,9 @@ func New(o Options) (*Provider, error) {
 	if o.Name == "" {
 		o.Name = "sim"
 	}
+	if o.Kind == "" {
+		o.Kind = KindAnthropic
+	}
 	if o.Keep == 0 {
 		o.Keep = 1000
 	}
@@ -117,6 +123,9 @@ func New(o Options) (*Provider, error) {
 }
 
 func (o *Options) check() error {
+	if !slices.Contains(Kinds, o.Kind) {
+		return fmt.Errorf("simulate: kind %q: want %s", o.Kind, strings.Join(Kinds, ", "))
+	}
 	if !plainName(o.Name) {
 		return fmt.Errorf("simulate: name %q: want 1 to 64 letters, digits, '-' and '_'", o.Name)
 	}
