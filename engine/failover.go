@@ -163,11 +163,7 @@ func (s *search) forget() {
 // end is what the client sees when no upstream is left to ask.
 func (s *search) end(ctx context.Context) (*Answer, error) {
 	if ctx.Err() != nil {
-		var gone *Refusal
-		if errors.As(context.Cause(ctx), &gone) {
-			return nil, gone
-		}
-		return nil, &Refusal{Code: CodeClientGone, Message: "the client left", Cause: context.Cause(ctx)}
+		return nil, gone(context.Cause(ctx))
 	}
 	if s.best == nil {
 		return nil, s.last
