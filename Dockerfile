@@ -7,7 +7,9 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /bin/sluice ./cmd/sluice
+ARG VERSION=dev
+ARG COMMIT
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$VERSION -X main.revision=$COMMIT" -o /bin/sluice ./cmd/sluice
 
 # The roots of trust are in the binary. The user exists by number alone. /data is the only place that is written to: the data directory,
 # and what the demo writes out.

@@ -4,8 +4,9 @@ STATICCHECK ?= $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT      ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(if $(shell git status --porcelain 2>/dev/null),+)
 
-# The first of these that works here: a docker without its daemon does not.
-TOOL        ?= $(firstword $(foreach t,docker podman buildah,$(if $(shell $(t) info >/dev/null 2>&1 && echo works),$(t))))
+# The first of these that works here: a docker without its daemon does not, nor one without buildx, which knows no --build-context.
+TOOL        ?= $(firstword $(shell docker info >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1 && echo docker; \
+                 podman info >/dev/null 2>&1 && echo podman; buildah info >/dev/null 2>&1 && echo buildah))
 
 .PHONY: run build test check bench image
 
@@ -31,5 +32,5 @@ bench:
 
 # The container image, from a binary built here, with whichever of docker, podman or buildah is there.
 image: build
-	@test -n "$(TOOL)" || { echo "image: want docker, podman or buildah"; exit 1; }
+	@test -n "$(TOOL)" || { echo "image: want docker with buildx, podman or buildah"; exit 1; }
 	$(if $(filter buildah,$(TOOL)),buildah --storage-driver vfs bud --isolation chroot --format docker,$(TOOL) build) --build-context build=. --tag sluice .

@@ -2,7 +2,10 @@ package engine
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The error kinds of the plugin contract. Each is a struct with a variant from a closed list and a reason that carries no secret, so
@@ -168,19 +171,48 @@ type ScriptError struct {
 	Line    int    // 1-based, 0 = unknown
 	Column  int    // 1-based, 0 = the language does not tell
 	Message string
+	Also    []string // what else is wrong with the file, each with its place
 	Stack   []string // "file:line:col: in name", innermost first; may be empty
 	Budget  string   // the setting that was overrun, "" = an ordinary error
 	Trap    bool     // a panic or a lost interpreter
+	Source  string   // the line that it is about, as it stood in the version that failed; "" = not known
 }
 
+// Error is one line and those of Also, whatever the message holds: a script may put what a client sent into it.
 func (e *ScriptError) Error() string {
-	switch {
-	case e.Line == 0:
-		return e.File + ": " + e.Message
-	case e.Column == 0:
-		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
+	place := e.File
+	if e.Line > 0 {
+		place += ":" + strconv.Itoa(e.Line)
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
+	if e.Line > 0 && e.Column > 0 {
+		place += ":" + strconv.Itoa(e.Column)
+	}
+	return strings.Join(append([]string{place + ": " + Visible(e.Message)}, e.Also...), "\n")
+}
+
+// Visible writes as \xNN what would break a line or move a terminal's cursor, and bytes that are no text.
+func Visible(s string) string {
+	if strings.IndexFunc(s, isControl) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			fmt.Fprintf(&b, "\\x%02x", s[0])
+		case isControl(r):
+			fmt.Fprintf(&b, "\\x%02x", r)
+		default:
+			b.WriteString(s[:n])
+		}
+		s = s[n:]
+	}
+	return b.String()
+}
+
+func isControl(r rune) bool {
+	return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == utf8.RuneError
 }
 
 // BudgetTotalMemory is the Budget of a call that could not have its memory because others hold it: no fault of its script.

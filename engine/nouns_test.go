@@ -140,3 +140,17 @@ func TestABudgetGrowsWithTheBody(t *testing.T) {
 		t.Errorf("half a MiB gives %v and %d steps, want 2s and 60", b.Time, b.Steps)
 	}
 }
+
+func TestAScriptsErrorIsOneLineWhateverAClientSent(t *testing.T) {
+	f := func(message, want string) {
+		t.Helper()
+		e := &engine.ScriptError{File: "f.star", Line: 1, Message: message}
+		if got := e.Error(); got != want {
+			t.Errorf("%q is told as %q, want %q", message, got, want)
+		}
+	}
+	f("no model é", "f.star:1: no model é")
+	f("x\n12:00:00.000 f.star: version deadbeef is live", `f.star:1: x\x0a12:00:00.000 f.star: version deadbeef is live`)
+	f("\x1b[31m\u009b31m\u2028\r", `f.star:1: \x1b[31m\x9b31m\x2028\x0d`)
+	f("\x9b31m", `f.star:1: \x9b31m`)
+}

@@ -54,14 +54,22 @@ type Admitted struct {
 // until it ends by itself.
 func (a *Admission) Admit() *Admitted {
 	out := &Admitted{}
+	a.admit(out)
+	for _, e := range out.Errors {
+		e.Source = a.line(e.File, e.Line)
+	}
+	return out
+}
+
+func (a *Admission) admit(out *Admitted) {
 	if err := a.checkSource(); err != nil {
 		out.fail(a.Path, err)
-		return out
+		return
 	}
 	m, err := a.load(a.firstConfig())
 	if err != nil {
 		out.fail(a.Path, err)
-		return out
+		return
 	}
 	out.Files = m.Files()
 	if out.Plugin, err = readPlugin(m); err != nil {
@@ -74,7 +82,24 @@ func (a *Admission) Admit() *Admitted {
 		a.probeAll(functions, out)
 		a.runTests(functions, out)
 	}
-	return out
+}
+
+// line is a line of a file, "" where there is none.
+func (a *Admission) line(file string, n int) string {
+	info, err := fs.Stat(a.Files, file)
+	if n < 1 || err != nil || info.Size() > MaxSource {
+		return ""
+	}
+	text, _ := fs.ReadFile(a.Files, file)
+	for ; n > 1; n-- {
+		_, after, found := bytes.Cut(text, []byte("\n"))
+		if !found {
+			return ""
+		}
+		text = after
+	}
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	return string(bytes.TrimRight(line, "\r"))
 }
 
 // stuck reports whether an error is a budget that ran out. What follows would only take as long again.

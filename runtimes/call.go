@@ -2,7 +2,6 @@ package runtimes
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"sluice/engine"
@@ -63,7 +62,7 @@ func (c *Call) log(message string) {
 		return
 	}
 	file, line := c.position()
-	c.Log(file, line, engine.Cut(escapeControls(engine.Cut(message, MaxLogLine)), MaxLogLine))
+	c.Log(file, line, engine.Cut(engine.Visible(engine.Cut(message, MaxLogLine)), MaxLogLine))
 }
 
 func (c *Call) position() (string, int) {
@@ -82,23 +81,6 @@ func (c *Call) Close() {
 		c.Log(file, 0, fmt.Sprintf("%d more lines of %s were dropped, a call may log %d", c.lines-MaxLogLines, c.Hook, MaxLogLines))
 	}
 }
-
-func escapeControls(s string) string {
-	if strings.IndexFunc(s, isControl) < 0 {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if isControl(r) {
-			fmt.Fprintf(&b, "\\x%02x", r)
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-func isControl(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 }
 
 // Random returns the next number in [0,1) of a sequence that the request's id fixes (splitmix64), so that a decision can be replayed.
 func (c *Call) Random() float64 {

@@ -62,20 +62,14 @@ func (c *console) aside(script string, a engine.Aside, back bool) {
 	c.logf("%s: runs again for %s", script, who)
 }
 
-// report returns what tells a person of each change of state: one line, and under an error in a script the line it is about.
-func (c *console) report(b *builder) func(reload.Report) {
-	return func(r reload.Report) {
-		root := ""
-		if b.plan != nil {
-			root = b.scriptsDir(b.plan.cfg)
+// report tells a person of each change of state: one line, and under an error in a script the line it is about.
+func (c *console) report(r reload.Report) {
+	for _, n := range r.News {
+		if r.Generation == 1 && n.State == reload.Live {
+			continue // at the start everything is new
 		}
-		for _, n := range r.News {
-			if r.Generation == 1 && n.State == reload.Live {
-				continue // at the start everything is new
-			}
-			c.logf("%s", c.paint(n))
-			c.details(n.Err, root)
-		}
+		c.logf("%s", c.paint(n))
+		c.details(n.Err)
 	}
 }
 
@@ -90,8 +84,8 @@ func (c *console) paint(n reload.News) string {
 }
 
 // details prints what one line could not hold: of a script the line at fault and the stack, for the first error alone since the others
-// mostly follow from it; of a config the errors after the first. root is that of the scripts.
-func (c *console) details(err error, root string) {
+// mostly follow from it; of a config the errors after the first.
+func (c *console) details(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, one := range flatten(err) {
@@ -99,7 +93,7 @@ func (c *console) details(err error, root string) {
 			fmt.Fprintln(c.stderr, one)
 		}
 		if found := scriptErrors(one); len(found) > 0 {
-			io.WriteString(c.stderr, excerpt(found[0], root)+stack(found[0]))
+			io.WriteString(c.stderr, excerpt(found[0])+stack(found[0]))
 			return
 		}
 	}

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"unicode"
 
@@ -96,14 +94,12 @@ func stack(e *engine.ScriptError) string {
 	return "    " + strings.Join(e.Stack, "\n    ") + "\n"
 }
 
-// excerpt is the offending line with a mark under it, or "" if it cannot be read.
-func excerpt(e *engine.ScriptError, root string) string {
-	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(e.File)))
-	lines := strings.Split(string(text), "\n")
-	if err != nil || e.Line < 1 || e.Line > len(lines) {
+// excerpt is the offending line with a mark under it, or "" if it is not known.
+func excerpt(e *engine.ScriptError) string {
+	if e.Line < 1 || e.Source == "" {
 		return ""
 	}
-	line := []rune(strings.ReplaceAll(strings.TrimRight(lines[e.Line-1], "\r"), "\t", " "))
+	line := []rune(strings.Map(printable, e.Source))
 	start := len(line) - len([]rune(strings.TrimLeft(string(line), " ")))
 	width := len(line) - start
 	if e.Column > 0 && e.Column <= len(line)+1 {
@@ -113,6 +109,14 @@ func excerpt(e *engine.ScriptError, root string) string {
 	number := fmt.Sprintf("%6d | ", e.Line)
 	mark := strings.Repeat(" ", start) + strings.Repeat("^", max(width, 1))
 	return fmt.Sprintf("%s%s\n%*s| %s\n", number, string(line), len(number)-2, "", mark)
+}
+
+// printable puts a space in the place of what would move the cursor or change the terminal.
+func printable(r rune) rune {
+	if unicode.IsControl(r) || r == 0x2028 || r == 0x2029 {
+		return ' '
+	}
+	return r
 }
 
 // wordWidth is the length of the word that s begins with.

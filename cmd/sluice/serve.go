@@ -117,7 +117,7 @@ func (g *gateway) start(b *builder) error {
 	if g.demo != nil {
 		configFile = ""
 	}
-	g.loop, err = reload.Start(reload.Options{World: g.world, Config: configFile, Build: b.build, Data: g.data, Report: g.out.report(b)})
+	g.loop, err = reload.Start(reload.Options{World: g.world, Config: configFile, Build: b.build, Data: g.data, Report: g.out.report})
 	if err != nil {
 		return err
 	}

@@ -189,8 +189,7 @@ func before(src []byte, line, column int) (int, int) {
 	return line, column
 }
 
-// sourceError is an error of the parser or the resolver. The resolver tells of several at once: the first is the message, the others
-// follow on lines of their own with their places.
+// sourceError is an error of the parser or the resolver. The resolver tells of several at once: the others follow the first.
 func sourceError(path string, src []byte, err error) *engine.ScriptError {
 	var parse syntax.Error
 	if errors.As(err, &parse) {
@@ -207,12 +206,12 @@ func sourceError(path string, src []byte, err error) *engine.ScriptError {
 	if !errors.As(err, &list) {
 		return &engine.ScriptError{File: path, Message: err.Error()}
 	}
-	lines := []string{list[0].Msg}
+	first := at(list[0].Pos, list[0].Msg)
 	for _, e := range list[1:min(len(list), maxResolveErrors)] {
-		lines = append(lines, e.Error())
+		first.Also = append(first.Also, e.Error())
 	}
-	if more := len(list) - len(lines); more > 0 {
-		lines = append(lines, fmt.Sprintf("%s: and %d more", path, more))
+	if more := len(list) - maxResolveErrors; more > 0 {
+		first.Also = append(first.Also, fmt.Sprintf("%s: and %d more", path, more))
 	}
-	return at(list[0].Pos, strings.Join(lines, "\n"))
+	return first
 }
