@@ -17,7 +17,8 @@ func simulateCommand() *cli.Command {
 		Usage: "run a fake provider on loopback",
 		UsageText: usage("sluice simulate [--listen ADDR] [--latency TIME] [--fault MODE] …",
 			"sluice simulate --listen 127.0.0.1:9001 --name sim-a --fault 529"),
-		Description: "Faults:\n  " + strings.Join(simulate.FaultModes(), "\n  "),
+		Description: "Faults:\n  " + strings.Join(simulate.FaultModes(), "\n  ") +
+			"\nA request may ask for its own: x-simulate-fault: MODE, or NAME:MODE of the simulator of that name; several by commas.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:9001", Usage: "`ADDR` to listen on"},
 			&cli.StringFlag{Name: "kind", Value: "anthropic", Usage: "the `WIRE` it speaks: " + strings.Join(simulate.Kinds, ", ")},

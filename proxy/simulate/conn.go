@@ -11,6 +11,9 @@ import (
 // maxEarly bounds what a client may send ahead while its answer waits, in bytes.
 const maxEarly = 64 << 10
 
+// slowPiece is how much is read at a time by the fault slow-read, in bytes.
+const slowPiece = 1 << 10
+
 var (
 	errLeft     = errors.New("simulate: the client left") // not io.EOF, which in a stream means a good end
 	errTooEarly = errors.New("simulate: the client sent too much before its answer")
@@ -24,6 +27,11 @@ type conn struct {
 	timed  bool // a wait left its deadline behind
 	early  []byte
 	probe  [256]byte
+
+	held  bool          // by the fault half-open
+	slow  time.Duration // before each piece that is read
+	short bool          // it is reset after that many more bytes:
+	left  int
 }
 
 // Read gives what came during a wait before what comes now.
@@ -39,7 +47,25 @@ func (c *conn) Read(b []byte) (int, error) {
 			return 0, err
 		}
 	}
+	if c.slow > 0 {
+		time.Sleep(c.slow)
+		b = b[:min(len(b), slowPiece)]
+	}
 	return c.Conn.Read(b)
+}
+
+// Write resets the connection where it is to be short.
+func (c *conn) Write(b []byte) (int, error) {
+	if !c.short || len(b) < c.left {
+		c.left -= len(b)
+		return c.Conn.Write(b)
+	}
+	n, err := c.Conn.Write(b[:c.left])
+	c.reset()
+	if err == nil {
+		err = net.ErrClosed
+	}
+	return n, err
 }
 
 // wait returns nil after d, or never if d is below 0, and an error as soon as the client is gone: net.ErrClosed if this side

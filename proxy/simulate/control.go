@@ -26,6 +26,7 @@ func (p *Provider) SetFault(mode string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.standing = f
+	p.stand()
 	return nil
 }
 
@@ -34,7 +35,7 @@ func (p *Provider) SetFault(mode string) error {
 func (p *Provider) Next(modes ...string) error {
 	turns := make([]turn, len(modes))
 	for i, m := range modes {
-		f, err := parseFault(m)
+		f, err := parseTurn(m)
 		if err != nil {
 			return err
 		}
@@ -79,4 +80,22 @@ func (p *Provider) nextTurn() (fault, *verbatim) {
 	t := p.queue[0]
 	p.queue = p.queue[1:]
 	return t.fault, t.verbatim
+}
+
+// wishHeader is the header by which a request asks for its own fault: MODE, or NAME:MODE for the provider of that name alone; several by
+// commas.
+const wishHeader = "x-simulate-fault"
+
+// wish is the fault that r asks for here, the zero fault if none.
+func (p *Provider) wish(r *Request) (fault, error) {
+	for wish := range strings.SplitSeq(r.Header(wishHeader), ",") {
+		name, mode, named := strings.Cut(strings.TrimSpace(wish), ":")
+		if !named {
+			name, mode = p.opts.Name, name
+		}
+		if name == p.opts.Name && mode != "" {
+			return parseTurn(mode)
+		}
+	}
+	return fault{}, nil
 }

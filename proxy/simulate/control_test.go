@@ -83,3 +83,20 @@ func TestHeadersOfAllAnswersCanBeSet(t *testing.T) {
 	p.SetHeader("x-new", "")
 	f("x-new", "")
 }
+
+func TestARequestMayAskForItsOwnFault(t *testing.T) {
+	t.Parallel()
+	p := start(t, simulate.Options{Name: "sim-a", Fault: "500"})
+	f := func(wish string, want int) {
+		t.Helper()
+		resp, _ := do(t, p, "POST", "/v1/messages", hello, "x-simulate-fault: "+wish)
+		equal(t, wish, resp.StatusCode, want)
+	}
+	f("529", 529)
+	f("sim-b:529", 500)
+	f("sim-b:401, sim-a:429=3s", 429)
+	f("none", 200)
+	f("earthquake", 400)
+	f("sim-b:earthquake", 500)
+	f("refuse", 400)
+}

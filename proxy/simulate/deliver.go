@@ -56,6 +56,9 @@ func (x *exchange) body(status int, contentType string, b []byte) {
 	case "stall":
 		h.SetContentLength(len(b))
 		x.carry(stalls, b[:len(b)/2])
+	case "reset-bytes":
+		h.SetContentLength(len(b))
+		x.carry(closes, b)
 	default:
 		x.ctx.Response.SetBodyRaw(b)
 		x.p.finish(x.req, Sent)
@@ -84,7 +87,7 @@ func (x *exchange) sendEvents(events [][]byte) {
 		kind, events = "application/vnd.amazon.eventstream", framed(events)
 	}
 	x.head(200, kind)
-	before := min(x.fault.events, len(events)-1)
+	before := min(x.fault.n, len(events)-1)
 	switch x.fault.name {
 	case "close-delimited":
 		x.ctx.Response.Header.SetContentLength(identity)
@@ -97,6 +100,8 @@ func (x *exchange) sendEvents(events [][]byte) {
 		x.carryChunks(resets, events[:before], nil)
 	case "stall":
 		x.carryChunks(stalls, events[:before], nil)
+	case "reset-bytes":
+		x.carryChunks(closes, events, []byte("0\r\n\r\n"))
 	case "error-event":
 		x.stream(append(events[:before], x.errorEvents()...))
 	case "no-stop":

@@ -18,6 +18,7 @@ type exchange struct {
 	req  *Request
 
 	fault    fault
+	wrong    error // with the fault that the request wished for
 	verbatim *verbatim
 	headers  []Header // as SetHeader left them when the request came
 	unified  *unified
@@ -37,6 +38,8 @@ func (p *Provider) handle(ctx *fasthttp.RequestCtx) {
 	switch {
 	case x.req.probe():
 		x.empty(fasthttp.StatusOK)
+	case x.wrong != nil:
+		x.fail(400, "invalid_request_error", x.wrong.Error())
 	case x.verbatim != nil:
 		x.sayVerbatim()
 	case x.refuse():

@@ -9,9 +9,9 @@ import (
 
 // fault is one way to go wrong. The zero value is none.
 type fault struct {
-	name   string
-	wait   time.Duration // the DUR of the mode
-	events int           // the N of the mode
+	name string
+	wait time.Duration // the DUR of the mode
+	n    int           // the N of the mode: events or bytes
 }
 
 // mode is what a user can ask for.
@@ -47,16 +47,33 @@ var modes = [...]mode{
 	{"cut-inside", "N", "4", "stream: closed in the middle of a chunk, and of an event, after N events"},
 	{"cut-json", "", "", "other answers: closed in the middle of the body"},
 	{"reset", "N", "4", "connection reset after N events, or in the middle of the body"},
+	{"reset-bytes", "N", "100", "connection reset after N bytes of the answer, its head among them"},
 	{"reset-before-head", "", "", "connection closed without an answer"},
+	{"garbage", "", "", "bytes that are no HTTP in place of an answer, then the end of the connection"},
 	{"stall", "N", "4", "nothing more after N events, or half of the body, until the client leaves"},
 	{"stall-head", "", "", "no head, until the client leaves"},
 	{"garbled", "N", "4", "stream: after N events come lines that are no events and an event with CRLF line ends, then the rest"},
 	{"error-event", "N", "4", "stream: ends with an error event, overloaded_error, after N events"},
 	{"no-stop", "", "", "stream: ends cleanly but without message_stop"},
+	{refuses, "", "", "connections: none is taken, as long as it stands"},
+	{halfOpen, "", "", "connections: taken, and then neither read nor answered; reset when another fault stands"},
+	{slowRead, "DUR", "20ms", "connections: DUR before each KiB that is read"},
+}
+
+// The faults of connections. They are there before a request is, so they can only stand.
+const (
+	refuses  = "refuse"
+	halfOpen = "half-open"
+	slowRead = "slow-read"
+)
+
+func (f fault) ofConnections() bool {
+	return f.name == refuses || f.name == halfOpen || f.name == slowRead
 }
 
 // FaultModes describes the fault modes, a line each: the form to give it in, at least two spaces, what it does. Those that say
-// "stream" or "other answers" leave all else alone; the probes of clients, HEAD / and /api/hello, never take one.
+// "stream" or "other answers" leave all else alone; the probes of clients, HEAD / and /api/hello, never take one. Those that say
+// "connections" begin with new connections, and no single request can have them.
 func FaultModes() []string {
 	lines := make([]string, len(modes))
 	for i, m := range modes {
@@ -94,6 +111,15 @@ func parseFault(s string) (fault, error) {
 	return fault{}, fmt.Errorf("simulate: fault %q: no such mode, want one of %s", s, strings.Join(names(), ", "))
 }
 
+// parseTurn reads a fault that a single request can have.
+func parseTurn(s string) (fault, error) {
+	f, err := parseFault(s)
+	if err == nil && f.ofConnections() {
+		return fault{}, fmt.Errorf("simulate: fault %q: it is one of connections and can only stand", s)
+	}
+	return f, err
+}
+
 func (m mode) parse(s, arg string, given bool) (fault, error) {
 	f := fault{name: m.name}
 	if m.arg == "" && given {
@@ -109,8 +135,8 @@ func (m mode) parse(s, arg string, given bool) (fault, error) {
 			return f, fmt.Errorf("simulate: fault %q: want %s=DUR, a duration like 250ms or 2s", s, m.name)
 		}
 	case "N":
-		if f.events, err = strconv.Atoi(arg); err != nil || f.events < 0 {
-			return f, fmt.Errorf("simulate: fault %q: want %s=N, a number of events", s, m.name)
+		if f.n, err = strconv.Atoi(arg); err != nil || f.n < 0 {
+			return f, fmt.Errorf("simulate: fault %q: want %s=N, a number", s, m.name)
 		}
 	}
 	return f, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -40,12 +41,17 @@ var faultTests = map[string]func(t *testing.T, p *simulate.Provider){
 	"cut-inside":        isCutInAnEvent,
 	"cut-json":          isCutInTheBody,
 	"reset":             isReset,
+	"reset-bytes":       isResetAnywhere,
 	"reset-before-head": isNeverAnswered,
+	"garbage":           isNoHTTP,
 	"stall":             stallsInTheBody,
 	"stall-head":        stallsBeforeTheHead,
 	"garbled":           isGarbled,
 	"error-event":       endsWithAnErrorEvent,
 	"no-stop":           endsWithoutStop,
+	"refuse":            takesNoConnection,
+	"half-open":         isThereAndDoesNothing,
+	"slow-read":         readsSlowly,
 }
 
 const (
@@ -305,6 +311,90 @@ func isReset(t *testing.T, p *simulate.Provider) {
 	cut(t, p, askStream, head+framed(chunks[:4]...), true)
 }
 
+func isResetAnywhere(t *testing.T, p *simulate.Provider) {
+	head, body, _ := strings.Cut(healthy(t, askHello, `"us"}}`), "\r\n\r\n")
+	whole := head + "\r\nConnection: close\r\n\r\n" + body
+	cut(t, p, askHello, whole[:100], true)
+	f := func(n int, want string) {
+		t.Helper()
+		cut(t, start(t, simulate.Options{Name: "sim-a", Fault: fmt.Sprintf("reset-bytes=%d", n)}), askHello, want, true)
+	}
+	f(0, "")
+	f(len(head), whole[:len(head)])
+	f(len(whole)-1, whole[:len(whole)-1])
+	got, _ := talk(t, start(t, simulate.Options{Name: "sim-a", Fault: "reset-bytes=100000"}), askHello)
+	equal(t, "what is shorter", got, whole)
+	_, streamHead, chunks := healthyStream(t)
+	stream := strings.TrimSuffix(streamHead, "\r\n") + "Connection: close\r\n\r\n" + framed(chunks...)
+	n := len(stream) - 30
+	cut(t, start(t, simulate.Options{Name: "sim-a", Fault: fmt.Sprintf("reset-bytes=%d", n)}), askStream, stream[:n], true)
+}
+
+func isNoHTTP(t *testing.T, p *simulate.Provider) {
+	cut(t, p, askHello, "\x00\xffthis is\r\nno HTTP at all\r\n\r\n\x16\x03\x01", false)
+}
+
+func takesNoConnection(t *testing.T, p *simulate.Provider) {
+	for range 2 {
+		if _, err := net.Dial("tcp", strings.TrimPrefix(p.URL(), "http://")); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("dial: %v", err)
+		}
+		if err := p.SetFault("none"); err != nil {
+			t.Fatal(err)
+		}
+		answers(t, p)
+		if err := p.SetFault("refuse"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// answers asks until the provider answers: it begins to listen a moment after the fault ends.
+func answers(t *testing.T, p *simulate.Provider) {
+	t.Helper()
+	for begun := time.Now(); ; time.Sleep(time.Millisecond) {
+		c, err := net.Dial("tcp", strings.TrimPrefix(p.URL(), "http://"))
+		if err == nil {
+			_ = c.Close()
+			break
+		}
+		if time.Since(begun) > patience {
+			t.Fatal(err)
+		}
+	}
+	resp, _ := do(t, p, "POST", "/v1/messages", hello)
+	equal(t, "status", resp.StatusCode, 200)
+}
+
+func isThereAndDoesNothing(t *testing.T, p *simulate.Provider) {
+	c := dial(t, p)
+	if _, err := io.WriteString(c, askHello); err != nil {
+		t.Fatal(err)
+	}
+	for begun := time.Now(); p.Connections() == 0 && time.Since(begun) < patience; {
+		time.Sleep(time.Millisecond)
+	}
+	if err := p.SetFault("none"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(c); len(got) > 0 || !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("read %q, %v", got, err)
+	}
+	equal(t, "requests", len(p.Requests()), 0)
+	equal(t, "connections", p.Connections(), 0)
+	answers(t, p)
+}
+
+func readsSlowly(t *testing.T, p *simulate.Provider) {
+	body := strings.Replace(hello, "hello", strings.Repeat("hello ", 1000), 1)
+	begun := time.Now()
+	resp, _ := do(t, p, "POST", "/v1/messages", body)
+	equal(t, "status", resp.StatusCode, 200)
+	if took := time.Since(begun); took < 6*20*time.Millisecond {
+		t.Errorf("six KiB took %v", took)
+	}
+}
+
 func isNeverAnswered(t *testing.T, p *simulate.Provider) {
 	cut(t, p, askHello, "", false)
 }
@@ -421,8 +511,11 @@ func TestAFaultThatIsNoneIsExplained(t *testing.T) {
 	f("latency", `"latency": want latency=DUR, a duration like 250ms or 2s`)
 	f("slow=5", `"slow=5": want slow=DUR, a duration like 250ms or 2s`)
 	f("slow=-5s", `"slow=-5s": want slow=DUR, a duration like 250ms or 2s`)
-	f("stall=x", `"stall=x": want stall=N, a number of events`)
-	f("stall=-1", `"stall=-1": want stall=N, a number of events`)
+	f("stall=x", `"stall=x": want stall=N, a number`)
+	f("stall=-1", `"stall=-1": want stall=N, a number`)
+	if err := p.Next("refuse"); err == nil || err.Error() != `simulate: fault "refuse": it is one of connections and can only stand` {
+		t.Error(err)
+	}
 	if err := p.SetFault("earthquake"); err == nil || !strings.Contains(err.Error(), "want one of none, latency, slow, 401,") {
 		t.Errorf("earthquake: %v", err)
 	}

@@ -129,8 +129,14 @@ func (p *Provider) begin(ctx *fasthttp.RequestCtx) *exchange {
 	r.Number = p.requests
 	if !r.probe() {
 		x.fault, x.verbatim = p.nextTurn()
+		if wish, err := p.wish(r); err != nil {
+			x.wrong = err
+		} else if wish.name != "" {
+			x.fault, x.verbatim = wish, nil
+		}
 	}
 	r.Fault = x.fault.name
+	c.short, c.left = x.fault.name == "reset-bytes", x.fault.n
 	x.headers, x.unified = p.headers, p.unified
 	p.remember(r)
 	return x

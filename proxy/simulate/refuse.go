@@ -46,6 +46,9 @@ func (x *exchange) refuseOnTheWay() bool {
 		x.page(503, "")
 	case "redirect":
 		x.page(302, "", Header{"location", "/v1/redirected"})
+	case "garbage":
+		_, _ = x.conn.Write([]byte("\x00\xffthis is\r\nno HTTP at all\r\n\r\n\x16\x03\x01"))
+		x.hangUp(Cut)
 	case "reset-before-head":
 		x.hangUp(Cut)
 	case "stall-head":

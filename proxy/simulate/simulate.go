@@ -60,6 +60,8 @@ type Provider struct {
 
 	mu       sync.Mutex // guards all below
 	ln       net.Listener
+	addr     net.Addr      // of ln, also while it is closed
+	turned   chan struct{} // closed when another fault stands, or the provider is closed; nil while nobody waits
 	conns    map[*conn]struct{}
 	closed   bool
 	serveErr error // of the goroutine that Start began
@@ -186,15 +188,16 @@ func (p *Provider) bind(ln net.Listener) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.closed && p.ln == nil {
-		p.ln = ln
+		p.ln, p.addr = ln, ln.Addr()
 		p.running.Add(1)
+		p.stand()
 		return nil
 	}
 	_ = ln.Close()
 	if p.closed {
 		return ErrClosed
 	}
-	return fmt.Errorf("simulate: serve: already serving on %s", p.ln.Addr())
+	return fmt.Errorf("simulate: serve: already serving on %s", p.addr)
 }
 
 func (p *Provider) accept(ln net.Listener) error {
@@ -202,7 +205,12 @@ func (p *Provider) accept(ln net.Listener) error {
 	for {
 		nc, err := ln.Accept()
 		if errors.Is(err, net.ErrClosed) {
-			return nil
+			again, err := p.listenAgain()
+			if again == nil {
+				return err
+			}
+			ln = again
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("simulate: accept: %w", err)
@@ -213,7 +221,8 @@ func (p *Provider) accept(ln net.Listener) error {
 	}
 }
 
-// adopt makes nc one of the provider's connections. It returns nil, and closes nc, when the provider is closed.
+// adopt makes nc one of the provider's connections. It returns nil where nobody is to serve it: when the provider is closed, which closes
+// nc, and by the fault half-open.
 func (p *Provider) adopt(nc net.Conn) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -224,6 +233,13 @@ func (p *Provider) adopt(nc net.Conn) *conn {
 	p.accepted++
 	c := &conn{Conn: nc, number: p.accepted}
 	p.conns[c] = struct{}{}
+	if p.standing.name == halfOpen {
+		c.held = true
+		return nil
+	}
+	if p.standing.name == slowRead {
+		c.slow = p.standing.wait
+	}
 	p.running.Add(1)
 	return c
 }
@@ -244,7 +260,7 @@ func (p *Provider) URL() string {
 	if p.ln == nil {
 		return ""
 	}
-	return "http://" + p.ln.Addr().String()
+	return "http://" + p.addr.String()
 }
 
 // Close closes the listener and all connections and waits for the goroutines that serve them. Answers in flight end as Cut. The
@@ -258,6 +274,7 @@ func (p *Provider) Close() error {
 	for c := range p.conns {
 		_ = c.Close()
 	}
+	p.turn()
 	p.mu.Unlock()
 	p.running.Wait()
 
