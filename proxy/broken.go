@@ -28,6 +28,9 @@ func (s *Server) handleBroken(ctx *fasthttp.RequestCtx, err error) {
 		r.Message = "the head of the request is too large"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, fasthttp.ErrTimeout):
 		r = refuse(engine.CodeClientTimeout, "the request did not come in time")
+		if s.closing.Load() {
+			r = errDraining
+		}
 	}
 	c.linger = true
 	id := newRequestID()

@@ -83,15 +83,22 @@ func connOf(c net.Conn) *conn {
 	return c.(*conn)
 }
 
-// abort cancels the exchange that runs on c, if any.
+// abort cancels the exchange that runs on c, if any, also while it reads its request.
 func (c *conn) abort(cause error) {
 	if cancel := c.call.Load(); cancel != nil {
 		(*cancel)(cause)
+		c.hurry()
 	}
 }
 
 // kill closes the connection at once, whatever runs on it.
 func (c *conn) kill() { _ = c.Conn.Close() }
+
+// hurry ends the wait for the rest of a request. Whatever else runs on the connection goes on.
+func (c *conn) hurry() { _ = c.SetReadDeadline(past) }
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)
 
 // errHello ends the wait for the rest of a head that will not come.
 var errHello = errors.New("a TLS handshake, want plain HTTP")
@@ -158,13 +165,17 @@ func (s *Server) onState(nc net.Conn, state fasthttp.ConnState) {
 	switch state {
 	case fasthttp.StateActive:
 		c.active.Store(true)
-		_ = c.SetReadDeadline(deadline(c.waits.ClientHeader))
+		wait := deadline(c.waits.ClientHeader)
+		if s.closing.Load() { // after the store: Shutdown sees the one or we see the other
+			wait = past
+		}
+		_ = c.SetReadDeadline(wait)
 	case fasthttp.StateIdle:
 		c.active.Store(false)
 		c.noted = 0
 		wait := deadline(keepAlive)
-		if s.closing.Load() { // after the store: Shutdown sees the one or we see the other
-			wait = time.Unix(1, 0)
+		if s.closing.Load() { // likewise
+			wait = past
 		}
 		_ = c.SetReadDeadline(wait)
 	}

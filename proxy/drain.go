@@ -10,7 +10,7 @@ func (s *Server) Draining() bool { return s.draining.Load() }
 
 // Shutdown ends the server in order. New requests are refused at once, so that whoever balances load notices; after Notice the
 // listeners close; open exchanges run on until the drain timeout, then each event stream is told with one error event, and what
-// waits for an upstream is answered with an error. It returns when all exchanges and connections ended, or with ctx's error when
+// waits for an upstream, or for the rest of a body, is answered with an error. It returns when all exchanges and connections ended, or with ctx's error when
 // ctx does, and then cuts what is left.
 func (s *Server) Shutdown(ctx context.Context) error {
 	limit := s.timeouts().Drain
@@ -62,7 +62,8 @@ func (s *Server) each(f func(*conn)) {
 	}
 }
 
-// closeConns closes the connections that wait for a request, and waits for the others to have sent their last bytes.
+// closeConns closes the connections that wait for a request or are still telling one, and waits for the others to have sent their last
+// bytes.
 func (s *Server) closeConns(ctx context.Context) error {
 	s.closing.Store(true)
 	done := make(chan struct{})
@@ -73,7 +74,9 @@ func (s *Server) closeConns(ctx context.Context) error {
 	s.each(func(c *conn) {
 		if !c.active.Load() {
 			c.kill()
+			return
 		}
+		c.hurry()
 	})
 	select {
 	case <-done:

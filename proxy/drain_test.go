@@ -190,3 +190,22 @@ func TestWithoutAGenerationNothingIsServed(t *testing.T) {
 	r.gen = &engine.Generation{Number: 9}
 	r.options.World.Publish(r.gen)
 }
+
+// TestWhoTellsItsRequestSlowlyDoesNotHoldTheEnd: in the middle of a body until the drain is over, in the middle of a head not even that long.
+func TestWhoTellsItsRequestSlowlyDoesNotHoldTheEnd(t *testing.T) {
+	r := newRig(t, plays(t, answers(ok("{}"))).upstream("a"))
+	r.gen.Timeouts.Drain = 20 * time.Millisecond
+	r.start()
+	whole := post("/v1/messages", hello)
+	inHead, inBody := r.dial().send(whole[:20]), r.dial().send(whole[:len(whole)-5])
+	within(t, "the body is read", func() bool { return r.server.Metrics.Streams() == 1 })
+	done := r.shutdown()
+	for _, c := range []*client{inHead, inBody} {
+		want(t, "code", c.read("POST").code(), "503 draining")
+		c.nc.Close()
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	r.ledger.wait(t, 2)
+}

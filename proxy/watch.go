@@ -53,7 +53,7 @@ func (p *peeker) start(gone func()) {
 func (p *peeker) stop() {
 	if !p.timer.Stop() {
 		p.off.Store(true)
-		_ = p.conn.SetReadDeadline(time.Unix(1, 0))
+		_ = p.conn.SetReadDeadline(past)
 		<-p.parked
 		_ = p.conn.SetReadDeadline(time.Time{})
 	}

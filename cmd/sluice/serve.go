@@ -56,6 +56,7 @@ type gateway struct {
 	bound    *bindings.Log
 	loop     *reload.Loop
 	crew     *engine.Crew
+	pools    *proxy.Transport
 	proxy    *proxy.Server
 	admin    *admin.Server
 	listen   [2]net.Listener // for clients, for the admin
@@ -98,7 +99,7 @@ func (g *gateway) start(b *builder) error {
 	if g.data, err = reload.OpenData(b.path(g.cfg.Data)); err != nil {
 		return err
 	}
-	transport := proxy.NewTransport(256, 90*time.Second)
+	g.pools = proxy.NewTransport(256, 90*time.Second)
 	tracker := health.NewTracker(g.out.logf)
 	g.accounts = signers.NewAccounts(signers.Options{Shelf: g.data, Roots: proxy.BundledRoots, Warn: func(s string) { g.out.logf("%s", s) }})
 	b.accounts, b.vitals, b.log, b.fixed, b.meters.Log = g.accounts, tracker, g.out.script, g.cfg, g.out.failure
@@ -124,7 +125,7 @@ func (g *gateway) start(b *builder) error {
 	if err := g.remember(b); err != nil {
 		return err
 	}
-	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: transport, Ledger: g.book, LedgerFull: g.book.Full, Caches: promptcache.New(),
+	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: g.pools, Ledger: g.book, LedgerFull: g.book.Full, Caches: promptcache.New(),
 		LoopbackOnly: g.demoLocal(), TLS: g.tls(), Logf: g.out.logf})
 	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Standings: b.standings, Book: g.book,
 		Traffic: &g.proxy.Metrics, Loop: g.loop, Access: b.access.Load, Draining: g.proxy.Draining,
@@ -255,6 +256,9 @@ func (g *gateway) close() {
 		if ln != nil {
 			closers = append(closers, ln)
 		}
+	}
+	if g.pools != nil {
+		g.pools.Close()
 	}
 	if g.book != nil {
 		if err := g.book.Close(); err != nil {
