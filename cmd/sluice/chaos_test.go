@@ -155,7 +155,9 @@ func (c *chaos) upstreams() []*engine.Upstream {
 // that has room for a single request more lets in only who is alone.
 func (c *chaos) nothingHeld() {
 	c.t.Helper()
-	of := func(r limits.Rule) *limits.Set { return c.builder.spending.Set(limits.Holder{Principal: "p", Rules: []limits.Rule{r}}, nil) }
+	of := func(r limits.Rule) *limits.Set {
+		return c.builder.spending.Set(limits.Holder{Principal: "p", Rules: []limits.Rule{r}}, nil)
+	}
 	tokens := limits.Rule{Kind: limits.OutputTokens, Window: time.Hour, Max: 1 << 40}
 	var left int64
 	fmt.Sscan(of(tokens).Headers(time.Now()).Get("anthropic-ratelimit-output-tokens-remaining"), &left)
