@@ -25,7 +25,7 @@ type pool struct {
 }
 
 // newPool makes a pool of n whose strategy takes turns. It is not started.
-func newPool(t *testing.T, n int) *pool {
+func newPool(t testing.TB, n int) *pool {
 	t.Helper()
 	p := &pool{tracker: health.NewTracker(nil)}
 	var ups []*engine.Upstream
@@ -267,7 +267,7 @@ func (p *pool) slot(name string) *engine.UpstreamSlot {
 }
 
 // within fails unless f becomes true.
-func within(t *testing.T, what string, f func() bool) {
+func within(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !f(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {

@@ -63,7 +63,7 @@ func ourGoroutines() []string {
 
 // rig is a running server with one principal, "alice" with the key "alice-key", unless the test changed that.
 type rig struct {
-	t         *testing.T
+	t         testing.TB
 	gen       *engine.Generation
 	alice     *engine.Principal
 	keys      keyring
@@ -75,7 +75,7 @@ type rig struct {
 	served    chan error
 }
 
-func newRig(t *testing.T, upstreams ...*engine.Upstream) *rig {
+func newRig(t testing.TB, upstreams ...*engine.Upstream) *rig {
 	t.Helper()
 	strategy, err := engine.NewStrategy("first-pick", 0)
 	if err != nil {
@@ -196,7 +196,7 @@ func (l *ledger) Record(r *engine.Record) {
 }
 
 // wait returns the rows when there are n of them.
-func (l *ledger) wait(t *testing.T, n int) []*engine.Record {
+func (l *ledger) wait(t testing.TB, n int) []*engine.Record {
 	t.Helper()
 	timeout := time.After(patience)
 	for {
@@ -223,7 +223,7 @@ func (l *ledger) wait(t *testing.T, n int) []*engine.Record {
 
 // client is one connection of a client that writes raw bytes.
 type client struct {
-	t  *testing.T
+	t  testing.TB
 	nc net.Conn
 	br *bufio.Reader
 }
@@ -237,7 +237,7 @@ func (r *rig) dial() *client {
 	return newClient(r.t, nc)
 }
 
-func newClient(t *testing.T, nc net.Conn) *client {
+func newClient(t testing.TB, nc net.Conn) *client {
 	t.Cleanup(func() { nc.Close() })
 	_ = nc.SetDeadline(time.Now().Add(patience))
 	return &client{t, nc, bufio.NewReader(nc)}
@@ -317,7 +317,7 @@ func (p reply) code() string {
 }
 
 // simulated starts a fake provider.
-func simulated(t *testing.T, o simulate.Options) *simulate.Provider {
+func simulated(t testing.TB, o simulate.Options) *simulate.Provider {
 	t.Helper()
 	p, err := simulate.Start(o)
 	if err != nil {
@@ -339,7 +339,7 @@ func roots(der []byte) *x509.CertPool {
 }
 
 // want fails unless got is want.
-func want[T comparable](t *testing.T, what string, got, want T) {
+func want[T comparable](t testing.TB, what string, got, want T) {
 	t.Helper()
 	if got != want {
 		t.Errorf("%s: got %v, want %v", what, got, want)

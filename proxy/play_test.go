@@ -18,7 +18,7 @@ import (
 
 // play is an upstream that a test plays on raw connections, one goroutine each.
 type play struct {
-	t    *testing.T
+	t    testing.TB
 	ln   net.Listener
 	wg   sync.WaitGroup
 	mu   sync.Mutex
@@ -35,12 +35,12 @@ type stage struct {
 }
 
 // plays starts an upstream that runs act on every connection and then closes it.
-func plays(t *testing.T, act func(s *stage)) *play {
+func plays(t testing.TB, act func(s *stage)) *play {
 	t.Helper()
 	return playsTLS(t, nil, act)
 }
 
-func playsTLS(t *testing.T, config *tls.Config, act func(s *stage)) *play {
+func playsTLS(t testing.TB, config *tls.Config, act func(s *stage)) *play {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// go test -run Storm -storm 60s -seed 7 ./cmd/sluice
+// go test ./cmd/sluice -run Storm -storm 60s -seed 7
 var (
 	storm = flag.Duration("storm", time.Second, "how long everything goes wrong at once")
 	seed  = flag.Uint64("seed", 1, "of what goes wrong in the storm")
