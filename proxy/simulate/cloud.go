@@ -71,14 +71,16 @@ func askedOf(kind, path string) (a asked, ok bool) {
 	return a, found && strings.HasPrefix(path, "/v1/projects/") && (a.stream || action == "rawPredict")
 }
 
-// signed reports whether a cloud's credential is there: a bearer token, or for AWS a signature, of which only the form is looked at.
+// signed reports whether a cloud's credential is there: a bearer token, or for AWS a signature.
 func (x *exchange) signed() bool {
 	credential := x.req.Header("authorization")
 	scheme, token, _ := strings.Cut(credential, " ")
 	switch {
-	case strings.EqualFold(scheme, "Bearer") && (x.p.opts.Key == "" || token == x.p.opts.Key):
+	case strings.EqualFold(scheme, "Bearer") && x.p.opts.Secret == "" && (x.p.opts.Key == "" || token == x.p.opts.Key):
 		return true
-	case x.p.opts.Kind == KindBedrock && scheme == "AWS4-HMAC-SHA256" && x.req.Header("x-amz-date") != "" &&
+	case x.p.opts.Kind == KindBedrock && x.p.opts.Secret != "" && x.req.sigV4(x.p.opts.Secret):
+		return true
+	case x.p.opts.Kind == KindBedrock && x.p.opts.Secret == "" && scheme == "AWS4-HMAC-SHA256" && x.req.Header("x-amz-date") != "" &&
 		strings.Contains(token, "Credential=") && strings.Contains(token, "SignedHeaders=") && strings.Contains(token, "Signature="):
 		return true
 	}

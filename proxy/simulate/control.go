@@ -15,6 +15,7 @@ type verbatim struct {
 	status      int
 	contentType string
 	pieces      []string
+	headers     []Header // all there are; nil: the usual ones
 }
 
 // SetFault changes the standing fault for the requests that arrive from now on. mode is one of FaultModes, "" is none.
@@ -52,7 +53,16 @@ func (p *Provider) Next(modes ...string) error {
 func (p *Provider) NextAnswer(status int, contentType string, pieces ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.queue = append(p.queue, turn{fault{name: "none"}, &verbatim{status, contentType, slices.Clone(pieces)}})
+	p.queue = append(p.queue, turn{fault{name: "none"}, &verbatim{status, contentType, slices.Clone(pieces), nil}})
+}
+
+// NextReply queues, like Next, an answer that is sent as it is, under these headers alone, to a request whose credential counts. A
+// single piece is the body, several are one chunk each.
+func (p *Provider) NextReply(status int, headers []Header, pieces ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := append([]Header{}, headers...)
+	p.queue = append(p.queue, turn{fault{name: "none"}, &verbatim{status, "", slices.Clone(pieces), all}})
 }
 
 // SetHeader puts a header on all answers from now on, in place of the one they would carry. The value "" leaves the header out.

@@ -179,11 +179,30 @@ func (x *exchange) sayVerbatim() {
 		return
 	}
 	x.head(v.status, v.contentType)
+	x.stream(v.bytes())
+}
+
+// sayReply gives the answer of NextReply.
+func (x *exchange) sayReply() {
+	x.ctx.SetStatusCode(x.verbatim.status)
+	for _, h := range x.verbatim.headers {
+		x.ctx.Response.Header.Add(h.Name, h.Value)
+	}
+	pieces := x.verbatim.bytes()
+	if len(pieces) == 1 {
+		x.ctx.Response.SetBodyRaw(pieces[0])
+		x.p.finish(x.req, Sent)
+		return
+	}
+	x.stream(pieces)
+}
+
+func (v *verbatim) bytes() [][]byte {
 	pieces := make([][]byte, len(v.pieces))
 	for i, piece := range v.pieces {
 		pieces[i] = []byte(piece)
 	}
-	x.stream(pieces)
+	return pieces
 }
 
 func chunk(b []byte) []byte {

@@ -40,16 +40,25 @@ func (p *Provider) handle(ctx *fasthttp.RequestCtx) {
 		x.empty(fasthttp.StatusOK)
 	case x.wrong != nil:
 		x.fail(400, "invalid_request_error", x.wrong.Error())
-	case x.verbatim != nil:
+	case x.verbatim != nil && x.verbatim.headers == nil:
 		x.sayVerbatim()
 	case x.refuse():
+	case !x.credited():
+	case x.verbatim != nil:
+		x.sayReply()
 	case x.p.opts.Kind != KindAnthropic:
-		if x.signed() {
-			x.inCloud()
-		}
-	case x.authorized():
+		x.inCloud()
+	default:
 		x.route()
 	}
+}
+
+// credited reports whether the request carries a credential that counts, and refuses it if not.
+func (x *exchange) credited() bool {
+	if x.p.opts.Kind != KindAnthropic {
+		return x.signed()
+	}
+	return x.authorized()
 }
 
 // probe tells a client's look whether anything is there from a use of the API.
