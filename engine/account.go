@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -42,10 +45,26 @@ type Outcome struct {
 	Headers Headers
 	Body    []byte        // the beginning of a 4xx answer's body, at most UpstreamErrorBody bytes
 	Theirs  bool          // the credential was the client's own
-	Fresh   bool          // of a 401: no fresher credential is to be had
+	Fresh   bool          // of an answer that RefusesCredential: no fresher one is to be had
 	Err     error         // why there is no answer
 	TTFB    time.Duration // from dispatch to the head
 	Now     time.Time
+}
+
+// refusals are what AWS calls a 403 for keys that have expired, are not known or do not fit the signature.
+var refusals = []string{"ExpiredTokenException", "UnrecognizedClientException", "InvalidSignatureException", "InvalidClientTokenId",
+	"MissingAuthenticationTokenException", "IncompleteSignatureException"}
+
+// RefusesCredential reports whether the answer says that the credential does not count: another may. That it lacks a right is no such
+// answer.
+func (o *Outcome) RefusesCredential() bool {
+	if o.Status != 403 {
+		return o.Status == 401
+	}
+	name, _, _ := strings.Cut(o.Headers.Get("x-amzn-errortype"), ":")
+	return slices.ContainsFunc(refusals, func(refusal string) bool {
+		return EqualFold(name, refusal) || name == "" && bytes.Contains(o.Body, []byte(refusal))
+	})
 }
 
 // Verdict is what an outcome means. The zero value is an answer that is the client's.

@@ -117,7 +117,7 @@ func (a *Answer) transform(x *Exchange, limit int64) error {
 	a.unread(body, nil)
 	if err != nil {
 		x.Trace.failed(StageRelay, a.Dialect.Meter, err)
-		return a.closed(err)
+		return a.closed(x, body, err)
 	}
 	if reply != nil {
 		a.replace(x, reply, body)
@@ -130,17 +130,19 @@ func (a *Answer) untranslated(x *Exchange, cut, why error) error {
 	x.Trace.fail(StageRelay, InternalUnavailable, fmt.Sprintf("the answer of upstream %q was not translated: %v", a.Upstream.Name, why))
 	if a.Dialect.Policy == FailClosed && cut != nil {
 		a.Body.Close()
+		x.Withheld = a
 		return &Refusal{Code: CodeUpstreamUnreachable, Message: fmt.Sprintf("upstream %q ended its answer early", a.Upstream.Name), Cause: cut}
 	}
-	return a.closed(why)
+	return a.closed(x, nil, why)
 }
 
-// closed is nil where the original may pass in place of its translation.
-func (a *Answer) closed(err error) error {
+// closed is nil where the original may pass in place of its translation. Else the answer is withheld, with what was read of its body.
+func (a *Answer) closed(x *Exchange, body []byte, err error) error {
 	if a.Dialect.Policy == FailOpen {
 		return nil
 	}
 	a.Body.Close()
+	a.Original, x.Withheld = body, a
 	return a.TransformFailed(err)
 }
 

@@ -17,6 +17,7 @@ type Exchange struct {
 	Trace     RoutingTrace
 	Upstream  *UpstreamSlot // the last one tried, nil = none
 	state     State         // of the dialect of that attempt
+	Withheld  *Answer       // an upstream's answer that its dialect lets nobody see, nil = none; its body is closed
 	// Dry is a preview: the pick leaves no trace, and nothing is observed.
 	Dry bool
 

@@ -45,7 +45,8 @@ func (g *Generation) Serve(ctx context.Context, x *Exchange, t Transport) (*Answ
 	return s.run(ctx)
 }
 
-// attempt shapes, signs and sends the request to one upstream; a 401 gets one more try with a fresher credential, shaped anew. The visit
+// attempt shapes, signs and sends the request to one upstream; where that refuses the credential it gets one more try with a fresher one,
+// shaped anew. The visit
 // is the answer's from then on, or over. An error is a *Refusal.
 func (s *search) attempt(ctx context.Context, u *UpstreamSlot, d *DialectSlot, visit Visit) (*Answer, Verdict, error) {
 	var answer *Answer
@@ -59,7 +60,7 @@ func (s *search) attempt(ctx context.Context, u *UpstreamSlot, d *DialectSlot, v
 		return nil, Verdict{Elsewhere: true}, err
 	}
 	resp, o, err := s.send(ctx, u, d, signer)
-	if err == nil && resp.Status == 401 {
+	if err == nil && o.RefusesCredential() {
 		retry := signer.OnUnauthorized(ctx, &UpstreamError{Variant: UpstreamUnauthorized, Status: resp.Status, Body: o.Body})
 		if retry.Refreshed != nil {
 			s.judge(ctx, visit, o)

@@ -281,7 +281,7 @@ func TestAPrincipalsOwnChainReplacesTheGlobalOne(t *testing.T) {
 	}
 }
 
-func TestA401IsRefreshedOnceAndShapedAnew(t *testing.T) {
+func TestARefusedCredentialIsRefreshedOnceAndTheRequestShapedAnew(t *testing.T) {
 	f := func(statuses []int, wantCode engine.Code, wantAttempts int) {
 		t.Helper()
 		w := newWorld(t, upstreamNamed("a"))
@@ -295,7 +295,12 @@ func TestA401IsRefreshedOnceAndShapedAnew(t *testing.T) {
 		var keys []string
 		w.transport = func(_ context.Context, s engine.Signed) (*engine.Response, error) {
 			keys = append(keys, s.HeaderLine(s.HeaderLines()-1).Value)
-			return answer(statuses[len(keys)-1], "x"), nil
+			status := statuses[len(keys)-1]
+			resp := answer(status%1000, "x")
+			if status > 1000 {
+				resp.Headers.Set("x-amzn-errortype", "ExpiredTokenException:http://x/")
+			}
+			return resp, nil
 		}
 		a, err := w.try()
 		var r *engine.Refusal
@@ -310,6 +315,8 @@ func TestA401IsRefreshedOnceAndShapedAnew(t *testing.T) {
 	f([]int{401, 200}, "", 2)
 	f([]int{401, 401}, engine.CodeUpstreamCredential, 2)
 	f([]int{500}, "", 1)
+	f([]int{1403, 200}, "", 2) // AWS, for keys that have expired
+	f([]int{403}, "", 1)
 }
 
 func TestADialectThatFailsLeavesTheNextCandidate(t *testing.T) {

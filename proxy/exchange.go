@@ -85,6 +85,7 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 		answer, err = listed, nil
 	}
 	if err != nil {
+		x.bill(x.flow.Withheld)
 		return refusalOf(causeOr(x.ctx, err))
 	}
 	x.bind(answer)

@@ -40,6 +40,17 @@ func (x *exchange) settleLimits(r *engine.Record, now time.Time) {
 	}
 }
 
+// bill takes note of an answer that was withheld from the client: its upstream worked for it. nil is none.
+func (x *exchange) bill(a *engine.Answer) {
+	if a == nil {
+		return
+	}
+	x.served = true
+	if wireIsAnthropics(a) {
+		overlay(&x.record.Usage, a.Original, "usage")
+	}
+}
+
 // tellLimits puts what the key has left in the place of what an upstream says of its account.
 func (x *exchange) tellLimits(to *fasthttp.ResponseHeader) {
 	if x.head.limiter == nil {

@@ -42,8 +42,10 @@ func TestExchanges(t *testing.T) {
 	for _, upstream := range kinds {
 		dir := filepath.Dir(upstream)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel() // a gateway takes its time to end
 			for _, ext := range []string{".star", ".lua"} {
 				t.Run(ext[1:], func(t *testing.T) {
+					t.Parallel()
 					l, all := startExchanges(t, dir, ext)
 					for _, g := range all {
 						t.Run(g.name, func(t *testing.T) { g.run(t, l) })

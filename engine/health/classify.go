@@ -79,11 +79,10 @@ var credentialRules = []rule{
 		func(f *failure) bool {
 			return f.Status == 400 && !f.Theirs && f.begins("this organization has been disabled")
 		}, forAccount(deadFor)},
-	{"403 of Bedrock for keys that are unknown, expired or sign wrongly: its common errors page",
+	{"403 of Bedrock for keys that are unknown, expired or sign wrongly, where there are no fresher ones: its common errors page",
 		engine.ClassCredential, true,
 		func(f *failure) bool {
-			return f.Status == 403 && f.bedrock() && f.isKind("UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException",
-				"InvalidClientTokenId", "MissingAuthenticationTokenException", "IncompleteSignatureException")
+			return f.Status == 403 && f.bedrock() && f.Fresh && f.RefusesCredential()
 		}, forAccount(deadFor)},
 	{"a token of the wrong scope, or one for Claude Code alone: it is as wrong for every further request, and no other is blindly tried",
 		"", false,
@@ -156,7 +155,7 @@ var modelRules = []rule{
 		func(f *failure) bool { return f.Status == 403 && f.bedrock() && f.says("access to the model") }, forModel},
 	{"403 permission_error of any other kind: this credential may not, another may",
 		engine.ClassPermission, true,
-		func(f *failure) bool { return f.Status == 403 && !f.Theirs }, nil},
+		func(f *failure) bool { return f.Status == 403 && !f.Theirs && (f.Fresh || !f.RefusesCredential()) }, nil},
 }
 
 var serverRules = []rule{

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -45,10 +46,10 @@ func (a *Accounts) AWSSigV4(c AWS) (engine.SignerFactory, error) {
 	case c.AccessKey == "" && c.Profile == "" && c.BearerToken != "" && strings.HasPrefix(c.Service, "bedrock"):
 		return Bearer(c.BearerToken)
 	}
-	to := sigv4{service: c.Service, region: c.Region, signer: v4.NewSigner(), now: a.options.Now}
+	to := sigv4{service: c.Service, region: c.Region, now: a.options.Now}
 	if c.AccessKey != "" {
 		keys := aws.Credentials{AccessKeyID: c.AccessKey, SecretAccessKey: c.SecretKey, SessionToken: c.SessionToken}
-		return fixed{signer: to.with(&lease[awsKeys]{value: func() aws.Credentials { return keys }})}, nil
+		return fixed{signer: to.with(&lease[awsKeys]{value: newAWSKeys(keys)})}, nil
 	}
 	to.account = account(a, strings.Join([]string{"aws_sigv4", c.Upstream.String(), c.Region, c.Profile}, "\x00"), func() *renewer[awsKeys] {
 		return renewed(a, func(ctx context.Context, _ *lease[awsKeys]) (*lease[awsKeys], error) {
@@ -58,8 +59,15 @@ func (a *Accounts) AWSSigV4(c AWS) (engine.SignerFactory, error) {
 	return awsChain{renewer: to.account, to: to}, nil
 }
 
-// awsKeys returns a set of keys.
-type awsKeys func() aws.Credentials
+// awsKeys is a set of keys, and what signs with them: it caches what it derives by the access key alone, whatever the secret.
+type awsKeys struct {
+	get    func() aws.Credentials
+	signer *v4.Signer
+}
+
+func newAWSKeys(keys aws.Credentials) awsKeys {
+	return awsKeys{func() aws.Credentials { return keys }, v4.NewSigner()}
+}
 
 // staticFor is how long keys of the chain are used that do not say when they expire.
 const staticFor = time.Minute
@@ -78,17 +86,22 @@ func chainKeys(ctx context.Context, region, profile string, o Options) (*lease[a
 	if err != nil {
 		return nil, awsError(err)
 	}
-	get := func() aws.Credentials { return keys }
 	if keys.CanExpire {
-		return newLease[awsKeys](get, o.Now(), keys.Expires), nil
+		return newLease(newAWSKeys(keys), o.Now(), keys.Expires), nil
 	}
-	return &lease[awsKeys]{value: get, obtained: o.Now(), renew: o.Now().Add(staticFor)}, nil
+	return &lease[awsKeys]{value: newAWSKeys(keys), obtained: o.Now(), renew: o.Now().Add(staticFor)}, nil
 }
 
 // awsError drops what a service said, which the SDK would repeat, but for its status and code.
 func awsError(err error) error {
 	var answered interface{ HTTPStatusCode() int }
-	if !errors.As(err, &answered) {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &answered):
+	case errors.As(err, &syntax), errors.As(err, &kind), strings.Contains(err.Error(), "EC2 IMDS role credentials"): // a page taken for a role's name
+		return errors.New("aws: the credential service answered what is no credential")
+	default:
 		return fmt.Errorf("aws: %w", err)
 	}
 	var coded interface{ ErrorCode() string }
@@ -129,7 +142,6 @@ func (f awsChain) Build(ctx context.Context, _ *engine.Upstream) (engine.Signer,
 type sigv4 struct {
 	opaque
 	service, region string
-	signer          *v4.Signer // caches derived keys
 	now             func() time.Time
 	account         *renewer[awsKeys] // nil = the keys are the config's
 	keys            *lease[awsKeys]
@@ -150,7 +162,7 @@ func (s sigv4) Sign(ctx context.Context, shaped engine.Shaped, capability *engin
 		req.Header.Set("Content-Type", kind)
 	}
 	sum := sha256.Sum256(body)
-	err := s.signer.SignHTTP(ctx, s.keys.value(), req, hex.EncodeToString(sum[:]), s.service, s.region, s.now())
+	err := s.keys.value.signer.SignHTTP(ctx, s.keys.value.get(), req, hex.EncodeToString(sum[:]), s.service, s.region, s.now())
 	if err != nil {
 		return engine.Signed{}, &engine.SignerError{Variant: engine.SignerSigningFailed, Reason: "aws_sigv4: " + err.Error(), Cause: err}
 	}
@@ -168,7 +180,7 @@ func (s sigv4) OnUnauthorized(ctx context.Context, _ *engine.UpstreamError) engi
 		return engine.Fail
 	}
 	l, err := s.account.refused(ctx, s.keys)
-	if err != nil || l.value() == s.keys.value() {
+	if err != nil || l.value.get() == s.keys.value.get() {
 		return engine.Fail
 	}
 	return engine.Refresh(s.with(l))

@@ -84,7 +84,8 @@ func (x *exchange) signed() bool {
 		strings.Contains(token, "Credential=") && strings.Contains(token, "SignedHeaders=") && strings.Contains(token, "Signature="):
 		return true
 	}
-	x.fail(403, "permission_error", "The request carries no credential that counts here.")
+	status := map[string]int{KindBedrock: 403, KindVertex: 401}[x.p.opts.Kind]
+	x.fail(status, "authentication_error", "The request carries no credential that counts here.")
 	return false
 }
 

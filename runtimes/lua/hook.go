@@ -71,6 +71,16 @@ func (h *hook) placed(err error) error {
 	return &engine.OutputError{Variant: out.Variant, Reason: placed.Error(), Cause: placed}
 }
 
+// returned is what was wrong with what h returned: a budget that was spent while it was read, or as placed tells it.
+func (c *call) returned(h *hook, err error) error {
+	if c.meter.overrun == "" {
+		return h.placed(err)
+	}
+	over := h.at(c.meter.message)
+	over.Budget = c.meter.overrun
+	return over
+}
+
 func handshakeFailed(err *engine.ScriptError) error {
 	return &engine.RuntimeError{Variant: engine.RuntimeHandshakeFailed, Reason: err.Error(), Cause: err}
 }

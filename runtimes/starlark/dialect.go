@@ -55,10 +55,10 @@ func (d *dialect) Shape(
 		return engine.Shaped{}, request.Failed(reasonOf(err), err)
 	}
 	if err := runtimes.DecodeNothing("shape", v); err != nil {
-		return engine.Shaped{}, dialectError(d.shape.placed(err))
+		return engine.Shaped{}, dialectError(c.returned(d.shape, err))
 	}
 	if err := keep(b.State(), state); err != nil {
-		return engine.Shaped{}, dialectError(d.shape.placed(err))
+		return engine.Shaped{}, dialectError(c.returned(d.shape, err))
 	}
 	return b.Build(request.Draft())
 }
@@ -83,7 +83,7 @@ func (d *dialect) NormalizeError(status int, headers engine.Headers, body []byte
 	}
 	out, err := runtimes.DecodeNormalized(&c.Call, v)
 	if err != nil {
-		return nil, dialectError(d.normalize.placed(err))
+		return nil, dialectError(c.returned(d.normalize, err))
 	}
 	return out, nil
 }
@@ -108,7 +108,7 @@ func (d *dialect) TransformResponse(ctx *engine.RequestContext, s *engine.State,
 		err = keep(s, state)
 	}
 	if err != nil {
-		return nil, dialectError(d.response.placed(err))
+		return nil, dialectError(c.returned(d.response, err))
 	}
 	return out, nil
 }
@@ -128,7 +128,7 @@ func (d *dialect) TransformEvent(ctx *engine.RequestContext, s *engine.State, e 
 		err = keep(s, state)
 	}
 	if err != nil {
-		return nil, dialectError(d.event.placed(err))
+		return nil, dialectError(c.returned(d.event, err))
 	}
 	return out, nil
 }

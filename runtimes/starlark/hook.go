@@ -114,3 +114,11 @@ func (h *hook) placed(err error) error {
 	placed := at(h.Position(), out.Reason)
 	return &engine.OutputError{Variant: out.Variant, Reason: placed.Error(), Cause: placed}
 }
+
+// returned is what was wrong with what h returned: a budget that was spent while it was read, or as placed tells it.
+func (c *call) returned(h *hook, err error) error {
+	if c.overrun == "" {
+		return h.placed(err)
+	}
+	return c.overran(at(h.Position(), ""))
+}
