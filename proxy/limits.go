@@ -34,7 +34,7 @@ func (x *exchange) settleLimits(r *engine.Record, now time.Time) {
 	switch {
 	case x.spending == nil:
 	case x.served, r.Code == engine.CodeClientGone && !x.dispatched.IsZero():
-		x.spending.Settle(now, r.Usage, r.Code == "")
+		x.spending.Settle(now, r.Usage, r.Code == "" || x.flow.Withheld != nil)
 	default:
 		x.spending.Refund(now)
 	}

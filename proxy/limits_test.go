@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,13 @@ func TestEveryExitSettlesTheLimitsOnce(t *testing.T) {
 	f("the client leaves before an answer", act, leaves, "99", "9936", 499)
 	act, leaves = departing(eventHead + chunk(start))
 	f("the client leaves in the middle", act, leaves, "99", "9936", 499)
+	withheld := func(r *rig) {
+		no := translating{response: func(*engine.State, *engine.Reply) (*engine.Reply, error) { return nil, errors.New("no") }}
+		r.gen.Upstreams[0].Dialect = &engine.DialectSlot{Dialect: no, Policy: engine.FailClosed, Script: "x.star", Meter: &engine.Meter{}}
+		whole(r)
+	}
+	f("an answer that its dialect withholds", answers(ok(`{"usage":{"input_tokens":3,"output_tokens":7}}`)), withheld, "99", "9993", 502)
+	f("one of unknown usage", answers(ok(`{}`)), withheld, "99", "9936", 502)
 	f("counting tokens", answers(ok(`{"input_tokens":3}`)), func(r *rig) { r.do(post("/v1/messages/count_tokens", hello)) }, "99", "10000", 200)
 }
 
