@@ -38,7 +38,7 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 			continue
 		}
 		allowed++
-		if !u.Kind.Serves(x.Request.Path) {
+		if !u.serves(x.Request.Path) {
 			continue
 		}
 		if state := u.CredentialState(); state.Reconnect {

@@ -31,6 +31,9 @@ type DialectSlot struct {
 	Guard   *Guard // nil = none
 }
 
+// PathDialect is the optional power of a Dialect that knows which paths the wire it speaks has.
+type PathDialect interface{ Serves(path string) bool }
+
 // UpstreamSlot is an upstream with what is needed to reach it.
 type UpstreamSlot struct {
 	*Upstream
@@ -46,4 +49,10 @@ func (u *UpstreamSlot) CredentialState() CredentialState {
 		return r.CredentialState()
 	}
 	return CredentialState{}
+}
+
+// serves reports whether the upstream can answer a path: its kind has it, and so has the wire that its dialect speaks.
+func (u *UpstreamSlot) serves(path string) bool {
+	d, ok := u.Dialect.Dialect.(PathDialect)
+	return u.Kind.Serves(path) && (!ok || d.Serves(path))
 }

@@ -217,7 +217,7 @@ func TestAdmission(t *testing.T) {
 		`x.fake:2: binding "dialect-1": normalize_error returned nothing`)
 	f("global plugin = {\"nmae\": \"x\"}", nil, `x.fake:1: plugin has no "nmae", want name`)
 	f("global plugin = {\"name\": 1}", nil, `x.fake:1: plugin.name is a number, want a string`)
-	f("global plugin = {\"events\": \"chunk\"}", nil, `x.fake:1: plugin.events is a string, want a list of event kinds`)
+	f("global plugin = {\"events\": \"chunk\"}", nil, `x.fake:1: plugin.events is a string, want a list, each a kind of event`)
 	f("global plugin = {\"events\": [\"chunk\", \"x\"]}", nil, `x.fake:1: plugin.events names "x", want a kind of event`)
 	f(strings.Repeat("\n", runtimes.MaxSource+1), nil, "x.fake: 262145 bytes, want at most 262144")
 }

@@ -86,8 +86,9 @@ func (w *docWriter) hooks() {
 		w.line("| `%s(%s)` | %s | %s |", h.Name, strings.Join(h.Params, ", "), h.Returns, h.OnFailed)
 	}
 	w.line("")
-	w.line("A script may also define `plugin`, a map with name, version, description and events (a list of further kinds of events that")
-	w.line("`observe` gets: `chunk`), and `test_config`, the config that its `test_` functions see.")
+	w.line("A script may also define `plugin`, a map with name, version, description, events (a list of further kinds of events that")
+	w.line("`observe` gets: `chunk`) and paths (a list of those that a dialect's wire has: for others its upstream is no candidate), and")
+	w.line("`test_config`, the config that its `test_` functions see.")
 }
 
 func (w *docWriter) hostType(t namedType) {

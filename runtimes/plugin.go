@@ -2,6 +2,7 @@ package runtimes
 
 import (
 	"fmt"
+	"strings"
 
 	"sluice/engine"
 )
@@ -10,6 +11,7 @@ import (
 type Plugin struct {
 	Name, Version, Description string
 	Events                     []string // further kinds of events that observe asks for
+	Paths                      []string // of a dialect: those that its wire has, nil = all of the upstream's kind
 }
 
 func readPlugin(m Module) (p Plugin, err error) {
@@ -39,19 +41,46 @@ func (p *Plugin) put(key string, v Value) error {
 		*to = v.Str
 		return nil
 	}
-	if key != "events" {
-		return fmt.Errorf("plugin has no %q%s", engine.Cut(key, maxQuoted), Suggest(key, []string{"name", "version", "description", "events"}))
+	switch key {
+	case "events":
+		return putTexts(&p.Events, key, "kind of event", v, knownEvent)
+	case "paths":
+		return putTexts(&p.Paths, key, "path such as /v1/messages", v, func(s string) bool { return strings.HasPrefix(s, "/") })
 	}
-	events, ok := asList(v)
+	return fmt.Errorf("plugin has no %q%s", engine.Cut(key, maxQuoted),
+		Suggest(key, []string{"name", "version", "description", "events", "paths"}))
+}
+
+// putTexts takes a list of texts, each of which is to be good.
+func putTexts(to *[]string, key, want string, v Value, good func(string) bool) error {
+	list, ok := asList(v)
 	if !ok {
-		return fmt.Errorf("plugin.events is %s, want a list of event kinds", describeKind(v))
+		return fmt.Errorf("plugin.%s is %s, want a list, each a %s", key, describeKind(v), want)
 	}
-	for i := range events.Len() {
-		kind := events.At(i)
-		if !knownEvent(kind.Str) {
-			return fmt.Errorf("plugin.events names %s, want a kind of event", describe(kind))
+	for i := range list.Len() {
+		one := list.At(i)
+		if !good(one.Str) {
+			return fmt.Errorf("plugin.%s names %s, want a %s", key, describe(one), want)
 		}
-		p.Events = append(p.Events, kind.Str)
+		*to = append(*to, one.Str)
 	}
 	return nil
+}
+
+// PluginList is a list of texts in what a script says of itself, nil = it says nothing under this key.
+func PluginList(plugin Value, key string) []string {
+	m, ok := plugin.Ref.(Mapper)
+	if !ok {
+		return nil
+	}
+	v, _ := m.Get(key)
+	list, ok := asList(v)
+	if !ok {
+		return nil
+	}
+	out := make([]string, list.Len())
+	for i := range out {
+		out[i] = list.At(i).Str
+	}
+	return out
 }

@@ -1,6 +1,8 @@
 package lua
 
 import (
+	"slices"
+
 	"sluice/engine"
 	"sluice/runtimes"
 )
@@ -26,25 +28,9 @@ func (rt *Runtime) InstantiateObservability(m *engine.PluginManifest) (engine.Ob
 	if o.observe == nil {
 		return nil, i.missing("observe")
 	}
-	o.chunks = wantsChunks(i.idle[0].main)
+	plugin, _ := i.idle[0].main.global("plugin")
+	o.chunks = slices.Contains(runtimes.PluginList(plugin, "events"), "chunk")
 	return o, nil
-}
-
-// wantsChunks reports whether plugin.events lists chunk.
-func wantsChunks(m *module) bool {
-	plugin, _ := m.global("plugin")
-	fields, ok := plugin.Ref.(runtimes.Mapper)
-	if !ok {
-		return false
-	}
-	events, _ := fields.Get("events")
-	l, ok := events.Ref.(runtimes.Lister)
-	for i := 0; ok && i < l.Len(); i++ {
-		if l.At(i).Str == "chunk" {
-			return true
-		}
-	}
-	return false
 }
 
 // Wants reports whether events of a kind are to be observed.

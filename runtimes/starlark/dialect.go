@@ -1,6 +1,8 @@
 package starlark
 
 import (
+	"slices"
+
 	"sluice/engine"
 	"sluice/runtimes"
 
@@ -11,9 +13,13 @@ import (
 type dialect struct {
 	*instance
 	shape, normalize, response, event *hook
+	paths                             []string // nil = all
 }
 
-var _ engine.AnswerDialect = (*dialect)(nil)
+var (
+	_ engine.AnswerDialect = (*dialect)(nil)
+	_ engine.PathDialect   = (*dialect)(nil)
+)
 
 // InstantiateDialect makes a dialect of a script that defines at least one of a dialect's hooks.
 func (rt *Runtime) InstantiateDialect(m *engine.PluginManifest) (engine.Dialect, error) {
@@ -33,8 +39,13 @@ func (rt *Runtime) InstantiateDialect(m *engine.PluginManifest) (engine.Dialect,
 	if none {
 		return nil, i.missing(m.Name, names...)
 	}
+	plugin, _ := i.Global("plugin")
+	d.paths = runtimes.PluginList(plugin, "paths")
 	return d, nil
 }
+
+// Serves reports whether the script's wire has a path.
+func (d *dialect) Serves(path string) bool { return d.paths == nil || slices.Contains(d.paths, path) }
 
 // Shape lets the script edit the request. An error is a *engine.DialectError.
 func (d *dialect) Shape(

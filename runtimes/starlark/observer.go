@@ -1,6 +1,8 @@
 package starlark
 
 import (
+	"slices"
+
 	"sluice/engine"
 	"sluice/runtimes"
 )
@@ -26,25 +28,9 @@ func (rt *Runtime) InstantiateObservability(m *engine.PluginManifest) (engine.Ob
 	if o.observe == nil {
 		return nil, i.missing(m.Name, "observe")
 	}
-	o.chunks = i.wantsChunks()
+	plugin, _ := i.Global("plugin")
+	o.chunks = slices.Contains(runtimes.PluginList(plugin, "events"), "chunk")
 	return o, nil
-}
-
-// wantsChunks reports whether plugin["events"] lists chunk.
-func (s *script) wantsChunks() bool {
-	plugin, _ := s.Global("plugin")
-	m, ok := plugin.Ref.(runtimes.Mapper)
-	if !ok {
-		return false
-	}
-	events, _ := m.Get("events")
-	l, ok := events.Ref.(runtimes.Lister)
-	for i := 0; ok && i < l.Len(); i++ {
-		if l.At(i).Str == "chunk" {
-			return true
-		}
-	}
-	return false
 }
 
 // Wants reports whether events of a kind are to be observed.

@@ -1,0 +1,87 @@
+package conformance_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/engine"
+	"sluice/runtimes"
+)
+
+// bundledDialect is a dialect of the scripts folder.
+func bundledDialect(b testing.TB, lang runtimes.Language, name string) engine.AnswerDialect {
+	b.Helper()
+	d, err := lang.InstantiateDialect(&engine.PluginManifest{Name: name, Artifact: "dialects/" + name + lang.Extension(),
+		Files: os.DirFS("../../scripts"), Budget: engine.Budget{Time: time.Second, Steps: 2_000_000, Memory: 64 << 20, TimePerMiB: time.Second,
+			StepsPerMiB: 20_000_000, MemoryPerMiB: 32 << 20}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return d.(engine.AnswerDialect)
+}
+
+// conversation is a body of some 200 KB as Claude Code sends it: tools, a long system prompt and turns with calls and their results.
+func conversation() string {
+	tool := `{"name":"Read%d","description":"%s","input_schema":{"type":"object","properties":{"file_path":{"type":"string","description":"The path."},` +
+		`"limit":{"type":"integer"},"offset":{"type":"integer"}},"required":["file_path"]}}`
+	turn := `{"role":"assistant","content":[{"type":"text","text":"Let me look."},{"type":"tool_use","id":"toolu_%d","name":"Read1","input":{"file_path":"main.go"}}]},` +
+		`{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_%d","content":"%s","cache_control":{"type":"ephemeral"}}]}`
+	var tools, turns []string
+	for i := range 20 {
+		tools = append(tools, fmt.Sprintf(tool, i, strings.Repeat("Reads a file. ", 60)))
+	}
+	for i := range 40 {
+		turns = append(turns, fmt.Sprintf(turn, i, i, strings.Repeat(`\tfmt.Println(\"hello\")\n`, 170)))
+	}
+	return `{"model":"claude-sonnet-4-5","max_tokens":32000,"stream":true,"system":[{"type":"text","text":"` + strings.Repeat("Be brief. ", 800) +
+		`"}],"tools":[` + strings.Join(tools, ",") + `],"messages":[{"role":"user","content":"What does main.go do?"},` + strings.Join(turns, ",") + `]}`
+}
+
+func BenchmarkOpenAIShape200KB(b *testing.B) {
+	text := conversation()
+	for _, lang := range languages() {
+		b.Run(lang.Extension()[1:], func(b *testing.B) {
+			d := bundledDialect(b, lang, "openai")
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				r := runtimes.SampleRequest()
+				r.Body = []byte(text)
+				if _, err := runtimes.Shape(d.(engine.Dialect), r, runtimes.SamplePrincipal(), candidates()[0]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkOpenAIEvent translates the pieces of a text, and of a call.
+func BenchmarkOpenAIEvent(b *testing.B) {
+	const head = `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1768478400,"model":"gpt-5","choices":[{"index":0,"delta":`
+	const tail = `,"logprobs":null,"finish_reason":null}]}`
+	streams := map[string][2]string{ // the piece that begins a block, and those that follow
+		"text": {head + `{"role":"assistant","content":"So"}` + tail, head + `{"content":"It prints"}` + tail},
+		"call": {head + `{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"Read","arguments":""}}]}` + tail,
+			head + `{"tool_calls":[{"index":0,"function":{"arguments":"{\"file"}}]}` + tail},
+	}
+	for _, lang := range languages() {
+		for name, pieces := range streams {
+			b.Run(name+lang.Extension(), func(b *testing.B) {
+				d, state, ctx := bundledDialect(b, lang, "openai"), &engine.State{}, runtimes.SampleRequest()
+				piece := func(data string) {
+					if _, err := d.TransformEvent(ctx, state, engine.StreamEvent{Data: []byte(data)}); err != nil {
+						b.Fatal(err)
+					}
+				}
+				piece(pieces[0])
+				b.ReportAllocs()
+				for b.Loop() {
+					piece(pieces[1])
+				}
+			})
+		}
+	}
+}
