@@ -8,7 +8,8 @@ import (
 // maxUsageBody is up to which size, in bytes, an answer that is no stream is kept to read its usage from.
 const maxUsageBody = 4 << 20
 
-// overlay takes the counters of the usage object at path into u. One that is absent or null stays as it was.
+// overlay takes the counters of the usage object at path into u. One that is absent or null stays as it was. All of them zero tell
+// nothing: no answer is made of no tokens, but a dialect writes zeros where its upstream told no usage.
 func overlay(u *engine.Usage, json []byte, path ...string) {
 	top, err := body.Scan(json)
 	if err != nil {
@@ -22,7 +23,7 @@ func overlay(u *engine.Usage, json []byte, path ...string) {
 		v, _ := usage.Get(body.Path{key})
 		if n, ok := v.Int(); ok && n >= 0 {
 			*into = n
-			u.Known = true
+			u.Known = u.Known || n > 0
 		}
 	}
 	take("input_tokens", &u.InputTokens)

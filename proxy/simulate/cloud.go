@@ -16,10 +16,11 @@ const (
 	KindAnthropic = "anthropic"
 	KindBedrock   = "bedrock" // InvokeModel, and the Messages API below /anthropic
 	KindVertex    = "vertex"
+	KindOpenAI    = "openai" // chat completions
 )
 
 // Kinds lists the wires that a provider can speak.
-var Kinds = []string{KindAnthropic, KindBedrock, KindVertex}
+var Kinds = []string{KindAnthropic, KindBedrock, KindVertex, KindOpenAI}
 
 // asked is what the path of a request to a cloud names.
 type asked struct {

@@ -105,12 +105,21 @@ func (x *exchange) sendEvents(events [][]byte) {
 	case "error-event":
 		x.stream(append(events[:before], x.errorEvents()...))
 	case "no-stop":
-		x.stream(events[:len(events)-1])
+		x.stream(x.unended(events))
 	case "garbled":
 		x.stream(garble(events, before))
 	default:
 		x.stream(events)
 	}
+}
+
+// unended leaves out the events that say that a stream is whole: the last one, or with OpenAI all from the finish_reason on.
+func (x *exchange) unended(events [][]byte) [][]byte {
+	n := len(events) - 1
+	for x.p.opts.Kind == KindOpenAI && !bytes.Contains(events[n], []byte(`"finish_reason":"`)) {
+		n--
+	}
+	return events[:n]
 }
 
 func (x *exchange) stream(events [][]byte) {

@@ -113,6 +113,11 @@ func (t *tape) block(index int, b *block) {
 
 // errorEvents are errorEvent in the frames of the answer.
 func (x *exchange) errorEvents() [][]byte {
+	if x.p.opts.Kind == KindOpenAI {
+		t := &chatTape{}
+		t.event(marshal(chatProblemOf("overloaded_error", "The server is overloaded")))
+		return t.events()
+	}
 	events := [][]byte{x.errorEvent()}
 	if x.asked != nil && x.asked.framed {
 		return framed(events)

@@ -46,6 +46,8 @@ func (p *Provider) handle(ctx *fasthttp.RequestCtx) {
 	case !x.credited():
 	case x.verbatim != nil:
 		x.sayReply()
+	case x.p.opts.Kind == KindOpenAI:
+		x.chat()
 	case x.p.opts.Kind != KindAnthropic:
 		x.inCloud()
 	default:
@@ -55,10 +57,13 @@ func (p *Provider) handle(ctx *fasthttp.RequestCtx) {
 
 // credited reports whether the request carries a credential that counts, and refuses it if not.
 func (x *exchange) credited() bool {
-	if x.p.opts.Kind != KindAnthropic {
-		return x.signed()
+	switch x.p.opts.Kind {
+	case KindAnthropic:
+		return x.authorized()
+	case KindOpenAI:
+		return x.hasBearer()
 	}
-	return x.authorized()
+	return x.signed()
 }
 
 // probe tells a client's look whether anything is there from a use of the API.
@@ -146,11 +151,14 @@ type cause struct {
 
 // fail answers with an error of the API. The extra headers replace what the answer would carry.
 func (x *exchange) fail(status int, kind, message string, extra ...Header) {
-	if x.p.opts.Kind != KindAnthropic {
+	switch x.p.opts.Kind {
+	case KindAnthropic:
+		x.send(status, problem{"error", cause{kind, message}, x.p.requestID(x.req.Number)}, extra...)
+	case KindOpenAI:
+		x.failInChat(status, kind, message, extra)
+	default:
 		x.failInCloud(status, kind, message, extra)
-		return
 	}
-	x.send(status, problem{"error", cause{kind, message}, x.p.requestID(x.req.Number)}, extra...)
 }
 
 // handleBroken answers what could not be read as a request, which is not recorded. fasthttp closes the connection after it.

@@ -16,7 +16,12 @@ const bigHeader = 64 << 10
 
 // dress puts the usual headers of the API on the answer. Those that extra or SetHeader name are replaced, SetHeader last.
 func (x *exchange) dress(extra ...Header) {
-	if x.p.opts.Kind != KindAnthropic {
+	switch x.p.opts.Kind {
+	case KindAnthropic:
+	case KindOpenAI:
+		x.putHeaders([]Header{{"x-request-id", x.p.requestID(x.req.Number)}, {"openai-processing-ms", "1"}}, extra)
+		return
+	default:
 		x.putHeaders([]Header{{"x-amzn-RequestId", x.p.requestID(x.req.Number)}}, extra)
 		return
 	}
