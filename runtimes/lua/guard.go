@@ -91,11 +91,9 @@ func (g *guarding) visit(v reflect.Value) {
 	}
 	switch node := v.Interface().(type) {
 	case *ast.StringConcatOpExpr:
-		call := callOf(node)
-		if len(call.Args) > maxNesting {
-			g.refuse("joins more than %d texts at once", maxNesting)
-		}
-		v.Set(reflect.ValueOf(call))
+		v.Set(reflect.ValueOf(g.join(node)))
+	case *ast.AssignStmt:
+		g.assign(node)
 	case *ast.FunctionExpr, *ast.FuncDefStmt:
 		if g.functions++; g.functions > maxFunctions {
 			g.refuse("defines more than %d functions", maxFunctions)
@@ -110,6 +108,40 @@ func (g *guarding) visit(v reflect.Value) {
 		g.name(node.Value)
 	case *ast.NumberExpr:
 		g.name(node.Value)
+	}
+}
+
+// join makes a call of a chain of "..".
+func (g *guarding) join(chain *ast.StringConcatOpExpr) *ast.FuncCallExpr {
+	call := callOf(chain)
+	if len(call.Args) > maxNesting {
+		g.refuse("joins more than %d texts at once", maxNesting)
+	}
+	return call
+}
+
+// assign sees to it that calls take room of their own. Of one that gives a single value to the last parameter of a function the compiler
+// would put the function in the parameter's place, before the arguments are read: x = a .. x, x = (f(x)) and x, y = f(x), 1.
+func (g *guarding) assign(node *ast.AssignStmt) {
+	for i, e := range node.Rhs {
+		if chain, ok := e.(*ast.StringConcatOpExpr); ok {
+			e = g.join(chain)
+			node.Rhs[i] = e
+		}
+		call, ok := e.(*ast.FuncCallExpr)
+		last := i == len(node.Rhs)-1
+		switch {
+		case !ok, last && !call.AdjustRet:
+		case last && len(node.Lhs) == len(node.Rhs):
+			call.AdjustRet = false // one value is asked for
+		default:
+			single := &ast.LogicalOpExpr{Operator: "or", Lhs: &ast.NilExpr{}, Rhs: call}
+			for _, node := range []ast.PositionHolder{single, single.Lhs} {
+				node.SetLine(call.Line())
+				node.SetLastLine(call.LastLine())
+			}
+			node.Rhs[i] = single
+		}
 	}
 }
 
