@@ -12,13 +12,13 @@ import (
 )
 
 // bundledDialect is a dialect of the scripts folder.
-func bundledDialect(b testing.TB, lang runtimes.Language, name string) engine.AnswerDialect {
-	b.Helper()
+func bundledDialect(t testing.TB, lang runtimes.Language, name string) engine.AnswerDialect {
+	t.Helper()
 	d, err := lang.InstantiateDialect(&engine.PluginManifest{Name: name, Artifact: "dialects/" + name + lang.Extension(),
 		Files: os.DirFS("../../scripts"), Budget: engine.Budget{Time: time.Second, Steps: 2_000_000, Memory: 64 << 20, TimePerMiB: time.Second,
 			StepsPerMiB: 20_000_000, MemoryPerMiB: 32 << 20}})
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	return d.(engine.AnswerDialect)
 }

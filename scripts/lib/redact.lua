@@ -1,48 +1,96 @@
--- Takes secrets and addresses out of texts.
+-- Takes secrets and addresses out of texts, and out of the strings of JSON.
+-- config: patterns, the names of those that are used ([key, token, email]); all where it does not say.
 local redact = {}
 
+-- Every pattern matches within one word, so that a stream need not hold back more than the word that is not over.
 local patterns = {
-  { "sk-[A-Za-z0-9_-]{16,}", "[key]" },
-  { "AKIA[0-9A-Z]{16}", "[key]" },
-  { "(?i)[a-z0-9._%+-]+@[a-z0-9.-]+\\.[a-z]{2,}", "[email]" },
+  { "key", "sk-[A-Za-z0-9_-]{16,}|AKIA[0-9A-Z]{16}|AIza[A-Za-z0-9_-]{35}|gh[opsru]_[A-Za-z0-9]{36,}|xox[abprs]-[A-Za-z0-9-]{10,}", "[key]" },
+  { "token", "eyJ[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]*", "[token]" },
+  { "email", "(?i)[a-z0-9._%+-]+@[a-z0-9.-]+\\.[a-z]{2,}", "[email]" },
 }
+local WORD = "[A-Za-z0-9._%+@-]*$"
+
+local STRING = '"(?:[^"\\\\]|\\\\.)*"'
+
+-- Thoughts are signed: the API refuses them when they come back changed.
+redact.signed = { thinking = true, redacted_thinking = true, thinking_delta = true, signature_delta = true }
+
+local function chosen()
+  local by_name, known, out = {}, {}, {}
+  for i, p in ipairs(patterns) do by_name[p[1]], known[i] = p, p[1] end
+  for _, name in ipairs(config.patterns or known) do
+    if not by_name[name] then
+      error('config.patterns names "' .. tostring(name) .. '", want one of ' .. table.concat(known, ", "))
+    end
+    by_name[name].used = true
+  end
+  for _, p in ipairs(patterns) do
+    if p.used then out[#out + 1] = p end
+  end
+  return out
+end
+
+local used = chosen()
 
 function redact.redact(text)
-  for _, p in ipairs(patterns) do
-    text = re.replace(p[1], text, p[2])
+  for _, p in ipairs(used) do
+    text = re.replace(p[2], text, p[3])
   end
   return text
 end
 
-local function redact_at(body, path)
-  local text = body:get(path)
-  local clean = redact.redact(text)
-  if clean ~= text then body:set(path, clean) end
+-- The word at the end of a text, of which more may come.
+function redact.unfinished(text) return re.find(WORD, text)[1] end
+
+-- Redacts what the strings of a JSON text say, even where it breaks off. All other bytes stay.
+function redact.redact_json(raw)
+  if redact.redact(raw) == raw and not string.find(raw, "\\u00", 1, true) then return raw end
+  local out, at = {}, 1
+  for _, found in ipairs(re.find_all(STRING, raw)) do
+    local literal = found[1]
+    local start = string.find(raw, literal, at, true)
+    local text = json.decode(literal)
+    local clean = redact.redact(text)
+    out[#out + 1] = string.sub(raw, at, start - 1) .. (clean == text and literal or json.encode(clean))
+    at = start + #literal
+  end
+  return table.concat(out) .. redact.redact(string.sub(raw, at))
 end
 
-local function redact_content(body, path)
-  local kind = body:type(path)
-  if kind == "string" then
+local function redact_at(body, path)
+  local raw = body:raw(path)
+  local clean = raw and redact.redact_json(raw)
+  if clean ~= raw then body:set_raw(path, clean) end
+end
+
+-- Redacts a text, or the blocks of a list but for thoughts.
+function redact.redact_content(body, path)
+  if body:type(path) ~= "list" then
     redact_at(body, path)
-  elseif kind == "list" then
-    for i = 0, #body:get(path) - 1 do
-      local at = path .. "." .. i .. ".text"
-      if body:type(at) == "string" then redact_at(body, at) end
-    end
+    return
+  end
+  for i, block in ipairs(body:get(path)) do
+    if not redact.signed[block.type] then redact_at(body, path .. "." .. i - 1) end
   end
 end
 
--- Redacts the texts of the system prompt and of all messages, in place.
-function redact.redact_body(body)
-  redact_content(body, "system")
+-- Redacts the system prompt, the tools and all messages, in place.
+function redact.redact_request(body)
+  redact_at(body, "system")
+  redact_at(body, "tools")
   for i = 0, #body:get("messages", {}) - 1 do
-    redact_content(body, "messages." .. i .. ".content")
+    redact.redact_content(body, "messages." .. i .. ".content")
   end
 end
 
 function test_texts_lose_their_secrets(t)
   t:eq(redact.redact("mail me@example.org the key sk-ant-0123456789abcdef"), "mail [email] the key [key]")
   t:eq(redact.redact("nothing here"), "nothing here")
+end
+
+function test_strings_of_json_keep_their_escapes(t)
+  t:eq(redact.redact_json('{"a":"x\\nme@example.org","b":[1,"\\u006de@example.org"],"c":"\\u00e9"}'), '{"a":"x\\n[email]","b":[1,"[email]"],"c":"\\u00e9"}')
+  t:eq(redact.redact_json('{"a":"b","c":"me@example.org and'), '{"a":"b","c":"[email] and')
 end
 
 return redact
