@@ -33,6 +33,9 @@ func keep(s *engine.State, t *glua.LTable) error {
 	return nil
 }
 
+// maxPresized bounds the room that a copy has from the start: what is too large to be kept is noticed on the way.
+const maxPresized = 64
+
 // keeper copies what can be kept: what belongs to no interpreter.
 type keeper struct{ runtimes.Kept }
 
@@ -40,11 +43,14 @@ func (k *keeper) table(t *glua.LTable) (*glua.LTable, error) {
 	if err := k.Add(0); err != nil {
 		return nil, err
 	}
-	out := &glua.LTable{Metatable: glua.LNil}
-	if marked(t) {
+	mark := marked(t)
+	t = behind(t)
+	size := peekTable(t)
+	// It belongs to no interpreter. One that is made without a size has room for 32 keys, which is most of what a copy costs.
+	out := (*glua.LState)(nil).CreateTable(min(len(size.array), maxPresized), min(len(size.keys), maxPresized))
+	if mark {
 		out.Metatable = listMetatable
 	}
-	t = behind(t)
 	for key, v := t.Next(glua.LNil); key != glua.LNil; key, v = t.Next(key) {
 		key, err := k.value(key)
 		if err != nil {

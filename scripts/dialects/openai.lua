@@ -320,9 +320,10 @@ function transform_response(ctx, response)
 end
 
 -- --- the stream ---
--- The API sends one block after the other, OpenAI pieces of all of them. state: begun, blocks (begun so far), open ("", "text", "thinking",
--- "tool"), lead and more (how a piece of it is written, and found), calls ({index, id, name, args, stage}), finish, usage, over. The first
--- call goes out as it comes, and what comes of others meanwhile waits for its end.
+-- The API sends one block after the other, OpenAI pieces of all of them. state: blocks (begun so far; nothing before the first chunk), open
+-- ("", "text", "thinking", "tool"), lead and more (how a piece of it is written, and found), calls ({index, id, stage "waits", "open" or
+-- "done", and name and args while it waits}), finish, usage, over. The first call goes out as it comes, and what comes of others meanwhile
+-- waits for its end. It is kept small, since it is kept for each event.
 
 -- What most pieces are: more of the open block and nothing else, in JSON as servers write it. Such a text passes as it is written.
 local JSON_TEXT = '("(?:[^"\\\\\\x00-\\x1f]|\\\\(?:["\\\\/bfnrt]|u[0-9a-fA-F]{4}))+")'
@@ -341,7 +342,7 @@ local function of(kind, data)
 end
 
 local function begin(ctx, told, state)
-  state.begun, state.blocks, state.open, state.calls = true, 0, "", json.array({})
+  state.blocks, state.open = 0, ""
   return { of("message_start", { type = "", message = message(ctx, told, {}) }) }
 end
 
@@ -368,13 +369,13 @@ local function start_call(ctx, out, state, call)
   local id = call_id(ctx, call.id, state.blocks)
   start(out, state, "tool", { type = "tool_use", id = id, name = name_of(state, call), input = {} }, call.index)
   if call.args ~= "" then out[#out + 1] = piece(state, call.args) end
-  call.stage, call.args = "open", ""
+  call.stage, call.name, call.args = "open", nil, nil
 end
 
 -- Ends the open block, and sends the calls that waited for it.
 local function close(ctx, out, state)
   stop(out, state)
-  for _, call in ipairs(state.calls) do
+  for _, call in ipairs(state.calls or {}) do
     if call.stage == "waits" then
       start_call(ctx, out, state, call)
       stop(out, state)
@@ -394,12 +395,14 @@ end
 -- The call that a fragment belongs to. Some servers leave index out, or count all calls as 0 and tell them apart by id.
 local function call_of(state, fragment)
   local index, id = given(fragment.index) or 0, filled(fragment.id)
-  for i = #state.calls, 1, -1 do
-    local call = state.calls[i]
+  local calls = state.calls or {}
+  for i = #calls, 1, -1 do
+    local call = calls[i]
     if call.index == index and (not id or not call.id or call.id == id) then return call end
   end
   local call = { index = index, id = id, args = "", stage = "waits" }
-  state.calls[#state.calls + 1] = call
+  calls[#calls + 1] = call
+  state.calls = calls
   state.more = NOTHING -- what comes may be of the same index
   return call
 end
@@ -407,16 +410,14 @@ end
 local function add_call(ctx, out, state, fragment)
   local f = object(fragment["function"])
   local call = call_of(state, fragment)
-  call.id = call.id or filled(fragment.id)
-  call.name = call.name or filled(f.name)
   local args = given(f.arguments) or ""
-  if call.stage == "done" and args ~= "" then error("arguments came for a call that a text had ended") end
-  if call.stage == "open" then
+  if call.stage ~= "waits" then
+    if args ~= "" and call.stage == "done" then error("arguments came for a call that a text had ended") end
     if args ~= "" then out[#out + 1] = piece(state, args) end
     return
   end
-  call.args = call.args .. args
-  if state.open ~= "tool" and call.name and call.stage == "waits" then
+  call.id, call.name, call.args = call.id or filled(fragment.id), call.name or filled(f.name), call.args .. args
+  if state.open ~= "tool" and call.name then
     stop(out, state)
     start_call(ctx, out, state, call)
   end
@@ -440,7 +441,7 @@ local function chunk(ctx, told, state)
     state.over = true
     return { of("error", { type = "", error = cause(0, told.error, "") }) }
   end
-  local out = state.begun and {} or begin(ctx, told, state)
+  local out = state.blocks and {} or begin(ctx, told, state)
   state.usage = given(told.usage) or state.usage
   for _, choice in ipairs(object(told.choices)) do
     add_delta(ctx, out, state, object(choice.delta))
@@ -450,10 +451,10 @@ local function chunk(ctx, told, state)
 end
 
 local function finish(ctx, state)
-  local out = state.begun and {} or begin(ctx, {}, state)
+  local out = state.blocks and {} or begin(ctx, {}, state)
   close(ctx, out, state)
   state.over = true
-  local reason = stop_of(state.finish, state.calls)
+  local reason = stop_of(state.finish, state.calls or {})
   out[#out + 1] = of("message_delta", { type = "", delta = { stop_reason = reason, stop_sequence = json.null }, usage = usage_of(state.usage) })
   out[#out + 1] = of("message_stop", {})
   return out
