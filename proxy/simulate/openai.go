@@ -44,7 +44,7 @@ type chatMessage struct {
 var chatFields = []string{"model", "messages", "max_tokens", "max_completion_tokens", "tools", "tool_choice", "parallel_tool_calls",
 	"reasoning_effort", "stop", "user", "stream", "stream_options", "temperature", "top_p", "response_format"}
 
-// chat answers a request to the kind openai.
+// chat answers a request to the kind openai. "use the tools at once" makes the pieces of the calls take turns in a stream.
 func (x *exchange) chat() {
 	switch path := x.req.Path; {
 	case path == "/v1/chat/completions":
@@ -97,13 +97,18 @@ func (x *exchange) complete() {
 		x.fail(404, "not_found_error", "The model `"+r.Model+"` does not exist or you do not have access to it.")
 		return
 	}
-	m := x.compose(r.asked(), 0)
-	x.dress()
-	if !r.Stream {
-		x.body(200, "application/json", marshal(m.completion(x.req.Arrived.Unix())))
-		return
+	m, now := x.compose(r.asked(), 0), x.req.Arrived.Unix()
+	whole := func() any { return m.completion(now) }
+	events := func() [][]byte { return m.chunks(now, r.Options.Usage, strings.Contains(r.lastText(), "at once")) }
+	switch {
+	case x.fault.name == "giant":
+		x.giant(m, r.Stream, whole, events)
+	case r.Stream:
+		x.dress()
+		x.sendEvents(events())
+	default:
+		x.send(200, whole())
 	}
-	x.sendEvents(m.chunks(x.req.Arrived.Unix(), r.Options.Usage, strings.Contains(r.lastText(), "at once")))
 }
 
 // check returns the message of OpenAI's 400, "" if there is nothing to say against the request.

@@ -142,7 +142,8 @@ func (x *exchange) messages() {
 	case wrong != "":
 		x.fail(400, "invalid_request_error", wrong)
 	case x.fault.name == "giant":
-		x.giant(x.compose(r, 0), r.Stream)
+		m := x.compose(r, 0)
+		x.giant(m, r.Stream, func() any { return m.view() }, m.events)
 	case r.Stream:
 		x.dress()
 		x.sendEvents(x.compose(r, 0).events())

@@ -11,15 +11,15 @@ const GiantText = 64 << 20
 // giantPiece is the share of one write, and in a stream of one delta.
 const giantPiece = 64 << 10
 
-// giant answers with m and a text of GiantText bytes. No more than one piece of it is ever held.
-func (x *exchange) giant(m *message, stream bool) {
+// giant answers with m and a text of GiantText bytes, in the form that whole or events give it. No more than one piece of it is ever held.
+func (x *exchange) giant(m *message, stream bool, whole func() any, events func() [][]byte) {
 	const mark = "giant text goes here"
 	m.blocks = []block{{kind: "text", pieces: []string{mark}}}
 	text := bytes.Repeat([]byte("g"), giantPiece)
 	x.dress()
 	if !stream {
 		x.head(200, "application/json")
-		before, after, _ := bytes.Cut(marshal(m.view()), []byte(mark))
+		before, after, _ := bytes.Cut(marshal(whole()), []byte(mark))
 		x.ctx.Response.Header.SetContentLength(len(before) + GiantText + len(after))
 		x.carry(closes, spread(before, text, after)...)
 		return
@@ -27,7 +27,7 @@ func (x *exchange) giant(m *message, stream bool) {
 	x.head(200, eventStream)
 	x.ctx.Response.Header.SetContentLength(-1)
 	var before, delta, after []byte
-	for _, e := range m.events() {
+	for _, e := range events() {
 		switch {
 		case bytes.Contains(e, []byte(mark)):
 			delta = chunk(bytes.Replace(e, []byte(mark), text, 1))
