@@ -39,7 +39,11 @@ function transform_response(ctx, response)
     response.status = out.status or response.status
     response.body:replace(out.body)
   end
-  redact.redact_content(response.body, "content")
+  if response.body:has("content") then
+    redact.redact_content(response.body, "content")
+  else
+    redact.redact_all(response.body)
+  end
 end
 
 local function hold(out, state, index, text)

@@ -74,8 +74,16 @@ function redact.redact_content(body, path)
   end
 end
 
--- Redacts the system prompt, the tools and all messages, in place.
+-- Redacts all strings of a body of JSON or of lines of JSON.
+function redact.redact_all(body)
+  local raw = body:raw("")
+  local clean = re.test("^\\s*[\\[{]", raw) and redact.redact_json(raw) or raw
+  if clean ~= raw then body:replace(clean) end
+end
+
+-- Redacts the system prompt, the tools and all messages, in place; of a batch and the like all strings.
 function redact.redact_request(body)
+  if not body:has("messages") then return redact.redact_all(body) end
   redact_at(body, "system")
   redact_at(body, "tools")
   for i = 0, #body:get("messages", {}) - 1 do
