@@ -13,12 +13,10 @@ local STOPS = { stop = "end_turn", length = "max_tokens", tool_calls = "tool_use
 
 -- What kind of error a status is, a code, or a type.
 local STATUSES = { [400] = "invalid_request_error", [401] = "authentication_error", [402] = "billing_error", [403] = "permission_error",
-  [404] = "not_found_error", [408] = "timeout_error", [409] = "conflict_error", [413] = "request_too_large",
-  [422] = "invalid_request_error", [429] = "rate_limit_error", [503] = "overloaded_error", [504] = "timeout_error",
-  [529] = "overloaded_error" }
-local CODES = { rate_limit_exceeded = "rate_limit_error", insufficient_quota = "rate_limit_error",
-  invalid_request_error = "invalid_request_error", context_length_exceeded = "invalid_request_error", overloaded = "overloaded_error",
-  overloaded_error = "overloaded_error" }
+  [404] = "not_found_error", [408] = "timeout_error", [409] = "conflict_error", [413] = "request_too_large", [422] = "invalid_request_error",
+  [429] = "rate_limit_error", [503] = "overloaded_error", [504] = "timeout_error", [529] = "overloaded_error" }
+local CODES = { rate_limit_exceeded = "rate_limit_error", insufficient_quota = "rate_limit_error", invalid_request_error = "invalid_request_error",
+  context_length_exceeded = "invalid_request_error", overloaded = "overloaded_error", overloaded_error = "overloaded_error" }
 
 -- How a prompt that is too long is told.
 local TOO_LONG = "context_length_exceeded|maximum context length|context window"
@@ -41,8 +39,7 @@ end
 -- object is an object as it was decoded, or an empty one.
 local function object(v) return given(v) or {} end
 
--- The parts of the script call each other in both directions.
-local blocks, part_of, link, short, cause, error_of
+local blocks, part_of, link, short, cause, error_of -- used before they are defined
 
 -- --- the request ---
 
@@ -164,20 +161,16 @@ local function effort_of(asked)
   return budget < 4096 and "low" or budget < 16384 and "medium" or "high"
 end
 
-local function first(list, n)
-  local out = {}
-  for i = 1, math.min(n, #list) do out[i] = list[i] end
-  return out
-end
-
 local function put_limits(out, asked, reasoning)
   local most = given(asked.max_tokens)
   if most then
     local field = config.max_tokens_field or (reasoning and "max_completion_tokens" or "max_tokens")
     out[field] = math.min(most, config.max_output or most)
   end
-  local stops = object(asked.stop_sequences)
-  if #stops > 0 then out.stop = first(stops, MAX_STOPS) end
+  for i, text in ipairs(object(asked.stop_sequences)) do
+    if i == 1 then out.stop = {} end
+    if i <= MAX_STOPS then out.stop[i] = text end
+  end
   local user = filled(object(asked.metadata).user_id)
   if user then out.user = #user <= MAX_USER and user or tostring(hash(user)) end
   if reasoning then
