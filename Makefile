@@ -8,7 +8,7 @@ COMMIT      ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(if $(shell gi
 TOOL        ?= $(firstword $(shell docker info >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1 && echo docker; \
                  podman info >/dev/null 2>&1 && echo podman; buildah info >/dev/null 2>&1 && echo buildah))
 
-.PHONY: run build test check bench image
+.PHONY: run build test check bench bench-peers image
 
 run: build
 	./bin/sluice serve
@@ -27,8 +27,22 @@ check:
 	$(GO) mod tidy -diff
 	$(GO) test -race ./...
 
+# The benchmarks, in turn with those of the last commit (or of BASE), compared. BENCH, PKG and COUNT narrow it down.
+BENCH     ?= .
+PKG       ?= ./...
+COUNT     ?= 6
+BASE      ?= $(if $(shell git status --porcelain 2>/dev/null),HEAD,HEAD~1)
+BENCHSTAT ?= $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	@d=$$(mktemp -d) && trap 'git worktree remove --force '$$d/base' 2>/dev/null; rm -rf '$$d EXIT && \
+	git worktree add -q --detach $$d/base $(BASE) && bench="$(GO) test -run ^$$ -bench $(BENCH) -benchmem $(PKG)" && \
+	for i in $$(seq $(COUNT)); do (cd $$d/base && $$bench) >>$$d/before.txt; $$bench | tee -a $$d/after.txt; done; \
+	$(BENCHSTAT) $$d/before.txt $$d/after.txt
+
+# Sluice beside nginx with LuaJIT and HAProxy with Lua, under one policy: Debian's packages, unpacked into a cache and run from there.
+# PEERS="-short" takes a minute; "go run ./testdata/peers -h" tells the rest.
+bench-peers: build
+	$(GO) run ./testdata/peers $(PEERS)
 
 # The container image, from a binary built here, with whichever of docker, podman or buildah is there.
 image: build

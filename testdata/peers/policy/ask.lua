@@ -1,0 +1,9 @@
+-- What wrk sends: BODY, a file, as alice.
+local file = assert(io.open(os.getenv("BODY"), "rb"))
+wrk.method = "POST"
+wrk.body = file:read("*a")
+wrk.headers["content-type"] = "application/json"
+wrk.headers["anthropic-version"] = "2023-06-01"
+wrk.headers["user-agent"] = "wrk"
+wrk.headers["x-api-key"] = os.getenv("KEY")
+file:close()
