@@ -28,7 +28,8 @@ const (
 // others.
 type conn struct {
 	net.Conn
-	watch watcher
+	socket net.Conn // the same, for reads and writes
+	watch  watcher
 
 	begun  bool      // it was read from
 	secure bool      // TLS is spoken above
@@ -111,7 +112,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.hello {
 		return 0, errHello
 	}
-	n, err := c.Conn.Read(p)
+	n, err := c.socket.Read(p)
 	if !c.secure {
 		c.hello = !c.begun && n > 0 && p[0] == tlsHandshake
 		c.note(p[:n])
@@ -135,7 +136,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	if c.waits.ClientWrite > 0 {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.waits.ClientWrite))
 	}
-	return c.Conn.Write(p)
+	return c.socket.Write(p)
 }
 
 // SetWriteDeadline does nothing: every write sets its own.

@@ -154,9 +154,9 @@ func (p *pool) dial(ctx context.Context, timeout time.Duration) (*upstreamConn, 
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", p.address, err)
 	}
-	c := &upstreamConn{raw: raw, conn: raw, pool: p}
+	c := &upstreamConn{raw: raw, conn: newSocket(raw), plain: p.tls == nil, pool: p}
 	if p.tls != nil {
-		client := tls.Client(underTLS{raw, c}, p.tls)
+		client := tls.Client(underTLS{c.conn, c}, p.tls)
 		if err := client.HandshakeContext(ctx); err != nil {
 			c.kill()
 			return nil, fmt.Errorf("tls handshake with %s: %w", p.address, err)
@@ -176,7 +176,8 @@ func (p *pool) dial(ctx context.Context, timeout time.Duration) (*upstreamConn, 
 // upstreamConn is one connection to an upstream. It belongs to one call, or to its pool. kill may be called by anyone.
 type upstreamConn struct {
 	raw    net.Conn
-	conn   net.Conn // raw, or TLS over it
+	conn   net.Conn // a socket of raw, or TLS over it
+	plain  bool     // there is no TLS
 	br     *bufio.Reader
 	head   fasthttp.ResponseHeader // of the answer at hand; here for its memory
 	pool   *pool
@@ -205,7 +206,7 @@ func (c *upstreamConn) quiet() bool {
 	if c.control == nil || c.control.Control(c.look) != nil {
 		return false
 	}
-	if c.looked != nil || c.waiting == 0 || c.conn == c.raw {
+	if c.looked != nil || c.waiting == 0 || c.plain {
 		return c.looked == syscall.EAGAIN
 	}
 	c.until = time.Now().Add(time.Millisecond)

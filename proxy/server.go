@@ -114,7 +114,7 @@ func (s *Server) Serve(ln net.Listener) error {
 
 // adopt serves a connection on a goroutine of its own.
 func (s *Server) adopt(nc net.Conn) {
-	c := &conn{Conn: nc, watch: newPeeker(nc, s.TLS != nil), secure: s.TLS != nil}
+	c := &conn{Conn: nc, socket: newSocket(nc), watch: newPeeker(nc, s.TLS != nil), secure: s.TLS != nil}
 	c.waits = s.timeouts()
 	_ = c.SetReadDeadline(deadline(c.waits.ClientHeader)) // TLS handshake and first head
 	s.mu.Lock()

@@ -217,8 +217,11 @@ func (c *upstreamConn) write(timeout time.Duration, a, b []byte) error {
 		_, err := c.conn.Write(a)
 		return err
 	}
-	both := net.Buffers{a, b}
-	_, err := both.WriteTo(c.conn)
+	to, both := c.conn, net.Buffers{a, b}
+	if c.plain {
+		to = c.raw // in one call
+	}
+	_, err := both.WriteTo(to)
 	return err
 }
 

@@ -1,0 +1,108 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"unsafe"
+)
+
+// socket is a TCP connection that is read and written without telling the scheduler of each system call. None of them waits: the
+// socket is non-blocking, and while it is not ready the goroutine is parked by the poller as ever, deadlines included. A call that the
+// scheduler knows of has it take the processor away in the middle of a long send, and wake another thread for it. One goroutine reads
+// and one writes at a time.
+type socket struct {
+	net.Conn
+	raw     syscall.RawConn
+	in, out transfer
+}
+
+// transfer is a read or a write that runs, and the function for it, which is made once.
+type transfer struct {
+	p     []byte
+	done  int
+	errno syscall.Errno
+	step  func(fd uintptr) bool // reports whether it is over
+}
+
+// newSocket makes a socket of a TCP connection; any other stays as it is.
+func newSocket(nc net.Conn) net.Conn {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return nc
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nc
+	}
+	s := &socket{Conn: nc, raw: raw}
+	s.in.step, s.out.step = s.in.receive, s.out.send
+	return s
+}
+
+func (s *socket) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	t := &s.in
+	err := t.run(s.raw.Read, p, "read")
+	if err == nil && t.done == 0 {
+		err = io.EOF
+	}
+	return t.done, err
+}
+
+func (s *socket) Write(p []byte) (int, error) {
+	err := s.out.run(s.raw.Write, p, "write")
+	return s.out.done, err
+}
+
+// run waits for the transfer of p in one direction.
+func (t *transfer) run(wait func(func(uintptr) bool) error, p []byte, what string) error {
+	t.p, t.done, t.errno = p, 0, 0
+	err := wait(t.step)
+	t.p = nil // a connection that waits holds nothing of its last exchange
+	if err == nil && t.errno != 0 {
+		err = os.NewSyscallError(what, t.errno)
+	}
+	return err
+}
+
+// receive takes what is there.
+func (t *transfer) receive(fd uintptr) bool {
+	n, again := t.call(syscall.SYS_READ, fd, t.p)
+	t.done = n
+	return !again
+}
+
+// send writes until all is written or the socket takes no more.
+func (t *transfer) send(fd uintptr) bool {
+	for t.done < len(t.p) {
+		n, again := t.call(syscall.SYS_WRITE, fd, t.p[t.done:])
+		if t.done += n; again {
+			return false
+		}
+		if t.errno != 0 {
+			return true
+		}
+	}
+	return true
+}
+
+// call makes one system call; again = the socket is not ready.
+func (t *transfer) call(number, fd uintptr, p []byte) (n int, again bool) {
+	for {
+		r, _, errno := syscall.RawSyscall(number, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+		switch errno {
+		case 0:
+			return int(r), false
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return 0, true
+		default:
+			t.errno = errno
+			return 0, false
+		}
+	}
+}
