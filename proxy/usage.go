@@ -15,24 +15,31 @@ func overlay(u *engine.Usage, json []byte, path ...string) {
 	if err != nil {
 		return
 	}
-	usage, ok := top.Value().Get(path)
-	if !ok || usage.Kind() != body.Object {
-		return
+	usage, ok := top.Get(path[0])
+	if ok {
+		usage, _ = usage.Get(path[1:])
 	}
-	take := func(key string, into *int64) {
-		v, _ := usage.Get(body.Path{key})
-		if n, ok := v.Int(); ok && n >= 0 {
-			*into = n
-			u.Known = u.Known || n > 0
+	for key, v := range usage.Members() {
+		switch string(key) {
+		case `"input_tokens"`:
+			take(u, v, &u.InputTokens)
+		case `"output_tokens"`:
+			take(u, v, &u.OutputTokens)
+		case `"cache_creation_input_tokens"`:
+			take(u, v, &u.CacheCreationInputTokens)
+		case `"cache_read_input_tokens"`:
+			take(u, v, &u.CacheReadInputTokens)
+		case `"cache_creation"`:
+			kept, _ := v.Get(body.Path{"ephemeral_1h_input_tokens"})
+			if n, ok := kept.Int(); ok && n >= 0 {
+				u.CacheCreation1hTokens = n
+			}
 		}
 	}
-	take("input_tokens", &u.InputTokens)
-	take("output_tokens", &u.OutputTokens)
-	take("cache_creation_input_tokens", &u.CacheCreationInputTokens)
-	take("cache_read_input_tokens", &u.CacheReadInputTokens)
-	if kept, ok := usage.Get(body.Path{"cache_creation", "ephemeral_1h_input_tokens"}); ok {
-		if n, ok := kept.Int(); ok && n >= 0 {
-			u.CacheCreation1hTokens = n
-		}
+}
+
+func take(u *engine.Usage, v body.Value, into *int64) {
+	if n, ok := v.Int(); ok && n >= 0 {
+		*into, u.Known = n, u.Known || n > 0
 	}
 }
