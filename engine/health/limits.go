@@ -54,7 +54,7 @@ func observeLimits(v *engine.Vitals, headers engine.Headers, now time.Time) {
 			window, field := splitUnified(rest)
 			quotas = observeQuota(quotas, window, field, h.Value, now)
 		} else if i := strings.LastIndexByte(name, '-'); i > 0 {
-			rates = observeRate(rates, strings.ReplaceAll(name[:i], "-", "_"), name[i+1:], h.Value)
+			rates = observeRate(rates, kinds[name[:i]], name[i+1:], h.Value)
 		}
 	}
 	if seen {
@@ -101,10 +101,11 @@ func observeQuota(quotas []engine.Quota, window, field, value string, now time.T
 	return quotas
 }
 
+// kinds are the rate limits that are known, by their names in headers.
+var kinds = map[string]string{"requests": "requests", "tokens": "tokens", "input-tokens": "input_tokens", "output-tokens": "output_tokens"}
+
 func observeRate(rates []engine.RateLimit, kind, field, value string) []engine.RateLimit {
-	switch kind {
-	case "requests", "tokens", "input_tokens", "output_tokens":
-	default:
+	if kind == "" {
 		return rates
 	}
 	i := slices.IndexFunc(rates, func(r engine.RateLimit) bool { return r.Kind == kind })
@@ -113,16 +114,22 @@ func observeRate(rates []engine.RateLimit, kind, field, value string) []engine.R
 		rates = append(rates, engine.RateLimit{Kind: kind, Window: "1m", Limit: -1, Remaining: -1})
 	}
 	r := &rates[i]
-	n, err := strconv.ParseInt(value, 10, 64)
-	switch {
-	case field == "limit" && err == nil:
-		r.Limit = n
-	case field == "remaining" && err == nil:
-		r.Remaining = n
-	case field == "reset":
+	switch field {
+	case "limit":
+		take(value, &r.Limit)
+	case "remaining":
+		take(value, &r.Remaining)
+	case "reset":
 		if at, err := time.Parse(time.RFC3339, value); err == nil {
 			r.Resets = at
 		}
 	}
 	return rates
+}
+
+// take reads a number; what is none changes nothing.
+func take(value string, into *int64) {
+	if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+		*into = n
+	}
 }
