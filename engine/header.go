@@ -70,9 +70,11 @@ func (h Headers) Clone(extra int) Headers {
 
 // EqualFold compares two ASCII names without regard to case.
 func EqualFold(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
+	return len(a) == len(b) && equalFold(a, b) // names mostly differ in length: that much is inlined
+}
+
+// equalFold compares two names of one length.
+func equalFold(a, b string) bool {
 	for i := 0; i < len(a); i++ {
 		if a[i] != b[i] && lower(a[i]) != lower(b[i]) {
 			return false

@@ -149,6 +149,9 @@ func holdsKey(part, key string) bool {
 	if strings.Contains(part, key) {
 		return true
 	}
+	if !strings.ContainsAny(part, "%+") {
+		return false
+	}
 	plain, err := url.QueryUnescape(part)
 	return err == nil && strings.Contains(plain, key)
 }
@@ -200,7 +203,8 @@ func normalPath(p string) bool {
 			}
 		}
 	}
-	return !strings.Contains(p, "//") && !strings.Contains(p+"/", "/./") && !strings.Contains(p+"/", "/../")
+	return !strings.Contains(p, "//") && !strings.Contains(p, "/./") && !strings.Contains(p, "/../") &&
+		!strings.HasSuffix(p, "/.") && !strings.HasSuffix(p, "/..")
 }
 
 // hasPlainForm reports whether c must not be percent-encoded in a path.
