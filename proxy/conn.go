@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,6 +44,8 @@ type conn struct {
 	linger bool            // a request is still coming while its answer is the last thing we say
 	mute   bool            // nothing was asked, so nothing is answered
 	reset  bool            // the end must not look like one
+	join   bool            // the next write goes out with what follows: another one, the wait for a request, or the end
+	joined *[]byte         // what waits to go out, of joinBuffers; nil = nothing
 
 	active atomic.Bool // a request is being read or served
 	call   atomic.Pointer[context.CancelCauseFunc]
@@ -133,10 +136,51 @@ func (c *conn) Write(p []byte) (int, error) {
 	if c.mute {
 		return len(p), nil
 	}
+	if c.join || c.joined != nil {
+		return c.writeJoined(p)
+	}
+	return c.write(p)
+}
+
+func (c *conn) write(p []byte) (int, error) {
 	if c.waits.ClientWrite > 0 {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.waits.ClientWrite))
 	}
 	return c.socket.Write(p)
+}
+
+// joinBuffers are of *[]byte, and hold what one write takes with the end of a chunked body behind it.
+var joinBuffers = sync.Pool{New: func() any { b := make([]byte, 0, writeBuffer+64); return &b }}
+
+// writeJoined keeps p back if it is to go out with what follows, else writes it behind what was kept.
+func (c *conn) writeJoined(p []byte) (int, error) {
+	if c.joined == nil {
+		c.joined = joinBuffers.Get().(*[]byte)
+	}
+	*c.joined = append(*c.joined, p...)
+	if c.join {
+		c.join = false
+		return len(p), nil
+	}
+	if err := c.flushJoined(); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// flushJoined writes what was kept back, if anything was.
+func (c *conn) flushJoined() error {
+	b := c.joined
+	if b == nil {
+		return nil
+	}
+	c.joined = nil
+	_, err := c.write(*b)
+	if cap(*b) <= 2*writeBuffer {
+		*b = (*b)[:0]
+		joinBuffers.Put(b)
+	}
+	return err
 }
 
 // SetWriteDeadline does nothing: every write sets its own.
@@ -147,6 +191,7 @@ func (c *conn) Close() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
+	_ = c.flushJoined()
 	tcp, _ := c.Conn.(*net.TCPConn)
 	switch {
 	case c.reset && tcp != nil:
@@ -172,6 +217,7 @@ func (s *Server) onState(nc net.Conn, state fasthttp.ConnState) {
 		}
 		_ = c.SetReadDeadline(wait)
 	case fasthttp.StateIdle:
+		_ = c.flushJoined()
 		c.active.Store(false)
 		c.noted = 0
 		wait := deadline(keepAlive)

@@ -29,6 +29,7 @@ type eventRelay struct {
 	out      []byte        // what goes out in one piece, where something was replaced
 	first    *bytes.Buffer // what went out while the head waited; nil = it did not wait
 	over     bool          // the stream was ended before the upstream ended it
+	last     bool          // what the upstream sent is here to its end, which can go out with it
 	sent     time.Time     // when the client last got a byte
 }
 
@@ -46,6 +47,7 @@ func (e *eventRelay) pour() error {
 			}
 			continue
 		}
+		e.last = err == io.EOF
 		if err := e.pass(e.held + n); err != nil {
 			return err
 		}
@@ -137,6 +139,7 @@ func (e *eventRelay) send(b []byte) error {
 		return nil
 	}
 	e.sent = time.Now()
+	e.x.conn.join = e.last
 	return e.write(e.to, b)
 }
 
