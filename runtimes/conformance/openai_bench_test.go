@@ -11,11 +11,11 @@ import (
 	"sluice/runtimes"
 )
 
-// bundledDialect is a dialect of the scripts folder.
+// bundledDialect is a dialect of the scripts folder under the default budgets, but for the time: machines differ.
 func bundledDialect(t testing.TB, lang runtimes.Language, name string) engine.AnswerDialect {
 	t.Helper()
 	d, err := lang.InstantiateDialect(&engine.PluginManifest{Name: name, Artifact: "dialects/" + name + lang.Extension(),
-		Files: os.DirFS("../../scripts"), Budget: engine.Budget{Time: time.Second, Steps: 2_000_000, Memory: 64 << 20, TimePerMiB: time.Second,
+		Files: os.DirFS("../../scripts"), Budget: engine.Budget{Time: 10 * time.Second, Steps: 2_000_000, Memory: 64 << 20, TimePerMiB: time.Second,
 			StepsPerMiB: 20_000_000, MemoryPerMiB: 32 << 20}})
 	if err != nil {
 		t.Fatal(err)
@@ -40,11 +40,18 @@ func conversation() string {
 		`"}],"tools":[` + strings.Join(tools, ",") + `],"messages":[{"role":"user","content":"What does main.go do?"},` + strings.Join(turns, ",") + `]}`
 }
 
-func BenchmarkOpenAIShape200KB(b *testing.B) {
-	text := conversation()
+func BenchmarkOpenAIShape200KB(b *testing.B) { benchmarkShape(b, "openai", conversation()) }
+
+// BenchmarkRedactShape200KB looks through a body, and through one that is full of addresses.
+func BenchmarkRedactShape200KB(b *testing.B) {
+	benchmarkShape(b, "redact", conversation())
+	benchmarkShape(b, "redact", strings.ReplaceAll(conversation(), "hello", "me@example.org"))
+}
+
+func benchmarkShape(b *testing.B, dialect, text string) {
 	for _, lang := range languages() {
 		b.Run(lang.Extension()[1:], func(b *testing.B) {
-			d := bundledDialect(b, lang, "openai")
+			d := bundledDialect(b, lang, dialect)
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -119,3 +119,20 @@ func TestRedactWrapsADialectThatTranslates(t *testing.T) {
 		}
 	}
 }
+
+func TestALongConversationIsWithinTheBudgets(t *testing.T) {
+	for _, text := range []string{conversation(), strings.ReplaceAll(conversation(), "hello", "me@example.org")} {
+		for _, name := range []string{"openai", "redact"} {
+			for _, lang := range languages() {
+				r := runtimes.SampleRequest()
+				r.Body = []byte(text)
+				sent, err := runtimes.Shape(bundledDialect(t, lang, name).(engine.Dialect), r, runtimes.SamplePrincipal(), candidates()[0])
+				if err != nil {
+					t.Errorf("%s%s: %v", name, lang.Extension(), err)
+				} else if body := string(sent.Body()); name == "redact" && strings.Contains(body, "me@example.org") {
+					t.Errorf("%s%s: an address is left", name, lang.Extension())
+				}
+			}
+		}
+	}
+}

@@ -39,8 +39,9 @@ function transform_response(ctx, response)
     response.status = out.status or response.status
     response.body:replace(out.body)
   end
-  if response.body:has("content") then
-    redact.redact_content(response.body, "content")
+  local content = response.body:get("content")
+  if content then
+    redact.redact_content(response.body, "content", content)
   else
     redact.redact_all(response.body)
   end

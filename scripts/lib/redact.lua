@@ -2,11 +2,18 @@
 -- config: patterns, the names of those that are used ([key, token, email]); all where it does not say.
 local redact = {}
 
--- Every pattern matches within one word, so that a stream need not hold back more than the word that is not over.
+-- Every pattern matches within one word, so that a stream need not hold back more than the word that is not over. Expressions cost time:
+-- each is tried where its hint stands, which is a part of all that it matches.
 local patterns = {
-  { "key", "sk-[A-Za-z0-9_-]{16,}|AKIA[0-9A-Z]{16}|AIza[A-Za-z0-9_-]{35}|gh[opsru]_[A-Za-z0-9]{36,}|xox[abprs]-[A-Za-z0-9-]{10,}", "[key]" },
-  { "token", "eyJ[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]*", "[token]" },
-  { "email", "(?i)[a-z0-9._%+-]+@[a-z0-9.-]+\\.[a-z]{2,}", "[email]" },
+  { "key", "sk-", "sk-[A-Za-z0-9_-]{16,}", "[key]" },
+  { "key", "AKIA", "AKIA[0-9A-Z]{16}", "[key]" },
+  { "key", "AIza", "AIza[A-Za-z0-9_-]{35}", "[key]" },
+  { "key", "ghp_", "ghp_[A-Za-z0-9]{36,}", "[key]" },
+  { "key", "ghs_", "ghs_[A-Za-z0-9]{36,}", "[key]" },
+  { "key", "github_pat_", "github_pat_[A-Za-z0-9_]{36,}", "[key]" },
+  { "key", "xox", "xox[abprs]-[A-Za-z0-9-]{10,}", "[key]" },
+  { "token", "eyJ", "eyJ[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]*", "[token]" },
+  { "email", "@", "(?i)[a-z0-9._%+-]+@[a-z0-9.-]+\\.[a-z]{2,}", "[email]" },
 }
 local WORD = "[A-Za-z0-9._%+@-]*$"
 
@@ -16,25 +23,35 @@ local STRING = '"(?:[^"\\\\]|\\\\.)*"'
 redact.signed = { thinking = true, redacted_thinking = true, thinking_delta = true, signature_delta = true }
 
 local function chosen()
-  local by_name, known, out = {}, {}, {}
-  for i, p in ipairs(patterns) do by_name[p[1]], known[i] = p, p[1] end
-  for _, name in ipairs(config.patterns or known) do
-    if not by_name[name] then
-      error('config.patterns names "' .. tostring(name) .. '", want one of ' .. table.concat(known, ", "))
+  local known, names, wanted, out = {}, {}, {}, {}
+  for _, p in ipairs(patterns) do
+    if not known[p[1]] then names[#names + 1] = p[1] end
+    known[p[1]] = true
+  end
+  for _, name in ipairs(config.patterns or names) do
+    if not known[name] then
+      error('config.patterns names "' .. tostring(name) .. '", want one of ' .. table.concat(names, ", "))
     end
-    by_name[name].used = true
+    wanted[name] = true
   end
   for _, p in ipairs(patterns) do
-    if p.used then out[#out + 1] = p end
+    if wanted[p[1]] then out[#out + 1] = p end
   end
   return out
 end
 
 local used = chosen()
 
+local function hinted(text)
+  for _, p in ipairs(used) do
+    if string.find(text, p[2], 1, true) then return true end
+  end
+  return false
+end
+
 function redact.redact(text)
   for _, p in ipairs(used) do
-    text = re.replace(p[2], text, p[3])
+    if string.find(text, p[2], 1, true) then text = re.replace(p[3], text, p[4]) end
   end
   return text
 end
@@ -44,7 +61,7 @@ function redact.unfinished(text) return re.find(WORD, text)[1] end
 
 -- Redacts what the strings of a JSON text say, even where it breaks off. All other bytes stay.
 function redact.redact_json(raw)
-  if redact.redact(raw) == raw and not string.find(raw, "\\u00", 1, true) then return raw end
+  if not hinted(raw) and not string.find(raw, "\\u00", 1, true) then return raw end
   local out, at = {}, 1
   for _, found in ipairs(re.find_all(STRING, raw)) do
     local literal = found[1]
@@ -63,14 +80,14 @@ local function redact_at(body, path)
   if clean ~= raw then body:set_raw(path, clean) end
 end
 
--- Redacts a text, or the blocks of a list but for thoughts.
-function redact.redact_content(body, path)
-  if body:type(path) ~= "list" then
-    redact_at(body, path)
+-- Redacts what stands at path: a text, or the blocks of a list but for thoughts. The way to a block is long, so few are looked up.
+function redact.redact_content(body, path, content)
+  if type(content) == "string" then
+    if hinted(content) then redact_at(body, path) end
     return
   end
-  for i, block in ipairs(body:get(path)) do
-    if not redact.signed[block.type] then redact_at(body, path .. "." .. i - 1) end
+  for i, block in ipairs(content) do
+    if not redact.signed[block.type or ""] and hinted(json.encode(block)) then redact_at(body, path .. "." .. i - 1) end
   end
 end
 
@@ -86,8 +103,8 @@ function redact.redact_request(body)
   if not body:has("messages") then return redact.redact_all(body) end
   redact_at(body, "system")
   redact_at(body, "tools")
-  for i = 0, #body:get("messages", {}) - 1 do
-    redact.redact_content(body, "messages." .. i .. ".content")
+  for i, m in ipairs(body:get("messages", {})) do
+    redact.redact_content(body, "messages." .. i - 1 .. ".content", m.content)
   end
 end
 
