@@ -2,22 +2,17 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"sluice/engine/keys"
 	"sluice/proxy/simulate"
-	"sluice/scripts"
 )
 
 // serveRedacting serves with the bundled scripts and an upstream for each language, which is also the name of its principal.
 func serveRedacting(t *testing.T) (*live, map[string]*simulate.Provider) {
 	t.Helper()
-	dir, providers := t.TempDir(), map[string]*simulate.Provider{}
+	providers := map[string]*simulate.Provider{}
 	text := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nbudgets: {time: 10s}\nupstreams:\n"
 	principals := "principals:\n"
 	for _, name := range []string{"star", "lua"} {
@@ -31,16 +26,7 @@ func serveRedacting(t *testing.T) (*live, map[string]*simulate.Provider) {
 			name, p.URL(), name)
 		principals += fmt.Sprintf("  - {name: %s, keys: [%q], upstreams: [%s]}\n", name, keys.Sum(liveKey+name), name)
 	}
-	l := &live{scripts: filepath.Join(dir, "scripts"), client: &http.Client{Transport: &http.Transport{}}}
-	if err := os.CopyFS(l.scripts, scripts.FS); err != nil {
-		t.Fatal(err)
-	}
-	config := filepath.Join(dir, "sluice.yaml")
-	if err := os.WriteFile(config, []byte(text+principals), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	l.serve(t, newBuilder(config), io.Discard)
-	return l, providers
+	return serveBundled(t, text+principals), providers
 }
 
 func TestNoSecretPassesARedactingUpstream(t *testing.T) {
