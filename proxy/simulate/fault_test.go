@@ -262,6 +262,9 @@ func cut(t *testing.T, p *simulate.Provider, text, want string, reset bool) {
 	}
 	equal(t, "answer", sameNumber(got), want)
 	all := p.Requests()
+	for until := time.Now().Add(10 * time.Second); all[len(all)-1].End == simulate.Running && time.Now().Before(until); all = p.Requests() {
+		time.Sleep(time.Millisecond) // it notes the end once it has cut
+	}
 	equal(t, "end", all[len(all)-1].End, simulate.Cut)
 }
 
