@@ -202,7 +202,7 @@ func TestNewsIsOneLine(t *testing.T) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
 	}
-	bad := &engine.ScriptError{File: "a.star", Line: 3, Column: 7, Message: "undefined: x\nsecond line\nthird"}
+	bad := &engine.ScriptError{File: "a.star", Line: 3, Column: 7, Message: "undefined: x", Also: []string{"second line", "third"}}
 	f(reload.News{State: reload.Live, Path: "a.star", Version: "0123456789abcdef", Tests: 2},
 		"a.star: version 0123456789ab is live, tests passed: 2")
 	f(reload.News{State: reload.Live, Path: "conf"}, "conf: live")
