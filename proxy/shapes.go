@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -100,7 +101,11 @@ func (h *head) translate(r *engine.RequestContext) *engine.Refusal {
 		addBetas(&r.Headers, v)
 		edits = append(edits, doc.Remove(body.Path{"anthropic_beta"}))
 	}
-	if doc.Has(body.Path{"anthropic_version"}) {
+	version := "2023-06-01"
+	if v, ok := doc.Get(body.Path{"anthropic_version"}); ok {
+		if text, _ := v.Text(); apiVersion.MatchString(text) {
+			version = text
+		}
 		edits = append(edits, doc.Remove(body.Path{"anthropic_version"}))
 	}
 	for _, err := range edits {
@@ -108,10 +113,13 @@ func (h *head) translate(r *engine.RequestContext) *engine.Refusal {
 			return refuse(engine.CodeBadBody, "the body is not valid: %v", err)
 		}
 	}
-	r.Headers.Set("anthropic-version", "2023-06-01")
+	r.Headers.Set("anthropic-version", version)
 	r.Body = doc.Bytes()
 	return nil
 }
+
+// apiVersion is a version of the API, which new clients name to clouds as well, and none of a cloud's own.
+var apiVersion = regexp.MustCompile(`^20[0-9]{2}-[0-9]{2}-[0-9]{2}$`)
 
 // addBetas puts the betas of a body into the header, after those that are there.
 func addBetas(h *engine.Headers, v body.Value) {

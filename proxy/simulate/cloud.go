@@ -111,7 +111,7 @@ func (x *exchange) wrongInCloud() string {
 	switch {
 	case x.asked.model == "" && !x.asked.count: // the API's own wire
 		return ""
-	case r.Version != want:
+	case r.Version != want && r.Version != "2026-10-21":
 		return "anthropic_version: Input should be '" + want + "'"
 	case x.asked.model != "" && r.Model != nil:
 		return "model: Extra inputs are not permitted"

@@ -1,5 +1,6 @@
 -- Claude on Amazon Bedrock (InvokeModel). The model goes into the address, betas into the body, and what Bedrock refuses is left out.
--- config: models {asked: Bedrock's id}, prefix ("us.", "eu.", "global." …: of an inference profile), betas [further ones that pass].
+-- config: models {asked: Bedrock's id}, prefix ("us.", "eu.", "global." …: of an inference profile), betas [further ones that pass],
+-- system_role ("user": what a system message within the conversation becomes; "system": it stays).
 local aws_error = require("lib.aws").aws_error
 
 plugin = { name = "bedrock", version = "1.0.0", description = "Claude on Amazon Bedrock" }
@@ -58,6 +59,12 @@ local tool_fields = {
 -- Tools that the API runs itself.
 local server_tools = { "web_search_", "web_fetch_", "code_execution_" }
 
+-- Models of before 4.7: they know no system message within the conversation, and no version of the API but Bedrock's own.
+local old_models = "claude-3|claude-(opus|sonnet|haiku)-4-([0-6]($|[^0-9])|20)"
+
+-- Where an image or a document may not be.
+local elsewhere = { url = true, file = true }
+
 local function holds(list, value)
   for _, v in ipairs(list) do
     if v == value then return true end
@@ -115,22 +122,56 @@ local function leave_out(body, betas)
   body:set("tools", kept)
 end
 
+local function refuse_elsewhere(source, i)
+  if type(source) == "table" and elsewhere[source.type] then
+    error("messages." .. i .. ': a source of type "' .. source.type .. '" is not taken by Bedrock, want base64')
+  end
+end
+
+local function tables(list)
+  local out = {}
+  if type(list) ~= "table" then return out end
+  for i, e in ipairs(list) do out[i] = type(e) == "table" and e or {} end
+  return out
+end
+
+local function fit_messages(body, old)
+  local messages = body:raw("messages") or ""
+  if not string.find(messages, '"system"', 1, true) and not string.find(messages, '"source"', 1, true) then return end
+  local role = config.system_role or (old and "user" or "system")
+  for i, m in ipairs(tables(body:get("messages"))) do
+    if m.role == "system" and role ~= "system" then body:set("messages." .. i - 1 .. ".role", role) end
+    for _, block in ipairs(tables(m.content)) do
+      refuse_elsewhere(block.source, i - 1)
+      for _, b in ipairs(tables(block.content)) do refuse_elsewhere(b.source, i - 1) end
+    end
+  end
+end
+
+local function version(headers, old)
+  local asked = headers["anthropic-version"]
+  if old or not asked or asked == "2023-06-01" then return "bedrock-2023-05-31" end
+  return asked
+end
+
 function shape(ctx, upstream, principal, request)
   local action = ctx.stream and "/invoke-with-response-stream" or "/invoke"
-  request.url = upstream.base_url .. "/model/" .. url.escape(bedrock_model(ctx.model, upstream)) .. action
-  local body, headers = request.body, request.headers
+  local model = bedrock_model(ctx.model, upstream)
+  request.url = upstream.base_url .. "/model/" .. url.escape(model) .. action
+  local body, headers, old = request.body, request.headers, re.test(old_models, model)
   local lines = {}
   for i, line in ipairs(headers:all("anthropic-beta")) do lines[i] = line end
   local betas = kept_betas(table.concat(lines, ","))
   headers:remove("anthropic-beta")
+  if not body:has("anthropic_version") then body:set("anthropic_version", version(headers, old)) end
   headers:remove("anthropic-version")
   headers:set("accept", ctx.stream and "application/vnd.amazon.eventstream" or "application/json")
   headers:set("content-type", "application/json")
   body:remove("model")
   body:remove("stream")
-  if not body:has("anthropic_version") then body:set("anthropic_version", "bedrock-2023-05-31") end
   if #betas > 0 then body:set("anthropic_beta", betas) end
   leave_out(body, betas)
+  fit_messages(body, old)
 end
 
 function normalize_error(status, body, headers)

@@ -56,7 +56,11 @@ function shape(ctx, upstream, principal, request)
     request.url = base .. url.escape(model) .. (ctx.stream and ":streamRawPredict" or ":rawPredict")
     body:remove("model")
   end
-  if not body:has("anthropic_version") then body:set("anthropic_version", "vertex-2023-10-16") end
+  if not body:has("anthropic_version") then
+    local asked = request.headers["anthropic-version"]
+    if not asked or asked == "2023-06-01" then asked = "vertex-2023-10-16" end
+    body:set("anthropic_version", asked)
+  end
   request.headers:remove("anthropic-version")
   drop_betas(request.headers)
 end
