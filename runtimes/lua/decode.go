@@ -72,20 +72,18 @@ func (b *builder) Array(elems []glua.LValue) glua.LValue {
 		return glua.LNil
 	}
 	b.s.work(1+len(elems)/16, newTableBytes(2*len(elems), 0)+elementBytes)
-	t := b.s.L.CreateTable(len(elems), 0)
-	for _, v := range elems {
-		t.Append(v)
-	}
-	t.Metatable = listMetatable
-	return t
+	return newList(elems)
 }
 
 func (b *builder) Object(keys []string, values []glua.LValue) glua.LValue {
-	b.s.work(1, newTableBytes(0, len(keys))+elementBytes)
-	t := b.s.L.CreateTable(0, len(keys))
-	for i, key := range keys {
-		b.s.work(1, len(key)+growth(t, glua.LString(key))+elementBytes)
-		t.RawSetString(key, values[i])
+	size := filledBytes(len(keys)) + elementBytes*(1+len(keys))
+	for _, key := range keys {
+		size += len(key)
 	}
-	return t
+	b.s.work(1+len(keys), size)
+	boxed := make([]glua.LValue, len(keys))
+	for i, key := range keys {
+		boxed[i] = glua.LString(key)
+	}
+	return newMap(boxed, values)
 }

@@ -39,6 +39,19 @@ func roomBytes(keys int) int {
 	}
 }
 
+// filledBytes is what newMap takes for so many keys, with their boxes.
+func filledBytes(keys int) int {
+	n := tableBytes + (slotBytes+boxBytes)*keys
+	switch {
+	case keys == 0:
+	case keys <= fewKeys:
+		n += 2 * (mapBytes + groupBytes)
+	default:
+		n += 2 * (mapBytes + placeBytes*keys)
+	}
+	return n
+}
+
 // growth is what t[key] = v allocates, in bytes.
 func growth(of *glua.LTable, key glua.LValue) int {
 	t := peekTable(of)

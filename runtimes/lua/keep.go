@@ -46,6 +46,9 @@ func (k *keeper) table(t *glua.LTable) (*glua.LTable, error) {
 	mark := marked(t)
 	t = behind(t)
 	size := peekTable(t)
+	if !mark && len(size.array)+len(size.dict) == 0 {
+		return k.texts(size)
+	}
 	// It belongs to no interpreter. One that is made without a size has room for 32 keys, which is most of what a copy costs.
 	out := (*glua.LState)(nil).CreateTable(min(len(size.array), maxPresized), min(len(size.keys), maxPresized))
 	if mark {
@@ -62,6 +65,28 @@ func (k *keeper) table(t *glua.LTable) (*glua.LTable, error) {
 		out.RawSet(key, v)
 	}
 	return out, nil
+}
+
+// texts copies a table whose keys are all texts, as most are.
+func (k *keeper) texts(p *peekedTable) (*glua.LTable, error) {
+	room := min(len(p.strdict), maxPresized)
+	keys, values := make([]glua.LValue, 0, room), make([]glua.LValue, 0, room)
+	for _, key := range p.keys {
+		text, _ := key.(glua.LString)
+		v, found := p.strdict[string(text)]
+		if !found { // set to nothing
+			continue
+		}
+		if err := k.Add(len(text)); err != nil {
+			return nil, err
+		}
+		v, err := k.value(v)
+		if err != nil {
+			return nil, err
+		}
+		keys, values = append(keys, key), append(values, v)
+	}
+	return newMap(keys, values), nil
 }
 
 func (k *keeper) value(v glua.LValue) (glua.LValue, error) {

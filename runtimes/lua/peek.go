@@ -9,7 +9,7 @@ import (
 )
 
 // The interpreter has no hook for what its instructions allocate, and no way to read the instruction that is next or how far a table has
-// grown. Here are the beginnings of four of its types as version 1.1.2 lays them out. They are read and never written; checkLayout
+// grown. Here are the beginnings of four of its types as version 1.1.2 lays them out. They are read, and written by fill.go alone; checkLayout
 // compares them with the real ones before the first state is made.
 type (
 	peekedState struct {
