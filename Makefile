@@ -16,8 +16,10 @@ run: build
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X main.revision=$(COMMIT)" -o bin/sluice ./cmd/sluice
 
+# The SDKs are asked in a module of their own, which keeps them out of the product's.
 test:
 	$(GO) test ./...
+	cd testdata/sdk && $(GO) test ./...
 
 # Format, vet, staticcheck, tidy, and every test (import rules among them) under the race detector.
 check:
@@ -25,6 +27,7 @@ check:
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
 	$(GO) mod tidy -diff
+	cd testdata/sdk && $(GO) vet ./... && $(GO) mod tidy -diff
 	$(GO) test -race ./...
 
 # The benchmarks, in turn with those of the last commit (or of BASE), compared. BENCH, PKG and COUNT narrow it down.

@@ -156,14 +156,11 @@ func (e *jsonWriter) object(m Mapper, depth int) (err error) {
 
 // encodeJSON writes a value of the script.
 func (c *Call) encodeJSON(v Value) ([]byte, error) {
-	var out []byte
-	var err error
+	room := make([]byte, 0, 128) // for most events of a stream
 	if c.Codec == nil {
-		out, err = c.AppendJSON(nil, v, nil)
-	} else {
-		out, err = c.Codec.AppendJSON(nil, v)
+		return c.AppendJSON(room, v, nil)
 	}
-	return out, err
+	return c.Codec.AppendJSON(room, v)
 }
 
 // decodeJSON makes a value of the script's own of JSON text. Scalars need no Codec, which pays for what it allocates.
