@@ -79,8 +79,18 @@ func (s *scripting) named(script string, err error) error {
 	if _, missing := fs.Stat(s.snapshot, script); missing == nil {
 		return err
 	}
-	return config.Errors{{File: s.name, Pos: s.uses[script][0].binding.Pos, Message: fmt.Sprintf("there is no script %q below the scripts root%s",
-		script, runtimes.Suggest(script, s.snapshot.Paths()))}}
+	return config.Errors{{File: s.name, Pos: s.uses[script][0].binding.Pos,
+		Message: fmt.Sprintf("there is no script %q below the scripts root%s", script, nearScript(script, s.snapshot.Paths()))}}
+}
+
+// nearScript proposes a script of the same name in another folder, or one of nearly the same path.
+func nearScript(script string, paths []string) string {
+	for _, p := range paths {
+		if path.Base(p) == path.Base(script) {
+			return ", want " + p
+		}
+	}
+	return runtimes.Suggest(script, paths)
 }
 
 func sortedKeys[V any](m map[string]V) []string {

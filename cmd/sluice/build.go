@@ -86,7 +86,7 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 	}
 	snapshot, err := in.Snapshot(b.scriptsDir(p.cfg))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no folder %q, the root of the scripts", b.scriptsDir(p.cfg))
+		return nil, b.noScripts(p.cfg)
 	}
 	if err != nil {
 		return nil, err
@@ -103,6 +103,23 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 		b.retention.Store(retentionOf(p.cfg))
 	}
 	return g, err
+}
+
+// noScripts says that the scripts root is not there, and where the config names it unless it came otherwise.
+func (b *builder) noScripts(cfg *config.Config) error {
+	err := fmt.Errorf("there is no folder %q, the root of the scripts", b.scriptsDir(cfg))
+	if b.scripts != "" || b.text != nil {
+		return err
+	}
+	return config.Error{File: b.name, Pos: orTop(cfg.ScriptsPos), Message: err.Error()}
+}
+
+// orTop is the place of a setting, or the top of the file where it says nothing of it.
+func orTop(p config.Pos) config.Pos {
+	if p == (config.Pos{}) {
+		return config.Pos{Line: 1, Column: 1}
+	}
+	return p
 }
 
 // read parses the config, or returns the plan of before if nothing of it changed.
@@ -167,11 +184,8 @@ func (b *builder) checkFixed(cfg *config.Config) error {
 		if c.was == c.is {
 			continue
 		}
-		if c.at == (config.Pos{}) {
-			c.at = config.Pos{Line: 1, Column: 1} // the file says nothing of it
-		}
 		message := fmt.Sprintf("%s changed from %q to %q, which needs a restart", c.key, c.was, c.is)
-		errs = append(errs, config.Error{File: b.name, Pos: c.at, Message: message})
+		errs = append(errs, config.Error{File: b.name, Pos: orTop(c.at), Message: message})
 	}
 	return errors.Join(errs...)
 }
@@ -220,9 +234,8 @@ func (b *builder) newPlan(cfg *config.Config, read func(string) ([]byte, error))
 		p.cert, err = certificate(cfg.TLS, read)
 		note(cfg.TLS.Pos, err)
 	}
-	if p.prices, err = priceTable(cfg.Prices, read); err != nil {
-		errs = append(errs, err)
-	}
+	p.prices, err = priceTable(cfg.Prices, read)
+	note(cfg.PricesPos, err)
 	return p, errors.Join(errs...)
 }
 

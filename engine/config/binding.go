@@ -38,7 +38,7 @@ func (d *decoder) bindings(into *[]Binding, place, what string) decode {
 func (d *decoder) binding(b *Binding, place string, named func(*yaml.Node)) decode {
 	all := []field{
 		opt("name", value(d, &b.Name, parseName)),
-		opt("script", value(d, &b.Script, parseScript)),
+		opt("script", placed(&b.Pos, value(d, &b.Script, parseScript))),
 		opt("config", d.free(&b.Config)),
 		opt("on_error", value(d, &b.Policy, parsePolicy)),
 		opt("budgets", d.budgets(&b.Budget, nil)),
@@ -46,7 +46,7 @@ func (d *decoder) binding(b *Binding, place string, named func(*yaml.Node)) deco
 	}
 	fields := slices.DeleteFunc(all, func(f field) bool { return !slices.Contains(bindingKeys[place], f.name) })
 	return func(n *yaml.Node) {
-		b.Pos, b.Config = posOf(n), &engine.Object{}
+		b.Config = &engine.Object{}
 		d.fillBudget(b)
 		got := d.object(n, place, fields...)
 		if got == nil {

@@ -47,7 +47,7 @@ type Config struct {
 	// TotalMemory is what all calls of scripts may hold together, in bytes.
 	TotalMemory int64
 
-	ListenPos, DataPos Pos // zero where the file does not say
+	ListenPos, DataPos, ScriptsPos, PricesPos Pos // zero where the file does not say
 
 	// SecretFiles are the paths of all "${file:PATH}", each once, in the order of the file.
 	SecretFiles []string
@@ -179,7 +179,7 @@ type Key struct {
 
 // Binding is a script and how it is called.
 type Binding struct {
-	Pos    Pos
+	Pos    Pos    // where its script is named
 	Name   string // by default the script's file name without its extension
 	Script string // path below Config.Scripts, ending in .star or .lua
 	Config *engine.Object

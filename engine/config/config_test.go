@@ -211,7 +211,7 @@ data_key: "${SLUICE_DATA_KEY}"
 	a := map[string]any{"a": int64(1)}
 	u := c.Upstreams[0]
 	eq("dialect", *u.Dialect, config.Binding{
-		Pos: config.Pos{Line: 22, Column: 14}, Name: "x", Script: "d/x.lua", Config: object(a), Policy: engine.FailClosed,
+		Pos: config.Pos{Line: 22, Column: 23}, Name: "x", Script: "d/x.lua", Config: object(a), Policy: engine.FailClosed,
 		Budget: engine.Budget{Time: time.Second, Steps: 9, Memory: 5 << 10,
 			TimePerMiB: 3 * time.Second, StepsPerMiB: 4, MemoryPerMiB: 6 << 10},
 	})
@@ -231,17 +231,17 @@ data_key: "${SLUICE_DATA_KEY}"
 		Upstreams: []string{"a"}, Models: []string{"claude-*"}, Paths: []string{"*"}, OwnFilters: true,
 		Limits: []config.Limit{{Pos: config.Pos{Line: 38, Column: 14}, Kind: "cost_usd", Window: 24 * time.Hour, Max: 12_500_000},
 			{Pos: config.Pos{Line: 38, Column: 55}, Kind: "requests", Window: time.Minute, Max: 100}},
-		Filters: []config.Binding{{Pos: config.Pos{Line: 39, Column: 15}, Name: "own", Script: "f/own.star",
+		Filters: []config.Binding{{Pos: config.Pos{Line: 39, Column: 24}, Name: "own", Script: "f/own.star",
 			Config: &engine.Object{}, Budget: whole, Fresh: true}},
 	})
 	eq("filters", c.Filters, []config.Binding{{
-		Pos: config.Pos{Line: 40, Column: 11}, Name: "first", Script: "f/x.star", Config: &engine.Object{}, Policy: engine.FailClosed,
+		Pos: config.Pos{Line: 40, Column: 33}, Name: "first", Script: "f/x.star", Config: &engine.Object{}, Policy: engine.FailClosed,
 		Budget: engine.Budget{Time: 7 * time.Second, Steps: 2, Memory: 7 << 10,
 			TimePerMiB: 8 * time.Second, StepsPerMiB: 4, MemoryPerMiB: 8 << 10},
 	}})
 	eq("router", *c.Router, config.Binding{
-		Pos: config.Pos{Line: 41, Column: 9}, Name: "x", Script: "r/x.lua", Config: &engine.Object{}, Budget: whole})
-	eq("observers", c.Observers, []config.Binding{{Pos: config.Pos{Line: 42, Column: 13}, Name: "x", Script: "o/x.lua",
+		Pos: config.Pos{Line: 41, Column: 18}, Name: "x", Script: "r/x.lua", Config: &engine.Object{}, Budget: whole})
+	eq("observers", c.Observers, []config.Binding{{Pos: config.Pos{Line: 42, Column: 22}, Name: "x", Script: "o/x.lua",
 		Config: object(map[string]any{"b": []any{int64(2)}}), Budget: whole}})
 	eq("watched files", c.Watched(), []string{"p.yaml", "c.pem", "k.pem", "ca.pem"})
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -85,13 +87,72 @@ func (d *decoder) syntaxError(data []byte, read int, err error) {
 			break
 		}
 	}
-	line, _, _ := bytes.Cut(data[start:], []byte("\n"))
-	blank := line[:len(line)-len(bytes.TrimLeft(line, " \t"))]
-	column, message := len(blank)+1, syntaxMessage(err)
-	if tab := bytes.IndexByte(blank, '\t'); tab >= 0 {
-		column, message = tab+1, "a tab in the indentation, want spaces"
+	number := bytes.Count(data[:start], []byte("\n")) + 1
+	lines := strings.SplitN(strings.TrimPrefix(string(data), "\ufeff"), "\n", number+1)
+	for n, line := range slices.Backward(lines[:number]) { // the parser takes all blanks but the tab for text, and stumbles below them
+		if column, blank := strangeIndent(line); blank != 0 && (blank != '\t' || n+1 == number) {
+			d.failAt(Pos{n + 1, column}, blankName(blank)+" in the indentation, want spaces")
+			return
+		}
 	}
-	d.failAt(Pos{bytes.Count(data[:start], []byte("\n")) + 1, column}, message)
+	line := lines[number-1]
+	if column := openQuote(line); column > 0 {
+		d.failAt(Pos{number, column}, "a quoted text that is not closed, want its closing quote")
+		return
+	}
+	d.failAt(Pos{number, len(line) - len(strings.TrimLeft(line, " ")) + 1}, syntaxMessage(err))
+}
+
+// strangeIndent returns the first character before a line's text that looks like a space and is none, 0 if there is no such.
+func strangeIndent(line string) (column int, blank rune) {
+	indent := line[:len(line)-len(strings.TrimLeftFunc(line, isBlank))]
+	column = utf8.RuneCountInString(indent[:len(indent)-len(strings.TrimLeft(indent, " "))]) + 1
+	strange := strings.TrimLeft(indent, " ")
+	if text := line[len(indent):]; strange == "" || text == "" || text[0] == '#' {
+		return 0, 0
+	}
+	blank, _ = utf8.DecodeRuneInString(strange)
+	return column, blank
+}
+
+// isBlank reports whether nothing is to be seen of r.
+func isBlank(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
+
+func blankName(r rune) string {
+	switch r {
+	case '\t':
+		return "a tab"
+	case '\u00a0':
+		return "a no-break space (U+00A0)"
+	}
+	return fmt.Sprintf("the invisible character %U", r)
+}
+
+// openQuote is the column of the quote that begins a text on a line and does not end it there, 0 if there is none.
+func openQuote(line string) int {
+	const behind = " \t,:-[{" // what a text in quotes may follow
+	open, column, at := rune(0), 0, 0
+	before, escaped := ' ', false
+	for _, r := range line {
+		column++
+		switch {
+		case escaped:
+			escaped = false
+		case open == '"' && r == '\\':
+			escaped = true
+		case open != 0 && r == open:
+			open = 0
+		case open == 0 && r == '#' && before == ' ':
+			return 0
+		case open == 0 && (r == '"' || r == '\'') && strings.ContainsRune(behind, before):
+			open, at = r, column
+		}
+		before = r
+	}
+	if open == 0 {
+		return 0
+	}
+	return at
 }
 
 // maxReread bounds the search for the place of a syntax error, in bytes parsed again: some tens of milliseconds.

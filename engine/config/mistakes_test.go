@@ -92,6 +92,10 @@ func TestMistakesInYAMLItself(t *testing.T) {
 	f := refuses(t)
 	f("listen: a\nlimits:\n\tbody: 1\n", "3:1: a tab in the indentation, want spaces")
 	f("listen: a\nlimits:\n  body: 1\n\tstreams: 1\n", "4:1: a tab in the indentation, want spaces")
+	f("# one\nupstreams:\n  - name: a\n    kind: custom\n  \u00a0 weight: 1\n    signer: {type: forward}\n",
+		"5:3: a no-break space (U+00A0) in the indentation, want spaces")
+	f("limits:\n\u200b  body: 1\n  streams: 2\n    x: 3\n", "2:1: the invisible character U+200B in the indentation, want spaces")
+	f("\ufefflisten: a\nlimits:\n  body: 1\n    streams: 2\n", "4:5: "+colonHint)
 	f("listen: a\nlimits:\n  body: 1\n    streams: 2\n",
 		"4:5: "+colonHint)
 	f("upstreams:\n  - name: a\n    kind: custom\n   weight: 1\n",
@@ -114,8 +118,12 @@ func TestMistakesInYAMLItself(t *testing.T) {
 		`2:1: a {...} is not closed here, want "," or "}", and quotes around text with a brace: "${VAR}"`)
 	f("upstreams: [a, b\nstrategy: b\n",
 		`1:1: a [...] is not closed here, want "," or "]", and quotes around text with a bracket or brace`)
-	f("listen: \"a\ndata: b\n# more\n", "1:1: a quoted text that is not closed, want its closing quote")
-	f("listen: 'a\n", "1:1: a quoted text that is not closed, want its closing quote")
+	f("listen: \"a\ndata: b\n# more\n", "1:9: a quoted text that is not closed, want its closing quote")
+	f("upstreams:\n  - {name: a, signer: {type: bearer, token: \"abc}}\nprincipals:\n  - {name: p, keys: [\"sha256:00\"]}\n",
+		"2:45: a quoted text that is not closed, want its closing quote")
+	f("upstreams:\n  - name: \"it\\\"s\" # isn't\n    kind: {a: b\nprincipals: []\n",
+		`3:5: a {...} is not closed here, want "," or "}", and quotes around text with a brace: "${VAR}"`)
+	f("listen: 'a\n", "1:9: a quoted text that is not closed, want its closing quote")
 	f("admin:\n  listen: a\n  token: b: c\n",
 		"3:3: "+colonHint)
 	f("admin: {token: ${SLUICE_ADMIN_TOKEN}}\n",
@@ -157,6 +165,8 @@ func TestMistakesInKeys(t *testing.T) {
 	t.Parallel()
 	f := refuses(t)
 	f(inFile("upstrems: []"), `3:1: unknown key "upstrems", want upstreams`)
+	f(inFile("fltrs: []"), `3:1: unknown key "fltrs", want filters`)
+	f(inFile("filtres: []"), `3:1: unknown key "filtres", want filters`)
 	f(inFile("tsl: {}"), `3:1: unknown key "tsl", want tls`)
 	f(inFile("TLS: {}"), `3:1: unknown key "TLS", want tls`)
 	f(inFile("Listen: a"), `3:1: unknown key "Listen", want listen`)

@@ -14,12 +14,14 @@ func wanted(got string, valid []string) string {
 	return strings.Join(valid[:last], ", ") + " or " + valid[last]
 }
 
-// nearest returns the valid name within one slip of three letters of got, "" if there is none. One with no letter in common is not near.
+// nearest returns the valid name within one slip of three letters of got, the longer of both counting, "" if there is none. One with no
+// letter in common is not near.
 func nearest(got string, valid []string) string {
-	best, limit := "", min(max(1, len(got)/3)+1, len(got))
+	best, fewest := "", len(got)
 	for _, v := range valid {
-		if n := slips(strings.ToLower(got), strings.ToLower(v)); n < limit {
-			best, limit = v, n
+		n := slips(strings.ToLower(got), strings.ToLower(v))
+		if n < fewest && n <= max(1, max(len(got), len(v))/3) {
+			best, fewest = v, n
 		}
 	}
 	return best

@@ -58,7 +58,7 @@ func TestASyntaxErrorIsFoundInALongFile(t *testing.T) {
 	refuses(t)(before+"   kind: custom\n"+after,
 		`602:4: wrong indentation, want "- " and the next item, or the indentation of the lines above`)
 	// The end of the file is too far away to look back line by line: the YAML parser's own line is as good as it gets.
-	refuses(t)(before+"  - name: \"x\n"+after, `602:3: a quoted text that is not closed, want its closing quote`)
+	refuses(t)(before+"  - name: \"x\n"+after, `602:11: a quoted text that is not closed, want its closing quote`)
 }
 
 func TestNestingIsBounded(t *testing.T) {
