@@ -15,6 +15,9 @@ import (
 // MaxSource bounds a script, in bytes.
 const MaxSource = 256 << 10
 
+// ByteOrderMark is what some editors begin a file with. It is no part of the script.
+const ByteOrderMark = "\ufeff"
+
 // Admission is a script on its way into service, and the places it is to serve in.
 type Admission struct {
 	Language Language

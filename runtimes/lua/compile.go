@@ -5,10 +5,13 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 
 	"sluice/engine"
+	"sluice/runtimes"
 
 	glua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/parse"
@@ -78,6 +81,7 @@ func compile(path string, src []byte) (proto *glua.FunctionProto, err error) {
 			proto, err = nil, &engine.ScriptError{File: path, Message: fmt.Sprintf("the compiler panicked: %v", p), Trap: true}
 		}
 	}()
+	src = bytes.TrimPrefix(src, []byte(runtimes.ByteOrderMark))
 	if err := checkOpen(src); err != nil {
 		return nil, sourceError(path, string(src), err)
 	}
@@ -100,12 +104,32 @@ func compile(path string, src []byte) (proto *glua.FunctionProto, err error) {
 // newlines are what the scanner counts as the end of one line.
 var newlines = strings.NewReplacer("\r\n", "\n", "\n\r", "\n", "\r", "\n")
 
+// gotoLine is how the compiler tells where the goto is that its error is about: in the text alone.
+var gotoLine = regexp.MustCompile(` at line (\d+)`)
+
+// misjumped places what is wrong with a goto at that goto, and leaves any other error as it is.
+func misjumped(src string, e *engine.ScriptError) *engine.ScriptError {
+	m := gotoLine.FindStringSubmatch(e.Message)
+	if m == nil || !strings.Contains(e.Message, "<goto") {
+		return e
+	}
+	e.Line, _ = strconv.Atoi(m[1])
+	e.Message = strings.NewReplacer(m[0], "", "<", "", ">", "").Replace(e.Message)
+	if lines := strings.Split(src, "\n"); e.Line <= len(lines) {
+		e.Column = strings.Index(lines[e.Line-1], "goto") + 1
+	}
+	return e
+}
+
 // sourceError gives an error of the parser or the compiler its place.
 func sourceError(path, src string, err error) error {
 	src = newlines.Replace(src)
 	var syntax *parse.Error
 	var compiling *glua.CompileError
 	switch {
+	case errors.As(err, &syntax) && strings.Contains(syntax.Message, "multiline") && readOutline(src, 0, 0).endless != nil:
+		open := readOutline(src, 0, 0).endless
+		return &engine.ScriptError{File: path, Line: open.line, Column: open.column, Message: fmt.Sprintf("%q is not closed, want %q", open.word, open.want)}
 	case errors.As(err, &syntax) && syntax.Pos.Line == parse.EOF:
 		lines := strings.Count(strings.TrimRight(src, "\n"), "\n") + 1
 		return unclosed(src, "", &engine.ScriptError{File: path, Line: lines, Message: syntax.Message + " at the end of the file"})
@@ -119,7 +143,7 @@ func sourceError(path, src string, err error) error {
 		return unclosed(src, syntax.Token, &engine.ScriptError{File: path, Line: syntax.Pos.Line, Column: column,
 			Message: fmt.Sprintf("%s near %q", syntax.Message, syntax.Token)})
 	case errors.As(err, &compiling):
-		return &engine.ScriptError{File: path, Line: compiling.Line, Message: compiling.Message}
+		return misjumped(src, &engine.ScriptError{File: path, Line: compiling.Line, Message: compiling.Message})
 	}
 	var complex *tooComplex
 	if errors.As(err, &complex) {

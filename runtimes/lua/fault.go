@@ -32,6 +32,7 @@ func (s *state) failed(hook string, p any) *engine.ScriptError {
 		out.Message, out.Trap = fmt.Sprintf("%s panicked: %v", hook, p), true
 	default:
 		s.describe(out, raised.Object)
+		out.Message = s.blame(out.Message)
 	}
 	out.Message = engine.Cut(out.Message, engine.MaxErrorMessage)
 	return out

@@ -46,7 +46,13 @@ func TestErrorsCarryTheirPlace(t *testing.T) {
 	f(`error(42)`, `s.lua:3: the script raised 42`)
 	f(`local x = nil; return x.y`, `s.lua:3: attempt to index a non-table object(nil) with key 'y'`)
 	f(`return 1 + {}`, `s.lua:3: cannot perform add operation between number and table`)
-	f(`return undefined()`, `s.lua:3: attempt to call a non-function object`)
+	f(`return (nil)()`, `s.lua:3: attempt to call a non-function object`)
+	f(`return undefined()`, `s.lua:3: attempt to call a non-function object; undefined: undefined`)
+	f(`return fitler(ctx, principal, candidates)`, `s.lua:3: attempt to call a non-function object; undefined: fitler, want filter`)
+	f(`for _ in ipairs(candidate) do end`, `s.lua:3: ipairs takes a list, got nothing; undefined: candidate, want candidates`)
+	f(`for _ in paris(candidates) do end`, `s.lua:3: attempt to call a non-function object; undefined: paris, want pairs`)
+	f(`return candidate.name`, `s.lua:3: attempt to index a non-table object(nil) with key 'name'; undefined: candidate, want candidates`)
+	f("local limit = 1\nif limt > 1 then end", `s.lua:4: attempt to compare number with nil; undefined: limt, want limit`)
 	f("local ok, e = pcall(function()\nerror('inner') end)\nerror(e)", `s.lua:4: inner`)
 	f("local ok, e = pcall(function()\nerror('inner') end)\nerror(e, 0)", `s.lua:4: inner`)
 	f("return candidates[1]:utilization(\n5)", `s.lua:3: utilization: window is a number, want a string`)
@@ -96,6 +102,10 @@ func TestScriptsThatDoNotCompileTellWhere(t *testing.T) {
 		}
 	}
 	f("function filter(", `s.lua:1:16: "(" is not closed, want ")"`)
+	f("x = 1\n--[[ a note\nfunction filter()\nend\n", `s.lua:2:1: "--[[" is not closed, want "]]"`)
+	f("x = [==[ a ]] text\ny = 2\n", `s.lua:1:5: "[==[" is not closed, want "]==]"`)
+	f("function filter()\n  for _ = 1, 2 do\n    goto done\n  end\nend\n", `s.lua:3:5: no visible label 'done' for goto`)
+	f("goto out\nlocal x = 1\n::out::\nx = 2\n", `s.lua:1:1: goto out jumps into the scope of local 'x'`)
 	f("x = 1\nfunction filter()\n\n", `s.lua:2:1: "function" is not closed, want "end"`)
 	f("function filter()\n  for i = 1, 2 do\n    x = 'end' -- end\n  return i\nend\n\nfunction g()\nend\n",
 		`s.lua:2:3: "for" is not closed, want "end"`)

@@ -21,6 +21,7 @@ type outline struct {
 	at           int
 	line, start  int // of the line that at is in
 	open         []opened
+	endless      *opened // a long text or comment that has no end
 	closedTooFar *opened // the first block whose end stands left of its beginning: its own end is missing perhaps
 
 	endLine, endColumn int // behind the last word
@@ -90,12 +91,14 @@ func (o *outline) next() string {
 		case strings.HasPrefix(rest, "--"):
 			o.skip(2)
 			if n := longText(rest[2:]); n > 0 {
+				o.noteEndless(rest[:2], rest[2:])
 				o.skip(n)
 			} else {
 				line, _, _ := strings.Cut(rest[2:], "\n")
 				o.skip(len(line))
 			}
 		default:
+			o.noteEndless("", rest)
 			n := max(1, len(rest)-len(strings.TrimLeft(rest, letters)), longText(rest), quotedText(rest))
 			o.skip(n)
 			return rest[:n]
@@ -113,17 +116,33 @@ func (o *outline) skip(n int) {
 	}
 }
 
+// noteEndless keeps where a long text that is never closed begins, and with what before it. It is where o stands.
+func (o *outline) noteEndless(before, text string) {
+	open, end := longBrackets(text)
+	if open != "" && !strings.Contains(text, end) {
+		o.endless = &opened{word: before + open, want: end, line: o.line, column: o.at - len(before) - o.start + 1}
+	}
+}
+
 // longText is the length of the text in long brackets that s begins with, 0 if with none.
 func longText(s string) int {
-	level := len(s) - len(strings.TrimLeft(strings.TrimPrefix(s, "["), "=")) - 1
-	if !strings.HasPrefix(s, "[") || !strings.HasPrefix(s[1+level:], "[") {
+	open, end := longBrackets(s)
+	if open == "" {
 		return 0
 	}
-	end := "]" + strings.Repeat("=", level) + "]"
 	if i := strings.Index(s, end); i >= 0 {
 		return i + len(end)
 	}
 	return len(s)
+}
+
+// longBrackets are the long bracket that s begins with and the one that ends the text, "" if it begins with none.
+func longBrackets(s string) (open, end string) {
+	level := len(s) - len(strings.TrimLeft(strings.TrimPrefix(s, "["), "=")) - 1
+	if !strings.HasPrefix(s, "[") || !strings.HasPrefix(s[1+level:], "[") {
+		return "", ""
+	}
+	return s[:level+2], "]" + strings.Repeat("=", level) + "]"
 }
 
 // quotedText is the length of the text in quotes that s begins with, 0 if with none.

@@ -1,6 +1,7 @@
 package starlark
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -94,6 +95,7 @@ func compile(path string, src []byte, predeclared func(string) bool, unguarded b
 		message := fmt.Sprintf("the file has %d bytes, want at most %d", len(src), runtimes.MaxSource)
 		return nil, &engine.ScriptError{File: path, Message: message}
 	}
+	src = bytes.TrimPrefix(src, []byte(runtimes.ByteOrderMark))
 	options := &syntax.FileOptions{Set: true, TopLevelControl: true}
 	file, err := options.Parse(path, src, 0)
 	if err != nil {
@@ -177,6 +179,29 @@ func missing(message string) bool {
 	return false
 }
 
+// blameTab tells an error of the indentation where a tab stands among spaces, as that is what makes lines that look alike differ. It
+// returns e where there is no such tab above it, or all lines have tabs.
+func blameTab(src []byte, e *engine.ScriptError) *engine.ScriptError {
+	tabbed, column, spaced := 0, 0, false
+	for n, line := range strings.Split(string(src), "\n") {
+		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+		spaced = spaced || strings.Contains(indent, " ")
+		if tab := strings.IndexByte(indent, '\t'); tab >= 0 && n < e.Line && strings.TrimSpace(line) != "" {
+			tabbed, column = n+1, tab+1
+		}
+	}
+	if tabbed == 0 || !spaced {
+		return e
+	}
+	const tab = "a tab in an indentation where other lines have spaces, want spaces"
+	out := *e
+	out.Line, out.Column, out.Message = tabbed, column, tab
+	if tabbed != e.Line {
+		out.Message = fmt.Sprintf("%s; line %d: %s", tab, e.Line, e.Message)
+	}
+	return &out
+}
+
 // before is the end of the last line with code that stands before a place.
 func before(src []byte, line, column int) (int, int) {
 	lines := strings.Split(string(src), "\n")
@@ -199,6 +224,9 @@ func sourceError(path string, src []byte, err error) *engine.ScriptError {
 		e := at(parse.Pos, parse.Msg)
 		if missing(parse.Msg) {
 			e.Line, e.Column = before(src, e.Line, e.Column)
+		}
+		if strings.Contains(parse.Msg, "indent") || strings.Contains(parse.Msg, "outdent") {
+			return blameTab(src, e)
 		}
 		return e
 	}

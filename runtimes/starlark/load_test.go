@@ -43,6 +43,10 @@ func TestAnErrorOfASourceHasItsPlace(t *testing.T) {
 	f("a = {\n    'b': [1, 2,  # one ' and one }\n}\n", "s.star:3:1: got '}', want ']'; the '[' of 2:10 is open")
 	f("a = {\n  'b': 1\n  'c': 2}\n", "s.star:3:3: got string literal, want '}'; the '{' of 1:5 is open")
 	f("a = {'é(': r'\\\\', \"\"\"\n\"[\"\"\": 1}, {\n\ndef f():\n  pass\n", "s.star:2:12: '{' is not closed before the def of line 4")
+	const tab = "a tab in an indentation where other lines have spaces, want spaces"
+	f("def f():\n    x = 1\n    y = 2\n    z = 3\n \tw = 4\n    return x\n", "s.star:5:2: "+tab)
+	f("def f(a):\n    if a:\n\t  return 1\n         return 2\n", "s.star:3:1: "+tab+"; line 4: unindent does not match any outer indentation level")
+	f("def f():\n\tx = 1\n\t\treturn x\n", "s.star:3:3: got indent, want primary expression")
 	f("a = [\n  (1)", "s.star:1:5: '[' is not closed")
 	f("a = f(\n  g(1),\n", "s.star:1:6: '(' is not closed")
 	f("a = 1\nb = a . real\n", "s.star:2:9: int has no .real field or method")
