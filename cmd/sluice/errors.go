@@ -99,16 +99,7 @@ func excerpt(e *engine.ScriptError) string {
 	if e.Line < 1 || e.Source == "" {
 		return ""
 	}
-	line := []rune(strings.Map(printable, e.Source))
-	start := len(line) - len([]rune(strings.TrimLeft(string(line), " ")))
-	width := len(line) - start
-	if e.Column > 0 && e.Column <= len(line)+1 {
-		start = e.Column - 1
-		width = wordWidth(line[start:])
-	}
-	number := fmt.Sprintf("%6d | ", e.Line)
-	mark := strings.Repeat(" ", start) + strings.Repeat("^", max(width, 1))
-	return fmt.Sprintf("%s%s\n%*s| %s\n", number, string(line), len(number)-2, "", mark)
+	return underlined([]rune(strings.Map(printable, e.Source)), e.Line, e.Column)
 }
 
 // printable puts a space in the place of what would move the cursor or change the terminal.

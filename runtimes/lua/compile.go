@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"sluice/engine"
 	"sluice/runtimes"
@@ -121,9 +122,19 @@ func misjumped(src string, e *engine.ScriptError) *engine.ScriptError {
 	return e
 }
 
-// sourceError gives an error of the parser or the compiler its place.
+// sourceError gives an error of the parser or the compiler its place, its column in characters.
 func sourceError(path, src string, err error) error {
 	src = newlines.Replace(src)
+	e := placed(path, src, err)
+	if lines := strings.Split(src, "\n"); e.Line >= 1 && e.Line <= len(lines) && e.Column > 1 {
+		line := lines[e.Line-1]
+		e.Column = utf8.RuneCountInString(line[:min(e.Column-1, len(line))]) + 1
+	}
+	return e
+}
+
+// placed is sourceError with its column in bytes.
+func placed(path, src string, err error) *engine.ScriptError {
 	var syntax *parse.Error
 	var compiling *glua.CompileError
 	switch {

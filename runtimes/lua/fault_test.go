@@ -105,6 +105,8 @@ func TestScriptsThatDoNotCompileTellWhere(t *testing.T) {
 	f("x = 1\n--[[ a note\nfunction filter()\nend\n", `s.lua:2:1: "--[[" is not closed, want "]]"`)
 	f("x = [==[ a ]] text\ny = 2\n", `s.lua:1:5: "[==[" is not closed, want "]==]"`)
 	f("function filter()\n  for _ = 1, 2 do\n    goto done\n  end\nend\n", `s.lua:3:5: no visible label 'done' for goto`)
+	f("x = '東京' )\n", `s.lua:1:10: `)
+	f("x = {'東京'}}\n", `s.lua:1:11: `)
 	f("goto out\nlocal x = 1\n::out::\nx = 2\n", `s.lua:1:1: goto out jumps into the scope of local 'x'`)
 	f("x = 1\nfunction filter()\n\n", `s.lua:2:1: "function" is not closed, want "end"`)
 	f("function filter()\n  for i = 1, 2 do\n    x = 'end' -- end\n  return i\nend\n\nfunction g()\nend\n",
@@ -126,7 +128,7 @@ func TestScriptsThatDoNotCompileTellWhere(t *testing.T) {
 	f("x = 'abc", `s.lua:1:`)
 	f("\r\"0\r", `s.lua:2:1: unterminated string`)
 	f("\n\r  'abc\r\n", `s.lua:2:3: unterminated string`)
-	f("x = [[abc", `unterminated multiline string`)
+	f("x = [[abc", `s.lua:1:5: "[[" is not closed, want "]]"`)
 	f("x = 1 ~ 2", `Invalid '~' token`)
 	f("break", `s.lua:1: no loop to break`)
 	f("goto nowhere", `no visible label 'nowhere'`)

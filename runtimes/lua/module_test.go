@@ -127,7 +127,7 @@ func TestLoadIsBounded(t *testing.T) {
 	}
 	f(`while true do end`, "load failed: s.lua:1: the call took more steps than budgets.steps: 10000")
 	f(`pcall(function() while true do end end)`, "load failed: s.lua:1: the call took more steps than budgets.steps: 10000")
-	f("\nctx.model = 1", "load failed: s.lua:2: attempt to index a non-table object(nil) with key 'model'")
+	f("\nctx.model = 1", "load failed: s.lua:2: attempt to index a non-table object(nil) with key 'model'; undefined: ctx")
 }
 
 func TestAdmissionTakesLuaScripts(t *testing.T) {
