@@ -5,22 +5,26 @@ import "strings"
 // maxMisspelt is the longest name that is held against others, in bytes.
 const maxMisspelt = 64
 
-// Suggest returns ", want NAME" for the name nearest to a misspelt one, or the whole list when none is near and it is short, or
-// "".
+// Suggest returns ", want NAME" for the name nearest to a misspelt one, or the whole list when none is near, or several are equally far
+// away, and it is short, or "".
 func Suggest(misspelt string, names []string) string {
-	best, distance := "", len(misspelt)/3+2
+	best, distance, several := "", len(misspelt)/3+2, false
 	for _, n := range names {
 		if len(misspelt) > maxMisspelt {
 			break
 		}
-		if d := editDistance(strings.ToLower(misspelt), strings.ToLower(n)); d < distance {
+		d := editDistance(strings.ToLower(misspelt), strings.ToLower(n))
+		several = best != "" && (d == distance || several && d > distance)
+		if d < distance {
 			best, distance = n, d
 		}
 	}
+	several = several && distance > len(misspelt)/3
+	short := len(names) > 0 && len(names) <= 6
 	switch {
-	case best != "":
+	case best != "" && !(several && short):
 		return ", want " + best
-	case len(names) > 0 && len(names) <= 6:
+	case short:
 		return ", want " + strings.Join(names, ", ")
 	}
 	return ""

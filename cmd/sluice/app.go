@@ -76,6 +76,7 @@ Each takes --help, which shows an example.
 `
 
 func app(stdout, stderr io.Writer) *cli.Command {
+	cli.ShowCommandHelp = showCommandHelp // the library's own has a code and words for an unknown command that are not ours
 	root := &cli.Command{
 		Name:  "sluice",
 		Usage: "a gateway for the Anthropic API whose policy is a script that you edit while it serves",
@@ -167,6 +168,17 @@ func commandNames(c *cli.Command) []string {
 		names = append(names, sub.Name)
 	}
 	return names
+}
+
+// showCommandHelp shows the help of the command of that name below c. Where c has none below, the name is an argument of c itself.
+func showCommandHelp(ctx context.Context, c *cli.Command, name string) error {
+	switch {
+	case c.Command(name) != nil:
+		return cli.DefaultShowCommandHelp(ctx, c, name)
+	case len(c.VisibleCommands()) > 0:
+		return unknownCommand(c, name)
+	}
+	return cli.DefaultShowCommandHelp(ctx, c.Lineage()[1], c.Name)
 }
 
 // helpCommand is for those who type "sluice help check".

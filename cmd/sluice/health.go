@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"sluice/engine/config"
 )
 
 func healthCommand() *cli.Command {
@@ -42,11 +45,17 @@ func adminURL(c *cli.Command) (string, error) {
 	if name == "" {
 		return "http://127.0.0.1:8788", nil
 	}
-	cfg, err := readConfig(newBuilder(name))
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return "", err
 	}
-	return "http://" + cfg.Admin.Listen, nil
+	b := newBuilder(name)
+	read := func(name string) ([]byte, error) { return os.ReadFile(b.path(name)) }
+	listen, err := config.AdminListen(name, text, config.Env{Var: os.LookupEnv, Vars: os.Environ, File: read})
+	if err != nil {
+		return "", err
+	}
+	return "http://" + listen, nil
 }
 
 func askReady(ctx context.Context, url string) error {

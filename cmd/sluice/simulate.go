@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -29,7 +30,28 @@ func simulateCommand() *cli.Command {
 			&cli.IntFlag{Name: "burst", Value: 1, Usage: "`N` events in one chunk of a stream"},
 			&cli.StringFlag{Name: "fault", Usage: "a standing fault, a `MODE` of those above"},
 		},
-		Action: runSimulator,
+		ShellComplete: completeSimulator,
+		Action:        runSimulator,
+	}
+}
+
+// completeSimulator offers the values of a flag that is a word of a few, and else what every command offers.
+func completeSimulator(ctx context.Context, c *cli.Command) {
+	var words []string
+	switch asked := os.Args[:len(os.Args)-1]; asked[len(asked)-1] { // without the library's own flag
+	case "--fault":
+		for _, mode := range simulate.FaultModes() { // NAME, NAME=ARG or NAME[=ARG], and what it does
+			form, doc, _ := strings.Cut(mode, " ")
+			form, _, _ = strings.Cut(form, "[")
+			words = append(words, strings.TrimRight(form, "DURN")+":"+strings.TrimSpace(doc))
+		}
+	case "--kind":
+		words = simulate.Kinds
+	default:
+		cli.DefaultCompleteWithFlags(ctx, c)
+	}
+	for _, word := range words {
+		fmt.Fprintln(c.Root().Writer, word)
 	}
 }
 

@@ -48,6 +48,29 @@ func (c *Config) WithListeners(listen, admin string) (*Config, error) {
 	return &moved, nil
 }
 
+// AdminListen is where a config file has the admin API listen. Nothing else of it is read: that may be wrong, or name variables which are
+// set for the gateway alone.
+func AdminListen(name string, data []byte, env Env) (string, error) {
+	d := &decoder{file: name, env: env, cfg: defaults(), key: "listen", contents: map[string]string{}}
+	listen := value(d, &d.cfg.Admin.Listen, parseListen)
+	if root := d.document(data); root != nil {
+		d.pairs(root, only("admin", func(n *yaml.Node) { d.pairs(n, only("listen", listen)) }))
+	}
+	if len(d.problems) > 0 {
+		return "", d.problems
+	}
+	return d.cfg.Admin.Listen, nil
+}
+
+// only decodes the value of one key of a mapping.
+func only(name string, to decode) func(key, value *yaml.Node) {
+	return func(key, value *yaml.Node) {
+		if key.Value == name {
+			to(value)
+		}
+	}
+}
+
 func (d *decoder) checkListeners(root *yaml.Node, got map[string]*yaml.Node) {
 	at := cmp.Or(got["admin"], got["listen"], root)
 	for _, problem := range d.cfg.listenProblems() {
