@@ -36,11 +36,16 @@ func TestWhatCouldNotBeReadIsSaid(t *testing.T) {
 	f("GET /v1/sk-sluice-planted HTTP/1.1\r\n\r\n", "host is missing", "GET ")
 	f("GET /v1/models planted/1.1\r\n\r\n", "the request line names no version that is spoken here, want HTTP/1.1", " ")
 	f("GET /v1/models HTTP/3\r\n\r\n", "the request line names no version that is spoken here, want HTTP/1.1", "GET /v1/models")
+	f("GET /v1/models HTTP/9.9\r\nHost: x\r\n\r\n", "the request line names no version that is spoken here, want HTTP/1.1", "GET /v1/models")
+	f("POST /v1/messages HTTP/0.9\r\nHost: x\r\nContent-Length: 9\r\n\r\n", "the request line names no version that is spoken here, want HTTP/1.1", messages)
 	f("GET planted HTTP/1.1\r\n\r\n", "the path in the request line is not one", " ")
 	f("G\x00T / HTTP/1.1\r\n\r\n", "the method in the request line is not one", " ")
 	f("planted\r\n\r\n", "the request line has no method", " ")
 	f("GET /planted\r\n\r\n", "the request line is too short, want METHOD PATH HTTP/1.1", " ")
 	f(head("X: "+strings.Repeat("y", 1<<20)), "the head of the request is too large", messages)
+
+	want(t, "a probe", r.dial().send("HEAD / HTTP/2.0\r\nHost: x\r\n\r\n").read("HEAD").code(), "400 bad_request")
+	n++
 
 	var row *engine.Record
 	for _, path := range []string{"/v1/alice-key/x", "/v1//sk-planted"} {

@@ -160,7 +160,11 @@ func (x *exchange) watch() {
 	x.conn.watch.start(func() { x.cancel(errClientGone) })
 }
 
-var errClientGone = &engine.Refusal{Code: engine.CodeClientGone, Message: "the client left"}
+var (
+	errClientGone = &engine.Refusal{Code: engine.CodeClientGone, Message: "the client left"}
+	// errHungUp is what a client that left is told: one that only ended its side of the connection may listen still.
+	errHungUp = refuse(engine.CodeBadRequest, "the connection was closed by its client before there was an answer")
+)
 
 // RoundTrip notes when the first attempt goes out, and passes it on.
 func (x *exchange) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Response, error) {
@@ -187,9 +191,13 @@ var errInternal = &engine.Refusal{Code: engine.CodeInternal, Message: "the gatew
 
 // refuse answers with an error of our own and ends the exchange.
 func (x *exchange) refuse(ctx *fasthttp.RequestCtx, r *engine.Refusal) {
-	writeRefusal(&ctx.Response, r, x.req.RequestID)
-	x.head.wire.reword(&ctx.Response, r.Message)
-	if r.Code == engine.CodeBadRequest || verdict(&ctx.Request.Header) != nil || !x.bodyRead(ctx) {
+	told := r
+	if r.Code == engine.CodeClientGone {
+		told = errHungUp
+	}
+	writeRefusal(&ctx.Response, told, x.req.RequestID)
+	x.head.wire.reword(&ctx.Response, told.Message)
+	if told.Code == engine.CodeBadRequest || verdict(&ctx.Request.Header) != nil || !x.bodyRead(ctx) {
 		ctx.SetConnectionClose()
 		x.conn.linger = true
 	}
@@ -197,6 +205,9 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, r *engine.Refusal) {
 		ctx.SetConnectionClose()
 	}
 	x.record.Status, x.record.Code = ctx.Response.StatusCode(), r.Code
+	if r.Code == engine.CodeClientGone {
+		x.record.Status = statusGone
+	}
 	x.record.BytesOut = int64(len(ctx.Response.Body()))
 	x.tellLimits(&ctx.Response.Header)
 	x.emitError(r)

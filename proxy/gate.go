@@ -128,6 +128,9 @@ func (into *head) read(h *fasthttp.RequestHeader) *engine.Refusal {
 		into.wire, into.model = wireOf(into.asked)
 	}
 	into.path = into.wire.canonical(into.asked)
+	if !spoken(h) {
+		return errVersion
+	}
 	lines, ok := parseHeaders(string(h.RawHeaders()))
 	into.lines = lines
 	if !ok {
@@ -135,6 +138,14 @@ func (into *head) read(h *fasthttp.RequestHeader) *engine.Refusal {
 	}
 	return checkLine(into)
 }
+
+// spoken reports whether the request names a version of HTTP that is spoken here. The HTTP server takes any.
+func spoken(h *fasthttp.RequestHeader) bool {
+	version := string(h.Protocol())
+	return version == "HTTP/1.1" || version == "HTTP/1.0"
+}
+
+var errVersion = refuse(engine.CodeBadRequest, "the request line names no version that is spoken here, want HTTP/1.1")
 
 // withoutKey is a path of a head whose key was not read, or nothing where a part of it looks like a key.
 func withoutKey(path string) string {

@@ -1,6 +1,8 @@
 package proxy_test
 
 import (
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +126,28 @@ func TestAClientThatLeavesInItsBodyIsGone(t *testing.T) {
 	f(chunkedPost + "5\r\n{")
 	f(chunkedPost + chunk(hello))
 	want(t, "sent upstream", len(p.requests()), 0)
+}
+
+// TestAClientThatOnlyHalfCloses may listen still: it is told in a form of the API, though its row says that it left.
+func TestAClientThatOnlyHalfClosesIsTold(t *testing.T) {
+	p := plays(t, func(s *stage) {
+		s.next()
+		s.next() // until the gateway leaves
+	})
+	r := newRig(t, p.upstream("a")).start()
+	for n, raw := range []string{headless("/v1/messages", "x-api-key: alice-key") + "{", chunkedPost + "5\r\n{", chunkedPost + chunk(hello),
+		"POST /v1/messages HTTP/1.1\r\nHo", post("/v1/messages", hello)} {
+		c := r.dial().send(raw)
+		if err := c.nc.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		got := c.read("POST")
+		if got.code() != "400 bad_request" || !strings.Contains(got.body, `"type":"invalid_request_error"`) || !c.ended() {
+			t.Errorf("%.40q: got %s %s", raw, got.code(), got.body)
+		}
+		row := r.ledger.wait(t, n+1)[n]
+		want(t, raw, fmt.Sprint(row.Status, row.Code), "499client_gone")
+	}
 }
 
 func TestMalformedChunksAreRefused(t *testing.T) {

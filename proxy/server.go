@@ -152,7 +152,7 @@ func (s *Server) timeouts() engine.Timeouts {
 
 // probe answers what clients ask to see whether anybody is there. It needs no key.
 func (s *Server) probe(ctx *fasthttp.RequestCtx) bool {
-	if !ctx.IsHead() || verdict(&ctx.Request.Header) != nil {
+	if !ctx.IsHead() || verdict(&ctx.Request.Header) != nil || !spoken(&ctx.Request.Header) {
 		return false
 	}
 	uri := string(ctx.Request.Header.RequestURI())

@@ -1,8 +1,13 @@
 package admin_test
 
 import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/proxy/admin"
 )
@@ -153,4 +158,30 @@ func TestNothingPanicsWhenNothingIsLoaded(t *testing.T) {
 	f("POST", "/v1/preview", `{"request": {}}`, 503)
 	r.loop.Close()
 	f("POST", "/v1/reload", "", 503)
+}
+
+// TestWhatCouldNotBeReadIsSaid: in the admin API's own form, TLS without a wait for more of it.
+func TestWhatCouldNotBeReadIsSaid(t *testing.T) {
+	r := newRig(t)
+	f := func(raw string, status int, says string) {
+		t.Helper()
+		c, err := net.Dial("tcp", strings.TrimPrefix(r.admin, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(patience))
+		io.WriteString(c, raw)
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatalf("%.40q: %v", raw, err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != status || !strings.Contains(string(body), `"error": "`+says+`"`) || strings.Contains(string(body), "planted") {
+			t.Errorf("%.40q: got %d %s, want %d %s", raw, resp.StatusCode, body, status, says)
+		}
+	}
+	f("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "this listener speaks plain HTTP: ask it by http")
+	f("GET /v1/status HTTP/1.1\r\nplanted : x\r\n\r\n", 400, "the request could not be read")
+	f("GET /v1/status HTTP/1.1\r\nHost: x\r\nX: "+strings.Repeat("y", 5000)+"\r\n\r\n", 431, "the head of the request is too large")
 }

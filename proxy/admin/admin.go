@@ -65,6 +65,7 @@ func New(o Options) *Server {
 	s.prom = newExporter(&s.opts)
 	s.server = &fasthttp.Server{
 		Handler:               s.handle,
+		ErrorHandler:          broken,
 		Logger:                log.New(io.Discard, "", 0), // its lines could hold headers
 		NoDefaultServerHeader: true,
 		NoDefaultDate:         true,
@@ -76,7 +77,7 @@ func New(o Options) *Server {
 }
 
 // Serve answers on ln until Close.
-func (s *Server) Serve(ln net.Listener) error { return s.server.Serve(ln) }
+func (s *Server) Serve(ln net.Listener) error { return s.server.Serve(plainListener{ln}) }
 
 // Close stops listening and waits for answers under way, at most until ctx ends.
 func (s *Server) Close(ctx context.Context) error { return s.server.ShutdownWithContext(ctx) }

@@ -1,0 +1,57 @@
+package admin
+
+import (
+	"errors"
+	"net"
+
+	"github.com/valyala/fasthttp"
+)
+
+// tlsHandshake is the first byte of a TLS connection. No HTTP request begins with it.
+const tlsHandshake = 0x16
+
+// errHello ends the wait for the rest of a head that will not come.
+var errHello = errors.New("a TLS handshake, want plain HTTP")
+
+// plainListener notices who speaks TLS to it.
+type plainListener struct{ net.Listener }
+
+func (l plainListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &plainConn{Conn: c}, nil
+}
+
+// plainConn belongs to the goroutine that serves it.
+type plainConn struct {
+	net.Conn
+	begun, hello bool
+}
+
+func (c *plainConn) Read(p []byte) (int, error) {
+	if c.hello {
+		return 0, errHello
+	}
+	n, err := c.Conn.Read(p)
+	c.hello = !c.begun && n > 0 && p[0] == tlsHandshake
+	c.begun = true
+	return n, err
+}
+
+// broken answers what could not be read as a request. The HTTP server's own words may repeat it, tokens and all.
+func broken(ctx *fasthttp.RequestCtx, err error) {
+	var small *fasthttp.ErrSmallBuffer
+	var network net.Error
+	switch c, _ := ctx.Conn().(*plainConn); {
+	case c != nil && c.hello:
+		fail(ctx, 400, "this listener speaks plain HTTP: ask it by http")
+	case errors.As(err, &small):
+		fail(ctx, 431, "the head of the request is too large")
+	case errors.As(err, &network) && network.Timeout():
+		fail(ctx, 408, "the request did not come in time")
+	default:
+		fail(ctx, 400, "the request could not be read")
+	}
+}
