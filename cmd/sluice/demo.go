@@ -22,7 +22,9 @@ const demoKey = "sk-sluice-demo"
 type demo struct {
 	key     string
 	scripts string
-	wrote   bool // the scripts were written out for the user
+	bundled bool // the scripts are those that come with the program, written out for the user
+	kept    bool // by an earlier start
+	fresh   bool // what the demo writes is in a folder of this start alone
 	sims    []*simulate.Provider
 	text    []byte
 	data    string
@@ -62,23 +64,45 @@ filters:
 	return d, nil
 }
 
-// places finds the scripts: those asked for, those in ./scripts, or the bundled ones in a new directory.
+// places finds the scripts: those asked for, those in ./scripts, or the bundled ones, written out for the user.
 func (d *demo) places(scriptsDir string) error {
-	temp, err := os.MkdirTemp("", "sluice-demo-")
+	home, err := d.home()
 	if err != nil {
 		return err
 	}
-	d.data = filepath.Join(temp, "data")
-	d.scripts = scriptsDir
-	if d.scripts == "" {
-		d.scripts = "scripts"
-	}
+	d.data = filepath.Join(home, "data")
+	d.scripts = or(scriptsDir, "scripts")
 	if _, err := os.Stat(filepath.Join(d.scripts, "filters", "choose.star")); err != nil && scriptsDir == "" {
-		d.scripts, d.wrote = filepath.Join(temp, "scripts"), true
-		return writeScripts(d.scripts)
+		d.scripts, d.bundled = filepath.Join(home, "scripts"), true
+		return d.writeOut()
 	}
 	d.scripts, err = filepath.Abs(d.scripts)
 	return err
+}
+
+// home is the folder for what the demo writes: a new one, but where temporary files go to ./data, as in a container. That outlives the
+// process, so it is the same at every start.
+func (d *demo) home() (string, error) {
+	data, err := filepath.Abs("data")
+	if err == nil && os.TempDir() == data {
+		home := filepath.Join(data, "demo")
+		return home, os.MkdirAll(home, 0o755)
+	}
+	d.fresh = true
+	return os.MkdirTemp("", "sluice-demo-")
+}
+
+// writeOut writes the bundled scripts to where there are none from an earlier start, all or nothing.
+func (d *demo) writeOut() error {
+	if _, err := os.Stat(d.scripts); err == nil {
+		d.kept = true
+		return nil
+	}
+	half := d.scripts + ".new"
+	if err := errors.Join(os.RemoveAll(half), writeScripts(half)); err != nil {
+		return err
+	}
+	return os.Rename(half, d.scripts)
 }
 
 // writeScripts copies the bundled scripts to dir.
@@ -99,10 +123,14 @@ func writeScripts(dir string) error {
 	})
 }
 
-// Close ends the simulated upstreams. Scripts that were written out stay: they may have been edited.
+// Close ends the simulated upstreams. Scripts that were written out stay: they may have been edited. So does all in a folder that is
+// the same at every start.
 func (d *demo) Close() error {
-	errs := []error{os.RemoveAll(d.data)}
-	if !d.wrote {
+	var errs []error
+	switch {
+	case d.fresh && d.bundled:
+		errs = append(errs, os.RemoveAll(d.data))
+	case d.fresh:
 		errs = append(errs, os.RemoveAll(filepath.Dir(d.data)))
 	}
 	for _, p := range d.sims {
@@ -114,7 +142,9 @@ func (d *demo) Close() error {
 // describe prints what to do next. It fits one screen.
 func (d *demo) describe(w io.Writer, url string) {
 	where, note := d.scripts, ""
-	if d.wrote {
+	if d.kept {
+		note = "  (as an earlier start left them, yours to edit)"
+	} else if d.bundled {
 		note = "  (written out now, yours to edit)"
 	} else if wd, err := os.Getwd(); err == nil {
 		if short, err := filepath.Rel(wd, d.scripts); err == nil && !strings.HasPrefix(short, "..") {
