@@ -62,7 +62,7 @@ var fences = map[string][]string{
 	"github.com/fsnotify":         {"sluice/engine/reload"},
 	"github.com/urfave/cli":       {"sluice/cmd/sluice"},
 	"github.com/prometheus":       {"sluice/proxy/admin"},
-	"github.com/cespare/xxhash":   {"sluice/runtimes", "sluice/engine/affinity", "sluice/engine/promptcache"},
+	"github.com/cespare/xxhash":   {"sluice/runtimes", "sluice/engine/experiment", "sluice/engine/affinity", "sluice/engine/promptcache"},
 	"github.com/aws":              {"sluice/engine/signers"},
 	"golang.org/x/oauth2":         {"sluice/engine/signers"},
 }
