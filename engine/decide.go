@@ -18,6 +18,7 @@ type Exchange struct {
 	Upstream  *UpstreamSlot // the last one tried, nil = none
 	state     State         // of the dialect of that attempt
 	Withheld  *Answer       // an upstream's answer that its dialect lets nobody see, nil = none; its body is closed
+	Arms      []ArmChoice   // of the experiments that it is in
 	// Dry is a preview: the pick leaves no trace, and nothing is observed.
 	Dry bool
 
@@ -83,9 +84,12 @@ func (g *Generation) Filter(x *Exchange, candidates []UpstreamCandidate) ([]Upst
 		x.Trace.Stages = make([]StageDecision, 0, len(chain))
 	}
 	emptied := "" // who kept nothing, and why
-	for _, slot := range chain {
-		kept, stage, err := slot.run(x, candidates)
+	for i, slot := range chain {
+		kept, stage, err := slot.serving(x).run(x, candidates)
 		x.Trace.Stages = append(x.Trace.Stages, stage)
+		if slot.Shadowing != nil && !x.Dry {
+			slot.offer(x, candidates, stage, chain[i+1:], g)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -49,6 +49,7 @@ func (g *Generation) Serve(ctx context.Context, x *Exchange, t Transport) (*Answ
 // shaped anew. The visit
 // is the answer's from then on, or over. An error is a *Refusal.
 func (s *search) attempt(ctx context.Context, u *UpstreamSlot, d *DialectSlot, visit Visit) (*Answer, Verdict, error) {
+	d = d.Serving(s.x)
 	var answer *Answer
 	defer func() {
 		if answer == nil { // or a script panics

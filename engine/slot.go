@@ -9,6 +9,13 @@ type FilterSlot struct {
 	Version string
 	Meter   *Meter
 	Guard   *Guard // nil = none
+
+	// Experiment chooses which of Arms runs for a request; nil = the slot itself does. The slot has then the name of the binding and no
+	// script.
+	Experiment Experiment
+	Arms       []*FilterSlot
+	Shadows    []*FilterSlot // run beside, never for a request
+	Shadowing  Shadowing     // of Shadows; nil = there is none
 }
 
 // RouterSlot is the bound router.
@@ -29,6 +36,10 @@ type DialectSlot struct {
 	Version string
 	Meter   *Meter
 	Guard   *Guard // nil = none
+
+	// Experiment chooses which of Arms runs for a request; nil = the slot itself does.
+	Experiment Experiment
+	Arms       []*DialectSlot
 }
 
 // PathDialect is the optional power of a Dialect that knows which paths the wire it speaks has.

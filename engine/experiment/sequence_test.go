@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// trial feeds two arms with units of several requests, and looks after every 200. The second arm is better by effect. It returns the last
+// simulate feeds two arms with units of several requests, and looks after every 200. The second arm is better by effect. It returns the last
 // interval, and whether any look decided.
-func trial(seed uint64, effect float64) (last Interval, decided bool) {
+func simulate(seed uint64, effect float64) (last Interval, decided bool) {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	var arms [2]sample
 	type unit struct {
@@ -41,7 +41,7 @@ func trial(seed uint64, effect float64) (last Interval, decided bool) {
 func TestWithoutADifferenceNoneIsFound(t *testing.T) {
 	wrong := 0
 	for seed := range uint64(100) {
-		if _, decided := trial(seed+1, 0); decided {
+		if _, decided := simulate(seed+1, 0); decided {
 			wrong++
 		}
 	}
@@ -53,7 +53,7 @@ func TestWithoutADifferenceNoneIsFound(t *testing.T) {
 func TestADifferenceIsFoundAndCovered(t *testing.T) {
 	missed, uncovered := 0, 0
 	for seed := range uint64(20) {
-		last, decided := trial(seed+1, 5)
+		last, decided := simulate(seed+1, 5)
 		if !decided {
 			missed++
 		}

@@ -1,7 +1,5 @@
 package experiment
 
-import "github.com/cespare/xxhash/v2"
-
 // Slots is how finely weights are kept: a ten-thousandth.
 const Slots = 10_000
 
@@ -95,14 +93,4 @@ func (l *layout) runs(weights []weight) []Run {
 		out = append(out, Run{weights[i].arm, 1})
 	}
 	return out
-}
-
-// slotOf is where a unit of an experiment falls, the same in every release.
-func slotOf(experiment, unit string) int {
-	var d xxhash.Digest
-	d.Reset()
-	_, _ = d.WriteString(experiment)
-	_, _ = d.Write([]byte{0})
-	_, _ = d.WriteString(unit)
-	return int(d.Sum64() % Slots)
 }

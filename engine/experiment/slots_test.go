@@ -19,7 +19,7 @@ func weightsOf(parts ...float64) []weight {
 func (l *layout) arms(weights []weight, n int) []string {
 	out := make([]string, n)
 	for i := range out {
-		out[i] = weights[l[slotOf("x", fmt.Sprint("unit-", i))]].arm
+		out[i] = weights[l[hashOf("x", fmt.Sprint("unit-", i))%Slots]].arm
 	}
 	return out
 }
@@ -104,7 +104,7 @@ func TestALayoutSurvivesTheDisk(t *testing.T) {
 func TestASlotIsTheSameInEveryRelease(t *testing.T) {
 	f := func(experiment, unit string, want int) {
 		t.Helper()
-		if got := slotOf(experiment, unit); got != want {
+		if got := int(hashOf(experiment, unit) % Slots); got != want {
 			t.Errorf("unit %q of %q falls into slot %d, want %d", unit, experiment, got, want)
 		}
 	}

@@ -1,0 +1,112 @@
+package experiment_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"sluice/engine"
+	"sluice/engine/experiment"
+)
+
+// traffic sends 20,000 simulated requests of sessions through an experiment, and looks after every 200. Arm b prefers an upstream that is
+// slower by so much. It returns the last look, and whether any look called a winner.
+func traffic(t *testing.T, seed uint64, slower time.Duration) (last experiment.View, called bool) {
+	r := newRig(t)
+	r.load(arms(50, 50))
+	rng := rand.New(rand.NewPCG(seed, 7))
+	for n := 1; n <= 20_000; n++ {
+		session := fmt.Sprint("s", n/5-rng.IntN(min(n/5+1, 40)))
+		c := r.live.Assign(request("alice", session), 0)
+		own := rand.New(rand.NewPCG(seed, c.Unit)) // sessions differ
+		ttfb := 100 + 20*own.NormFloat64() + 30*rng.ExpFloat64()
+		row := &engine.Record{Status: 200, Upstream: c.Label, CostMicroUSD: 1000 + int64(own.IntN(500)), Timings: engine.Timings{}}
+		if c.Arm == 1 {
+			ttfb += float64(slower.Milliseconds())
+		}
+		if rng.IntN(50) == 0 {
+			row.Status, row.CostMicroUSD = 529, 0
+		}
+		row.Timings.TTFB = time.Duration(ttfb * float64(time.Millisecond))
+		r.live.Settle(c, row)
+		if n%200 == 0 {
+			var err error
+			last, err = r.book.View("tier")
+			r.must(err)
+			called = called || last.Winner != nil
+		}
+	}
+	return last, called
+}
+
+func TestTheBetterArmIsCalled(t *testing.T) {
+	v, called := traffic(t, 1, 20*time.Millisecond)
+	if !called || v.Winner == nil || *v.Winner != "a" {
+		t.Fatalf("the verdict is %q", v.Verdict)
+	}
+	for _, m := range v.Measures {
+		if m.Name == "ttfb_seconds" && (*m.Low > 0.020 || *m.High < 0.020 || *m.Low < 0) {
+			t.Errorf("arm b is said to take %.4f to %.4f seconds longer, and it takes 0.020", *m.Low, *m.High)
+		}
+		if m.Name != "ttfb_seconds" && m.Better != nil {
+			t.Errorf("%s is said to be better in %s", *m.Better, m.Name)
+		}
+	}
+}
+
+func TestNoWinnerIsCalledWhereThereIsNone(t *testing.T) {
+	wrong := 0
+	for seed := range uint64(100) {
+		if _, called := traffic(t, seed+1, 0); called {
+			wrong++
+		}
+	}
+	if wrong > 3 {
+		t.Errorf("%d of 100 runs called a winner, want at most 3", wrong)
+	}
+}
+
+func TestFewUnitsCallNoWinner(t *testing.T) {
+	r := newRig(t)
+	r.load(arms(50, 50))
+	for i := range experiment.MinUnits { // about half of them have each arm, and differ by a second
+		c := r.live.Assign(request("alice", fmt.Sprint("s", i)), 0)
+		r.live.Settle(c, &engine.Record{Status: 200, Timings: engine.Timings{TTFB: time.Duration(c.Arm+1) * time.Second}})
+	}
+	v, err := r.book.View("tier")
+	r.must(err)
+	if want := "too few units to call a winner: each arm needs 100"; v.Winner != nil || v.Verdict != want || v.Measures[0].Low != nil {
+		t.Errorf("the verdict is %q, want %q", v.Verdict, want)
+	}
+}
+
+func TestWhatCountsAsAFailure(t *testing.T) {
+	f := func(row engine.Record, want string) {
+		t.Helper()
+		r := newRig(t)
+		r.load(arms(1))
+		r.live.Settle(r.live.Assign(request("alice", "s"), 0), &row)
+		v, err := r.book.View("tier")
+		r.must(err)
+		_ = v
+		d := arms(1, 0)
+		r.load(d)
+		v, err = r.book.View("tier")
+		r.must(err)
+		got := "nothing"
+		if m := v.Measures[1].Means[0]; m != nil {
+			got = fmt.Sprint(m.Value)
+		}
+		if got != want {
+			t.Errorf("status %d %s counts as %s, want %s", row.Status, row.Code, got, want)
+		}
+	}
+	f(engine.Record{Status: 200}, "1")
+	f(engine.Record{Status: 529}, "0")
+	f(engine.Record{Status: 503, Code: engine.CodeNoUpstreamAfterFilter}, "0")
+	f(engine.Record{Status: 429}, "0")
+	f(engine.Record{Status: 403, Code: engine.CodeDeniedByFilter}, "0")
+	f(engine.Record{Status: 400}, "nothing")
+	f(engine.Record{Status: 499, Code: engine.CodeClientGone}, "nothing")
+}
