@@ -210,6 +210,7 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, r *engine.Refusal) {
 	}
 	x.record.BytesOut = int64(len(ctx.Response.Body()))
 	x.tellLimits(&ctx.Response.Header)
+	x.tellArms(&ctx.Response.Header)
 	x.emitError(r)
 	x.end()
 }

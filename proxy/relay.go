@@ -54,6 +54,7 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 	ctx.SetStatusCode(a.Status)
 	writeHeaders(&ctx.Response.Header, a.Headers, x.req.RequestID)
 	x.tellLimits(&ctx.Response.Header)
+	x.tellArms(&ctx.Response.Header)
 	x.served = a.Status/100 == 2
 	length := a.Length
 	switch {

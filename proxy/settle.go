@@ -3,6 +3,8 @@ package proxy
 import (
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"sluice/engine"
 )
 
@@ -50,6 +52,7 @@ func (x *exchange) settle() {
 	now := time.Now()
 	r := x.record // a copy: the ledger keeps it, and must not keep the exchange with its body
 	r.SessionID, r.Model, r.Stream, r.Trace = x.req.SessionID, x.req.Model, x.req.Stream, x.flow.Trace
+	r.Arms = x.flow.ArmLabels()
 	if x.flow.Upstream != nil {
 		r.Upstream, r.Dialect = x.flow.Upstream.Name, x.flow.Upstream.Dialect.Version
 	}
@@ -67,7 +70,17 @@ func (x *exchange) settle() {
 			Code: r.Code, Model: r.Model, Upstream: r.Upstream, Usage: r.Usage, CostUSD: float64(r.CostMicroUSD) / 1e6, TTFB: r.Timings.TTFB, Duration: r.Timings.Duration,
 			Attempts: len(r.Trace.Attempts)})
 	}
+	for _, c := range x.flow.Arms {
+		c.Experiment.Settle(c, &r)
+	}
 	x.server.enter(&r)
+}
+
+// tellArms names the arms that the request had, once it had any.
+func (x *exchange) tellArms(h *fasthttp.ResponseHeader) {
+	if len(x.flow.Arms) > 0 {
+		h.Set("x-sluice-experiment", x.flow.ArmLabels())
+	}
 }
 
 // enter counts a request that ended, and gives its row to the ledger.

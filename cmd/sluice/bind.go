@@ -12,6 +12,7 @@ import (
 	"sluice/engine"
 	"sluice/engine/affinity"
 	"sluice/engine/config"
+	"sluice/engine/experiment"
 	"sluice/engine/reload"
 	"sluice/runtimes"
 )
@@ -39,7 +40,7 @@ func (u *use) key() string {
 	if u.principal != nil {
 		owner = u.principal.Name
 	}
-	return string(u.slot) + "\x00" + owner + "\x00" + u.binding.Name
+	return string(u.slot) + "\x00" + owner + "\x00" + u.binding.Name + "\x00" + u.binding.Experiment
 }
 
 // scripting is the scripting side of one build.
@@ -50,9 +51,10 @@ type scripting struct {
 	tx         *reload.Tx
 	principals []*engine.Principal
 
-	uses    map[string][]*use // by script path
-	plugins map[string]any    // by use.key: what a runtime made
-	version map[string]string // by script path: the one that serves
+	uses    map[string][]*use  // by script path
+	plugins map[string]any     // by use.key: what a runtime made
+	version map[string]string  // by script path: the one that serves
+	lives   []*experiment.Live // as in the config
 }
 
 // resolve finds the version of every script that is to serve, and makes its plugins.
@@ -106,7 +108,9 @@ func sortedKeys[V any](m map[string]V) []string {
 func (s *scripting) collect() {
 	s.uses = make(map[string][]*use)
 	add := func(slot engine.SlotKind, b *config.Binding, p *engine.Principal, upstream string) {
-		s.uses[b.Script] = append(s.uses[b.Script], &use{slot, *b, p, upstream})
+		for _, own := range s.policies(b) {
+			s.uses[own.Script] = append(s.uses[own.Script], &use{slot, own, p, upstream})
+		}
 	}
 	cfg := s.plan.cfg
 	for i := range cfg.Filters {
@@ -239,6 +243,9 @@ func (s *scripting) generation(number uint64) (*engine.Generation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
+	if err := s.experiments(); err != nil {
+		return nil, err
+	}
 	g := &engine.Generation{Number: number, Since: time.Now(), Keys: keys, Principals: s.principals, Strategy: strategy, Vitals: s.vitals,
 		Bindings: s.objects, Prices: s.plan.prices,
 		Certificate: s.plan.cert, Timeouts: cfg.Timeouts, Retry: cfg.Retry, Filters: s.filters(cfg.Filters, nil),
@@ -279,6 +286,10 @@ func (s *scripting) filters(bindings []config.Binding, p *engine.Principal) []*e
 	var out []*engine.FilterSlot
 	for i := range bindings {
 		b := &bindings[i]
+		if b.Experiment != "" {
+			out = append(out, s.filterTrial(b, p))
+			continue
+		}
 		f := s.plugin(engine.SlotFilter, b, p, "").(engine.Filter)
 		out = append(out, &engine.FilterSlot{Filter: f, Policy: b.Policy, Script: b.Script, Version: s.label(b.Script),
 			Meter: s.meters.For(engine.SlotFilter, f.SlotKey()), Guard: s.guard(b)})
@@ -294,7 +305,11 @@ func (s *scripting) upstream(u *engine.Upstream) *engine.UpstreamSlot {
 	c := &s.plan.cfg.Upstreams[i]
 	slot := &engine.UpstreamSlot{Upstream: u, Signers: s.plan.signers[u.ID], ForwardsClient: c.Signer.Type == config.SignerForward,
 		Dialect: &engine.DialectSlot{Dialect: engine.Passthrough{}, Meter: s.meters.For(engine.SlotDialect, engine.GlobalSlot(u.Name))}}
-	if d := s.dialect(c); d != nil {
+	switch d := s.dialect(c); {
+	case d == nil:
+	case d.Experiment != "":
+		slot.Dialect = s.dialectTrial(d, u.Name)
+	default:
 		slot.Dialect.Dialect, slot.Dialect.Script = s.plugin(engine.SlotDialect, d, nil, u.Name).(engine.Dialect), d.Script
 		slot.Dialect.Guard, slot.Dialect.Policy = s.guard(d), d.Policy
 		slot.Dialect.Version = s.label(d.Script)

@@ -20,6 +20,7 @@ import (
 	"sluice/engine"
 	"sluice/engine/affinity"
 	"sluice/engine/config"
+	"sluice/engine/experiment"
 	"sluice/engine/ledger"
 	"sluice/engine/limits"
 	"sluice/engine/prices"
@@ -48,6 +49,8 @@ type builder struct {
 	standings *engine.Standings
 	crew      *engine.Crew
 	memory    *runtimes.Pool // what the calls of both languages share
+	trials    *experiment.Book
+	lab       *experiment.Lab // nil = no shadow runs
 	vitals    engine.VitalsSource
 	objects   engine.Bindings // nil = none are known
 	log       func(file string, line int, message string)
@@ -63,7 +66,7 @@ func newBuilder(name string) *builder {
 	star.Memory, lua.Memory = memory, memory
 	return &builder{
 		name: name, dir: filepath.Dir(name), meters: &engine.Meters{}, spending: limits.NewBook(time.Now()), homes: affinity.NewHomes(),
-		standings: &engine.Standings{}, crew: engine.NewCrew(), memory: memory, accounts: signers.NewAccounts(signers.Options{}),
+		standings: &engine.Standings{}, trials: experiment.Open(nil, nil), crew: engine.NewCrew(), memory: memory, accounts: signers.NewAccounts(signers.Options{}),
 		languages: map[string]runtimes.Language{".star": star, ".lua": lua},
 	}
 }
@@ -97,6 +100,7 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 	}
 	g, err := s.generation(in.Number)
 	if err == nil {
+		b.trials.Adopt(s.lives)
 		b.memory.SetLimit(p.cfg.TotalMemory)
 		b.accounts.Adopt(p.cfg.DataKey.Reveal(), maps.Values(p.signers))
 		b.access.Store(&admin.Access{Token: p.cfg.Admin.Token.Reveal(), OpenMetrics: p.cfg.Admin.OpenMetrics})

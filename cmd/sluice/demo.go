@@ -52,6 +52,10 @@ func newDemo(scriptsDir string) (*demo, error) {
 	if err := d.places(scriptsDir); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
+	binding, trial := demoTrialBinding, demoTrial
+	if !d.has("filters/tier.star") || !d.has("filters/tier.lua") { // somebody's own scripts
+		binding, trial = "", ""
+	}
 	d.text = fmt.Appendf(nil, `scripts: %q
 data: %q
 upstreams:
@@ -59,9 +63,27 @@ upstreams:
   - {name: demo, keys: [%q], paths: ["/v1/*"]}
 filters:
   - {name: headroom, script: filters/headroom.lua}
-  - {name: choose, script: filters/choose.star}
-`, d.scripts, d.data, upstreams.String(), keys.Sum(d.key))
+%s  - {name: choose, script: filters/choose.star}
+%s`, d.scripts, d.data, upstreams.String(), keys.Sum(d.key), binding, trial)
 	return d, nil
+}
+
+// The demo's experiment: twins that decide the same until one of them is edited.
+const (
+	demoTrial = `experiments:
+  - name: tier-language
+    slot: filter
+    arms:
+      - {name: starlark, script: filters/tier.star, weight: 50}
+      - {name: lua, script: filters/tier.lua, weight: 50}
+`
+	demoTrialBinding = "  - {name: tier, experiment: tier-language}\n"
+)
+
+// has reports whether the scripts of d have a file.
+func (d *demo) has(script string) bool {
+	_, err := os.Stat(filepath.Join(d.scripts, script))
+	return err == nil
 }
 
 // places finds the scripts: those asked for, those in ./scripts, or the bundled ones, written out for the user.

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -58,7 +56,8 @@ func explained(ctx context.Context, c *cli.Command, id string) (*admin.Request, 
 	if err != nil {
 		return nil, err
 	}
-	r, err := askRequest(ctx, address, adminToken(c), id)
+	r := &admin.Request{}
+	err = askAdmin(ctx, address, adminToken(c), "GET", "/v1/requests/"+url.PathEscape(id), nil, r)
 	var away *url.Error
 	if !errors.As(err, &away) {
 		return r, err
@@ -69,53 +68,6 @@ func explained(ctx context.Context, c *cli.Command, id string) (*admin.Request, 
 		}
 	}
 	return nil, fmt.Errorf("%s does not answer", address)
-}
-
-// adminToken is the environment's, or what the config says.
-func adminToken(c *cli.Command) string {
-	if token := os.Getenv("SLUICE_ADMIN_TOKEN"); token != "" {
-		return token
-	}
-	name, err := configPath(c)
-	if err != nil || name == "" {
-		return ""
-	}
-	cfg, err := readConfig(newBuilder(name))
-	if err != nil {
-		return ""
-	}
-	return cfg.Admin.Token.Reveal()
-}
-
-// askRequest is a *url.Error where nobody answers.
-func askRequest(ctx context.Context, address, token, id string) (*admin.Request, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, "GET", address+"/v1/requests/"+url.PathEscape(id), nil)
-	if err != nil {
-		return nil, err
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	var answer struct {
-		admin.Request
-		Error string `json:"error"`
-	}
-	switch err := json.NewDecoder(resp.Body).Decode(&answer); {
-	case err != nil || resp.StatusCode != 200 && answer.Error == "":
-		return nil, fmt.Errorf("%s is no admin API: status %d", address, resp.StatusCode)
-	case resp.StatusCode == 401:
-		return nil, fmt.Errorf("%s: %s: want it in SLUICE_ADMIN_TOKEN", address, answer.Error)
-	case resp.StatusCode != 200:
-		return nil, errors.New(answer.Error)
-	}
-	return &answer.Request, nil
 }
 
 // readRequestRow reads a row that no gateway is there to show. The error is fs.ErrNotExist where there is no ledger.

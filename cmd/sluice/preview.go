@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"sluice/engine/experiment"
 	"sluice/engine/reload"
 	"sluice/proxy/admin"
 )
@@ -18,11 +19,13 @@ func previewCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "preview",
 		Usage: "show what the chain would decide for one request, stage by stage, without sending anything",
-		UsageText: usage("sluice preview --config FILE --request FILE [--principal NAME] [--json]",
-			"sluice preview --config sluice.yaml --request request.json --principal alice"),
+		UsageText: usage("sluice preview --config FILE --request FILE [--principal NAME] [--arms] [--json]",
+			"sluice preview --config sluice.yaml --request request.json --principal alice",
+			"sluice preview --config sluice.yaml --request request.json --arms"),
 		Flags: []cli.Flag{configFlag(), scriptsFlag(),
 			textFlag("request", "`FILE` with a JSON body or a raw HTTP request, - = standard input"),
 			textFlag("principal", "who asks, a `NAME` in the config, default: its first"),
+			&cli.BoolFlag{Name: "arms", Usage: "also what each arm would decide of the experiments that the request meets"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		},
 		Action: runPreview,
@@ -45,12 +48,19 @@ func runPreview(_ context.Context, c *cli.Command) error {
 	}
 	b := newBuilder(name)
 	b.scripts, b.vitals = c.String("scripts"), idle{}
+	if cfg, err := readConfig(b); err == nil { // else the build says what is wrong
+		b.trials = experiment.Open(reading(b.path(cfg.Data)), nil)
+	}
 	g, err := reload.Once(name, b.build)
 	if err != nil {
 		return err
 	}
 	defer g.Observers.Close()
-	p, err := admin.PreviewOf(g, c.String("principal"), raw)
+	preview := admin.PreviewOf
+	if c.Bool("arms") {
+		preview = admin.PreviewArms
+	}
+	p, err := preview(g, c.String("principal"), raw)
 	if err != nil {
 		return err
 	}
@@ -73,6 +83,18 @@ func readRequest(c *cli.Command) ([]byte, error) {
 
 func printPreview(w io.Writer, p *admin.Preview) {
 	printDecision(w, p.Principal, p.Model, p.Trace)
+	printRefusal(w, p)
+	if p.Experiment != "" {
+		fmt.Fprintf(w, "\narms       %s\n", p.Experiment)
+	}
+	for _, arm := range p.Arms {
+		fmt.Fprintf(w, "\nif %s\n", arm.Experiment)
+		printStages(w, arm.Trace)
+		printRefusal(w, arm)
+	}
+}
+
+func printRefusal(w io.Writer, p *admin.Preview) {
 	if p.Refused != "" {
 		fmt.Fprintf(w, "\nrefused    %s: %s\n", p.Code, p.Refused)
 	}
@@ -81,6 +103,10 @@ func printPreview(w io.Writer, p *admin.Preview) {
 // printDecision prints a trace up to the pick.
 func printDecision(w io.Writer, principal, model string, t *admin.Trace) {
 	fmt.Fprintf(w, "principal  %s\nmodel      %s\n", orDash(principal), orDash(model))
+	printStages(w, t)
+}
+
+func printStages(w io.Writer, t *admin.Trace) {
 	for _, s := range t.Stages {
 		fmt.Fprintf(w, "\n%s\n  kept     %s\n", s.Name, orDash(strings.Join(s.Kept, ", ")))
 		for _, d := range s.Dropped {

@@ -19,6 +19,7 @@ import (
 	"sluice/engine"
 	"sluice/engine/bindings"
 	"sluice/engine/config"
+	"sluice/engine/experiment"
 	"sluice/engine/health"
 	"sluice/engine/ledger"
 	"sluice/engine/promptcache"
@@ -57,6 +58,7 @@ type gateway struct {
 	loop     *reload.Loop
 	crew     *engine.Crew
 	pools    *proxy.Transport
+	lab      *experiment.Lab
 	proxy    *proxy.Server
 	admin    *admin.Server
 	listen   [2]net.Listener // for clients, for the admin
@@ -111,7 +113,8 @@ func (g *gateway) start(b *builder) error {
 	g.accounts = signers.NewAccounts(signers.Options{Shelf: g.data, Roots: proxy.BundledRoots, Warn: func(s string) { g.out.logf("%s", s) }})
 	b.accounts, b.vitals, b.log, b.fixed, b.meters.Log = g.accounts, tracker, g.out.script, g.cfg, g.out.failure
 	b.standings.Log = g.out.aside
-	g.crew = b.crew
+	g.crew, g.lab = b.crew, experiment.NewLab()
+	b.lab, b.trials = g.lab, experiment.Open(g.data, g.out.logf)
 	b.retention.Store(retentionOf(g.cfg))
 	g.book, err = ledger.Open(ledger.Options{Dir: ledgerDir(b, g.cfg), Policy: func() ledger.Policy { return *b.retention.Load() }, Report: g.out.logf})
 	if err != nil {
@@ -134,7 +137,7 @@ func (g *gateway) start(b *builder) error {
 	}
 	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: g.pools, Ledger: g.book, LedgerFull: g.book.Full, Caches: promptcache.New(),
 		LoopbackOnly: g.demoLocal(), TLS: g.tls(), Logf: g.out.logf})
-	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Standings: b.standings, Book: g.book,
+	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Standings: b.standings, Book: g.book, Experiments: b.trials,
 		Traffic: &g.proxy.Metrics, Loop: g.loop, Access: b.access.Load, Draining: g.proxy.Draining,
 		Memory: func() (held, waiting int64) { return b.memory.Used(), b.memory.Waiting() }})
 	b.crew.Heap.Store(&engine.HeapWatch{Explained: func() int64 { return b.memory.Limit() + g.proxy.Metrics.BodyBytes() }})
@@ -256,6 +259,9 @@ func (g *gateway) close() {
 		g.loop.Close()
 	}
 	g.world.Close()
+	if g.lab != nil {
+		g.lab.Close()
+	}
 	if g.crew != nil {
 		g.crew.Close()
 	}

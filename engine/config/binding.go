@@ -14,54 +14,85 @@ import (
 
 // bindingKeys are the keys that a binding takes in each place.
 var bindingKeys = map[string][]string{
-	"filters[]":   {"name", "script", "config", "on_error", "budgets", "isolation"},
-	"observers[]": {"name", "script", "config", "budgets", "isolation"},
-	"router":      {"name", "script", "config", "budgets"},
-	"dialect":     {"script", "config", "on_error", "budgets"},
+	"filters[]":              {"name", "script", "experiment", "config", "on_error", "budgets", "isolation"},
+	"observers[]":            {"name", "script", "config", "budgets", "isolation"},
+	"router":                 {"name", "script", "config", "budgets"},
+	"dialect":                {"script", "experiment", "config", "on_error", "budgets"},
+	"experiments[].arms[]":   {"name", "script", "config", "budgets", "weight"},
+	"experiments[].shadow[]": {"name", "script", "config", "budgets"},
 }
 
 // bindings reads a list of bindings, whose names differ. what calls one of them in messages.
 func (d *decoder) bindings(into *[]Binding, place, what string) decode {
-	var names seen
+	var names, trials seen
 	return list(d, into, func(b *Binding) decode {
-		return d.binding(b, place, func(at *yaml.Node) {
-			by := what
-			if at.Value != b.Name {
-				by += " named after"
-			}
-			d.uniqueName(&names, at, b.Name, by)
-		})
+		read := d.bindingAs(b, place, what, &names)
+		return func(n *yaml.Node) {
+			read(n)
+			d.uniqueName(&trials, keyed(n, "experiment"), b.Experiment, "experiment")
+		}
 	})
 }
 
-// binding reads a mapping. named, if not nil, gets the node that the name came from.
-func (d *decoder) binding(b *Binding, place string, named func(*yaml.Node)) decode {
+// keyed is the value of a key in a mapping, nil = it has none.
+func keyed(n *yaml.Node, key string) *yaml.Node {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Kind == yaml.MappingNode && n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// binding reads a mapping, which may have more keys. named, if not nil, gets the node that the name came from.
+func (d *decoder) binding(b *Binding, place string, named func(*yaml.Node), more ...field) decode {
+	slot := engine.SlotFilter
+	if place == "dialect" {
+		slot = engine.SlotDialect
+	}
 	all := []field{
 		opt("name", value(d, &b.Name, parseName)),
 		opt("script", placed(&b.Pos, value(d, &b.Script, parseScript))),
+		opt("experiment", d.experimentName(b, slot)),
 		opt("config", d.free(&b.Config)),
 		opt("on_error", value(d, &b.Policy, parsePolicy)),
 		opt("budgets", d.budgets(&b.Budget, nil)),
 		opt("isolation", value(d, &b.Fresh, parseIsolation)),
 	}
+	all = append(all, more...)
 	fields := slices.DeleteFunc(all, func(f field) bool { return !slices.Contains(bindingKeys[place], f.name) })
 	return func(n *yaml.Node) {
 		b.Config = &engine.Object{}
 		d.fillBudget(b)
-		got := d.object(n, place, fields...)
+		got := d.object(n, fields...)
 		if got == nil {
 			return
 		}
 		if got["script"] == nil && got["experiment"] == nil {
 			d.fail(n, "%smissing key %q", prefix(d.key), "script")
 		}
+		if got["experiment"] != nil {
+			d.ownKeys(got)
+		}
 		at := got["name"]
-		if at == nil {
+		switch {
+		case at == nil && got["experiment"] != nil:
+			at, b.Name = got["experiment"], b.Experiment
+		case at == nil:
 			at = got["script"]
 			d.nameAfterScript(b, at)
 		}
 		if named != nil && at != nil {
 			named(at)
+		}
+	}
+}
+
+// ownKeys refuses beside an experiment what each of its arms says for itself.
+func (d *decoder) ownKeys(got map[string]*yaml.Node) {
+	for _, key := range []string{"script", "config", "budgets"} {
+		if got[key] != nil {
+			d.fail(got[key], "%s: the binding names an experiment, whose arms have their own, want one of the two", key)
 		}
 	}
 }

@@ -43,7 +43,9 @@ type Config struct {
 	Filters    []Binding // the global chain
 	Router     *Binding  // nil: none
 	Observers  []Binding
-	Budget     engine.Budget // already part of each binding's own
+	// Experiments are those that bindings name.
+	Experiments []Experiment
+	Budget      engine.Budget // already part of each binding's own
 	// TotalMemory is what all calls of scripts may hold together, in bytes.
 	TotalMemory int64
 
@@ -182,10 +184,12 @@ type Binding struct {
 	Pos    Pos    // where its script is named
 	Name   string // by default the script's file name without its extension
 	Script string // path below Config.Scripts, ending in .star or .lua
-	Config *engine.Object
-	Policy engine.FailurePolicy // on_error
-	Budget engine.Budget
-	Fresh  bool // isolation: call
+	// Experiment is the name of one in Config.Experiments, which has the scripts then; empty: none.
+	Experiment string
+	Config     *engine.Object
+	Policy     engine.FailurePolicy // on_error
+	Budget     engine.Budget
+	Fresh      bool // isolation: call
 }
 
 // Watched lists the files besides the config file and the scripts whose change means a new load.

@@ -35,6 +35,7 @@ type decoder struct {
 	later    []func() // checks that need the whole file
 
 	upstreams, ids, principals, hashes seen
+	trials                             trials
 }
 
 // decode reads one node into wherever it was made for, or reports why it cannot.
@@ -115,9 +116,8 @@ func (d *decoder) pairs(n *yaml.Node, each func(key, value *yaml.Node)) bool {
 	return true
 }
 
-// object reads a mapping whose keys are all known. place is how the table of the unsupported calls it. It returns the values by
-// key, nil if n is not a mapping.
-func (d *decoder) object(n *yaml.Node, place string, fields ...field) map[string]*yaml.Node {
+// object reads a mapping whose keys are all known. It returns the values by key, nil if n is not a mapping.
+func (d *decoder) object(n *yaml.Node, fields ...field) map[string]*yaml.Node {
 	in, got := d.key, map[string]*yaml.Node{}
 	ok := d.pairs(n, func(key, value *yaml.Node) {
 		got[key.Value] = value
@@ -125,7 +125,7 @@ func (d *decoder) object(n *yaml.Node, place string, fields ...field) map[string
 			d.key = f.name
 			f.decode(value)
 			d.key = in
-		} else if !d.refuseUnsupported(key, strings.TrimPrefix(place+"."+key.Value, ".")) {
+		} else {
 			d.unknownKey(key, fields)
 			if meant := wanted(key.Value, names(fields)); find(fields, meant) != nil && got[meant] == nil {
 				got[meant] = value // it is not missing as well

@@ -40,8 +40,8 @@ func (d *decoder) limit(l *Limit) decode {
 	return func(n *yaml.Node) {
 		l.Pos = posOf(n)
 		var most string
-		got := d.object(n, "limits[]",
-			req("kind", enum(d, &l.Kind, "kind", limitKinds...)),
+		got := d.object(n,
+			req("kind", enum(d, &l.Kind, limitKinds...)),
 			opt("window", value(d, &l.Window, parseWindow)),
 			req("max", value(d, &most, parseText)),
 		)

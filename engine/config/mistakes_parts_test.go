@@ -78,7 +78,7 @@ func TestMistakesInUpstreams(t *testing.T) {
 		`6:14: dialect "/abs/x.star": want a path below the scripts root, with "/" and without "." and ".."`)
 	f(inUpstream("dialect: {config: {}}"), `6:14: dialect: missing key "script"`)
 	f(inUpstream("dialect: {script: x.star, isolation: call}"),
-		`6:31: unknown key "isolation", want script, config, on_error or budgets`)
+		`6:31: unknown key "isolation", want script, experiment, config, on_error or budgets`)
 	f(inUpstream("dialect: [x.star]"), `6:14: dialect: want a mapping of "key: value", got a list`)
 	f(inUpstream(`dialect: "${UNSET}"`), `6:14: dialect: environment variable "UNSET" is not set`)
 }
@@ -326,11 +326,50 @@ func TestMistakesInFailover(t *testing.T) {
 	f(inUpstream("breaker: {opens: 1s}"), `6:15: unknown key "opens", want open`)
 }
 
-func TestWhatALaterVersionWillServeIsRefusedByName(t *testing.T) {
+func TestMistakesInExperiments(t *testing.T) {
 	t.Parallel()
 	f := refuses(t)
-	f(inFile("experiments: x"), `3:1: "experiments" is not supported by this version`)
-	f(inFile("filters: [{name: x, experiment: y}]"), `3:21: "experiment" is not supported by this version`)
-	f(inUpstream("dialect: {experiment: y}"), `6:15: "experiment" is not supported by this version`)
-	f(inPrincipal("filters: [{experiment: y}]"), `5:16: "experiment" is not supported by this version`)
+	in := func(lines string) string {
+		return inFile("filters: [{name: f, experiment: e}]\nexperiments:\n  - " + lines)
+	}
+	f(inFile("experiments: x"), "3:14: experiments: want a list, got a single value")
+	f(in("{name: e, slot: filter}"), `5:5: experiments: missing key "arms"`)
+	f(in("{name: e, slot: filter, arms: []}"), "5:35: arms: empty list, want at least one arm")
+	f(in("{name: e, slot: observer, arms: [{script: a.lua}]}"), `5:21: slot "observer": want filter or dialect`)
+	f(in("{name: e, slot: filter, unit: user, arms: [{script: a.lua}]}"), `5:35: unit "user": want session, principal or request`)
+	f(in("{name: e, slot: filter, arms: [{script: a.lua, weight: -1}]}"), `5:60: weight "-1": want a number from 0 to 1000000`)
+	f(in("{name: e, slot: filter, arms: [{script: a.lua, weight: NaN}]}"), `5:60: weight "NaN": want a number from 0 to 1000000`)
+	f(in("{name: e, slot: filter, arms: [{script: a.lua, weight: 0}, {name: b, script: a.star, weight: 0}]}"),
+		"5:35: arms: the weights are all 0, want one above it")
+	f(in("{name: e, slot: filter, arms: [{name: a, script: a.lua}, {name: a, script: b.lua}]}"), `5:69: arm "a" is there twice, first at 5:43`)
+	f(in("{name: e, slot: filter, arms: [{script: a.lua}, {script: a.star}]}"), `5:62: arm named after "a.star" is there twice, first at 5:45`)
+	f(in("{name: e, slot: filter, arms: [{script: a.lua}], shadow: [{name: a, script: b.lua}]}"),
+		`5:70: shadow "a" is there twice, first at 5:45`)
+	f(in("{name: e, slot: filter, arms: [{name: a}]}"), `5:36: arms: missing key "script"`)
+	f(in("{name: e, slot: filter, arms: [{script: a.lua, on_error: closed}]}"),
+		`5:52: unknown key "on_error", want name, script, config, budgets or weight`)
+	f(in("{name: e, slot: filter, arms: [{script: a.lua}]}\n  - {name: e, slot: filter, arms: [{script: a.lua}]}"),
+		`6:12: experiment "e" is there twice, first at 5:12`)
+	f(in("{name: e, slot: filter, arms: [{script: a.lua}]}\n  - {name: g, slot: filter, arms: [{script: a.lua}]}"),
+		`6:5: experiment "g" is bound nowhere, want a filter or a dialect with "experiment: g"`)
+}
+
+func TestMistakesInBindingsOfExperiments(t *testing.T) {
+	t.Parallel()
+	f := refuses(t)
+	trial := "experiments: [{name: e, slot: filter, arms: [{script: a.lua}]}, {name: d, slot: dialect, arms: [{script: a.lua}]}]\n"
+	in := func(filters string) string {
+		return minPrincipals + "upstreams: [{name: up, kind: anthropic_direct, signer: {type: forward}, dialect: {experiment: d}}]\n" + trial +
+			"filters: " + filters
+	}
+	f(inFile("filters: [{name: x, experiment: y}]"), `3:33: experiment: unknown experiment "y", and the file has none`)
+	f(in("[{experiment: e}, {name: x, experiment: tier}]"), `4:50: experiment: unknown experiment "tier", want e or d`)
+	f(in("[{experiment: e}, {name: x, experiment: d}]"), `4:50: experiment: "d" is for slot dialect, want one for slot filter`)
+	f(in("[{experiment: e}, {name: x, experiment: e}]"), `4:50: experiment "e" is there twice, first at 4:24`)
+	f(in("[{experiment: [e, d]}]"), "4:24: experiment: a list, want one name: a binding is part of one experiment")
+	f(in("[{experiment: e, script: a.lua}]"), "4:35: script: the binding names an experiment, whose arms have their own, want one of the two")
+	f(in("[{experiment: e, config: {a: 1}}]"), "4:35: config: the binding names an experiment, whose arms have their own, want one of the two")
+	f(minPrincipals+"upstreams: [{name: up, kind: anthropic_direct, signer: {type: forward}, dialect: {experiment: d}}]\n"+
+		"experiments: [{name: d, slot: dialect, arms: [{script: a.lua}], shadow: [{script: b.lua}]}]\n",
+		"3:73: shadow: a dialect edits the request it is given, so none can run beside another, want slot filter, or an arm")
 }

@@ -58,7 +58,7 @@ const (
 	colonHint = `a ":" cannot stand here, want one "key: value" a line at the indentation of its neighbours,` +
 		` a space after each ":", and quotes around text that holds ": "`
 	topKeys = "listen, tls, admin, scripts, data, data_key, limits, prices, timeouts, ledger, strategy, affinity, retry, seed, upstreams, principals, filters, router," +
-		" observers or budgets"
+		" observers, experiments or budgets"
 )
 
 func TestMistakesInTheFileAsAWhole(t *testing.T) {

@@ -24,7 +24,7 @@ upstreams:
   - name: team-key
     kind: anthropic_direct
     signer: {type: anthropic_key, key: "${UNSET}", ttl: 1}
-experiments: []
+experiments: x
 listn: x
 `,
 		`4:17: upstreams: unknown upstream "team-kye", want team-key`,
@@ -32,7 +32,7 @@ listn: x
 		`6:11: strategy "prioirty": want priority`,
 		`10:40: key: environment variable "UNSET" is not set`,
 		`10:52: unknown key "ttl", want type or key`,
-		`11:1: "experiments" is not supported by this version`,
+		"11:14: experiments: want a list, got a single value",
 		`12:1: unknown key "listn", want listen`)
 }
 

@@ -22,7 +22,7 @@ func (d *decoder) principal(p *Principal) decode {
 		}
 		filters := d.bindings(&p.Filters, "filters[]", "filter")
 		var keyNames seen
-		got := d.object(n, "principals[]",
+		got := d.object(n,
 			req("name", value(d, &p.Name, parseName)),
 			req("keys", list(d, &p.Keys, func(k *Key) decode { return d.principalKey(k, &keyNames) })),
 			opt("disabled", value(d, &p.Disabled, parseBool)),
@@ -52,7 +52,7 @@ func (d *decoder) principalKey(k *Key, names *seen) decode {
 			d.unique(&d.hashes, n, k.Hash, "a key with this hash")
 			return
 		}
-		got := d.object(n, "principals[].keys[]",
+		got := d.object(n,
 			req("hash", hash),
 			opt("name", value(d, &k.Name, parseName)),
 			opt("expires", value(d, &k.Expires, parseExpiry)),

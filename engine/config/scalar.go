@@ -56,16 +56,8 @@ func (d *decoder) text(n *yaml.Node) (string, bool) {
 	return d.expand(n)
 }
 
-// enum is value for a fixed set of words. Those of key in the table of the unsupported are refused as such.
-func enum[T ~string](d *decoder, into *T, key string, words ...T) decode {
-	words = slices.DeleteFunc(slices.Clone(words), func(w T) bool { return slices.Contains(unsupported, key+"="+string(w)) })
-	word := value(d, into, oneOf(words...))
-	return func(n *yaml.Node) {
-		if n.Kind != yaml.ScalarNode || !d.refuseUnsupported(n, key+"="+n.Value) {
-			word(n)
-		}
-	}
-}
+// enum is value for a fixed set of words.
+func enum[T ~string](d *decoder, into *T, words ...T) decode { return value(d, into, oneOf(words...)) }
 
 func oneOf[T ~string](words ...T) func(string) (T, error) {
 	return func(s string) (T, error) {

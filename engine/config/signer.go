@@ -25,7 +25,7 @@ var signerTypes = map[string]signerKeys{
 
 func (d *decoder) signer(s *Signer) decode {
 	fields := []field{
-		req("type", enum(d, &s.Type, "type",
+		req("type", enum(d, &s.Type,
 			SignerAnthropicKey, SignerAnthropicOAuth, SignerAWSSigV4, SignerBearer, SignerForward, SignerGCPOAuth)),
 		opt("key", hidden(d, &s.Key, parseSecret)),
 		opt("token", hidden(d, &s.Token, parseSecret)),
@@ -46,7 +46,7 @@ func (d *decoder) signer(s *Signer) decode {
 	return func(n *yaml.Node) {
 		s.Pos = posOf(n)
 		hintOf(n, fields)
-		got := d.object(n, "signer", fields...)
+		got := d.object(n, fields...)
 		own, known := signerTypes[s.Type]
 		if got == nil || !known {
 			return

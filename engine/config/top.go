@@ -13,7 +13,7 @@ import (
 // config reads the whole file.
 func (d *decoder) config(root *yaml.Node) {
 	c := d.cfg
-	got := d.object(root, "",
+	got := d.object(root,
 		opt("listen", placed(&c.ListenPos, value(d, &c.Listen, parseListen))),
 		opt("tls", d.tls),
 		opt("admin", d.admin),
@@ -24,7 +24,7 @@ func (d *decoder) config(root *yaml.Node) {
 		opt("prices", placed(&c.PricesPos, value(d, &c.Prices, parseText))),
 		opt("timeouts", d.timeouts),
 		opt("ledger", d.ledger),
-		opt("strategy", enum(d, &c.Strategy, "strategy",
+		opt("strategy", enum(d, &c.Strategy,
 			"first-pick", "priority", "random", "round-robin", "least-connections", "affinity")),
 		opt("affinity", d.affinity),
 		opt("retry", d.retry),
@@ -37,6 +37,7 @@ func (d *decoder) config(root *yaml.Node) {
 			d.binding(c.Router, "router", nil)(n)
 		}),
 		opt("observers", d.bindings(&c.Observers, "observers[]", "observer")),
+		opt("experiments", d.experiments),
 		opt("budgets", d.budgets(&c.Budget, &c.TotalMemory)),
 	)
 	if got != nil {
@@ -47,13 +48,13 @@ func (d *decoder) config(root *yaml.Node) {
 func (d *decoder) tls(n *yaml.Node) {
 	t := &TLS{Pos: posOf(n)}
 	d.cfg.TLS = t
-	d.object(n, "tls", req("cert", value(d, &t.Cert, parseText)), req("key", value(d, &t.Key, parseText)))
+	d.object(n, req("cert", value(d, &t.Cert, parseText)), req("key", value(d, &t.Key, parseText)))
 }
 
 func (d *decoder) admin(n *yaml.Node) {
 	a := &d.cfg.Admin
 	a.Pos = posOf(n)
-	d.object(n, "admin",
+	d.object(n,
 		opt("listen", placed(&a.ListenPos, value(d, &a.Listen, parseListen))),
 		opt("token", hidden(d, &a.Token, parseSecret)),
 		opt("open_metrics", value(d, &a.OpenMetrics, parseBool)),
@@ -62,8 +63,8 @@ func (d *decoder) admin(n *yaml.Node) {
 
 func (d *decoder) affinity(n *yaml.Node) {
 	a := &d.cfg.Affinity
-	d.object(n, "affinity",
-		opt("subagents", enum(d, &a.Subagents, "subagents", "share", "split")),
+	d.object(n,
+		opt("subagents", enum(d, &a.Subagents, "share", "split")),
 		opt("ttl", value(d, &a.TTL, parseSomeTime)),
 	)
 	d.later = append(d.later, func() {
@@ -75,7 +76,7 @@ func (d *decoder) affinity(n *yaml.Node) {
 
 func (d *decoder) limits(n *yaml.Node) {
 	l := &d.cfg.Limits
-	got := d.object(n, "limits",
+	got := d.object(n,
 		opt("body", value(d, &l.Body, parseSize)),
 		opt("files_body", value(d, &l.FilesBody, parseSize)),
 		opt("bodies_total", value(d, &l.BodiesTotal, parseSize)),
@@ -90,7 +91,7 @@ func (d *decoder) limits(n *yaml.Node) {
 func (d *decoder) timeouts(n *yaml.Node) {
 	t := &d.cfg.Timeouts
 	longer := func(into *time.Duration) decode { return value(d, into, parseSomeTime) }
-	d.object(n, "timeouts",
+	d.object(n,
 		opt("connect", longer(&t.Connect)),
 		opt("response_header", longer(&t.ResponseHeader)),
 		opt("idle", longer(&t.Idle)),
@@ -103,7 +104,7 @@ func (d *decoder) timeouts(n *yaml.Node) {
 
 func (d *decoder) retry(n *yaml.Node) {
 	r := &d.cfg.Retry
-	d.object(n, "retry",
+	d.object(n,
 		opt("attempts", value(d, &r.Attempts, parseWhole(1, 100))),
 		opt("statuses", list(d, &r.Statuses, func(s *int) decode { return value(d, s, parseWhole(400, 599)) })),
 	)
@@ -115,7 +116,7 @@ const smallestLedger = 1 << 20
 func (d *decoder) ledger(n *yaml.Node) {
 	l := &d.cfg.Ledger
 	full := "serve"
-	d.object(n, "ledger",
+	d.object(n,
 		opt("keep", value(d, &l.Keep, parseSomeTime)),
 		opt("max_size", value(d, &l.MaxSize, func(s string) (int64, error) {
 			size, err := parseSize(s)
@@ -124,7 +125,7 @@ func (d *decoder) ledger(n *yaml.Node) {
 			}
 			return size, err
 		})),
-		opt("when_full", enum(d, &full, "when_full", "serve", "refuse")),
+		opt("when_full", enum(d, &full, "serve", "refuse")),
 	)
 	l.Refuse = full == "refuse"
 }
@@ -138,7 +139,7 @@ func (d *decoder) budgets(b *engine.Budget, total *int64) decode {
 			opt("steps", value(d, &b.Steps, steps)),
 			opt("memory", value(d, &b.Memory, parseSize)),
 			opt("per_mib", func(n *yaml.Node) {
-				d.object(n, "budgets.per_mib",
+				d.object(n,
 					opt("time", value(d, &b.TimePerMiB, parseSomeTime)),
 					opt("steps", value(d, &b.StepsPerMiB, steps)),
 					opt("memory", value(d, &b.MemoryPerMiB, parseSize)),
@@ -148,7 +149,7 @@ func (d *decoder) budgets(b *engine.Budget, total *int64) decode {
 		if total != nil {
 			fields = append(fields, opt("total_memory", value(d, total, parseSize)))
 		}
-		got := d.object(n, "budgets", fields...)
+		got := d.object(n, fields...)
 		if at := cmp.Or(got["memory"], got["total_memory"]); at != nil {
 			d.later = append(d.later, func() {
 				if b.Memory > d.cfg.TotalMemory {

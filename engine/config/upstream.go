@@ -19,10 +19,10 @@ const anthropicURL = "https://api.anthropic.com"
 func (d *decoder) upstream(u *Upstream) decode {
 	return func(n *yaml.Node) {
 		*u = Upstream{Pos: posOf(n), Weight: 1, Labels: &engine.Object{}, Breaker: DefaultBreaker()}
-		got := d.object(n, "upstreams[]",
+		got := d.object(n,
 			req("name", value(d, &u.Name, parseName)),
 			opt("id", value(d, &u.ID, parseID)),
-			req("kind", enum(d, &u.Kind, "kind", engine.KindAnthropicDirect, engine.KindBedrockRuntime, engine.KindBedrockMantle,
+			req("kind", enum(d, &u.Kind, engine.KindAnthropicDirect, engine.KindBedrockRuntime, engine.KindBedrockMantle,
 				engine.KindVertex, engine.KindCustom)),
 			opt("base_url", hidden(d, &u.BaseURL, parseBaseURL)),
 			opt("region", value(d, &u.Region, parseText)),
@@ -58,7 +58,7 @@ func DefaultBreaker() engine.Breaker {
 func (d *decoder) queue(q *engine.Queue) decode {
 	return func(n *yaml.Node) {
 		*q = engine.Queue{Max: 100, Wait: 5 * time.Second}
-		d.object(n, "queue",
+		d.object(n,
 			opt("max", value(d, &q.Max, parseWhole(0, 1_000_000))),
 			opt("wait", value(d, &q.Wait, parseSomeTime)),
 		)
@@ -67,7 +67,7 @@ func (d *decoder) queue(q *engine.Queue) decode {
 
 func (d *decoder) breaker(b *engine.Breaker) decode {
 	return func(n *yaml.Node) {
-		d.object(n, "breaker",
+		d.object(n,
 			opt("failures", value(d, &b.Failures, parseWhole(1, 1000))),
 			opt("within", value(d, &b.Within, parseSomeTime)),
 			opt("open", value(d, &b.Open, parseSomeTime)),

@@ -111,7 +111,7 @@ func TestUnknownPathsAndMethodsAreToldWhatIsThere(t *testing.T) {
 	}
 	f("HEAD", "/healthz", 200, "")
 	f("HEAD", "/v1/status", 200, "")
-	for _, path := range []string{"/", "/v1", "/v1/", "/v1/statu", "/v1/status/", "/V1/status", "/v1/experiments", "/healthz/x"} {
+	for _, path := range []string{"/", "/v1", "/v1/", "/v1/statu", "/v1/status/", "/V1/status", "/v1/experiments/none", "/v1/experiments/none/x", "/healthz/x"} {
 		f("GET", path, 404, "")
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/engine"
+	"sluice/engine/experiment"
 	"sluice/engine/ledger"
 	"sluice/engine/reload"
 	"sluice/proxy"
@@ -35,10 +36,12 @@ type Options struct {
 	// Standings are those of the scripts that serve.
 	Standings *engine.Standings
 	// Memory is what calls of scripts hold, in bytes, and how many of them wait for some.
-	Memory  func() (held, waiting int64)
-	Book    *ledger.Book
-	Traffic *proxy.Metrics
-	Loop    *reload.Loop
+	Memory func() (held, waiting int64)
+	Book   *ledger.Book
+	// Experiments are those of the config.
+	Experiments *experiment.Book
+	Traffic     *proxy.Metrics
+	Loop        *reload.Loop
 	// Access is asked once a request: it may change with the config. It is never nil.
 	Access func() *Access
 	// Draining reports that no new request is taken any more.
@@ -102,6 +105,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		s.only(ctx, method, "GET", func() { s.requests(ctx) })
 	case one:
 		s.only(ctx, method, "GET", func() { s.request(ctx, id) })
+	case path == "/v1/experiments", strings.HasPrefix(path, "/v1/experiments/"):
+		s.experiments(ctx, method, path)
 	case path == "/v1/preview":
 		s.only(ctx, method, "POST", func() { s.preview(ctx) })
 	case path == "/v1/reload":

@@ -85,6 +85,7 @@ func (e *exporter) Collect(out chan<- prometheus.Metric) {
 	e.scripts(out)
 	e.reloads(out)
 	e.upstreams(out)
+	e.experiments(out)
 }
 
 func counter(out chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {

@@ -16,16 +16,21 @@ import (
 type PreviewRequest struct {
 	Principal string          `json:"principal"` // "" = the only one, or the first
 	Request   json.RawMessage `json:"request"`
+	Arms      bool            `json:"arms"` // each arm of the experiments that the request meets, too
 }
 
 // Preview is a decision that nothing came of.
 type Preview struct {
 	Principal string `json:"principal"`
 	Model     string `json:"model"`
+	// Experiment is NAME=ARM, of several with commas between.
+	Experiment string `json:"experiment,omitempty"`
 	*Trace
 	// Refused is why nobody would serve, "" = somebody would.
 	Refused string `json:"refused,omitempty"`
 	Code    string `json:"code,omitempty"`
+	// Arms are what each arm would decide, if they were asked for.
+	Arms []*Preview `json:"arms,omitempty"`
 }
 
 func (s *Server) preview(ctx *fasthttp.RequestCtx) {
@@ -45,7 +50,11 @@ func (s *Server) preview(ctx *fasthttp.RequestCtx) {
 	if json.Unmarshal(raw, &text) == nil {
 		raw = []byte(text)
 	}
-	p, err := PreviewOf(g, ask.Principal, raw)
+	preview := PreviewOf
+	if ask.Arms {
+		preview = PreviewArms
+	}
+	p, err := preview(g, ask.Principal, raw)
 	if err != nil {
 		fail(ctx, 400, err.Error())
 		return
@@ -56,19 +65,45 @@ func (s *Server) preview(ctx *fasthttp.RequestCtx) {
 // PreviewOf runs the chain for a request, a JSON body or a raw HTTP request, and leaves no trace of it. A request that nobody would serve
 // is a preview, not an error. The principal "" is the first.
 func PreviewOf(g *engine.Generation, principal string, raw []byte) (*Preview, error) {
-	who, err := principalOf(g, principal)
+	p, _, err := previewOf(g, principal, raw, nil)
+	return p, err
+}
+
+// PreviewArms is PreviewOf, and beside it what would be decided if the request had each arm of the experiments that it meets.
+func PreviewArms(g *engine.Generation, principal string, raw []byte) (*Preview, error) {
+	p, met, err := previewOf(g, principal, raw, nil)
 	if err != nil {
 		return nil, err
+	}
+	for _, had := range met {
+		for _, arm := range had.Experiment.Arms() {
+			one, _, err := previewOf(g, principal, raw, []engine.ArmChoice{arm})
+			if err != nil {
+				return nil, err
+			}
+			one.Experiment = arm.Label // not those of the other experiments, which it has anyway
+			p.Arms = append(p.Arms, one)
+		}
+	}
+	return p, nil
+}
+
+// previewOf is a preview of a request that has these arms, and the arms that it has in the end.
+func previewOf(g *engine.Generation, principal string, raw []byte, arms []engine.ArmChoice) (*Preview, []engine.ArmChoice, error) {
+	who, err := principalOf(g, principal)
+	if err != nil {
+		return nil, nil, err
 	}
 	p := &Preview{Principal: who.Name, Trace: viewTrace(&engine.RoutingTrace{})}
 	x, err := proxy.Understand(raw, who)
 	if err != nil {
-		return p, p.refuse(err)
+		return p, nil, p.refuse(err)
 	}
+	x.Arms = arms
 	p.Model = x.Request.Model
 	err = decide(g, x)
-	p.Trace = viewTrace(&x.Trace)
-	return p, p.refuse(err)
+	p.Trace, p.Experiment = viewTrace(&x.Trace), x.ArmLabels()
+	return p, x.Arms, p.refuse(err)
 }
 
 func principalOf(g *engine.Generation, name string) (*engine.Principal, error) {
@@ -91,7 +126,10 @@ func decide(g *engine.Generation, x *engine.Exchange) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = g.Pick(x, kept)
+	_, dialect, err := g.Pick(x, kept)
+	if err == nil {
+		dialect.Serving(x)
+	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"slices"
 	"time"
 
 	"sluice/engine"
@@ -142,20 +143,29 @@ func (s *Server) metersByScript() map[string][]*engine.Meter {
 		return out
 	}
 	defer g.Release()
-	add := func(script string, m *engine.Meter) { out[script] = append(out[script], m) }
-	for _, f := range g.Filters {
-		add(f.Script, f.Meter)
-	}
-	for _, p := range g.Principals {
-		for _, f := range p.Filters {
-			add(f.Script, f.Meter)
+	add := func(script string, m *engine.Meter) {
+		if !slices.Contains(out[script], m) { // the arms of an experiment may serve in several places
+			out[script] = append(out[script], m)
 		}
+	}
+	filters := func(chain []*engine.FilterSlot) {
+		for _, f := range chain {
+			for _, own := range f.All() {
+				add(own.Script, own.Meter)
+			}
+		}
+	}
+	filters(g.Filters)
+	for _, p := range g.Principals {
+		filters(p.Filters)
 	}
 	if g.Router != nil {
 		add(g.Router.Script, g.Router.Meter)
 	}
 	for _, u := range g.Upstreams {
-		add(u.Dialect.Script, u.Dialect.Meter)
+		for _, own := range u.Dialect.All() {
+			add(own.Script, own.Meter)
+		}
 	}
 	for _, o := range g.Observers.Slots() {
 		add(o.Script, o.Meter)
