@@ -74,18 +74,23 @@ func disconnected(u *UpstreamSlot, state CredentialState) error {
 	return &Refusal{Code: CodeUpstreamCredential, Message: fmt.Sprintf("upstream %q must be connected anew", u.Name), Cause: errors.New(state.Error)}
 }
 
+// chain is the filters that x passes, in order.
+func (g *Generation) chain(x *Exchange) []*FilterSlot {
+	if x.Principal.OwnFilters {
+		return x.Principal.Filters
+	}
+	return g.Filters
+}
+
 // Filter runs the chain over the candidates, each filter on what the one before kept. An error is a *Refusal.
 func (g *Generation) Filter(x *Exchange, candidates []UpstreamCandidate) ([]UpstreamCandidate, error) {
-	chain := g.Filters
-	if x.Principal.OwnFilters {
-		chain = x.Principal.Filters
-	}
+	chain := g.chain(x)
 	if len(chain) > 0 && x.Trace.Stages == nil {
 		x.Trace.Stages = make([]StageDecision, 0, len(chain))
 	}
 	emptied := "" // who kept nothing, and why
 	for i, slot := range chain {
-		kept, stage, err := slot.serving(x).run(x, candidates)
+		kept, stage, err := slot.Serving(x).run(x, candidates)
 		x.Trace.Stages = append(x.Trace.Stages, stage)
 		if slot.Shadowing != nil && !x.Dry {
 			slot.offer(x, candidates, stage, chain[i+1:], g)

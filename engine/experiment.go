@@ -60,8 +60,8 @@ func (x *Exchange) ArmLabels() string {
 	return strings.Join(labels, ", ")
 }
 
-// serving is the slot that runs for x: f itself, or an arm of its experiment.
-func (f *FilterSlot) serving(x *Exchange) *FilterSlot {
+// Serving is the slot that runs for x: f itself, or an arm of its experiment.
+func (f *FilterSlot) Serving(x *Exchange) *FilterSlot {
 	if f.Experiment == nil {
 		return f
 	}

@@ -22,7 +22,9 @@ type RequestContext struct {
 	// Seen has bit i set once a script read line i of Headers; lines from the 64th on are all bit 63. Nil = nobody wants to know. Scripts
 	// that were abandoned may still set bits.
 	Seen *atomic.Uint64
-	Body []byte
+	// Missing notes what is looked for and not there, of a request that was made of a row of the ledger; nil = it is whole.
+	Missing *Missing
+	Body    []byte
 	// MaxBody caps the body that a dialect may make of it, in bytes; 0 = none.
 	MaxBody int64
 	// Index is what the proxy learned when it scanned Body, for those who look into it again. It is opaque here; nil = not scanned.

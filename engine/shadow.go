@@ -80,7 +80,7 @@ func (d *Decided) pick(kept []UpstreamCandidate) string {
 	x := &Exchange{Request: &d.Request, Principal: d.Principal, Dry: true}
 	var err error
 	for _, slot := range d.rest {
-		if kept, _, err = slot.serving(x).run(x, kept); err != nil {
+		if kept, _, err = slot.Serving(x).run(x, kept); err != nil {
 			return ""
 		}
 	}

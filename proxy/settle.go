@@ -54,7 +54,7 @@ func (x *exchange) settle() {
 	r.SessionID, r.Model, r.Stream, r.Trace = x.req.SessionID, x.req.Model, x.req.Stream, x.flow.Trace
 	r.Arms = x.flow.ArmLabels()
 	if x.flow.Upstream != nil {
-		r.Upstream, r.Dialect = x.flow.Upstream.Name, x.flow.Upstream.Dialect.Version
+		r.Upstream, r.Dialect = x.flow.Upstream.Name, x.flow.Upstream.Dialect.Serving(&x.flow).Version
 	}
 	if x.counted { // else the address may hold a key
 		r.Inputs = engine.Inputs{Query: x.req.Query, MaxTokens: x.req.MaxTokens, ServiceTier: x.req.ServiceTier, Headers: x.req.HeadersRead()}

@@ -43,7 +43,11 @@ var TypeBody = newType(Type{
 		"A body that is not JSON has nothing at any path.",
 	Fields: []Field{
 		{Name: "size", Type: "int", Doc: "The length in bytes.",
-			Get: func(receiver any) Value { return OfInt(int64(len(receiver.(*BodyView).doc.Bytes()))) }},
+			Get: func(receiver any) Value {
+				b := receiver.(*BodyView)
+				_ = b.missing("size") // which the replay finds
+				return OfInt(int64(len(b.doc.Bytes())))
+			}},
 	},
 	Methods: []Method{
 		{Name: "get", Params: []Param{bodyPath, {Name: "default", Type: "any", Optional: true}}, Result: "any",
@@ -70,8 +74,14 @@ var TypeBody = newType(Type{
 
 var bodyPath = Param{Name: "path", Type: "string"}
 
+// missing is an error where the request was made of a row of the ledger, which has no body. It notes what is looked for.
+func (b *BodyView) missing(path string) error { return b.call.request().Missing.Body(path) }
+
 // at parses the path that is the first argument, the empty text being the path to the whole, and pays for the way there.
 func (b *BodyView) at(c *Call, method string, args []Value) (body.Path, error) {
+	if err := b.missing(args[0].Str); err != nil {
+		return nil, fmt.Errorf("%s: %w", method, err)
+	}
 	if err := c.spend(len(b.doc.Bytes()) / 128); err != nil || args[0].Str == "" {
 		return nil, err
 	}
@@ -138,6 +148,9 @@ func bodyRaw(c *Call, b *BodyView, p body.Path) (Value, error) {
 
 func bodyJSON(c *Call, receiver any, _ []Value) (Value, error) {
 	b := receiver.(*BodyView)
+	if err := b.missing(""); err != nil {
+		return Value{}, fmt.Errorf("json: %w", err)
+	}
 	if err := b.doc.Err(); err != nil {
 		return Value{}, fmt.Errorf("json: the body is not JSON: %w", err)
 	}

@@ -56,7 +56,18 @@ func (h *HeaderView) Get(name string) (Value, bool) {
 			return OfString(line.Value), true
 		}
 	}
+	h.missing(name)
 	return Value{}, false
+}
+
+// missing notes that a name is looked for which is not there, or all names are: "*".
+func (h *HeaderView) missing(name string) {
+	if h.call == nil {
+		return
+	}
+	if m := h.call.request().Missing; m != nil && !engine.CredentialHeader(name) {
+		m.Header(strings.ToLower(name))
+	}
 }
 
 // see notes that the script read line i.
@@ -77,6 +88,7 @@ func (h *HeaderView) Len() int {
 
 // Each calls f for each name, lower case, with its first value.
 func (h *HeaderView) Each(f func(string, Value) bool) string {
+	h.missing("*")
 	for i, line := range h.firsts() {
 		h.see(i)
 		if !f(strings.ToLower(line.Name), OfString(line.Value)) {
@@ -130,6 +142,9 @@ func (h *HeaderView) all(name string) Value {
 			h.see(i)
 			out = append(out, line.Value)
 		}
+	}
+	if len(out) == 0 {
+		h.missing(name)
 	}
 	return OfList(out)
 }

@@ -93,7 +93,7 @@ func app(stdout, stderr io.Writer) *cli.Command {
 		ArgValidator:                    noArguments,
 		Action:                          func(_ context.Context, c *cli.Command) error { return cli.ShowAppHelp(c) },
 		Commands: []*cli.Command{
-			serveCommand(), checkCommand(), testCommand(), previewCommand(), explainCommand(), experimentCommand(), simulateCommand(), keysCommand(), healthCommand(),
+			serveCommand(), checkCommand(), testCommand(), previewCommand(), explainCommand(), replayCommand(), experimentCommand(), simulateCommand(), keysCommand(), healthCommand(),
 			versionCommand(), helpCommand(),
 		},
 	}

@@ -54,6 +54,7 @@ type builder struct {
 	vitals    engine.VitalsSource
 	objects   engine.Bindings // nil = none are known
 	log       func(file string, line int, message string)
+	amend     func(*config.Config) // what is built in place of the config; nil = what it says
 
 	plan *plan // of the last config that parsed
 	// Of the last generation; may be read by any goroutine.
@@ -142,6 +143,9 @@ func (b *builder) read(in *reload.Input) (*plan, error) {
 	cfg, err := b.parse(text, read)
 	if err != nil {
 		return nil, err
+	}
+	if b.amend != nil {
+		b.amend(cfg)
 	}
 	if err := b.checkFixed(cfg); err != nil {
 		return nil, err
