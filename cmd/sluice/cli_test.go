@@ -46,6 +46,7 @@ func TestCommandLine(t *testing.T) {
 			"serve": serveInScript, "simulate": simulateInScript, "signal": signalCommand, "exited": exitedCommand, // cli_process_test.go
 			"await": awaitCommand, "logged": loggedCommand, "said": saidCommand,
 			"ask": askCommand, "message": messageCommand, "stream": streamCommand, // cli_http_test.go
+			"readme": readmeCommand, // cli_readme_test.go
 			"mirror": mirrorCommand, "account": accountCommand, "aws": awsCommand, "certificate": certificateCommand,
 		},
 	})

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -73,22 +75,20 @@ func listExperiments(ctx context.Context, c *cli.Command) error {
 	w := newTable(c.Root().Writer)
 	w.row("name", "slot", "unit", "arms", "promoted", "requests", "verdict")
 	for _, v := range all.Experiments {
-		var arms []string
 		requests := int64(0)
 		for _, a := range v.Arms {
-			arms = append(arms, fmt.Sprintf("%s %s", a.Name, percent(a.Share)))
 			requests += a.Requests
 		}
 		promoted := "-"
 		if v.Promoted != nil {
 			promoted = v.Promoted.Arm
 		}
-		w.row(v.Name, v.Slot, v.Unit, strings.Join(arms, ", "), promoted, requests, v.Verdict)
+		w.row(v.Name, v.Slot, v.Unit, shares(&v), promoted, requests, v.Verdict)
 	}
 	return w.Flush()
 }
 
-// changeExperiment does what verb says to an experiment, nothing where it is "", and shows it.
+// changeExperiment does what verb says to an experiment and tells who has the requests, or where it is "" shows the experiment.
 func changeExperiment(ctx context.Context, c *cli.Command, verb string) error {
 	args, want := c.Args().Slice(), 1
 	if verb == "promote" {
@@ -108,10 +108,23 @@ func changeExperiment(ctx context.Context, c *cli.Command, verb string) error {
 	if err := askExperiments(ctx, c, method, path, body, &v); err != nil {
 		return err
 	}
-	if c.Bool("json") {
+	switch {
+	case c.Bool("json"):
 		return printJSON(c.Root().Writer, v)
+	case verb == "":
+		return printExperiment(c.Root().Writer, &v)
 	}
-	return printExperiment(c.Root().Writer, &v)
+	_, err := fmt.Fprintf(c.Root().Writer, "%s: %s\n", v.Name, shares(&v))
+	return err
+}
+
+// shares is "starlark 50%, lua 50%".
+func shares(v *experiment.View) string {
+	var arms []string
+	for _, a := range v.Arms {
+		arms = append(arms, fmt.Sprintf("%s %s", a.Name, percent(a.Share)))
+	}
+	return strings.Join(arms, ", ")
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -181,14 +194,25 @@ func printCalls(w table, name string, c *experiment.Calls) {
 	w.row(name, c.Script, engine.Cut(c.Version, 12), c.Calls, c.Errors, c.Overruns, c.Aside, fmt.Sprintf("%.0f µs", c.P50), fmt.Sprintf("%.0f µs", c.P99))
 }
 
-// measureTitles say what is compared, and in which unit it is shown.
-var measureTitles = map[string]struct {
-	title, format string
-	scale         float64
-}{
-	"ttfb_seconds": {"time to first byte", "%.1f ms", 1000},
-	"success_rate": {"success", "%.1f %%", 100},
-	"cost_usd":     {"cost of a request", "$%.6f", 1},
+// measureViews say how what is compared is shown.
+var measureViews = map[string]measureView{
+	"ttfb_seconds": {"time to first byte", "", " ms", 1, 1000},
+	"success_rate": {"success", "", " %", 1, 100},
+	"cost_usd":     {"cost of a request", "$", "", 6, 1},
+}
+
+type measureView struct {
+	title, before, after string
+	digits               int
+	scale                float64
+}
+
+func (m measureView) show(x float64) string {
+	text := m.before + strconv.FormatFloat(math.Abs(x)*m.scale, 'f', m.digits, 64) + m.after
+	if x < 0 && strings.ContainsAny(text, "123456789") {
+		text = "-" + text
+	}
+	return text
 }
 
 func printMeasures(w table, v *experiment.View) {
@@ -197,22 +221,21 @@ func printMeasures(w table, v *experiment.View) {
 			w.row()
 			w.row("per unit", "arm", "mean", "against", "mean", "difference", "99 % sure", "better")
 		}
-		t := measureTitles[m.Name]
-		show := func(x float64) string { return fmt.Sprintf(t.format, x*t.scale) }
+		t := measureViews[m.Name]
 		mean := func(m *experiment.Mean) string {
 			if m == nil {
 				return "-"
 			}
-			return show(m.Value)
+			return t.show(m.Value)
 		}
 		sure, better := "too few units", "-"
 		if m.Low != nil {
-			sure = show(*m.Low) + " to " + show(*m.High)
+			sure = t.show(*m.Low) + " to " + t.show(*m.High)
 		}
 		if m.Better != nil {
 			better = *m.Better
 		}
-		w.row(t.title, m.Arm, mean(m.Means[1]), m.Against, mean(m.Means[0]), show(m.Difference), sure, better)
+		w.row(t.title, m.Arm, mean(m.Means[1]), m.Against, mean(m.Means[0]), t.show(m.Difference), sure, better)
 	}
 }
 
