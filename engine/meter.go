@@ -114,6 +114,9 @@ func (ms *Meters) For(slot SlotKind, key SlotKey) *Meter {
 	return ms.m[k]
 }
 
+// New returns a meter that no table keeps: that of an arm of an experiment, whose figures begin anew with each version of its script.
+func (ms *Meters) New() *Meter { return &Meter{log: ms.Log} }
+
 // All returns a copy of the table, for reports.
 func (ms *Meters) All() map[MeterKey]*Meter {
 	ms.mu.Lock()

@@ -65,9 +65,10 @@ type builder struct {
 func newBuilder(name string) *builder {
 	star, lua, memory := starlark.New(), lua.New(), new(runtimes.Pool)
 	star.Memory, lua.Memory = memory, memory
+	meters := &engine.Meters{}
 	return &builder{
-		name: name, dir: filepath.Dir(name), meters: &engine.Meters{}, spending: limits.NewBook(time.Now()), homes: affinity.NewHomes(),
-		standings: &engine.Standings{}, trials: experiment.Open(nil, nil), crew: engine.NewCrew(), memory: memory, accounts: signers.NewAccounts(signers.Options{}),
+		name: name, dir: filepath.Dir(name), meters: meters, trials: experiment.Open(nil, meters, nil), spending: limits.NewBook(time.Now()), homes: affinity.NewHomes(),
+		standings: &engine.Standings{}, crew: engine.NewCrew(), memory: memory, accounts: signers.NewAccounts(signers.Options{}),
 		languages: map[string]runtimes.Language{".star": star, ".lua": lua},
 	}
 }

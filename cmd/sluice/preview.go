@@ -49,7 +49,7 @@ func runPreview(_ context.Context, c *cli.Command) error {
 	b := newBuilder(name)
 	b.scripts, b.vitals = c.String("scripts"), idle{}
 	if cfg, err := readConfig(b); err == nil { // else the build says what is wrong
-		b.trials = experiment.Open(reading(b.path(cfg.Data)), nil)
+		b.trials = experiment.Open(reading(b.path(cfg.Data)), b.meters, nil)
 	}
 	g, err := reload.Once(name, b.build)
 	if err != nil {

@@ -114,7 +114,7 @@ func (g *gateway) start(b *builder) error {
 	b.accounts, b.vitals, b.log, b.fixed, b.meters.Log = g.accounts, tracker, g.out.script, g.cfg, g.out.failure
 	b.standings.Log = g.out.aside
 	g.crew, g.lab = b.crew, experiment.NewLab()
-	b.lab, b.trials = g.lab, experiment.Open(g.data, g.out.logf)
+	b.lab, b.trials = g.lab, experiment.Open(g.data, b.meters, g.out.logf)
 	b.retention.Store(retentionOf(g.cfg))
 	g.book, err = ledger.Open(ledger.Options{Dir: ledgerDir(b, g.cfg), Policy: func() ledger.Policy { return *b.retention.Load() }, Report: g.out.logf})
 	if err != nil {

@@ -119,9 +119,9 @@ func TestTheExampleFileIsACompleteConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := parse(t, string(data))
-	if len(c.Upstreams) != 2 || len(c.Principals) != 2 || len(c.Filters) != 1 || len(c.Observers) != 1 {
-		t.Errorf("the example has %d upstreams, %d principals, %d filters, %d observers",
-			len(c.Upstreams), len(c.Principals), len(c.Filters), len(c.Observers))
+	if len(c.Upstreams) != 2 || len(c.Principals) != 2 || len(c.Filters) != 2 || len(c.Observers) != 1 || len(c.Experiments) != 1 {
+		t.Errorf("the example has %d upstreams, %d principals, %d filters, %d observers, %d experiments",
+			len(c.Upstreams), len(c.Principals), len(c.Filters), len(c.Observers), len(c.Experiments))
 	}
 	defaults := parse(t, minimal)
 	if c.Limits != defaults.Limits || c.Timeouts != defaults.Timeouts || c.Budget != defaults.Budget ||

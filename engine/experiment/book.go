@@ -88,6 +88,7 @@ type lasting struct {
 // Book keeps the experiments across generations. Its methods may be called from any goroutine.
 type Book struct {
 	files  Files
+	meters *engine.Meters
 	report func(format string, args ...any)
 
 	mu     sync.Mutex
@@ -103,9 +104,10 @@ type trial struct {
 	figures map[string]*counts // of each arm and shadow that serves, by what they are keyed with; guarded by Book.mu
 }
 
-// Open makes a book that keeps what lasts in files; nil = nothing lasts. report, which may be nil, is told what a person should know.
-func Open(files Files, report func(format string, args ...any)) *Book {
-	return &Book{files: files, report: report, trials: make(map[string]*trial)}
+// Open makes a book that keeps what lasts in files; nil = nothing lasts. meters makes the meters of arms. report, which may be nil, is told
+// what a person should know.
+func Open(files Files, meters *engine.Meters, report func(format string, args ...any)) *Book {
+	return &Book{files: files, meters: meters, report: report, trials: make(map[string]*trial)}
 }
 
 func fileOf(name string) string { return "experiment-" + name + ".json" }
@@ -141,7 +143,7 @@ func (b *Book) Plan(d Definition) (*Live, error) {
 	l := &Live{def: d, says: d.says(), trial: t, shares: allot(d.weights())}
 	l.layout.from(t.kept.Layout, d.weights())
 	for i, a := range d.Arms {
-		l.arms = append(l.arms, t.countsOf("arm", &d, a))
+		l.arms = append(l.arms, b.countsOf(t, "arm", &d, a))
 		l.choices = append(l.choices, engine.ArmChoice{Experiment: l, Arm: i, Label: d.Name + "=" + a.Name})
 	}
 	versions := ""
@@ -150,18 +152,18 @@ func (b *Book) Plan(d Definition) (*Live, error) {
 	}
 	for _, a := range d.Shadows {
 		a.Config += versions // it is compared with what these decide
-		l.shadows = append(l.shadows, t.countsOf("shadow", &d, a))
+		l.shadows = append(l.shadows, b.countsOf(t, "shadow", &d, a))
 	}
 	return l, nil
 }
 
-// countsOf are the figures of an arm or a shadow: those there are, if nothing of it changed.
-func (t *trial) countsOf(kind string, d *Definition, a Arm) *counts {
+// countsOf are the figures of an arm or a shadow: those there are, if nothing of it changed. b.mu is held.
+func (b *Book) countsOf(t *trial, kind string, d *Definition, a Arm) *counts {
 	key := fmt.Sprintf("%s %q %q %q %q %q %q", kind, a.Name, a.Script, a.Version, a.Config, d.Slot, d.Unit)
 	if c := t.figures[key]; c != nil {
 		return c
 	}
-	return newCounts(key, d.Unit)
+	return newCounts(key, d.Unit, b.meters.New())
 }
 
 // Adopt takes note that a generation with these experiments, and no others, serves. What is promoted under another config is no more. What

@@ -12,9 +12,9 @@ import (
 type counts struct {
 	key      string
 	since    time.Time
-	meter    engine.Meter // calls of the script
-	diverted atomic.Int64 // requests that another arm had because this one was put aside
-	ttfb     engine.Meter // a histogram: from a request's first byte to that of a successful answer
+	meter    *engine.Meter // calls of the script
+	diverted atomic.Int64  // requests that another arm had because this one was put aside
+	ttfb     engine.Meter  // a histogram: from a request's first byte to that of a successful answer
 
 	mu      sync.Mutex
 	total   Outcome          // guarded by mu
@@ -33,8 +33,8 @@ type Outcome struct {
 	Upstreams map[string]int64 // who was asked last, "" = nobody
 }
 
-func newCounts(key string, unit engine.Unit) *counts {
-	c := &counts{key: key, since: time.Now()}
+func newCounts(key string, unit engine.Unit, meter *engine.Meter) *counts {
+	c := &counts{key: key, since: time.Now(), meter: meter}
 	c.total.Upstreams = make(map[string]int64)
 	c.units.once = unit == engine.UnitRequest
 	return c

@@ -1,6 +1,6 @@
 // Package experiment compares policies on live traffic: which arm a unit has, what came of each arm, and whether they differ.
 //
-//	book := experiment.Open(files, logf)                 // beside the generations
+//	book := experiment.Open(files, meters, logf)         // beside the generations
 //	live, err := book.Plan(definition)                   // for one generation, an engine.Experiment
 //	book.Adopt(lives)                                    // that generation serves
 //	err = book.Promote("tier-language", "lua", "admin")

@@ -25,10 +25,10 @@ var _ engine.Experiment = (*Live)(nil)
 func (l *Live) Arms() []engine.ArmChoice { return l.choices }
 
 // Meter is where calls of an arm count.
-func (l *Live) Meter(arm int) *engine.Meter { return &l.arms[arm].meter }
+func (l *Live) Meter(arm int) *engine.Meter { return l.arms[arm].meter }
 
 // ShadowMeter is where calls of a shadow count.
-func (l *Live) ShadowMeter(shadow int) *engine.Meter { return &l.shadows[shadow].meter }
+func (l *Live) ShadowMeter(shadow int) *engine.Meter { return l.shadows[shadow].meter }
 
 // Assign gives x's unit its arm: what is promoted, or else what the layout says, or while that is put aside another, by their weights.
 func (l *Live) Assign(x *engine.Exchange, aside uint32) engine.ArmChoice {

@@ -50,7 +50,7 @@ func newRig(t *testing.T) *rig {
 }
 
 func (r *rig) restart() {
-	r.book = experiment.Open(r.disk, func(format string, args ...any) { r.log = append(r.log, fmt.Sprintf(format, args...)) })
+	r.book = experiment.Open(r.disk, &engine.Meters{}, func(format string, args ...any) { r.log = append(r.log, fmt.Sprintf(format, args...)) })
 }
 
 // arms is a definition with arms a, b, … of these weights, in the first version of their scripts.
@@ -279,7 +279,7 @@ func TestAnArmCostsNoAllocationAndAReloadKeepsFigures(t *testing.T) {
 }
 
 func BenchmarkAssignAndSettle(b *testing.B) {
-	book := experiment.Open(nil, nil)
+	book := experiment.Open(nil, &engine.Meters{}, nil)
 	live, err := book.Plan(arms(50, 50))
 	if err != nil {
 		b.Fatal(err)

@@ -16,20 +16,27 @@ func traffic(t *testing.T, seed uint64, slower time.Duration) (last experiment.V
 	r := newRig(t)
 	r.load(arms(50, 50))
 	rng := rand.New(rand.NewPCG(seed, 7))
+	type session struct {
+		choice engine.ArmChoice
+		level  float64 // sessions differ
+		cost   int64
+	}
+	sessions := make([]session, 4001)
+	for i := range sessions {
+		sessions[i] = session{r.live.Assign(request("alice", fmt.Sprint("s", i)), 0), 20 * rng.NormFloat64(), 1000 + int64(rng.IntN(500))}
+	}
 	for n := 1; n <= 20_000; n++ {
-		session := fmt.Sprint("s", n/5-rng.IntN(min(n/5+1, 40)))
-		c := r.live.Assign(request("alice", session), 0)
-		own := rand.New(rand.NewPCG(seed, c.Unit)) // sessions differ
-		ttfb := 100 + 20*own.NormFloat64() + 30*rng.ExpFloat64()
-		row := &engine.Record{Status: 200, Upstream: c.Label, CostMicroUSD: 1000 + int64(own.IntN(500)), Timings: engine.Timings{}}
-		if c.Arm == 1 {
+		s := &sessions[n/5-rng.IntN(min(n/5+1, 40))]
+		ttfb := 100 + s.level + 30*rng.ExpFloat64()
+		row := &engine.Record{Status: 200, Upstream: s.choice.Label, CostMicroUSD: s.cost}
+		if s.choice.Arm == 1 {
 			ttfb += float64(slower.Milliseconds())
 		}
 		if rng.IntN(50) == 0 {
 			row.Status, row.CostMicroUSD = 529, 0
 		}
 		row.Timings.TTFB = time.Duration(ttfb * float64(time.Millisecond))
-		r.live.Settle(c, row)
+		r.live.Settle(s.choice, row)
 		if n%200 == 0 {
 			var err error
 			last, err = r.book.View("tier")
@@ -85,14 +92,9 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 	f := func(row engine.Record, want string) {
 		t.Helper()
 		r := newRig(t)
-		r.load(arms(1))
+		r.load(arms(1, 0))
 		r.live.Settle(r.live.Assign(request("alice", "s"), 0), &row)
 		v, err := r.book.View("tier")
-		r.must(err)
-		_ = v
-		d := arms(1, 0)
-		r.load(d)
-		v, err = r.book.View("tier")
 		r.must(err)
 		got := "nothing"
 		if m := v.Measures[1].Means[0]; m != nil {

@@ -134,7 +134,7 @@ func (l *Live) view() View {
 }
 
 func (c *counts) viewCalls(a *Arm) Calls {
-	m := &c.meter
+	m := c.meter
 	return Calls{Script: a.Script, Version: a.Version, Since: c.since.UTC(), Calls: m.Calls.Load(), Errors: m.Errors.Load() + m.Invalid.Load(),
 		Overruns: m.Overruns.Load(), Aside: m.Aside.Load() + c.diverted.Load(), P50: micros(m.Quantile(0.5)), P99: micros(m.Quantile(0.99))}
 }

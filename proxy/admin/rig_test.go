@@ -127,7 +127,7 @@ func newRig(t *testing.T) *rig {
 func (r *rig) serve() {
 	r.server = proxy.New(proxy.Options{World: r.world, Transport: proxy.NewTransport(4, time.Minute), Ledger: r.book, Notice: time.Millisecond})
 	api := admin.New(admin.Options{World: r.world, Vitals: vitals{r}, Meters: &r.meters, Standings: &r.standings,
-		Memory: func() (held, waiting int64) { return 5 << 20, 1 }, Book: r.book, Experiments: experiment.Open(nil, nil), Traffic: &r.server.Metrics,
+		Memory: func() (held, waiting int64) { return 5 << 20, 1 }, Book: r.book, Experiments: experiment.Open(nil, &r.meters, nil), Traffic: &r.server.Metrics,
 		Loop: r.loop, Access: r.access.Load, Draining: r.draining.Load})
 	listen := func(serve func(net.Listener) error, stop func(context.Context) error) string {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
