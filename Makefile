@@ -8,7 +8,7 @@ COMMIT      ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(if $(shell gi
 TOOL        ?= $(firstword $(shell docker info >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1 && echo docker; \
                  podman info >/dev/null 2>&1 && echo podman; buildah info >/dev/null 2>&1 && echo buildah))
 
-.PHONY: run build test check bench bench-peers image
+.PHONY: run build test check bench bench-peers hostile image
 
 run: build
 	./bin/sluice serve
@@ -46,6 +46,10 @@ bench:
 # PEERS="-short" takes a minute; "go run ./testdata/peers -h" tells the rest.
 bench-peers: build
 	$(GO) run ./testdata/peers $(PEERS)
+
+# What "make test" sees of hostile scripts, and how long others and the offender wait meanwhile.
+hostile:
+	$(GO) test -count=1 -run TestNoHostileScriptHurtsAGatewayThatServes ./cmd/sluice -hostile-times
 
 # The container image, from a binary built here, with whichever of docker, podman or buildah is there.
 image: build

@@ -157,7 +157,7 @@ func (x *Exchange) meter(m *Meter) *Meter {
 func count(m *Meter, err error) InternalErrorKind {
 	var output *OutputError
 	if errors.As(err, &output) {
-		m.Invalid.Add(1)
+		m.Refuse(scriptErrorOf(err))
 		return InternalInvalidOutput
 	}
 	if isAside(err) {

@@ -55,8 +55,7 @@ func (m *Meter) Quantile(q float64) time.Duration {
 	return 0
 }
 
-// Count notes how a call failed. err may be nil. It is told to the log where it is not the failure of before, so that a script that fails
-// on every request is told of once.
+// Count notes how a call failed. err may be nil.
 func (m *Meter) Count(err *ScriptError) {
 	if err == nil {
 		m.Errors.Add(1)
@@ -67,6 +66,20 @@ func (m *Meter) Count(err *ScriptError) {
 	} else {
 		m.Errors.Add(1)
 	}
+	m.keep(err)
+}
+
+// Refuse notes an output that does not count, and where it came from; err may be nil.
+func (m *Meter) Refuse(err *ScriptError) {
+	m.Invalid.Add(1)
+	if err != nil {
+		m.keep(err)
+	}
+}
+
+// keep remembers a failure. It is told to the log where it is not the failure of before, so that a script that fails on every request is
+// told of once.
+func (m *Meter) keep(err *ScriptError) {
 	if len(err.Message) > MaxErrorMessage { // it is kept, shown and logged
 		cut := *err
 		cut.Message = Cut(err.Message, MaxErrorMessage)

@@ -3,6 +3,7 @@ package runtimes
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,9 @@ const granule = 64 << 10
 // memoryWait is how long a call that has no time budget waits for memory.
 const memoryWait = time.Second
 
+// sweepFrom is how many bytes a call has held that is swept up after: the next one would else allocate on top of what it left.
+const sweepFrom = 16 << 20
+
 // Pool bounds what all calls of scripts hold together. Its zero value has no bound. It may be used by many goroutines.
 type Pool struct {
 	limit   atomic.Int64 // bytes, 0 = none
@@ -23,6 +27,7 @@ type Pool struct {
 
 	mu    sync.Mutex
 	freed chan struct{} // closed when bytes come free; nil = nobody waits. Guarded by mu
+	swept chan struct{} // closed when the sweep that is under way is done; nil = none is. Guarded by mu
 }
 
 // SetLimit changes the bound, in bytes. Calls that hold more keep it.
@@ -62,6 +67,9 @@ func (s *Share) Cover(bytes int64, over time.Time) error {
 func (s *Share) grow(bytes int64, over time.Time) error {
 	more := (bytes - s.held - 1) / granule * granule
 	limit := s.Pool.limit.Load()
+	if s.held+more >= sweepFrom {
+		s.Pool.awaitSweep(over)
+	}
 	if !s.Pool.take(more) && (limit > 0 && s.held+more > limit || !s.Pool.wait(more, over)) {
 		return errors.New(TotalOver(limit))
 	}
@@ -75,8 +83,52 @@ func (s *Share) Free() {
 		return
 	}
 	s.Pool.used.Add(-s.held)
+	if s.held >= sweepFrom {
+		s.Pool.sweep()
+	}
 	s.held = 0
 	s.Pool.tell()
+}
+
+// sweep gives back to the machine what a call left. It runs beside the calls that follow; those that allocate much wait for it.
+func (p *Pool) sweep() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.swept != nil {
+		return
+	}
+	p.swept = make(chan struct{})
+	go func() {
+		debug.FreeOSMemory()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		close(p.swept)
+		p.swept = nil
+	}()
+}
+
+// awaitSweep waits for a sweep that is under way, but no longer than until the call's time is over.
+func (p *Pool) awaitSweep(over time.Time) {
+	p.mu.Lock()
+	swept := p.swept
+	p.mu.Unlock()
+	if swept == nil {
+		return
+	}
+	timer := time.NewTimer(untilOver(over))
+	defer timer.Stop()
+	select {
+	case <-swept:
+	case <-timer.C:
+	}
+}
+
+// untilOver is how long a call may wait for memory.
+func untilOver(over time.Time) time.Duration {
+	if over.IsZero() {
+		return memoryWait
+	}
+	return time.Until(over)
 }
 
 // TotalOver is the error text of a call that could not have its memory, since all calls hold the limit.
@@ -100,11 +152,7 @@ func (p *Pool) take(n int64) bool {
 func (p *Pool) wait(n int64, over time.Time) bool {
 	p.waiting.Add(1)
 	defer p.waiting.Add(-1)
-	left := memoryWait
-	if !over.IsZero() {
-		left = time.Until(over)
-	}
-	timer := time.NewTimer(left)
+	timer := time.NewTimer(untilOver(over))
 	defer timer.Stop()
 	for {
 		freed := p.nextFree() // before the try, so that none that comes free after it is missed

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hostileTimes also measures how long the offender and others wait: make hostile.
+var hostileTimes = flag.Bool("hostile-times", false, "report how long others, and the offender, wait while hostile scripts are served")
+
+// hostileRoot is where the corpora are.
+const hostileRoot = "../../testdata/hostile"
+
+// bomb is one hostile script. Its first line says how it ends: "want: TEXT" when its hook is called, "want: refused at load: TEXT" when it
+// is loaded or tested, "want: served" when it finds nothing to harm.
+type bomb struct {
+	name   string // of the file, without its extension
+	source string
+	hook   string
+	want   string
+	atLoad bool // it is refused wherever it is loaded, not only when its hook is called
+	served bool
+}
+
+var hookDefined = regexp.MustCompile(`(?m)^(?:def|function) (filter|drop|route|shape|normalize_error|transform_response|transform_event|observe)\(`)
+
+func readBombs(t *testing.T, ext string) []bomb {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(hostileRoot, ext[1:], "*"+ext))
+	if err != nil || len(paths) < 60 {
+		t.Fatalf("%d scripts, %v, want at least 60", len(paths), err)
+	}
+	var out []bomb
+	for _, path := range paths {
+		src, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := bomb{name: strings.TrimSuffix(filepath.Base(path), ext), source: string(src), hook: "filter"}
+		first, _, _ := strings.Cut(b.source, "\n")
+		_, b.want, _ = strings.Cut(first, " want: ")
+		b.want, b.atLoad = strings.CutPrefix(b.want, "refused at load: ")
+		b.served = b.want == "served"
+		if b.want == "" {
+			t.Fatalf("%s begins %q, want \"want: TEXT\" in a comment", path, first)
+		}
+		if found := hookDefined.FindStringSubmatch(b.source); found != nil {
+			b.hook = found[1]
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// slotOf is the file of the slot that a hook serves in.
+func slotOf(hook string) string {
+	switch hook {
+	case "filter", "drop":
+		return "filter"
+	case "route":
+		return "router"
+	case "observe":
+		return "observer"
+	}
+	return "dialect"
+}
+
+// answered is how a request ends whose hook fails, by the rule of the hook.
+var answered = map[string]string{
+	"filter": "503 filter_failed", "drop": "503 filter_failed", "route": "502 router_failed", "shape": "502 dialect_failed",
+	"normalize_error": "500", "transform_response": "502 dialect_failed", "transform_event": "502 dialect_failed", "observe": "200",
+}
+
+// Every script of the corpora is put in front of a gateway that serves, as an operator might: first as the script of a slot, where its
+// admission refuses it and the last good version goes on, then behind one that is well until a request says otherwise, where it is
+// admitted and the request that sets it off ends by the rule of its hook. Meanwhile others are served, and the process lives within its
+// memory.
+func TestNoHostileScriptHurtsAGatewayThatServes(t *testing.T) {
+	for _, ext := range []string{".star", ".lua"} {
+		t.Run(ext[1:], func(t *testing.T) {
+			if !*hostileTimes {
+				t.Parallel()
+			}
+			g := besiege(t, ext)
+			bombs := readBombs(t, ext)
+			for _, b := range bombs {
+				g.install(b.name+ext, b.source)
+			}
+			calm := g.others(2*time.Second, func() {})
+			base, highest := g.peak(), int64(0)
+			var waits []time.Duration
+			siege := g.others(0, func() {
+				for _, b := range bombs {
+					t.Run(b.name, func(t *testing.T) {
+						g.T = t
+						g.refuse(b)
+						if !b.atLoad {
+							waits = append(waits, g.setOff(b))
+						}
+						if held := g.peak(); held > highest && held > base+2*siegeBudget && !raced {
+							highest = held
+							t.Errorf("the process has held %d MiB, want at most %d MiB", held>>20, (base+2*siegeBudget)>>20)
+						}
+					})
+				}
+			})
+			g.T = t
+			if *hostileTimes {
+				slices.Sort(waits)
+				fmt.Printf("%s: %d scripts; others' p99 %v calm, %v under attack (%.2f×, want < 2); the offender waits at most %v, want 150ms; "+
+					"memory %d MiB calm, %d MiB at most, want %d MiB\n", ext, len(bombs), p99(calm), p99(siege), float64(p99(siege))/float64(p99(calm)),
+					waits[len(waits)-1].Round(time.Millisecond), base>>20, g.peak()>>20, (base+2*siegeBudget)>>20)
+			}
+		})
+	}
+}
+
+func p99(took []time.Duration) time.Duration {
+	slices.Sort(took)
+	return took[len(took)*99/100].Round(10 * time.Microsecond)
+}
+
+// refuse puts a bomb in its slot itself.
+func (g *siege) refuse(b bomb) {
+	g.Helper()
+	slot := slotOf(b.hook)
+	g.put(slot, b.source)
+	s := g.status(slot)
+	switch {
+	case b.served:
+		if s.LastError != nil {
+			g.Errorf("refused: %+v", s.LastError)
+		}
+	case s.LastError == nil:
+		g.Errorf("it is admitted, want an error with %q", b.want)
+	case !endsAs(s.LastError.Message, b) || s.LastError.File == "" || s.LastError.Line == 0 && !b.atLoad:
+		g.Errorf("refused with %+v, want %q and its line", s.LastError, b.want)
+	}
+	if got := g.send(b, false); got != calmAnswer(b.hook) {
+		g.Errorf("the last good version answers %s, want %s", got, calmAnswer(b.hook))
+	}
+}
+
+// endsAs reports whether an error is the wanted one. A call that the machine had no time for ends by its time.
+func endsAs(message string, b bomb) bool {
+	return strings.Contains(message, b.want) || strings.Contains(message, "budgets.time")
+}
+
+// calmAnswer is how a request ends whose hook does nothing: a dialect's hook of errors sees one.
+func calmAnswer(hook string) string {
+	if hook == "normalize_error" {
+		return "500"
+	}
+	return "200"
+}
+
+// setOff serves a bomb behind a script that is well, sets it off, and returns how long the request took.
+func (g *siege) setOff(b bomb) time.Duration {
+	g.Helper()
+	slot := slotOf(b.hook)
+	g.put(slot, g.fuse(b))
+	before := g.status(slot)
+	if before.LastError != nil {
+		g.Errorf("it is not admitted where its hook is not called: %+v", before.LastError)
+		return 0
+	}
+	began := time.Now()
+	got, want := g.send(b, true), answered[b.hook]
+	took := time.Since(began)
+	if b.served {
+		want = calmAnswer(b.hook)
+	}
+	if got != want {
+		g.Errorf("the offender is answered %s, want %s", got, want)
+	}
+	if !b.served {
+		g.failed(b, slot, before.Failures)
+	}
+	if got := g.send(b, false); got != calmAnswer(b.hook) {
+		g.Errorf("the next request is answered %s, want %s", got, calmAnswer(b.hook))
+	}
+	return took
+}
+
+// failed waits until the status tells of one failure more, and sees that it says what was wrong and where. What observes is never waited for.
+func (g *siege) failed(b bomb, slot string, before int64) {
+	g.Helper()
+	s := g.status(slot)
+	for late := time.Now().Add(patience); s.Failures == before; s = g.status(slot) {
+		time.Sleep(time.Millisecond)
+		if time.Now().After(late) {
+			g.Errorf("the status tells of no failure")
+			return
+		}
+	}
+	if e := s.LastFailure; e == nil || !endsAs(e.Message, b) || e.File == "" || e.Line == 0 && !strings.Contains(e.Message, "left behind") {
+		g.Errorf("the status tells of %+v, want %q and its line", e, b.want)
+	}
+	if s.Abandoned > 0 {
+		g.Errorf("a call could not be stopped")
+	}
+}
