@@ -3,6 +3,7 @@ package lua
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/yuin/gopher-lua/ast"
 )
@@ -35,7 +36,8 @@ func (e *tooComplex) Error() string { return "the source " + e.reason }
 
 // guard prepares a parsed file for the compiler. It refuses what would take long. It makes each chain of ".." one call of concatFunction:
 // the interpreter's own instruction has no bound, and a handful of them would take all memory. And it writes out the nil that "for k, v
-// in next, t" leaves out, since the compiler puts nothing in its place. An error is a *tooComplex.
+// in next, t" leaves out, since the compiler puts nothing in its place. And it gives what "x = a and b" assigns a name of its own: the
+// compiler leaves a local x as it was where a is an expression that turns out false. An error is a *tooComplex.
 func guard(chunk []ast.Stmt) error {
 	g := guarding{names: make(map[string]bool)}
 	g.walk(reflect.ValueOf(chunk), 0)
@@ -94,6 +96,9 @@ func (g *guarding) visit(v reflect.Value) {
 		v.Set(reflect.ValueOf(g.join(node)))
 	case *ast.AssignStmt:
 		g.assign(node)
+		if assignsLogical(node) {
+			v.Set(reflect.ValueOf(named(node)))
+		}
 	case *ast.FunctionExpr, *ast.FuncDefStmt:
 		if g.functions++; g.functions > maxFunctions {
 			g.refuse("defines more than %d functions", maxFunctions)
@@ -198,6 +203,33 @@ func callOf(chain *ast.StringConcatOpExpr) *ast.FuncCallExpr {
 	}
 	call.Args = append(call.Args, single(rest))
 	return call
+}
+
+// assignsLogical reports whether a variable is given the value of "and" or "or".
+func assignsLogical(stmt *ast.AssignStmt) bool {
+	variable := slices.ContainsFunc(stmt.Lhs, func(e ast.Expr) bool { _, ok := e.(*ast.IdentExpr); return ok })
+	logical := slices.ContainsFunc(stmt.Rhs, func(e ast.Expr) bool { _, ok := e.(*ast.LogicalOpExpr); return ok })
+	return variable && logical
+}
+
+// named is an assignment by way of locals. No script can write their names.
+func named(stmt *ast.AssignStmt) ast.Stmt {
+	values := &ast.LocalAssignStmt{Exprs: stmt.Rhs}
+	assign := &ast.AssignStmt{Lhs: stmt.Lhs}
+	block := &ast.DoBlockStmt{Stmts: []ast.Stmt{values, assign}}
+	place := func(node ast.PositionHolder) {
+		node.SetLine(stmt.Line())
+		node.SetLastLine(stmt.LastLine())
+	}
+	for i := range stmt.Lhs {
+		value := &ast.IdentExpr{Value: fmt.Sprintf("$value%d", i)}
+		place(value)
+		values.Names, assign.Rhs = append(values.Names, value.Value), append(assign.Rhs, value)
+	}
+	for _, node := range []ast.PositionHolder{values, assign, block} {
+		place(node)
+	}
+	return block
 }
 
 // padded are the three values of a generic for, unless the last expression gives those that are missing.
