@@ -160,7 +160,7 @@ func BenchmarkShape200KB(b *testing.B) {
 	tool := `{"name":"Read","description":"` + strings.Repeat("Reads a file. ", 60) + `","input_schema":{"type":"object"},"strict":true},`
 	turn := `{"role":"user","content":[{"type":"text","text":"` + strings.Repeat("What does main.go do? ", 300) + `"}]},`
 	text := `{"model":"claude-sonnet-4-5","max_tokens":32000,"stream":true,"context_management":{},"tools":[` +
-		strings.TrimSuffix(strings.Repeat(tool, 40), ",") + `],"messages":[` + strings.TrimSuffix(strings.Repeat(turn, 24), ",") + `]}`
+		strings.TrimSuffix(strings.Repeat(tool, 40), ",") + `],"messages":[` + strings.Repeat(turn, 24) + `{"role":"system","content":"The date is known."}]}`
 	for _, name := range []string{"bedrock", "vertex"} {
 		for _, lang := range languages() {
 			b.Run(name+lang.Extension(), func(b *testing.B) {

@@ -135,12 +135,21 @@ local function tables(list)
   return out
 end
 
+local function give_role(body, role)
+  for i = 0, 100000 do
+    local place = "messages." .. i .. ".role"
+    local now = body:get(place)
+    if now == nil then return end
+    if now == "system" then body:set(place, role) end
+  end
+end
+
 local function fit_messages(body, old)
   local messages = body:raw("messages") or ""
-  if not string.find(messages, '"system"', 1, true) and not string.find(messages, '"source"', 1, true) then return end
   local role = config.system_role or (old and "user" or "system")
+  if role ~= "system" and string.find(messages, '"system"', 1, true) then give_role(body, role) end
+  if not string.find(messages, '"source"', 1, true) then return end
   for i, m in ipairs(tables(body:get("messages"))) do
-    if m.role == "system" and role ~= "system" then body:set("messages." .. i - 1 .. ".role", role) end
     for _, block in ipairs(tables(m.content)) do
       refuse_elsewhere(block.source, i - 1)
       for _, b in ipairs(tables(block.content)) do refuse_elsewhere(b.source, i - 1) end
