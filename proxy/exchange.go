@@ -209,7 +209,9 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, r *engine.Refusal) {
 		x.record.Status = statusGone
 	}
 	x.record.BytesOut = int64(len(ctx.Response.Body()))
-	x.tellLimits(&ctx.Response.Header)
+	for _, line := range x.limitsLeft() {
+		ctx.Response.Header.Set(line.Name, line.Value)
+	}
 	x.tellArms(&ctx.Response.Header)
 	x.emitError(r)
 	x.end()

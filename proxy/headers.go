@@ -126,12 +126,15 @@ func hasFoldPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && engine.EqualFold(s[:len(prefix)], prefix)
 }
 
-// writeHeaders puts an upstream's lines on the answer to the client, and names the request: by the upstream's id where it gave
-// one.
-func writeHeaders(to *fasthttp.ResponseHeader, h engine.Headers, requestID string) {
+// writeHeaders puts an upstream's lines on the answer to the client, and in the place of some what the key has left: its account's limits
+// are not the client's. It names the request: by the upstream's id where it gave one.
+func writeHeaders(to *fasthttp.ResponseHeader, h, left engine.Headers, requestID string) {
+	for _, line := range left {
+		to.Add(line.Name, line.Value)
+	}
 	named := false
 	for _, line := range h {
-		if withheld(line.Name) {
+		if _, ours := left.Lookup(line.Name); ours || withheld(line.Name) {
 			continue
 		}
 		named = named || engine.EqualFold(line.Name, "request-id")

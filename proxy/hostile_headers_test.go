@@ -103,7 +103,7 @@ func answer(t *testing.T, block string) {
 	})
 	out.DisableNormalizing()
 	out.SetNoDefaultContentType(true)
-	writeHeaders(&out, answerHeaders(&h), "our-id")
+	writeHeaders(&out, answerHeaders(&h), nil, "our-id")
 	id := engine.Header{Name: "request-id", Value: "our-id"}
 	if slices.ContainsFunc(want, func(l engine.Header) bool { return strings.EqualFold(l.Name, id.Name) }) {
 		id.Name = "x-sluice-request-id"

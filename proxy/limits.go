@@ -3,8 +3,6 @@ package proxy
 import (
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"sluice/engine"
 )
 
@@ -51,22 +49,10 @@ func (x *exchange) bill(a *engine.Answer) {
 	}
 }
 
-// tellLimits puts what the key has left in the place of what an upstream says of its account.
-func (x *exchange) tellLimits(to *fasthttp.ResponseHeader) {
+// limitsLeft are headers that tell what the key has left, nil = it has no limits.
+func (x *exchange) limitsLeft() engine.Headers {
 	if x.head.limiter == nil {
-		return
+		return nil
 	}
-	for _, line := range x.head.limiter.Headers(time.Now()) {
-		dropHeader(to, line.Name)
-		to.Set(line.Name, line.Value)
-	}
-}
-
-// dropHeader removes a header in every spelling.
-func dropHeader(from *fasthttp.ResponseHeader, name string) {
-	for _, key := range from.PeekKeys() {
-		if engine.EqualFold(string(key), name) {
-			from.DelBytes(key)
-		}
-	}
+	return x.head.limiter.Headers(time.Now())
 }

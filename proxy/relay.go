@@ -52,8 +52,7 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 	x.record.Timings.TTFB = time.Since(x.record.Started)
 	x.record.UpstreamReqID = upstreamRequestID(a.Headers)
 	ctx.SetStatusCode(a.Status)
-	writeHeaders(&ctx.Response.Header, a.Headers, x.req.RequestID)
-	x.tellLimits(&ctx.Response.Header)
+	writeHeaders(&ctx.Response.Header, a.Headers, x.limitsLeft(), x.req.RequestID)
 	x.tellArms(&ctx.Response.Header)
 	x.served = a.Status/100 == 2
 	length := a.Length

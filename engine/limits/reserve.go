@@ -2,7 +2,6 @@ package limits
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
@@ -178,46 +177,4 @@ func (r *reservation) Refund(now time.Time) {
 		}
 		b.held -= r.held[i]
 	}
-}
-
-// Headers tell of the tightest limit of each kind that the API has headers for.
-func (s *Set) Headers(now time.Time) engine.Headers {
-	at := s.book.at(now)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out engine.Headers
-	for _, k := range [...]struct {
-		kind Kind
-		name string
-	}{{Requests, "requests"}, {TotalTokens, "tokens"}, {InputTokens, "input-tokens"}, {OutputTokens, "output-tokens"}} {
-		b := s.tightest(k.kind, at)
-		if b == nil {
-			continue
-		}
-		prefix := "anthropic-ratelimit-" + k.name
-		resets := now.Add(b.used.frees(at, 0)).UTC().Truncate(time.Second)
-		out.Add(prefix+"-limit", fmt.Sprint(b.Max))
-		out.Add(prefix+"-remaining", fmt.Sprint(b.left()))
-		out.Add(prefix+"-reset", resets.Format(time.RFC3339))
-	}
-	return out
-}
-
-// left is what a running request leaves to others.
-func (b *bound) left() int64 { return max(0, b.Max-b.used.sum-b.held) }
-
-// tightest is the rule of a kind that has the smallest part left, nil = there is none.
-func (s *Set) tightest(k Kind, at time.Duration) (found *bound) {
-	least := math.Inf(1)
-	for i := range s.rules {
-		b := &s.rules[i]
-		if b.Kind != k {
-			continue
-		}
-		b.used.advance(at)
-		if part := float64(b.left()) / float64(b.Max); part < least {
-			least, found = part, b
-		}
-	}
-	return found
 }
