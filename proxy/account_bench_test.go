@@ -5,6 +5,7 @@ import (
 	"net"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,8 +20,18 @@ import (
 // BenchmarkAccounting measures what ledger, limits and affinity, with its prediction of prompt caches, add to a request: batches take turns
 // between a gateway without and one with them. The time is that of all processors, the ledger's writer included.
 func BenchmarkAccounting(b *testing.B) {
-	plain := side(b, func(*proxy.Options, *engine.Generation) {})
-	full := side(b, func(o *proxy.Options, g *engine.Generation) {
+	b.Run("short", func(b *testing.B) { benchmarkAccounting(b, claudeRequest) })
+	talk := strings.Repeat(`{"role":"user","content":[{"type":"text","text":"`+strings.Repeat("words ", 150)+`"}]},`, 60)
+	talk += `{"role":"user","content":[{"type":"text","text":"go on","cache_control":{"type":"ephemeral"}}]}`
+	long := strings.Replace(helloStream, `{"role":"user","content":"hi"}`, talk, 1)
+	b.Run("long", func(b *testing.B) {
+		benchmarkAccounting(b, request("POST", "/v1/messages", long, "Authorization: Bearer alice-key", "anthropic-version: 2023-06-01"))
+	})
+}
+
+func benchmarkAccounting(b *testing.B, request string) {
+	plain := side(b, request, func(*proxy.Options, *engine.Generation) {})
+	full := side(b, request, func(o *proxy.Options, g *engine.Generation) {
 		l, err := book.Open(book.Options{Dir: b.TempDir(), Policy: func() book.Policy { return book.Policy{Keep: time.Hour, MaxSize: 1 << 30} }})
 		if err != nil {
 			b.Fatal(err)
@@ -51,7 +62,7 @@ type gatewaySide struct {
 
 const batch = 200
 
-func side(b *testing.B, with func(*proxy.Options, *engine.Generation)) *gatewaySide {
+func side(b *testing.B, request string, with func(*proxy.Options, *engine.Generation)) *gatewaySide {
 	s := quiet(b, instant(b, benchAnswers["events"]))
 	g := s.World.Lease()
 	defer g.Release()
@@ -68,7 +79,7 @@ func side(b *testing.B, with func(*proxy.Options, *engine.Generation)) *gatewayS
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ln) }()
-	c := newCaller(b, ln.Addr().String(), claudeRequest)
+	c := newCaller(b, ln.Addr().String(), request)
 	b.Cleanup(func() {
 		c.nc.Close()
 		_ = s.Shutdown(b.Context())

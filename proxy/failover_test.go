@@ -145,7 +145,7 @@ var (
 )
 
 // cannot are the ways to fail before the first byte that pass by themselves.
-var cannot = []string{"500", "502-html", "503", "529", "reset-before-head", "overloaded-429"}
+var cannot = []string{"500", "502-html", "503", "529", "reset-before-head", "reset-bytes=20", "garbage", "overloaded-429"}
 
 func TestAPoolOfFiveHidesThatOneInTenFails(t *testing.T) {
 	t.Parallel()
@@ -171,7 +171,7 @@ func TestThreeThatFailOneInFiveLoseWhatArithmeticAllows(t *testing.T) {
 	t.Parallel()
 	const requests = 4000
 	p := newPool(t, 3)
-	p.failing(0.2, 2*requests, "500", "502-html", "503", "reset-before-head")
+	p.failing(0.2, 2*requests, "500", "502-html", "503", "reset-before-head", "reset-bytes=20", "garbage")
 	p.start()
 	seen := p.statuses(1, requests)
 	if lost := float64(requests-seen[200]) / requests; lost < 0.003 || lost > 0.013 {

@@ -1,5 +1,7 @@
 package body
 
+import "bytes"
+
 // What is here walks over bytes that were scanned and checks nothing again.
 
 // member is one member of an object: its key with the quotes, and its value. An element of a list is one with an empty key at the
@@ -129,10 +131,16 @@ func skipItems(b []byte, i int) int {
 	}
 }
 
+// skipText looks for the quote that ends a text: one before which stands no odd number of backslashes.
 func skipText(b []byte, i int) int {
-	i = plainEnd(b, i+1)
-	for b[i] == '\\' {
-		i = plainEnd(b, i+2)
+	for end := i + 1; ; end++ {
+		end += bytes.IndexByte(b[end:], '"')
+		slashes := end
+		for b[slashes-1] == '\\' {
+			slashes--
+		}
+		if (end-slashes)%2 == 0 {
+			return end + 1
+		}
 	}
-	return i + 1
 }

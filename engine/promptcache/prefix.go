@@ -54,10 +54,7 @@ func readPrefix(q *engine.RequestContext) prefix {
 	r.start = r.sum.Sum64()
 	first := true
 	for m := range value("messages").Elements() {
-		role, _ := m.Get(body.Path{"role"})
-		content, _ := m.Get(body.Path{"content"})
-		r.write(role.Raw())
-		r.content(content)
+		r.message(m)
 		if first {
 			first, r.start = false, r.sum.Sum64()
 		}
@@ -72,6 +69,21 @@ func (r *reader) write(b []byte) {
 	_, _ = r.sum.Write(b)
 	_, _ = r.sum.Write([]byte{0})
 	r.bytes += len(b)
+}
+
+// message is read in one go: its members are long.
+func (r *reader) message(m body.Value) {
+	var role, content body.Value
+	for key, value := range m.Members() {
+		switch string(key) {
+		case `"role"`:
+			role = value
+		case `"content"`:
+			content = value
+		}
+	}
+	r.write(role.Raw())
+	r.content(content)
 }
 
 // content is a text, which is one block, or a list of them.
