@@ -157,6 +157,7 @@ func TestAPoolOfFiveHidesThatOneInTenFails(t *testing.T) {
 	if seen[200] < requests-requests/1000 {
 		t.Errorf("%v of %d, want at least 99.9%% of status 200", seen, requests)
 	}
+	t.Logf("%d of %d lost", requests-seen[200], requests)
 	more := 0
 	for _, r := range p.explained(requests) {
 		more += len(r.Trace.Attempts) - 1
@@ -174,6 +175,7 @@ func TestThreeThatFailOneInFiveLoseWhatArithmeticAllows(t *testing.T) {
 	p.failing(0.2, 2*requests, "500", "502-html", "503", "reset-before-head", "reset-bytes=20", "garbage")
 	p.start()
 	seen := p.statuses(1, requests)
+	t.Logf("%d of %d lost", requests-seen[200], requests)
 	if lost := float64(requests-seen[200]) / requests; lost < 0.003 || lost > 0.013 {
 		t.Errorf("%.2f%% lost, want 0.8%% within half a point: %v", lost*100, seen)
 	}
