@@ -30,8 +30,8 @@ func TestAdmissionEndsByItself(t *testing.T) {
 	f("def filter(ctx, p, cs):\n"+bomb+"    return cs\n", "s.star:2:8: ")
 	f("def filter(ctx, p, cs):\n"+bomb+"    return cs\n", elements)
 	f(keepAll+"def test_it(t):\n"+bomb, "s.star:4:8: test_it: "+elements)
-	f(keepAll+"def test_it(t):\n    for i in range(1 << 60):\n        pass\n", "s.star:4:5: test_it: the call took more steps than budgets.steps: 20000000")
-	f(keepAll+"def test_it(t):\n    t.fails(lambda: [i for i in range(1 << 60)], \"steps\")\n", "the call took more steps than budgets.steps: 20000000")
+	f(keepAll+"def test_it(t):\n    for i in range(1 << 60):\n        pass\n", "s.star:4:5: test_it: the call allocated more than budgets.memory: 64.0 MiB")
+	f(keepAll+"def test_it(t):\n    t.fails(lambda: [i for i in range(1 << 60)], \"steps\")\n", "the call allocated more than budgets.memory: 64.0 MiB")
 	f(keepAll+"def test_it(t):\n    l = [1]\n    for i in range(40):\n        l = [l] * 20\n    t.eq(l, l)\n", "s.star:7:")
 	f(keepAll+"test_config = {\"x\": [1]}\nfor i in range(40):\n    test_config[\"x\"] = [test_config[\"x\"]] * 20\ndef test_it(t):\n    pass\n",
 		"s.star:3:1: test_config is too large or too deep")
