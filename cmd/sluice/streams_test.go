@@ -99,6 +99,8 @@ func benchmarkStreams(b *testing.B, streams, words int, pace time.Duration) {
 	addr := gateway.address(b, "gateway")
 	admin := gateway.address(b, "admin")
 	idle := gateway.resident(b)
+	warm(b, addr)
+	before := held(b, gateway, admin, addr)
 	for b.Loop() {
 		var open, whole atomic.Int64
 		var wait sync.WaitGroup
@@ -111,16 +113,21 @@ func benchmarkStreams(b *testing.B, streams, words int, pace time.Duration) {
 				}
 			}()
 		}
-		full := make(chan float64, 1)
-		go func() { full <- whileOpen(b, gateway, &open, int64(streams), pace) }()
+		full, ended := make(chan float64, 1), make(chan struct{})
+		go func() { full <- whileOpen(b, gateway, &open, int64(streams), pace, ended) }()
 		wait.Wait()
 		if n := whole.Load(); n != int64(streams) {
 			b.Fatalf("%d of %d streams came whole", n, streams)
 		}
-		b.ReportMetric((<-full-idle)/float64(streams), "B/stream")
+		close(ended)
+		most := <-full
+		if most == 0 {
+			b.Fatalf("never were %d streams open at once", streams)
+		}
+		b.ReportMetric((most-idle)/float64(streams), "B/stream")
 	}
 	b.ReportMetric(idle, "B-idle")
-	leftOpen(b, admin)
+	wantNothingLeft(b, gateway, admin, addr, before)
 }
 
 func absolute(b *testing.B, path string) string {
@@ -131,16 +138,21 @@ func absolute(b *testing.B, path string) string {
 	return abs
 }
 
-// whileOpen measures the gateway once all streams are open and have run for a while.
-func whileOpen(b *testing.B, gateway *child, open *atomic.Int64, streams int64, pace time.Duration) float64 {
+// whileOpen measures the gateway while all streams are open, once they have run for a while. It is 0 if they ended before that.
+func whileOpen(b *testing.B, gateway *child, open *atomic.Int64, streams int64, pace time.Duration, ended <-chan struct{}) float64 {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
-	for range tick.C {
-		if open.Load() == streams {
-			return gateway.resident(b)
+	for {
+		select {
+		case <-tick.C:
+			size := gateway.resident(b)
+			if open.Load() == streams { // and were, all through the measurement: none begins twice
+				return size
+			}
+		case <-ended:
+			return 0
 		}
 	}
-	return 0
 }
 
 // readStream asks for one stream and reports whether it came whole.
@@ -160,6 +172,7 @@ func readStream(b *testing.B, addr string, words int, open *atomic.Int64) bool {
 		return false
 	}
 	open.Add(1)
+	defer open.Add(-1)
 	text, err := io.ReadAll(resp.Body)
 	deltas := strings.Count(string(text), "event: content_block_delta")
 	if err != nil || deltas != words || !strings.HasSuffix(string(text), "data: {\"type\":\"message_stop\"}\n\n") {
@@ -169,15 +182,119 @@ func readStream(b *testing.B, addr string, words int, open *atomic.Int64) bool {
 	return true
 }
 
-// leftOpen fails if the gateway still counts a stream as open.
-func leftOpen(b *testing.B, admin string) {
+// warm asks for messages at once, so that what the gateway makes at need and keeps, as the goroutines that run scripts, is there.
+func warm(b *testing.B, addr string) {
+	var wait sync.WaitGroup
+	for range 100 {
+		wait.Go(func() {
+			body := strings.NewReader(`{"model":"claude-sonnet-4-5","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`)
+			req, _ := http.NewRequest("POST", "http://"+addr+"/v1/messages", body)
+			req.Header.Set("x-api-key", liveKey)
+			req.Close = true
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		})
+	}
+	wait.Wait()
+}
+
+// left is what a gateway holds.
+type left struct {
+	streams, goroutines int
+	clients             int // connections
+	descriptors         int // without those of the connections that it keeps to its upstreams, for the next request
+}
+
+func (l left) within(most left) bool {
+	return l.streams <= most.streams && l.goroutines <= most.goroutines && l.clients <= most.clients && l.descriptors <= most.descriptors
+}
+
+// held says what a gateway holds right now.
+func held(b *testing.B, gateway *child, admin, addr string) left {
+	b.Helper()
 	resp, err := http.Get("http://" + admin + "/metrics")
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil || !strings.Contains(string(text), "\nsluice_streams_open 0\n") {
-		b.Errorf("streams are left open: %v", err)
+	if err != nil {
+		b.Fatal(err)
 	}
+	l := left{streams: gauge(b, text, "sluice_streams_open"), goroutines: gauge(b, text, "go_goroutines")}
+	here := make(map[string]bool) // sockets of the gateway
+	files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", gateway.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	l.descriptors = len(files)
+	for _, f := range files {
+		to, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", gateway.Process.Pid, f.Name()))
+		here[strings.Trim(strings.TrimPrefix(to, "socket:"), "[]")] = true
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	_, adminPort, _ := net.SplitHostPort(admin)
+	for _, c := range connections(b) {
+		switch {
+		case !here[c.inode]:
+		case c.local == port:
+			l.clients++
+		case c.local != adminPort: // it dialled
+			l.descriptors--
+		}
+	}
+	return l
+}
+
+func gauge(b *testing.B, text []byte, name string) int {
+	_, rest, found := strings.Cut(string(text), "\n"+name+" ")
+	value, _, _ := strings.Cut(rest, "\n")
+	n, err := strconv.Atoi(value)
+	if !found || err != nil {
+		b.Fatalf("%s is %q", name, value)
+	}
+	return n
+}
+
+// connection is one end of a TCP connection of this machine, by its own port.
+type connection struct{ local, inode string }
+
+// connections lists those that are not listeners.
+func connections(b *testing.B) (out []connection) {
+	text, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		b.Fatal(err)
+	}
+	const listening = "0A"
+	for _, line := range strings.Split(string(text), "\n")[1:] {
+		f := strings.Fields(line) // number, local, remote, state, queues, timer, retransmits, user, timeout, inode
+		if len(f) < 10 || f[3] == listening {
+			continue
+		}
+		_, hex, _ := strings.Cut(f[1], ":")
+		port, err := strconv.ParseUint(hex, 16, 16)
+		if err != nil {
+			b.Fatal(err)
+		}
+		out = append(out, connection{strconv.FormatUint(port, 10), f[9]})
+	}
+	return out
+}
+
+// wantNothingLeft waits until the gateway holds no more than before, or fails after a while.
+func wantNothingLeft(b *testing.B, gateway *child, admin, addr string, before left) {
+	b.Helper()
+	var now left
+	for range 100 {
+		if now = held(b, gateway, admin, addr); now.within(before) {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	b.Errorf("left open: %+v, before it was %+v", now, before)
 }
