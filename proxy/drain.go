@@ -65,6 +65,7 @@ func (s *Server) each(f func(*conn)) {
 // closeConns closes the connections that wait for a request or are still telling one, and waits for the others to have sent their last
 // bytes.
 func (s *Server) closeConns(ctx context.Context) error {
+	defer s.hangups.close()
 	s.closing.Store(true)
 	done := make(chan struct{})
 	go func() {

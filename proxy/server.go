@@ -38,7 +38,8 @@ type Server struct {
 	Metrics Metrics
 
 	http     fasthttp.Server
-	buffers  sync.Pool     // of *[]byte, relayBuffer long
+	buffers  sync.Pool // of *[]byte, relayBuffer long
+	hangups  hangups
 	draining atomic.Bool   // no request is let in any more
 	closing  atomic.Bool   // no connection is kept any more
 	idle     chan struct{} // gets a value when, while draining, the last exchange ended
@@ -114,7 +115,7 @@ func (s *Server) Serve(ln net.Listener) error {
 
 // adopt serves a connection on a goroutine of its own.
 func (s *Server) adopt(nc net.Conn) {
-	c := &conn{Conn: nc, socket: newSocket(nc), watch: newPeeker(nc, s.TLS != nil), secure: s.TLS != nil}
+	c := &conn{Conn: nc, socket: newSocket(nc), watch: s.watcher(nc), secure: s.TLS != nil}
 	c.waits = s.timeouts()
 	_ = c.SetReadDeadline(deadline(c.waits.ClientHeader)) // TLS handshake and first head
 	s.mu.Lock()
@@ -128,6 +129,16 @@ func (s *Server) adopt(nc net.Conn) {
 	go s.serveConn(c)
 }
 
+// watcher is who tells that the client of a connection leaves.
+func (s *Server) watcher(nc net.Conn) watcher {
+	if s.TLS == nil {
+		if w := s.hangups.watch(nc); w != nil {
+			return w
+		}
+	}
+	return newPeeker(nc, s.TLS != nil)
+}
+
 func (s *Server) serveConn(c *conn) {
 	defer s.running.Done()
 	var nc net.Conn = c
@@ -135,6 +146,7 @@ func (s *Server) serveConn(c *conn) {
 		nc = secured{tls.Server(c, s.TLS), c}
 	}
 	_ = s.http.ServeConn(nc) // how the client went away is in the records of its requests
+	c.watch.end()
 	s.mu.Lock()
 	delete(s.conns, c)
 	s.mu.Unlock()

@@ -18,6 +18,8 @@ type watcher interface {
 	start(gone func())
 	// stop returns when gone is not called any more.
 	stop()
+	// end is called last, when the connection is closed.
+	end()
 }
 
 // peeker is a watcher that parks a goroutine on the socket and looks at what arrives without taking it: that is the next request,
@@ -59,6 +61,8 @@ func (p *peeker) stop() {
 	}
 	p.gone = nil // a connection that waits must not keep its last exchange in memory
 }
+
+func (p *peeker) end() {}
 
 // park waits until the client left or stop wakes it. The request was read under a deadline that ended with it.
 func (p *peeker) park() {
