@@ -203,7 +203,7 @@ func (g *siege) failed(b bomb, slot string, before int64) {
 	if e := s.LastFailure; e == nil || !endsAs(e.Message, b) || e.File == "" || e.Line == 0 && !strings.Contains(e.Message, "left behind") {
 		g.Errorf("the status tells of %+v, want %q and its line", e, b.want)
 	}
-	if s.Abandoned > 0 {
+	if s.Abandoned > 0 && !raced { // it takes ten times as long
 		g.Errorf("a call could not be stopped")
 	}
 }

@@ -2,5 +2,5 @@
 
 package main
 
-// raced: the race detector takes several times the memory.
+// raced: the race detector takes several times the memory, and time.
 const raced = true
