@@ -530,9 +530,15 @@ func TestANewDataKeyEncryptsWhatIsKept(t *testing.T) {
 }
 
 func TestADamagedFileIsToldAndMendsWithANewToken(t *testing.T) {
+	for _, text := range []string{"{", "{}", "null", `{"configured":""}`} {
+		t.Run(text, func(t *testing.T) { mendsWithANewToken(t, text) })
+	}
+}
+
+func mendsWithANewToken(t *testing.T, text string) {
 	r := newRig(t)
 	e := newEndpoint(t, gives("access-1", "refresh-1", 3600))
-	if err := r.shelf.Replace("token-"+upID.String()+".json", []byte("{")); err != nil {
+	if err := r.shelf.Replace("token-"+upID.String()+".json", []byte(text)); err != nil {
 		t.Fatal(err)
 	}
 	a := r.start()

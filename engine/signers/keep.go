@@ -75,6 +75,8 @@ func (k *keeper) read() (t *keptToken, sealed bool, err error) {
 	switch {
 	case err != nil:
 		return nil, false, fmt.Errorf("read %s in the data directory: %w", k.file(), err)
+	case file.Configured == "": // whose it was cannot be told, and a token that was spent is worse than none
+		return nil, false, fmt.Errorf("read %s in the data directory: it holds no token", k.file())
 	case file.Configured != k.configured:
 		return nil, false, nil
 	}
