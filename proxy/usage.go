@@ -38,8 +38,12 @@ func overlay(u *engine.Usage, json []byte, path ...string) {
 	}
 }
 
+// maxCount is more tokens than any answer has: what an upstream counts beyond it must not make a sum wrap.
+const maxCount = 1_000_000_000
+
 func take(u *engine.Usage, v body.Value, into *int64) {
 	if n, ok := v.Int(); ok && n >= 0 {
+		n = min(n, maxCount)
 		*into, u.Known = n, u.Known || n > 0
 	}
 }

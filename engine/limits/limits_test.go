@@ -208,6 +208,38 @@ func TestWhatALedgerTellsIsBooked(t *testing.T) {
 	}
 }
 
+func TestWhatAKeyOfItsOwnLimitSpentIsNotItsPrincipals(t *testing.T) {
+	book := limits.NewBook(start)
+	principal := []limits.Rule{{Kind: limits.Requests, Window: time.Hour, Max: 2}}
+	plain := book.Set(limits.Holder{Principal: "alice", Rules: principal, Key: "k1"}, flat{})
+	own := book.Set(limits.Holder{Principal: "alice", Rules: principal, Key: "k2", KeyRules: []limits.Rule{{Kind: limits.Requests, Window: time.Hour, Max: 3}}}, flat{})
+	for range 2 {
+		book.Past(limits.Past{Principal: "alice", Key: "k2", Started: start.Add(-time.Minute), Ended: start.Add(-time.Minute)})
+	}
+	reserve(t, plain, start)
+	reserve(t, own, start)
+	refused(t, own, start)
+}
+
+func TestARowOfTheFutureMovesNoWindow(t *testing.T) {
+	book := limits.NewBook(start)
+	s := book.Set(limits.Holder{Principal: "alice", Rules: []limits.Rule{{Kind: limits.Requests, Window: time.Hour, Max: 3}}}, flat{})
+	book.Past(limits.Past{Principal: "alice", Started: start.Add(3 * time.Hour), Ended: start.Add(3 * time.Hour)})
+	reserve(t, s, start)
+	reserve(t, s, start.Add(time.Second))
+	refused(t, s, start.Add(2*time.Second))
+	reserve(t, s, start.Add(62*time.Minute))
+}
+
+func TestWhatOthersHoldIsSoonFree(t *testing.T) {
+	s := setOf(t, limits.Rule{Kind: limits.OutputTokens, Window: time.Hour, Max: 300})
+	reserve(t, s, start).Settle(start, engine.Usage{Known: true, OutputTokens: 150}, true)
+	reserve(t, s, start)
+	if r := refused(t, s, start); r.RetryAfter != time.Second {
+		t.Errorf("retry after %v, want a second: the estimate of the one that runs is given back when it ends", r.RetryAfter)
+	}
+}
+
 func TestManyAtOnce(t *testing.T) {
 	s := setOf(t, limits.Rule{Kind: limits.Concurrency, Max: 4}, limits.Rule{Kind: limits.Requests, Window: time.Hour, Max: 1 << 40})
 	var wg sync.WaitGroup

@@ -16,7 +16,8 @@ type Past struct {
 }
 
 // Past books a request that was served before this book was made, so that a restart opens no window. It counts in the sets that were
-// made so far.
+// made so far, as it did then: where its key has a limit of a kind, not in its principal's. A row from the future, by a clock that was
+// set back since, counts as of the book's beginning: nothing may move a window ahead of its clock.
 func (b *Book) Past(p Past) {
 	b.mu.Lock()
 	a := b.accounts[p.Principal]
@@ -26,18 +27,23 @@ func (b *Book) Past(p Past) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	own := make(map[Kind]bool)
+	for at := range a.counters {
+		own[at.kind] = own[at.kind] || at.key != "" && at.key == p.Key
+	}
+	started, ended := min(b.at(p.Started), MaxWindow), min(b.at(p.Ended), MaxWindow)
 	for at, c := range a.counters {
-		if at.key != "" && at.key != p.Key {
+		if at.key != "" && at.key != p.Key || at.key == "" && own[at.kind] {
 			continue
 		}
 		switch at.kind {
 		case Concurrency:
 		case Requests:
-			c.used.add(b.at(p.Started), 1)
+			c.used.add(started, 1)
 		case CostUSD:
-			c.used.add(b.at(p.Ended), p.CostMicroUSD)
+			c.used.add(ended, p.CostMicroUSD)
 		default:
-			c.used.add(b.at(p.Ended), tokens(at.kind, p.Usage))
+			c.used.add(ended, tokens(at.kind, p.Usage))
 		}
 	}
 }

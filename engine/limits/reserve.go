@@ -86,8 +86,10 @@ func (b *bound) full(at time.Duration, amount int64) (wait time.Duration, full b
 	if b.used.sum+b.held+amount <= b.Max {
 		return 0, false
 	}
-	wait = b.used.frees(at, max(0, b.Max-b.held-amount))
-	return max(wait, time.Second), true
+	if b.used.sum < b.Max { // what others hold is an estimate, and comes back as soon as they end
+		return time.Second, true
+	}
+	return max(b.used.frees(at, b.Max-1), time.Second), true
 }
 
 // refusal tells that there is no room, and when there is.

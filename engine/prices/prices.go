@@ -13,8 +13,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -52,8 +54,8 @@ func Bundled() *Table {
 // Parse reads a table: a date, and a price for each model.
 func Parse(data []byte) (*Table, error) {
 	var file struct {
-		Date   string                      `yaml:"date"`
-		Models map[string]map[string]int64 `yaml:"models"`
+		Date   string                        `yaml:"date"`
+		Models map[string]map[string]float64 `yaml:"models"`
 	}
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	d.KnownFields(true)
@@ -63,12 +65,20 @@ func Parse(data []byte) (*Table, error) {
 		return nil, errors.New("the file is empty")
 	case err != nil:
 		return nil, err
-	case file.Date == "" || len(file.Models) == 0:
+	case len(file.Models) == 0:
 		return nil, errors.New("want a date, and a map of models")
+	case d.Decode(new(yaml.Node)) != io.EOF:
+		return nil, errors.New("want one document")
+	}
+	if _, err := time.Parse(time.DateOnly, file.Date); err != nil {
+		return nil, fmt.Errorf("date %q, want one such as 2026-05-29", file.Date)
 	}
 	t := &Table{Date: file.Date}
 	for _, model := range slices.Sorted(maps.Keys(file.Models)) {
 		p, err := newPrice(file.Models[model])
+		if model == "" {
+			err = errors.New("want the id of a model")
+		}
 		if err != nil {
 			return nil, fmt.Errorf("models.%s: %w", model, err)
 		}
@@ -77,15 +87,18 @@ func Parse(data []byte) (*Table, error) {
 	return t, nil
 }
 
-// newPrice wants all five: a price that was forgotten is no price of zero.
-func newPrice(given map[string]int64) (p price, err error) {
+// maxPrice is a thousand dollars for a million tokens. At this price a billion tokens of each kind still fit into a sum.
+const maxPrice = 1e9
+
+// newPrice wants all five: a price that was forgotten is no price of zero, nor is one in dollars.
+func newPrice(given map[string]float64) (p price, err error) {
 	for key, into := range map[string]*int64{"input": &p.input, "output": &p.output, "cache_write_5m": &p.write5m,
 		"cache_write_1h": &p.write1h, "cache_read": &p.read} {
 		n, ok := given[key]
-		if !ok || n < 0 || len(given) != 5 {
-			return p, errors.New("want input, output, cache_write_5m, cache_write_1h and cache_read, each a whole number from 0")
+		if !ok || n < 0 || n > maxPrice || n != math.Trunc(n) || len(given) != 5 {
+			return p, errors.New("want input, output, cache_write_5m, cache_write_1h and cache_read, each a whole number of micro-dollars from 0")
 		}
-		*into = n
+		*into = int64(n)
 	}
 	return p, nil
 }

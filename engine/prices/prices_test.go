@@ -39,11 +39,11 @@ func TestAModelIsFoundByWhateverACloudCallsIt(t *testing.T) {
 
 func TestEachKindOfTokenHasItsPrice(t *testing.T) {
 	table, err := prices.Parse([]byte("date: 2026-01-01\nmodels:\n" +
-		"  m: {input: 1000000, output: 20000000, cache_write_5m: 300000000, cache_write_1h: 4000000000, cache_read: 50000000000}\n"))
+		"  m: {input: 1000, output: 20000, cache_write_5m: 300000, cache_write_1h: 4000000, cache_read: 50000000}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := engine.Usage{InputTokens: 1, OutputTokens: 2, CacheCreationInputTokens: 7, CacheCreation1hTokens: 4, CacheReadInputTokens: 5}
+	u := engine.Usage{InputTokens: 1000, OutputTokens: 2000, CacheCreationInputTokens: 7000, CacheCreation1hTokens: 4000, CacheReadInputTokens: 5000}
 	if got, _ := table.Cost("m", u); got != 1+40+3*300+4*4000+5*50000 {
 		t.Errorf("got %d", got)
 	}
@@ -56,6 +56,18 @@ func TestEachKindOfTokenHasItsPrice(t *testing.T) {
 	}
 }
 
+func TestNoSumWraps(t *testing.T) {
+	table, err := prices.Parse([]byte("date: 2026-01-01\nmodels: {m: {input: 1000000000, output: 1000000000, cache_write_5m: 1000000000, cache_write_1h: 1000000000, cache_read: 1000000000}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 1_000_000_000
+	u := engine.Usage{InputTokens: n, OutputTokens: n, CacheCreationInputTokens: n, CacheCreation1hTokens: n / 2, CacheReadInputTokens: n}
+	if got, _ := table.Cost("m", u); got != 4_000_000_000_000 {
+		t.Errorf("got %d", got)
+	}
+}
+
 func TestAMistakeInATableIsToldWithItsPlace(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()
@@ -65,12 +77,17 @@ func TestAMistakeInATableIsToldWithItsPlace(t *testing.T) {
 	}
 	f("", "the file is empty")
 	f("models: {}", "want a date")
+	f("date: yesterday\nmodels: {m: {}}", `date "yesterday", want one such as 2026-05-29`)
+	f("date: 2026-01-01\nmodels: {m: {}}\n---\n{}", "want one document")
+	f("date: 2026-01-01\nmodels:\n  \"\": {input: 1, output: 0, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0}", "want the id of a model")
 	f("date: 2026-01-01\nmodels: [1]", "line 2: cannot unmarshal")
 	f("date: 2026-01-01\nmodel: {}", "line 2: field model not found")
-	want := "models.m: want input, output, cache_write_5m, cache_write_1h and cache_read, each a whole number from 0"
+	want := "models.m: want input, output, cache_write_5m, cache_write_1h and cache_read, each a whole number of micro-dollars from 0"
 	f("date: 2026-01-01\nmodels:\n  m: {input: 1}", want)
 	f("date: 2026-01-01\nmodels:\n  m: {input: x, output: 0, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0}", "line 3: cannot unmarshal")
 	f("date: 2026-01-01\nmodels:\n  m: {input: -1, output: 0, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0}", want)
+	f("date: 2026-01-01\nmodels:\n  m: {input: 0.8, output: 0, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0}", want)
+	f("date: 2026-01-01\nmodels:\n  m: {input: 9e18, output: 0, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0}", want)
 	f("date: 2026-01-01\nmodels:\n  m: {in: 1, output: 0, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0}", want)
 	f("date: 2026-01-01\nmodels:\n  m: {}\n  m: {}", "already defined at line 3")
 }
