@@ -105,6 +105,10 @@ func (g *guarding) visit(v reflect.Value) {
 		}
 	case *ast.TableExpr:
 		g.table(node)
+	case *ast.AssignStmt:
+		if assignsLogical(node) {
+			v.Set(reflect.ValueOf(named(node)))
+		}
 	case *ast.GenericForStmt:
 		node.Exprs = padded(node.Exprs)
 	case *ast.IdentExpr:
