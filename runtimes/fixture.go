@@ -165,11 +165,7 @@ func (f *Fixture) scripts(onDisk fs.FS) fs.FS {
 
 // Run runs the fixture in one language. An error tells how what came differs from what was wanted.
 func (f *Fixture) Run(lang Language, scripts fs.FS) error {
-	r := &fixtureRun{Fixture: f, lang: lang, call: &Call{Now: sampleNow}}
-	r.manifest = &engine.PluginManifest{
-		Name: f.Script, Artifact: f.Script + lang.Extension(), Files: f.scripts(scripts), Config: f.Config, Budget: f.Budget,
-		Log: func(_ string, _ int, message string) { r.log = append(r.log, message) },
-	}
+	r := f.in(lang, scripts)
 	got, err := r.run()
 	var input *inputError
 	switch {
@@ -181,6 +177,29 @@ func (f *Fixture) Run(lang Language, scripts fs.FS) error {
 		return fmt.Errorf("got %s, want the error %q", show(r.call, OfPlain(got)), r.wantedError())
 	}
 	return r.compare(got)
+}
+
+// Result runs the fixture in one language and tells what came of it, as JSON of the form of want.json. known is false where the input
+// cannot be built, so that there is nothing to tell.
+func (f *Fixture) Result(lang Language, scripts fs.FS) (result string, known bool, err error) {
+	r := f.in(lang, scripts)
+	got, err := r.run()
+	var input *inputError
+	if err != nil {
+		return "", !errors.As(err, &input), err
+	}
+	text, err := r.call.encodeJSON(OfPlain(got))
+	return string(text), true, err
+}
+
+// in readies a run in one language.
+func (f *Fixture) in(lang Language, scripts fs.FS) *fixtureRun {
+	r := &fixtureRun{Fixture: f, lang: lang, call: &Call{Now: sampleNow}}
+	r.manifest = &engine.PluginManifest{
+		Name: f.Script, Artifact: f.Script + lang.Extension(), Files: f.scripts(scripts), Config: f.Config, Budget: f.Budget,
+		Log: func(_ string, _ int, message string) { r.log = append(r.log, message) },
+	}
+	return r
 }
 
 // inputError is a fixture whose input cannot be built.

@@ -95,6 +95,10 @@ func (g *guarding) visit(v reflect.Value) {
 	case *ast.StringConcatOpExpr:
 		v.Set(reflect.ValueOf(g.join(node)))
 	case *ast.AssignStmt:
+		if assignsLogical(node) {
+			v.Set(reflect.ValueOf(named(node)))
+			return
+		}
 		g.assign(node)
 		if assignsLogical(node) {
 			v.Set(reflect.ValueOf(named(node)))
@@ -105,10 +109,6 @@ func (g *guarding) visit(v reflect.Value) {
 		}
 	case *ast.TableExpr:
 		g.table(node)
-	case *ast.AssignStmt:
-		if assignsLogical(node) {
-			v.Set(reflect.ValueOf(named(node)))
-		}
 	case *ast.GenericForStmt:
 		node.Exprs = padded(node.Exprs)
 	case *ast.IdentExpr:

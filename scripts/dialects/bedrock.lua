@@ -75,7 +75,8 @@ end
 local function bedrock_model(asked, upstream)
   local own = upstream:model(asked)
   if own ~= asked then return own end
-  own = (config.models and config.models[asked]) or models[asked]
+  own = config.models and config.models[asked]
+  if not own or own == "" then own = models[asked] end
   if own then return (config.prefix or "") .. own end
   if not string.find(asked, "anthropic.", 1, true) and string.sub(asked, 1, 4) ~= "arn:" then
     error('model "' .. asked .. '" has no id on Bedrock, want it in the upstream\'s models')
@@ -85,8 +86,8 @@ end
 
 local function kept_betas(header)
   local kept = {}
-  for _, found in ipairs(re.find_all("[^,\\s]+", header)) do
-    local name = found[1]
+  for _, found in ipairs(re.find_all("[^,]+", header)) do
+    local name = re.replace("^\\s+|\\s+$", found[1], "")
     if not holds(config.betas or {}, name) then name = betas_there[name] end
     if name and not holds(kept, name) then kept[#kept + 1] = name end
   end

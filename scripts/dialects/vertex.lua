@@ -17,7 +17,9 @@ local statuses = { [400] = "invalid_request_error", [401] = "authentication_erro
 local function vertex_model(asked, upstream)
   local own = upstream:model(asked)
   if own ~= asked then return own end
-  return (config.models and config.models[asked]) or models[asked] or re.replace("-(20[0-9]{6})$", asked, "@$1")
+  own = config.models and config.models[asked]
+  if own and own ~= "" then return own end
+  return models[asked] or re.replace("-(20[0-9]{6})$", asked, "@$1")
 end
 
 local function holds(list, value)
@@ -32,8 +34,9 @@ local function drop_betas(headers)
   if #refused == 0 or not headers["anthropic-beta"] then return end
   local kept = {}
   for _, line in ipairs(headers:all("anthropic-beta")) do
-    for _, found in ipairs(re.find_all("[^,\\s]+", line)) do
-      if not holds(refused, found[1]) then kept[#kept + 1] = found[1] end
+    for _, found in ipairs(re.find_all("[^,]+", line)) do
+      local name = re.replace("^\\s+|\\s+$", found[1], "")
+      if name ~= "" and not holds(refused, name) then kept[#kept + 1] = name end
     end
   end
   if #kept > 0 then
@@ -68,6 +71,9 @@ end
 function normalize_error(status, body)
   local at = body:type("0.error") and "0.error" or "error"
   if status == 0 or body:has("error.type") then return nil end
-  local message = body:get(at .. ".message") or "the upstream answered with status " .. status .. " and no error of its own"
+  local message = body:get(at .. ".message")
+  if type(message) ~= "string" or message == "" then
+    message = "the upstream answered with status " .. status .. " and no error of its own"
+  end
   return { body = { type = "error", error = { type = statuses[status] or "api_error", message = message } } }
 end

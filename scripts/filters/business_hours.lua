@@ -24,11 +24,17 @@ local function open(local_ms)
   return contains(config.days or working_days, day) and (config.from or 8) <= hour and hour < (config.to or 18)
 end
 
+-- An empty text is as good as none.
+local function text(value, default)
+  if value == nil or value == "" then return default end
+  return value
+end
+
 function filter(ctx, principal, candidates)
-  if principal.claims[config.exempt or "any_time"] == true or open(ctx.now_ms + (config.utc_offset or 0) * HOUR) then
+  if principal.claims[text(config.exempt, "any_time")] == true or open(ctx.now_ms + (config.utc_offset or 0) * HOUR) then
     return candidates
   end
-  return { deny = config.text or "closed: requests are served on working days between 8 and 18 o'clock UTC" }
+  return { deny = text(config.text, "closed: requests are served on working days between 8 and 18 o'clock UTC") }
 end
 
 local MONDAY = 4 * 24 * HOUR

@@ -7,7 +7,8 @@ plugin = { name = "canary", version = "1.0.0", description = "a stable share of 
 test_config = { percent = 50 }
 
 function filter(ctx, principal, candidates)
-  local label, unit = config.label or "canary", ctx.session_id
+  local label, unit = config.label, ctx.session_id
+  if not label or label == "" then label = "canary" end
   if unit == "" then unit = principal.id end
   local chosen = hash("canary:" .. unit) % 10000 < (config.percent or 5) * 100
   local side = {}

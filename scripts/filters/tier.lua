@@ -14,7 +14,8 @@ local function claims(claim, label)
 end
 
 function drop(ctx, principal, candidate)
-  local name = config.name or "tier"
+  local name = config.name
+  if not name or name == "" then name = "tier" end
   local label = candidate.labels[name]
   if label ~= nil and not claims(principal.claims[name], json.encode(label)) then
     return name .. " " .. json.encode(label) .. " is not among the principal's"

@@ -25,14 +25,26 @@ local statuses = { [400] = "invalid_request_error", [401] = "authentication_erro
 -- What Bedrock says of a prompt that is too long, which clients look for in the API's words.
 local too_long = "Input is too long for requested model"
 
+-- What the body says under a key, nothing where that is no text.
+local function said(body, key)
+  local value = body:get(key)
+  return type(value) == "string" and value ~= "" and value or nil
+end
+
+-- The name that the headers give an error, nothing where they give none.
+local function named(headers)
+  local name = headers and headers["x-amzn-errortype"]
+  return name ~= "" and name or nil
+end
+
 -- The error of an answer, or of an exception in a stream (status 0). Nothing where it is one of the API already.
 function aws.aws_error(status, body, headers)
   if body:has("error.type") then return nil end
-  local name = body:get("exception") or (headers and headers["x-amzn-errortype"]) or body:get("__type") or ""
+  local name = said(body, "exception") or named(headers) or said(body, "__type") or ""
   name = re.replace("^.*#", re.replace(":.*$", name, ""), "")
   local known = types[string.lower(name)] or { status ~= 0 and status or 500, statuses[status] or "api_error" }
   status = known[1]
-  local message = body:get("message") or body:get("Message") or "the upstream answered with status " .. status .. " and no error of its own"
+  local message = said(body, "message") or said(body, "Message") or "the upstream answered with status " .. status .. " and no error of its own"
   if string.find(message, too_long, 1, true) then message = "prompt is too long: " .. message .. " (capability_rejected: prompt_too_long)" end
   return { status = status, body = { type = "error", error = { type = known[2], message = message } } }
 end
