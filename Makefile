@@ -8,7 +8,7 @@ COMMIT      ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(if $(shell gi
 TOOL        ?= $(firstword $(shell docker info >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1 && echo docker; \
                  podman info >/dev/null 2>&1 && echo podman; buildah info >/dev/null 2>&1 && echo buildah))
 
-.PHONY: run build test check bench bench-peers hostile image
+.PHONY: run build test check bench bench-peers bench-wasm hostile image
 
 run: build
 	./bin/sluice serve
@@ -46,6 +46,10 @@ bench:
 # PEERS="-short" takes a minute; "go run ./testdata/peers -h" tells the rest.
 bench-peers: build
 	$(GO) run ./testdata/peers $(PEERS)
+
+# A bundled filter in both languages beside the same one as a WebAssembly guest, in a module of its own.
+bench-wasm:
+	cd testdata/wasm && $(GO) test -run '^$$' -bench . -benchtime 300x .
 
 # What "make test" sees of hostile scripts, and how long others and the offender wait meanwhile.
 hostile:
