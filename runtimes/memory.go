@@ -16,7 +16,8 @@ const granule = 64 << 10
 // memoryWait is how long a call that has no time budget waits for memory.
 const memoryWait = time.Second
 
-// sweepFrom is how many bytes a call has held that is swept up after: the next one would else allocate on top of what it left.
+// sweepFrom is how many bytes a call has held that is swept up after, and how many one holds that waits for such a sweep: it would else
+// allocate on top of what the one before left.
 const sweepFrom = 16 << 20
 
 // Pool bounds what all calls of scripts hold together. Its zero value has no bound. It may be used by many goroutines.
@@ -67,8 +68,8 @@ func (s *Share) Cover(bytes int64, over time.Time) error {
 func (s *Share) grow(bytes int64, over time.Time) error {
 	more := (bytes - s.held - 1) / granule * granule
 	limit := s.Pool.limit.Load()
-	if s.held+more >= sweepFrom {
-		s.Pool.awaitSweep(over)
+	if s.held+more >= sweepFrom && !s.Pool.awaitSweep(over) {
+		return errors.New("what earlier calls left was not collected within the call's time, want budgets.total_memory to be free")
 	}
 	if !s.Pool.take(more) && (limit > 0 && s.held+more > limit || !s.Pool.wait(more, over)) {
 		return errors.New(TotalOver(limit))
@@ -90,7 +91,7 @@ func (s *Share) Free() {
 	s.Pool.tell()
 }
 
-// sweep gives back to the machine what a call left. It runs beside the calls that follow; those that allocate much wait for it.
+// sweep collects garbage and gives its memory back to the machine, beside the calls that run.
 func (p *Pool) sweep() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,19 +108,21 @@ func (p *Pool) sweep() {
 	}()
 }
 
-// awaitSweep waits for a sweep that is under way, but no longer than until the call's time is over.
-func (p *Pool) awaitSweep(over time.Time) {
+// awaitSweep waits for a sweep that is under way. It reports false when the call's time is over first.
+func (p *Pool) awaitSweep(over time.Time) bool {
 	p.mu.Lock()
 	swept := p.swept
 	p.mu.Unlock()
 	if swept == nil {
-		return
+		return true
 	}
 	timer := time.NewTimer(untilOver(over))
 	defer timer.Stop()
 	select {
 	case <-swept:
+		return true
 	case <-timer.C:
+		return false
 	}
 }
 

@@ -299,14 +299,22 @@ func (g *siege) others(least time.Duration, during func()) (took []time.Duration
 	return took
 }
 
-// peak is the most memory that the process has had resident, in bytes; 0 where the system does not tell.
-func (g *siege) peak() (bytes int64) {
+// rest is the memory that the process has resident at this moment. From now on peak tells the most that it has.
+func (g *siege) rest() int64 {
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", g.process.Process.Pid), []byte("5"), 0)
+	return g.resident("VmRSS:")
+}
+
+// peak is the most memory that the process has had resident since rest, in bytes; 0 where the system does not tell.
+func (g *siege) peak() int64 { return g.resident("VmHWM:") }
+
+func (g *siege) resident(which string) (bytes int64) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", g.process.Process.Pid))
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if value, ok := strings.CutPrefix(line, which); ok {
 			fmt.Sscan(value, &bytes)
 		}
 	}

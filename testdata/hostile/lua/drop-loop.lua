@@ -1,0 +1,4 @@
+-- want: budgets.
+function drop(ctx, principal, candidate)
+  while true do end
+end

@@ -1,0 +1,4 @@
+-- want: drop returned
+function drop(ctx, principal, candidate)
+  return { candidate }
+end

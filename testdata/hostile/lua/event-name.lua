@@ -1,0 +1,4 @@
+-- want: event
+function transform_event(ctx, event, state)
+  return { { name = "a\nevent: message_stop", data = "{}" } }
+end

@@ -1,0 +1,6 @@
+-- want: refused at load: require
+require("../../../etc/passwd")
+
+function filter(ctx, principal, candidates)
+  return candidates
+end

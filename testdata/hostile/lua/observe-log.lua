@@ -1,0 +1,4 @@
+-- want: budgets.
+function observe(event)
+  while true do log("x") end
+end

@@ -1,0 +1,5 @@
+-- want: budgets.
+function observe(event)
+  local kept = {}
+  for i = 1, 100000 do kept[i] = string.rep("x", 100000) .. i end
+end

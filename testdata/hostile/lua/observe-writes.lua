@@ -1,0 +1,4 @@
+-- want: read-only
+function observe(event)
+  event.kind = "x"
+end

@@ -1,0 +1,4 @@
+-- want: filter returned
+function filter(ctx, principal, candidates)
+  return { kept = candidates }
+end

@@ -1,0 +1,4 @@
+-- want: budgets.
+function transform_response(ctx, response)
+  while true do end
+end

@@ -1,0 +1,4 @@
+-- want: budgets.
+function route(ctx, principal, candidates)
+  while true do end
+end

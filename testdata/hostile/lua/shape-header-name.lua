@@ -1,0 +1,4 @@
+-- want: header
+function shape(ctx, upstream, principal, request)
+  request.headers:set("x-a: b\r\nx-evil", "1")
+end

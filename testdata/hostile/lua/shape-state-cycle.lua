@@ -1,0 +1,4 @@
+-- want: state
+function shape(ctx, upstream, principal, request)
+  request.state.s = request.state
+end
