@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -157,14 +157,22 @@ func withoutKey(path string) string {
 
 // holdsKey reports whether part of an address holds the key, plain or percent-encoded.
 func holdsKey(part, key string) bool {
-	if strings.Contains(part, key) {
-		return true
+	return strings.Contains(part, key) || strings.Contains(part, "%") && strings.Contains(unescaped(part), key)
+}
+
+// unescaped reads what is percent-encoded, and leaves the rest: one wrong escape must not hide the others.
+func unescaped(part string) string {
+	out := make([]byte, 0, len(part))
+	for len(part) > 0 {
+		if len(part) >= 3 && part[0] == '%' {
+			if b, err := strconv.ParseUint(part[1:3], 16, 8); err == nil {
+				out, part = append(out, byte(b)), part[3:]
+				continue
+			}
+		}
+		out, part = append(out, part[0]), part[1:]
 	}
-	if !strings.ContainsAny(part, "%+") {
-		return false
-	}
-	plain, err := url.QueryUnescape(part)
-	return err == nil && strings.Contains(plain, key)
+	return string(out)
 }
 
 func refuse(code engine.Code, format string, args ...any) *engine.Refusal {

@@ -54,6 +54,8 @@ func TestTheModelOfAPathIsHeldAgainstTheAllowList(t *testing.T) {
 	}
 	want(t, "code", r.do(post("/model/claude-x/invoke", hello)).code(), "200 ")
 	want(t, "code", r.do(request("POST", "/model/claude-x/invoke", hello)).code(), "401 bad_key")
+	want(t, "a key in the query", r.do(post("/v1/messages?x=alice%2Dkey", hello)).code(), "400 bad_request")
+	want(t, "a key beside a wrong escape", r.do(post("/v1/messages?x=%zz&y=alice%2Dke%79", hello)).code(), "400 bad_request")
 	want(t, "a key in the path", r.do(post("/model/alice-key/invoke", hello)).code(), "400 bad_request")
 	want(t, "another path", r.do(post("/model/a%2Fb/else", hello)).code(), "400 bad_request")
 	want(t, "another path", r.do(post("/model/a/b/invoke", hello)).code(), "200 ")

@@ -24,10 +24,13 @@ const (
 	plantedToken    = "qzwvtok-0003-ikolpm"
 	plantedCookie   = "qzwvcoo-0004-edcrfv"
 	plantedProvider = "qzwvpro-0005-wsxedc" // in a header of the provider's that is for the gateway alone
+	plantedData     = "qzwvdat-0006-plokij" // data_key
+	plantedRefresh  = "qzwvref-0007-mnbvcx" // of an account
+	plantedCloud    = "qzwvaws-0008-lkjhgf" // a cloud's secret key and session token
 )
 
 // plantedParts are what is looked for.
-var plantedParts = []string{"qzwv", "rfvtgb", "yhnujm", "ikolpm", "edcrfv", "wsxedc"}
+var plantedParts = []string{"qzwv", "rfvtgb", "yhnujm", "ikolpm", "edcrfv", "wsxedc", "plokij", "mnbvcx", "lkjhgf"}
 
 // hiddenNames are headers that a script asks for by name.
 var hiddenNames = []string{"authorization", "x-api-key", "X-Api-Key", "proxy-authorization", "cookie", "set-cookie", "x-sluice-key", "x-amz-security-token",
@@ -200,7 +203,8 @@ func plant(t *testing.T, ext, script string) (*contained, *simulate.Provider, st
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Close() })
-	for name, secret := range map[string]string{"upstream.key": plantedUpstream, "admin.token": plantedToken} {
+	for name, secret := range map[string]string{"upstream.key": plantedUpstream, "admin.token": plantedToken, "data.key": plantedData, "refresh.token": plantedRefresh,
+		"cloud.secret": plantedCloud} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(secret+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -210,13 +214,22 @@ func plant(t *testing.T, ext, script string) (*contained, *simulate.Provider, st
 admin: {listen: 127.0.0.1:0, token: "%s"}
 scripts: ./scripts
 data: ./data
+data_key: "%s"
 budgets: {time: 5s}
-upstreams: [{name: a, kind: anthropic_direct, base_url: %q, signer: {type: anthropic_key, key: "%s"}, dialect: dump%s, labels: {tier: %s}}]
-principals: [{name: alice, keys: [%q], claims: {team: %s}}]
+upstreams:
+  - {name: a, kind: anthropic_direct, base_url: %q, signer: {type: anthropic_key, key: "%s"}, dialect: dump%s, labels: {tier: %s}}
+  - {name: o, kind: anthropic_direct, base_url: %q, signer: {type: anthropic_oauth, client_id: c, refresh_token: "%s", token_url: "%s/token"}, dialect: dump%s}
+  - {name: s, kind: bedrock_runtime, region: us-east-1, base_url: %q, signer: {type: aws_sigv4, access_key: AKIDEXAMPLE, secret_key: "%s", session_token: "%s"}, dialect: dump%s}
+principals:
+  - {name: alice, keys: [%q], claims: {team: %s}, upstreams: [a]}
+  - {name: bob, keys: [%q], upstreams: [o]}
+  - {name: carol, keys: [%q], upstreams: [s]}
 filters: [{script: dump%s, config: {note: %s}}]
 router: {script: dump%s}
 observers: [{script: dump%s}]
-`, from("admin.token"), p.URL(), from("upstream.key"), ext, visible, keys.Sum(plantedKey), visible, ext, visible, ext, ext),
+`, from("admin.token"), from("data.key"), p.URL(), from("upstream.key"), ext, visible,
+		p.URL(), from("refresh.token"), p.URL(), ext, p.URL(), from("cloud.secret"), from("cloud.secret"), ext,
+		keys.Sum(plantedKey), visible, keys.Sum(plantedKey+"-bob"), keys.Sum(plantedKey+"-carol"), ext, visible, ext, ext),
 		map[string]string{"dump" + ext: script}, nil)
 	return c, p, dir
 }
@@ -260,7 +273,8 @@ func TestNoScriptLineErrorTraceOrAnswerHoldsACredential(t *testing.T) {
 			gateway, admin := c.listen[0].Addr().String(), c.listen[1].Addr().String()
 			ask := func(want int, header ...string) {
 				t.Helper()
-				header = append(header, "anthropic-version: 2023-06-01", "x-visible: "+visible, "x-note: my key is "+plantedKey+" please",
+				own := header[0][strings.LastIndex(header[0], " ")+1:]
+				header = append(header, "anthropic-version: 2023-06-01", "x-visible: "+visible, "x-note: my key is "+own+" please",
 					"cookie: session="+plantedCookie, "proxy-authorization: Basic "+plantedCookie, "x-amz-security-token: "+plantedCookie,
 					"x-goog-api-key: "+plantedCookie, "api-key: "+plantedCookie)
 				status, text := c.reply("POST", gateway, "/v1/messages?beta=true",
@@ -280,6 +294,8 @@ func TestNoScriptLineErrorTraceOrAnswerHoldsACredential(t *testing.T) {
 			ask(502, key, "x-mode: route")
 			ask(502, key, "x-mode: shape")
 			ask(401, "x-api-key: "+plantedCookie)
+			ask(502, "x-api-key: "+plantedKey+"-bob")   // whose account cannot be refreshed
+			ask(502, "x-api-key: "+plantedKey+"-carol") // whose signature the provider does not take
 			p.SetHeader("x-visible", visible)
 			p.SetHeader("set-cookie", "provider="+plantedProvider)
 			if err := p.Next("500", "401"); err != nil {
