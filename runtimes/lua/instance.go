@@ -99,6 +99,7 @@ type call struct {
 
 // begin takes a state for a call. The caller ends it with end. The error is a *engine.ScriptError.
 func (i *instance) begin(name string, ctx *engine.RequestContext) (*call, error) {
+	began := time.Now()
 	s, err := i.take()
 	if err != nil {
 		return nil, err
@@ -110,6 +111,7 @@ func (i *instance) begin(name string, ctx *engine.RequestContext) (*call, error)
 		c.Now = time.Now()
 	}
 	s.begin(&c.Call, i.manifest.Budget)
+	s.meter.began = began // the time of a call that had to run the top level first is one time, as the guard takes it
 	if i.manifest.Fresh {
 		if err := s.restart(); err != nil {
 			c.failed = true
