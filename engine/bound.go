@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"strings"
@@ -62,6 +63,8 @@ func (g *Generation) inAccount(x *Exchange, c []UpstreamCandidate) ([]UpstreamCa
 	switch {
 	case known:
 		return g.where(x, c, id, bound)
+	case r.Creates() && pathBelow(r.Path, "/v1/messages"):
+		return g.withFiles(x, c)
 	case r.Creates():
 		return c, nil
 	case !accountPath(r.Path):
@@ -129,41 +132,73 @@ func (g *Generation) sole(x *Exchange, upstream uuid.UUID) bool {
 
 // withFiles leaves the candidate that holds the files which a message refers to. Those of unknown origin are the upstream's affair.
 func (g *Generation) withFiles(x *Exchange, c []UpstreamCandidate) ([]UpstreamCandidate, error) {
-	if !strings.Contains(x.Request.Headers.Get("anthropic-beta"), "files-api") {
+	if g.Bindings == nil || !mayNameFile(x.Request.Body) {
 		return c, nil
 	}
 	for id := range fileIDs(x.Request.Body) {
 		if b, known := g.binding(id); known {
-			var err error
-			if c, err = g.where(x, c, id, b); err != nil {
+			left, err := g.where(x, c, id, b)
+			if err != nil {
 				return nil, err
 			}
+			c = left
 		}
 	}
 	return c, nil
 }
 
-// fileIDs finds the values of all keys "file_id". Inside of a text the quotes of such a key would be escaped.
+// mayNameFile is false for most bodies, at little cost. No other escape stands for a letter of the key.
+func mayNameFile(body []byte) bool {
+	return bytes.Contains(body, []byte("file_id")) || bytes.Contains(body, []byte(`\u00`))
+}
+
+// fileIDs finds the values of all keys "file_id", however they are written: with escapes, as another parser would read them.
 func fileIDs(body []byte) iter.Seq[string] {
-	key := []byte(`"file_id"`)
 	return func(yield func(string) bool) {
 		for {
-			i := bytes.Index(body, key)
-			if i < 0 {
+			key, rest := nextText(body)
+			if key == nil {
 				return
 			}
-			body = body[i+len(key):]
-			rest := bytes.TrimLeft(body, " \t\r\n")
-			if len(rest) == 0 || rest[0] != ':' {
+			body = rest
+			if string(key) != `"file_id"` && !(bytes.IndexByte(key, '\\') >= 0 && unquoted(key) == "file_id") {
 				continue
 			}
-			rest = bytes.TrimLeft(rest[1:], " \t\r\n")
-			if len(rest) == 0 || rest[0] != '"' {
+			after := bytes.TrimLeft(rest, " \t\r\n")
+			if len(after) == 0 || after[0] != ':' {
 				continue
 			}
-			if end := bytes.IndexByte(rest[1:], '"'); end >= 0 && !yield(string(rest[1:1+end])) {
+			after = bytes.TrimLeft(after[1:], " \t\r\n")
+			if len(after) == 0 || after[0] != '"' {
+				continue
+			}
+			value, rest := nextText(after)
+			if body = rest; value != nil && !yield(unquoted(value)) {
 				return
 			}
 		}
 	}
+}
+
+// nextText is the next text of a JSON body, with its quotes, and what follows it; nil = there is none.
+func nextText(body []byte) (text, rest []byte) {
+	start := bytes.IndexByte(body, '"')
+	if start < 0 {
+		return nil, nil
+	}
+	for i := start + 1; i < len(body); i++ {
+		switch body[i] {
+		case '\\':
+			i++
+		case '"':
+			return body[start : i+1], body[i+1:]
+		}
+	}
+	return nil, nil
+}
+
+// unquoted is what a text says, "" where it cannot be read.
+func unquoted(text []byte) (s string) {
+	_ = json.Unmarshal(text, &s)
+	return s
 }

@@ -113,4 +113,10 @@ func TestWhatLivesInAnAccountIsReachedByItsMakerAlone(t *testing.T) {
 	g(file("file_x")+file("file_c")+file("file_c"), "c")
 	g(`{"text":"\"file_id\":\"file_c\" \"file_id\":"}`, all)
 	g(`{"file_id"}"file_id":7,"file_id":"`, all)
+	g(`{"file\u005fid":"file_b"}`, nobody)
+	g(`{"file_id":"file\u005fb"}`, nobody)
+	g(`{"\u0066ile_id" :"file\u005Fa"}`, "a")
+	if got := ask(alice, "POST", "/v1/messages/batches", `{"requests":[{"params":`+file("file_b")+`}]}`); got != nobody {
+		t.Errorf("a batch with the file of another: %s, want %s", got, nobody)
+	}
 }
