@@ -53,7 +53,7 @@ bench-wasm:
 
 # What "make test" sees of hostile scripts, and how long others and the offender wait meanwhile.
 hostile:
-	$(GO) test -count=1 -run TestNoHostileScriptHurtsAGatewayThatServes ./cmd/sluice -hostile-times
+	cd cmd/sluice && $(GO) test -count=1 -run TestNoHostileScriptHurtsAGatewayThatServes -hostile-times
 
 # The container image, from a binary built here, with whichever of docker, podman or buildah is there.
 image: build
