@@ -22,6 +22,8 @@ const (
 	crewLull = 100
 	// crewIdle is how many goroutines wait for a call. More calls than processors run only while some of them wait.
 	crewIdle = 64
+	// crewSpare is how many of them are kept when there has been no call for a while.
+	crewSpare = 2
 )
 
 // Crew runs calls on goroutines of its own, so that a call which does not end can be left behind. One serves a process. It may be used by
@@ -117,6 +119,18 @@ func (c *Crew) give(w *worker) {
 	close(w.wake)
 }
 
+// dismiss lets go of those who were needed by more calls at once than there are now.
+func (c *Crew) dismiss() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, w := range c.idle[min(crewSpare, len(c.idle)):] {
+		delete(c.all, w)
+		close(w.wake)
+		c.idle[crewSpare+i] = nil
+	}
+	c.idle = c.idle[:min(crewSpare, len(c.idle))]
+}
+
 // Close ends the watch and the goroutines that wait for a call. Nothing is called any more; calls that run are not waited for.
 func (c *Crew) Close() {
 	close(c.closed)
@@ -192,6 +206,7 @@ func (c *Crew) watch() {
 		if lull < crewLull {
 			continue
 		}
+		c.dismiss()
 		c.watching.Store(false)
 		if !c.busy() || !c.watching.CompareAndSwap(false, true) {
 			return

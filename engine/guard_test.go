@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -277,6 +278,36 @@ func TestACallThatIsOnlyLateIsAnOverrun(t *testing.T) {
 		}
 		if g.ask(t, "alice") {
 			t.Error("five late calls did not put the script aside")
+		}
+	})
+}
+
+func TestWhoWasNeededForManyCallsAtOnceIsLetGo(t *testing.T) {
+	const calls = 20
+	var all chan struct{} // of the bubble
+	inBubble(t, func(*engine.RequestContext) error { <-all; return nil }, func(t *testing.T, g *guarded) {
+		all = make(chan struct{})
+		in, before := candidates(t, g.world), runtime.NumGoroutine()
+		var wait sync.WaitGroup
+		for range calls {
+			wait.Go(func() {
+				x := &engine.Exchange{Principal: &engine.Principal{Name: "alice"}, Request: &engine.RequestContext{Path: "/v1/messages"}}
+				_, _ = g.generation.Filter(x, in)
+			})
+		}
+		synctest.Wait()
+		close(all)
+		wait.Wait()
+		if n := runtime.NumGoroutine() - before; n < calls {
+			t.Fatalf("%d goroutines more right after %d calls at once: they did not run at once, or wait for none", n, calls)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if n := runtime.NumGoroutine() - before; n > 2 {
+			t.Errorf("%d goroutines more after a while without a call, want at most 2", n)
+		}
+		if !g.ask(t, "alice") {
+			t.Error("the next call did not run")
 		}
 	})
 }
