@@ -130,7 +130,9 @@ func (f *FilterSlot) run(x *Exchange, in []UpstreamCandidate) ([]UpstreamCandida
 	}
 	stage.Kept, stage.Dropped = out.KeptUpstreamIDs, out.PerCandidateReasons
 	for i := range stage.Dropped {
-		stage.Dropped[i].Reason = Cut(stage.Dropped[i].Reason, MaxReason)
+		if r := &stage.Dropped[i].Reason; len(*r) > MaxReason { // else it may be a remembered one, which others read
+			*r = Cut(*r, MaxReason)
+		}
 	}
 	return kept, stage, nil
 }

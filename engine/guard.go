@@ -15,11 +15,7 @@ type Guard struct {
 // run runs one call for a principal, unless its script is put aside. bytes are those of the body it may work on. The error is j's own, or
 // a *ScriptError or an *AsideError; kept says that j was left behind and is not to be touched again.
 func (g *Guard) run(j job, p *Principal, bytes int, dry bool) (kept bool, err error) {
-	who := GlobalPrincipal
-	if p != nil {
-		who = p.Name
-	}
-	if aside := g.Standing.Aside(who); aside != nil {
+	if aside := g.putAside(p); aside != nil {
 		return false, &AsideError{g.Standing.Script, *aside}
 	}
 	out := g.Crew.do(j, g, g.Budget.ForBody(bytes).Time)
@@ -33,9 +29,19 @@ func (g *Guard) run(j job, p *Principal, bytes int, dry bool) (kept bool, err er
 		err = j.failure()
 	}
 	if err != nil && !dry {
-		g.Standing.note(who, scriptErrorOf(err), time.Now())
+		g.Standing.note(nameOf(p), scriptErrorOf(err), time.Now())
 	}
 	return out.left, err
+}
+
+// putAside is why the script is put aside for a principal, nil = it is not.
+func (g *Guard) putAside(p *Principal) *Aside { return g.Standing.Aside(nameOf(p)) }
+
+func nameOf(p *Principal) string {
+	if p == nil {
+		return GlobalPrincipal
+	}
+	return p.Name
 }
 
 // lost is the error of a call that was left behind.

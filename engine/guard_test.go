@@ -207,6 +207,30 @@ func TestAScriptPutAsideFailsByItsRule(t *testing.T) {
 	})
 }
 
+// recalling is a filter that remembers to keep nothing.
+type recalling struct{ *scripted }
+
+func (recalling) Recall(*engine.RequestContext, *engine.Principal, []engine.UpstreamCandidate) (engine.FilterOutput, bool) {
+	return engine.FilterOutput{Reason: "remembered"}, true
+}
+
+func TestAScriptPutAsideIsNotAskedWhatItRemembers(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { return overrun("time") }, func(t *testing.T, g *guarded) {
+		g.principal = &engine.Principal{Name: "alice"}
+		for range 5 {
+			g.ask(t, "alice")
+		}
+		g.slot.Filter = recalling{g.filter}
+		if got := g.serve(t); got != "a" {
+			t.Errorf("on_error open answered %q", got)
+		}
+		g.version("2")
+		if r := g.refusal(t); r.Code != engine.CodeNoUpstreamAfterFilter {
+			t.Errorf("after an edit: %v, want what the filter remembers", r)
+		}
+	})
+}
+
 func TestACallThatDoesNotEndIsLeftBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})

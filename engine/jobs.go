@@ -44,6 +44,9 @@ func (f *FilterSlot) call(x *Exchange, in []UpstreamCandidate) (out FilterOutput
 	if f.Guard == nil {
 		return f.Filter.Filter(x.Request, x.Principal, in)
 	}
+	if out, known := f.recall(x, in); known {
+		return out, nil
+	}
 	j := filterJobs.get()
 	j.filter, j.ctx, j.principal, j.candidates = f.Filter, *x.Request, x.Principal, in
 	kept, err := f.Guard.run(j, x.Principal, len(x.Request.Body), x.Dry)
@@ -52,6 +55,15 @@ func (f *FilterSlot) call(x *Exchange, in []UpstreamCandidate) (out FilterOutput
 		filterJobs.put(j)
 	}
 	return out, trapped(err, func(se *ScriptError) error { return &FilterError{FilterTrap, se.Error(), se} })
+}
+
+// recall is the decision that the filter remembers. One that is put aside is asked for none, and a preview runs the script.
+func (f *FilterSlot) recall(x *Exchange, in []UpstreamCandidate) (FilterOutput, bool) {
+	memory, ok := f.Filter.(RecallingFilter)
+	if !ok || x.Dry || f.Guard.putAside(x.Principal) != nil {
+		return FilterOutput{}, false
+	}
+	return memory.Recall(x.Request, x.Principal, in)
 }
 
 // trapped gives a bare *ScriptError, which is the guard's own, its kind.

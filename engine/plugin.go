@@ -18,6 +18,12 @@ type Filter interface {
 	SlotKey() SlotKey
 }
 
+// RecallingFilter is the optional power of a Filter that remembers decisions. Recall takes Filter's arguments and returns what it would,
+// without an effect; false = Filter has to be asked.
+type RecallingFilter interface {
+	Recall(ctx *RequestContext, p *Principal, candidates []UpstreamCandidate) (FilterOutput, bool)
+}
+
 // FilterOutput is a filter's decision. Kept ids are a set: their order says nothing, candidates stay in id order.
 type FilterOutput struct {
 	KeptUpstreamIDs     []uuid.UUID

@@ -34,6 +34,7 @@ type Call struct {
 	// Over: the hook returned. See Type.Stale.
 	Over bool
 
+	trail    *trail // what the call read, for a Memo; nil = nobody wants to know
 	lines    int
 	random   uint64
 	extended bool
@@ -57,6 +58,7 @@ const (
 
 // log writes one line for the script, within the limits. Lines over the limit are counted and told in one last line by Close.
 func (c *Call) log(message string) {
+	c.lose()
 	c.lines++
 	if c.Log == nil || c.lines > MaxLogLines {
 		return

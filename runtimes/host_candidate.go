@@ -96,9 +96,9 @@ var upstreamFields = []Field{
 
 var upstreamMethods = []Method{
 	{Name: "model", Params: []Param{{Name: "asked", Type: "string", Optional: true}}, Result: "string or nothing",
-		Doc: "Its own id of an asked model, or the asked one.", Call: upstreamModel},
+		Doc: "Its own id of an asked model, or the asked one.", Pure: true, Call: upstreamModel},
 	{Name: "utilization", Params: []Param{{Name: "window", Type: "string"}, {Name: "default", Type: "number", Optional: true}},
-		Result: "number", Doc: "How full a quota's window is, 0..1; default, or 0, where that is unknown or past its reset.",
+		Result: "number", Doc: "How full a quota's window is, 0..1; default, or 0, where that is unknown or past its reset.", Pure: true,
 		Call: upstreamUtilization},
 }
 

@@ -11,7 +11,7 @@ var TypeCtx = newType(Type{
 	Name: "ctx",
 	Doc:  "The request to decide about, as it came from the client. No credential is in it.",
 	Fields: []Field{
-		{Name: "request_id", Type: "string", Doc: "The id of the request, a UUIDv7. It fixes what random gives.",
+		{Name: "request_id", Type: "string", Doc: "The id of the request, a UUIDv7. It fixes what random gives.", Fleeting: true,
 			Get: ofRequest(func(r *engine.RequestContext) Value { return OfString(r.RequestID) }),
 			Put: putRequest(func(r *engine.RequestContext, v Value) error {
 				err := putString(&r.RequestID, v)
@@ -40,7 +40,7 @@ var TypeCtx = newType(Type{
 		{Name: "attempt", Type: "int", Doc: "Which attempt this is, 1 for the first.",
 			Get: ofRequest(func(r *engine.RequestContext) Value { return OfInt(int64(max(1, r.Attempt))) }),
 			Put: putRequest(func(r *engine.RequestContext, v Value) error { return putInt(&r.Attempt, v) })},
-		{Name: "now_ms", Type: "int", Doc: "Milliseconds since 1970, fixed for the request.",
+		{Name: "now_ms", Type: "int", Doc: "Milliseconds since 1970, fixed for the request.", Fleeting: true,
 			Get: func(receiver any) Value { return OfInt(receiver.(*Call).Now.UnixMilli()) },
 			Put: putNow},
 		{Name: "body", Type: "body", Doc: "The body, read-only.",

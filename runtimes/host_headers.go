@@ -53,10 +53,12 @@ func (h *HeaderView) Get(name string) (Value, bool) {
 	for i := range *h.lines {
 		if line := &(*h.lines)[i]; engine.EqualFold(line.Name, name) && !engine.CredentialHeader(name) {
 			h.see(i)
+			h.call.sawHeader(name, OfString(line.Value))
 			return OfString(line.Value), true
 		}
 	}
 	h.missing(name)
+	h.call.sawHeader(name, Value{})
 	return Value{}, false
 }
 
@@ -79,6 +81,7 @@ func (h *HeaderView) see(i int) {
 
 // Len is the number of names.
 func (h *HeaderView) Len() int {
+	h.call.lose()
 	n := 0
 	for range h.firsts() {
 		n++
@@ -88,6 +91,7 @@ func (h *HeaderView) Len() int {
 
 // Each calls f for each name, lower case, with its first value.
 func (h *HeaderView) Each(f func(string, Value) bool) string {
+	h.call.lose()
 	h.missing("*")
 	for i, line := range h.firsts() {
 		h.see(i)

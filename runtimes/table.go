@@ -28,7 +28,9 @@ type Field struct {
 	Doc  string
 	// Static: its value is the same for one upstream or principal as long as its generation lives, so a language may keep it.
 	Static bool
-	Get    func(receiver any) Value
+	// Fleeting: hardly two requests have the same value, so nothing is remembered by it.
+	Fleeting bool
+	Get      func(receiver any) Value
 	// Set takes an assignment x.f = v; nil means read-only. An error tells what was wanted, without position.
 	Set func(receiver any, v Value) error
 	// Put gives the field a value while a test or a fixture builds the receiver; nil means that it cannot be given.
@@ -48,6 +50,8 @@ type Method struct {
 	// Call runs it. args has one Value for each of Params, Nil where an optional one was left out: see Bind. An error has no position; the
 	// language adds it. Nil means that the language makes this function itself.
 	Call func(c *Call, receiver any, args []Value) (Value, error)
+	// Pure: it reads its receiver and arguments alone, changes nothing and cannot fail.
+	Pure bool
 }
 
 // Param is a parameter of a method.

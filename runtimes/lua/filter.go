@@ -11,6 +11,7 @@ import (
 type filter struct {
 	engine.Identity
 	*instance
+	runtimes.Memo
 	filter, drop *hook // one of them is nil
 }
 
@@ -44,6 +45,22 @@ func (f *filter) Filter(ctx *engine.RequestContext, p *engine.Principal,
 		return engine.FilterOutput{}, filterError(err)
 	}
 	defer c.end()
+	watched := f.Watch(&c.Call, candidates)
+	if watched && !c.asLoaded() {
+		f.Off()
+	}
+	out, err := f.decide(c, p, candidates)
+	switch {
+	case err != nil || !watched:
+	case c.asLoaded():
+		f.Keep(&c.Call, p, out)
+	default:
+		f.Off()
+	}
+	return out, err
+}
+
+func (f *filter) decide(c *call, p *engine.Principal, candidates []engine.UpstreamCandidate) (engine.FilterOutput, error) {
 	if f.drop != nil {
 		return f.each(c, p, candidates)
 	}

@@ -150,7 +150,7 @@ func (s *state) field(h *host, t *hostType, key glua.LValue) glua.LValue {
 	f, m := t.of.Lookup(string(name))
 	switch {
 	case f != nil:
-		return s.lift(h.call, f.Get(h.of.Ref))
+		return s.lift(h.call, f.Read(h.call, h.of.Ref))
 	case m != nil:
 		return s.method(t, m)
 	case t.of.Index != nil:

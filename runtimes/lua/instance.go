@@ -29,6 +29,7 @@ func (s *script) start() (*state, error) {
 		return nil, err
 	}
 	st.main = m
+	st.untouched, _ = st.locals()
 	return st, nil
 }
 

@@ -46,7 +46,7 @@ func (s *state) invoke(L *glua.LState, m *runtimes.Method, receiver any, first i
 	var out runtimes.Value
 	bound, err := m.BindTrailing(args)
 	if err == nil {
-		out, err = m.Call(s.call, receiver, bound)
+		out, err = m.Run(s.call, receiver, bound)
 	}
 	clear(args[:cap(args)])
 	s.args = args

@@ -45,6 +45,7 @@ type state struct {
 	args      []runtimes.Value // room for the arguments of a method; nil while one uses it
 	text      []byte           // room to join strings in
 	allocated int64            // bytes, by all calls so far
+	untouched uint64           // the digest of locals before the first call; 0 = there is none
 	hooks     callHooks
 }
 

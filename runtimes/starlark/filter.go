@@ -13,6 +13,7 @@ import (
 type filter struct {
 	engine.Identity
 	*instance
+	runtimes.Memo
 	filter, drop *hook // one of them is nil
 }
 
@@ -43,6 +44,15 @@ func (f *filter) Filter(
 	ctx *engine.RequestContext, p *engine.Principal, candidates []engine.UpstreamCandidate) (engine.FilterOutput, error) {
 	c := f.begin("filter", ctx, p, f.budget)
 	defer f.rt.end(c.runner)
+	f.Watch(&c.Call, candidates)
+	out, err := f.decide(c, candidates)
+	if err == nil {
+		f.Keep(&c.Call, p, out)
+	}
+	return out, err
+}
+
+func (f *filter) decide(c *call, candidates []engine.UpstreamCandidate) (engine.FilterOutput, error) {
 	if f.drop != nil {
 		return f.each(c, candidates)
 	}

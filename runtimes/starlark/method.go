@@ -52,7 +52,7 @@ func (m *method) CallInternal(thread *sky.Thread, args sky.Tuple, kwargs []sky.T
 		return nil, err
 	}
 	r.args = append(r.args[:base], bound...)
-	v, err := m.of.Call(r.call, receiver, r.args[base:])
+	v, err := m.of.Run(r.call, receiver, r.args[base:])
 	r.drop(base)
 	if err != nil {
 		return nil, err

@@ -80,7 +80,7 @@ func (o *object) Attr(name string) (sky.Value, error) {
 	f, m := o.of.Lookup(name)
 	switch {
 	case f != nil:
-		return lift(o.call, f.Get(o.receiver)), nil
+		return lift(o.call, f.Read(o.call, o.receiver)), nil
 	case m != nil:
 		return o.bind(m), nil
 	}
