@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"os/exec"
 	"strings"
@@ -109,6 +110,52 @@ func TestWhatWasSignedCannotChange(t *testing.T) {
 	if s := fmt.Sprintf("%v %+v %#v %s", sent, sent, sent, sent); strings.Contains(s, "the-secret") {
 		t.Errorf("a signed request prints its credential: %s", s)
 	}
+}
+
+// What goes out is what the address says to whoever parses it, however plain it is.
+func TestARequestGoesWhereItsAddressSays(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	parts := []string{"/", "a", "v1", "messages", "%2F", "%41", "?", "=", "&", "beta=true", ":", "-", "..", ".", "//", ";", "+", "@", "!", "*", "'", "~", "é", "|"}
+	for range 3000 {
+		u := upstreamNamed("a")
+		at := u.BaseURL.Scheme + "://" + u.BaseURL.Host
+		for range 1 + r.IntN(6) {
+			at += parts[r.IntN(len(parts))]
+		}
+		var sent engine.Signed
+		w := newWorld(t, u)
+		w.generation.Upstreams[0].Dialect = &engine.DialectSlot{Meter: &engine.Meter{}, Dialect: dialectFunc(
+			func(ctx *engine.RequestContext, u *engine.Upstream, b *engine.ShapedRequestBuilder) (engine.Shaped, error) {
+				d := engine.DraftOf(ctx, u)
+				d.URL = at
+				shaped, err := b.Build(d)
+				if err == nil && shaped.URL().String() != mustParse(t, at).String() {
+					t.Errorf("%s: a signer sees %s", at, shaped.URL())
+				}
+				return shaped, err
+			})}
+		w.transport = func(_ context.Context, s engine.Signed) (*engine.Response, error) {
+			sent = s
+			return answer(200, "ok"), nil
+		}
+		_, err := w.try()
+		want, bad := u.CheckURL(at)
+		switch {
+		case (err == nil) != (bad == nil):
+			t.Errorf("%s: %v, want %v", at, err, bad)
+		case err == nil && (sent.Scheme() != want.Scheme || sent.Host() != want.Host || sent.RequestURI() != want.RequestURI()):
+			t.Errorf("%s: %s %s %s, want %v", at, sent.Scheme(), sent.Host(), sent.RequestURI(), want)
+		}
+	}
+}
+
+func mustParse(t *testing.T, s string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }
 
 // builds tells what a draft comes to: the dropped headers, or the error.

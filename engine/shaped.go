@@ -15,7 +15,7 @@ type Shaped struct{ r *outgoing }
 type outgoing struct {
 	upstream *Upstream
 	method   string
-	url      *url.URL
+	to       address
 	headers  Headers
 	body     []byte
 	shared   bool // body is the downstream request's own, which nobody writes
@@ -51,7 +51,7 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 	if b == nil || b.ctx == nil || b.done {
 		return Shaped{}, &DialectError{DialectUnsupportedRequest, errBuilderReturned.Error(), errBuilderReturned}
 	}
-	u, err := b.upstream.CheckURL(d.URL)
+	to, err := b.upstream.address(d.URL)
 	if err != nil {
 		return Shaped{}, err
 	}
@@ -65,7 +65,7 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 	if err := b.ctx.CheckBody(len(d.Body)); err != nil {
 		return Shaped{}, err
 	}
-	return Shaped{&outgoing{upstream: b.upstream, method: d.Method, url: u, headers: headers, body: d.Body,
+	return Shaped{&outgoing{upstream: b.upstream, method: d.Method, to: to, headers: headers, body: d.Body,
 		shared: sameBytes(d.Body, b.ctx.Body), stream: b.ctx.Stream}}, nil
 }
 

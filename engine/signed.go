@@ -21,7 +21,7 @@ var errSeal = errors.New("engine: a request was sealed twice, outside its Sign c
 func (s Shaped) Method() string { return s.get().method }
 
 // URL is the absolute address. The caller must not write to it.
-func (s Shaped) URL() *url.URL { return s.get().url }
+func (s Shaped) URL() *url.URL { return s.get().to.url() }
 
 // Headers may be edited by a signer, in place, until the seal.
 func (s Shaped) Headers() *Headers { return &s.get().headers }
@@ -31,7 +31,7 @@ func (s Shaped) Body() []byte { return s.get().body }
 
 func (s Shaped) get() *outgoing {
 	if s.r == nil || s.r.consumed {
-		return &outgoing{url: &url.URL{}} // of no use: nothing seals it
+		return &outgoing{to: address{parsed: &url.URL{}}} // of no use: nothing seals it
 	}
 	return s.r
 }
@@ -76,13 +76,13 @@ func (s Signed) Upstream() *Upstream { return s.sealed.upstream }
 func (s Signed) Method() string { return s.sealed.method }
 
 // Scheme, Host and RequestURI tell where it goes.
-func (s Signed) Scheme() string { return s.sealed.url.Scheme }
+func (s Signed) Scheme() string { return s.sealed.to.scheme }
 
 // Host is the host and port as the address names them.
-func (s Signed) Host() string { return s.sealed.url.Host }
+func (s Signed) Host() string { return s.sealed.to.host }
 
 // RequestURI is the path and query in wire form.
-func (s Signed) RequestURI() string { return s.sealed.url.RequestURI() }
+func (s Signed) RequestURI() string { return s.sealed.to.uri }
 
 // HeaderLines is the number of header lines.
 func (s Signed) HeaderLines() int { return len(s.sealed.headers) }
@@ -101,7 +101,7 @@ func (s Signed) String() string {
 	if s.sealed == nil {
 		return "unsigned"
 	}
-	return s.sealed.method + " " + Origin(s.sealed.url)
+	return s.sealed.method + " " + Origin(s.sealed.to.url())
 }
 
 // GoString is String.

@@ -28,6 +28,6 @@ func TestAnExchangeStaysInItsMemory(t *testing.T) {
 		}
 		<-served
 	}
-	f("json", 56)
-	f("events", 60)
+	f("json", 42)
+	f("events", 46)
 }

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -47,8 +46,8 @@ type conn struct {
 	join   bool            // the next write goes out with what follows: another one, the wait for a request, or the end
 	joined *[]byte         // what waits to go out, of joinBuffers; nil = nothing
 
-	active atomic.Bool // a request is being read or served
-	call   atomic.Pointer[context.CancelCauseFunc]
+	active atomic.Bool          // a request is being read or served
+	call   atomic.Pointer[life] // of the exchange that runs; nil = there is none
 	closed atomic.Bool
 }
 
@@ -89,8 +88,8 @@ func connOf(c net.Conn) *conn {
 
 // abort cancels the exchange that runs on c, if any, also while it reads its request.
 func (c *conn) abort(cause error) {
-	if cancel := c.call.Load(); cancel != nil {
-		(*cancel)(cause)
+	if call := c.call.Load(); call != nil {
+		call.end(cause)
 		c.hurry()
 	}
 }

@@ -39,7 +39,7 @@ func (e *eventRelay) pour() error {
 		if !e.inside {
 			wake = e.sent.Add(e.x.server.PingEvery)
 		}
-		e.x.pace.wake = wake
+		e.x.life.pace.wake = wake
 		n, err := e.answer.Body.Read(e.buf[e.held:])
 		if n == 0 && err == nil && !wake.IsZero() && !time.Now().Before(wake) {
 			if err := e.send(ping); err != nil {

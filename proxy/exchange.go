@@ -15,7 +15,7 @@ import (
 )
 
 // exchange is one request from its head to its last byte. It belongs to the goroutine that serves the connection; only its
-// context may be cancelled by others.
+// life may be ended by others.
 type exchange struct {
 	server *Server
 	gen    *engine.Generation // leased to the end; nil = there is none
@@ -25,9 +25,7 @@ type exchange struct {
 	flow   engine.Exchange
 	record engine.Record
 
-	ctx        context.Context
-	cancel     context.CancelCauseFunc
-	pace       pace               // in ctx
+	life       life
 	reserved   int64              // of bodies_total, in bytes
 	spending   engine.Reservation // nil = the key has no limits, or nothing is held of them yet
 	served     bool               // an upstream answered with a success
@@ -78,7 +76,7 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 	if r := x.reserveLimits(); r != nil {
 		return r
 	}
-	answer, err := x.gen.Serve(x.ctx, &x.flow, x)
+	answer, err := x.gen.Serve(&x.life, &x.flow, x)
 	if err == nil {
 		answer, err = x.cutModels(answer)
 	} else if listed := x.modelsFromConfig(err); listed != nil {
@@ -86,7 +84,7 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 	}
 	if err != nil {
 		x.bill(x.flow.Withheld)
-		return refusalOf(causeOr(x.ctx, err))
+		return refusalOf(causeOr(&x.life, err))
 	}
 	x.bind(answer)
 	return x.relay(ctx, answer)
@@ -99,8 +97,7 @@ func (s *Server) begin(ctx *fasthttp.RequestCtx) *exchange {
 	x.req = engine.RequestContext{RequestID: id, Now: ctx.Time(), Seed: engine.SeedOf(id)}
 	x.req.Seen, x.flow.Request = &x.seen, &x.req
 	x.record = engine.Record{RequestID: id, Started: ctx.Time()}
-	x.ctx, x.cancel = context.WithCancelCause(context.WithValue(context.Background(), paceKey{}, &x.pace))
-	x.conn.call.Store(&x.cancel)
+	x.conn.call.Store(&x.life)
 	if x.gen != nil {
 		x.conn.waits = x.gen.Timeouts
 		x.record.Generation = x.gen.Number
@@ -116,7 +113,12 @@ func (x *exchange) admit(h *fasthttp.RequestHeader) *engine.Refusal {
 	if x.gen == nil {
 		return errDraining
 	}
-	refusal := s.judge(x.gen, h, &x.head, x.req.Now)
+	var refusal *engine.Refusal
+	if seen := s.judged.take(h); seen != nil && seen.gen == x.gen.Number && x.req.Now.Sub(seen.at) < stillGood {
+		x.head = seen.head
+	} else {
+		refusal = s.judge(x.gen, h, &x.head, x.req.Now)
+	}
 	x.describe()
 	if refusal != nil && x.head.key != "" && holdsKey(x.record.Path, x.head.key) {
 		x.record.Path = "" // a row holds no credential, not even one that was misplaced
@@ -157,7 +159,7 @@ func (x *exchange) describe() {
 // watch lets the client's leaving cancel the exchange from here on.
 func (x *exchange) watch() {
 	x.watched = true
-	x.conn.watch.start(func() { x.cancel(errClientGone) })
+	x.conn.watch.start(&x.life)
 }
 
 var (
@@ -243,7 +245,7 @@ func (x *exchange) end() {
 	if x.watched {
 		x.conn.watch.stop()
 	}
-	x.cancel(nil)
+	x.life.end(nil)
 	defer x.giveBack() // also if a ledger panics
 	x.settle()
 }

@@ -44,6 +44,7 @@ type head struct {
 func (s *Server) gate(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	config := fasthttp.RequestConfig{MaxRequestBodySize: 1}
 	if n := h.ContentLength(); n == 0 || n == -2 {
+		s.judged.take(h) // of a request before, whose client left before its body began
 		hideExpect(h)
 		return config
 	}
@@ -54,10 +55,14 @@ func (s *Server) gate(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	}
 	defer g.Release()
 	config.ReadTimeout = cmp.Or(g.Timeouts.ClientBody, forever)
-	var seen head
-	if refusal := s.judge(g, h, &seen, time.Now()); refusal != nil {
+	seen := &judgement{gen: g.Number, at: time.Now()}
+	if refusal := s.judge(g, h, &seen.head, seen.at); refusal != nil {
+		s.judged.take(h)
 		hide(h, refusal)
-	} else if v, ok := seen.lines.Lookup("expect"); ok {
+		return config
+	}
+	s.judged.put(h, seen)
+	if v, ok := seen.head.lines.Lookup("expect"); ok {
 		hideExpect(h)
 		h.Set(fasthttp.HeaderExpect, v) // the one spelling that the server knows
 	}

@@ -27,7 +27,7 @@ type hangup struct {
 
 	mu    sync.Mutex
 	left  bool        // the client closed its side; guarded by mu
-	gone  func()      // nil = no exchange is watched; guarded by mu
+	of    *life       // nil = no exchange is watched; guarded by mu
 	timer *time.Timer // guarded by mu
 }
 
@@ -99,7 +99,7 @@ func (h *hangups) saw(token uint64) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.left = true; w.gone != nil {
+	if w.left = true; w.of != nil {
 		w.wait()
 	}
 }
@@ -127,16 +127,16 @@ func (w *hangup) wait() {
 func (w *hangup) tell() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.gone != nil {
-		w.gone() // with mu held, for stop
-		w.gone = nil
+	if w.of != nil {
+		w.of.end(errClientGone) // with mu held, for stop
+		w.of = nil
 	}
 }
 
-func (w *hangup) start(gone func()) {
+func (w *hangup) start(of *life) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.gone = gone; w.left {
+	if w.of = of; w.left {
 		w.wait()
 	}
 }
@@ -144,7 +144,7 @@ func (w *hangup) start(gone func()) {
 func (w *hangup) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.gone = nil; w.timer != nil {
+	if w.of = nil; w.timer != nil {
 		w.timer.Stop()
 	}
 }

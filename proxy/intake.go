@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -89,8 +88,8 @@ func (x *exchange) bodyFailed(err error) *engine.Refusal {
 		err = x.conn.failed
 	}
 	switch {
-	case x.ctx.Err() != nil:
-		return refusalOf(context.Cause(x.ctx))
+	case x.life.Err() != nil:
+		return refusalOf(x.life.Err())
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return refuse(engine.CodeClientTimeout, "the body did not come in time")
 	case x.conn.ended, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), closed(err):

@@ -163,6 +163,7 @@ func (p *pool) dial(ctx context.Context, timeout time.Duration) (*upstreamConn, 
 		}
 		c.conn = client
 	}
+	c.killed = c.kill
 	if sc, ok := raw.(syscall.Conn); ok {
 		c.control, _ = sc.SyscallConn()
 		c.look = c.peek
@@ -187,6 +188,7 @@ type upstreamConn struct {
 	broken bool      // under TLS: it ended without the other side's goodbye
 
 	// What quiet works with, made once.
+	killed  func() // kill
 	control syscall.RawConn
 	look    func(fd uintptr) // peek
 	waiting int

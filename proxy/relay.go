@@ -67,7 +67,7 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 		if x.head.wire == wireBedrockStream {
 			ctx.Response.Header.SetContentType(eventStreamType)
 		}
-		ctx.Response.ImmediateHeaderFlush = !x.pace.begun // else the head goes out with the first events
+		ctx.Response.ImmediateHeaderFlush = !x.life.pace.begun // else the head goes out with the first events
 	case x.req.Path == "/v1/messages" && a.Status == 200:
 		r.keep = true
 	}
@@ -202,7 +202,7 @@ func (r *relay) Close() error {
 	if r.x.ended {
 		return nil
 	}
-	if r.cut != nil && cutCode(r.cut) != engine.CodeClientGone && r.x.ctx.Err() == nil {
+	if r.cut != nil && cutCode(r.cut) != engine.CodeClientGone && r.x.life.Err() == nil {
 		r.answer.Broke()
 	}
 	_ = r.answer.Body.Close()

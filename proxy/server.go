@@ -40,6 +40,7 @@ type Server struct {
 	http     fasthttp.Server
 	buffers  sync.Pool // of *[]byte, relayBuffer long
 	hangups  hangups
+	judged   judgements
 	draining atomic.Bool   // no request is let in any more
 	closing  atomic.Bool   // no connection is kept any more
 	idle     chan struct{} // gets a value when, while draining, the last exchange ended

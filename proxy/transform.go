@@ -174,7 +174,7 @@ func (e *eventRelay) prime() *engine.Refusal {
 		case failure == errRefusedFirst:
 			return refusalOf(e.cut)
 		case failure != nil:
-			return refusalOf(causeOr(e.x.ctx, failure))
+			return refusalOf(causeOr(&e.x.life, failure))
 		}
 	}
 	return nil

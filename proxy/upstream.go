@@ -100,7 +100,7 @@ func causeOr(ctx context.Context, err error) error {
 
 // call does one request on c, which is then the body's, or gone.
 func (t *Transport) call(ctx context.Context, c *upstreamConn, s engine.Signed) (*engine.Response, error) {
-	detach := context.AfterFunc(ctx, c.kill)
+	detach := afterEnd(ctx, c.killed)
 	err := t.exchange(c, s)
 	if err == nil {
 		resp := &engine.Response{Status: c.head.StatusCode(), Headers: answerHeaders(&c.head)}

@@ -14,9 +14,9 @@ const watchAfter = 20 * time.Millisecond
 // watcher notices that a client leaves while nobody reads from its connection. start and stop are called in turn, by the
 // goroutine that serves the connection.
 type watcher interface {
-	// start lets gone be called, from another goroutine, at most once, when the client closes its side.
-	start(gone func())
-	// stop returns when gone is not called any more.
+	// start has the life of an exchange ended with errClientGone when the client closes its side.
+	start(of *life)
+	// stop returns when it is not ended any more.
 	stop()
 	// end is called last, when the connection is closed.
 	end()
@@ -31,7 +31,7 @@ type peeker struct {
 	timer  *time.Timer
 	parked chan struct{} // gets one value when the goroutine of the timer is done
 	off    atomic.Bool
-	gone   func()
+	of     *life
 }
 
 func newPeeker(c net.Conn, tls bool) *peeker {
@@ -42,8 +42,8 @@ func newPeeker(c net.Conn, tls bool) *peeker {
 	return p
 }
 
-func (p *peeker) start(gone func()) {
-	p.gone = gone
+func (p *peeker) start(of *life) {
+	p.of = of
 	p.off.Store(false)
 	if p.timer == nil {
 		p.timer = time.AfterFunc(watchAfter, p.park)
@@ -59,7 +59,7 @@ func (p *peeker) stop() {
 		<-p.parked
 		_ = p.conn.SetReadDeadline(time.Time{})
 	}
-	p.gone = nil // a connection that waits must not keep its last exchange in memory
+	p.of = nil // a connection that waits must not keep its last exchange in memory
 }
 
 func (p *peeker) end() {}
@@ -80,7 +80,7 @@ func (p *peeker) park() {
 		return left
 	})
 	if left {
-		p.gone()
+		p.of.end(errClientGone)
 	}
 }
 
