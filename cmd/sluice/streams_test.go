@@ -27,7 +27,7 @@ type child struct {
 }
 
 // startProcess runs the command until the benchmark ends.
-func startProcess(b *testing.B, binary string, args ...string) *child {
+func startProcess(b testing.TB, binary string, args ...string) *child {
 	b.Helper()
 	p := &child{Cmd: exec.Command(binary, args...)}
 	out, err := p.StdoutPipe()
@@ -46,7 +46,7 @@ func startProcess(b *testing.B, binary string, args ...string) *child {
 }
 
 // address reads lines until one that begins with a word, and returns the address that ends it.
-func (p *child) address(b *testing.B, word string) string {
+func (p *child) address(b testing.TB, word string) string {
 	b.Helper()
 	for p.lines.Scan() {
 		if line := p.lines.Text(); strings.HasPrefix(line, word) {
@@ -130,7 +130,7 @@ func benchmarkStreams(b *testing.B, streams, words int, pace time.Duration) {
 	wantNothingLeft(b, gateway, admin, addr, before)
 }
 
-func absolute(b *testing.B, path string) string {
+func absolute(b testing.TB, path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		b.Fatal(err)

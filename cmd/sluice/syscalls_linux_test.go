@@ -1,0 +1,90 @@
+//go:build !race
+
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/engine/keys"
+)
+
+// A request is read, sent on, its answer read and sent back: each direction takes one write, and two reads, of which one finds that nothing has
+// come yet.
+func TestARequestTakesFewSystemCalls(t *testing.T) {
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "sluice")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	sim := startProcess(t, binary, "simulate", "--listen", "127.0.0.1:0", "--words", "21")
+	config := fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: %s\ndata: ./data\nupstreams:\n"+
+		"  - {name: a, kind: anthropic_direct, base_url: \"http://%s\", signer: {type: anthropic_key, key: k}}\n"+
+		"principals:\n  - {name: p, keys: [%q]}\nfilters:\n  - {name: headroom, script: filters/headroom.star}\n",
+		absolute(t, "../../scripts"), sim.address(t, "simulated"), keys.Sum(liveKey))
+	file := filepath.Join(dir, "sluice.yaml")
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	gateway := startProcess(t, binary, "serve", "--config", file)
+	nc, err := net.Dial("tcp", gateway.address(t, "gateway"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	_ = nc.SetDeadline(time.Now().Add(patience))
+	br := bufio.NewReader(nc)
+	f := func(stream bool, mostReads, mostWrites float64) {
+		t.Helper()
+		body := fmt.Sprintf(`{"model":"claude-sonnet-4-5","max_tokens":64,"stream":%t,"messages":[{"role":"user","content":"hi"}]}`, stream)
+		ask := func() {
+			fmt.Fprintf(nc, "POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: %s\r\nanthropic-version: 2023-06-01\r\ncontent-length: %d\r\n\r\n%s",
+				liveKey, len(body), body)
+			resp, err := http.ReadResponse(br, nil)
+			if err != nil || resp.StatusCode != 200 {
+				t.Fatal(resp, err)
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+		}
+		ask()
+		const requests = 500
+		reads, writes := gateway.calls(t)
+		for range requests {
+			ask()
+		}
+		moreReads, moreWrites := gateway.calls(t)
+		if r, w := float64(moreReads-reads)/requests, float64(moreWrites-writes)/requests; r > mostReads || w > mostWrites {
+			t.Errorf("stream %t: %.2f reads and %.2f writes a request, want at most %v and %v", stream, r, w, mostReads, mostWrites)
+		}
+	}
+	// The ledger writes its rows together, some times a second: up to one write more where requests are slow.
+	f(false, 4.5, 3.5)
+	f(true, 12, 12) // 27 events, as many together as are there
+}
+
+// calls is how often a process has called read and write and their kin.
+func (p *child) calls(t *testing.T) (reads, writes int) {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", p.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "syscr:")
+	if _, err := fmt.Sscan(rest, &reads); err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ = strings.Cut(rest, "syscw:")
+	if _, err := fmt.Sscan(rest, &writes); err != nil {
+		t.Fatal(err)
+	}
+	return reads, writes
+}
