@@ -49,7 +49,8 @@ func reservedHeader(name string) bool {
 	return HopByHop(name) || CredentialHeader(name)
 }
 
-func validName(s string) bool {
+// ValidName reports whether s can be the name of a header: a token, as RFC 9110 has it.
+func ValidName(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if !tokenByte(s[i]) {
 			return false

@@ -89,7 +89,7 @@ func CheckMethod(s string) error {
 	if len(s) > maxMethod {
 		return unsupported("method of %d bytes, want at most %d", len(s), maxMethod)
 	}
-	if !validName(s) {
+	if !ValidName(s) {
 		return unsupported("method %q is not a token", s)
 	}
 	return nil
@@ -137,7 +137,7 @@ func (u *Upstream) allows(to *url.URL) bool {
 func (b *ShapedRequestBuilder) checkHeaders(h Headers) (Headers, error) {
 	out := make(Headers, 0, len(h)+2) // room for a signer's lines
 	for _, line := range h {
-		if !validName(line.Name) {
+		if !ValidName(line.Name) {
 			return nil, unsupported("header name %q is not a token", Cut(line.Name, MaxReason))
 		}
 		if strings.ContainsAny(line.Value, "\r\n\x00") {

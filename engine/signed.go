@@ -43,7 +43,7 @@ func (c *SigningCapability) Seal(shaped Shaped) (Signed, error) {
 		return Signed{}, &SignerError{SignerSigningFailed, errSeal.Error(), errSeal}
 	}
 	for _, line := range r.headers {
-		if !validName(line.Name) || strings.ContainsAny(line.Value, "\r\n\x00") {
+		if !ValidName(line.Name) || strings.ContainsAny(line.Value, "\r\n\x00") {
 			return Signed{}, &SignerError{Variant: SignerInvalidCredentials, Reason: "header " + line.Name + " holds CR, LF or NUL"}
 		}
 	}

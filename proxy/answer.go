@@ -33,12 +33,11 @@ type answerBody struct {
 
 // body returns the body of the answer whose head was read last, and its length, -1 = unknown.
 func (c *upstreamConn) body(ctx context.Context, detach func() bool, method string) (io.ReadCloser, int64) {
-	b := &answerBody{ctx: ctx, detach: detach, conn: c, keep: !c.spent && !c.head.ConnectionClose()}
+	b := &answerBody{ctx: ctx, detach: detach, conn: c, keep: !c.spent && !c.head.closing}
 	if c.pace, _ = ctx.Value(paceKey{}).(*pace); c.pace != nil {
 		c.pace.begun = c.br.Buffered() > 0
 	}
-	length := int64(c.head.ContentLength())
-	status := c.head.StatusCode()
+	length, status := c.head.length, c.head.status
 	switch {
 	case method == "HEAD":
 		b.settle(io.EOF)

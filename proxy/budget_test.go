@@ -28,6 +28,6 @@ func TestAnExchangeStaysInItsMemory(t *testing.T) {
 		}
 		<-served
 	}
-	f("json", 42)
-	f("events", 46)
+	f("json", 41)
+	f("events", 44)
 }

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -26,29 +25,6 @@ func parseHeaders(raw string) (h engine.Headers, ok bool) {
 	}
 	return h, true
 }
-
-// answerHeaders copies the lines of an answer that do not end at this hop.
-func answerHeaders(head *fasthttp.ResponseHeader) engine.Headers {
-	var room [2 << 10]byte
-	var marks [32]mark
-	all, lines := room[:0], marks[:0]
-	for name, value := range head.All() {
-		if bytes.IndexByte(name, ' ') < 0 { // the parser lets such names pass, but nobody else would
-			all = append(append(all, name...), value...)
-			lines = append(lines, mark{len(name), len(value)})
-		}
-	}
-	text := string(all) // one piece of memory for all lines
-	h := make(engine.Headers, len(lines))
-	for i, m := range lines {
-		h[i] = engine.Header{Name: text[:m.name], Value: text[m.name : m.name+m.value]}
-		text = text[m.name+m.value:]
-	}
-	return endToEnd(h)
-}
-
-// mark is how long the parts of a line are.
-type mark struct{ name, value int }
 
 // endToEnd drops, in place, the lines that end at this hop: the known ones and those that Connection names.
 func endToEnd(h engine.Headers) engine.Headers {

@@ -84,14 +84,21 @@ func own(line engine.Header) bool {
 	return strings.EqualFold(line.Name, "request-id") || strings.EqualFold(line.Name, "set-cookie")
 }
 
-// answer plays an upstream.
+// answer plays an upstream. Another parser must make the same of its head.
 func answer(t *testing.T, block string) {
 	var h, out fasthttp.ResponseHeader
 	h.DisableNormalizing()
 	h.SetNoDefaultContentType(true)
 	raw := "HTTP/1.1 200 OK\r\n" + block + "\r\n"
-	if h.Read(bufio.NewReaderSize(strings.NewReader(raw), upstreamBuffer)) != nil {
+	head, err := parseAnswerHead([]byte(raw)[:max(headEnd([]byte(raw)), 0)])
+	if err != nil {
 		return
+	}
+	if err := h.Read(bufio.NewReaderSize(strings.NewReader(raw), upstreamBuffer)); err != nil {
+		t.Fatalf("%q passes, but %v", raw, err)
+	}
+	if head.length >= -1 && (head.length != int64(h.ContentLength()) || h.ConnectionClose() && !head.closing) {
+		t.Errorf("%q: length %d, closing %v, want %d, %v", raw, head.length, head.closing, h.ContentLength(), h.ConnectionClose())
 	}
 	var lines engine.Headers
 	for name, value := range h.All() {
@@ -103,7 +110,7 @@ func answer(t *testing.T, block string) {
 	})
 	out.DisableNormalizing()
 	out.SetNoDefaultContentType(true)
-	writeHeaders(&out, answerHeaders(&h), nil, "our-id")
+	writeHeaders(&out, endToEnd(head.lines), nil, "our-id")
 	id := engine.Header{Name: "request-id", Value: "our-id"}
 	if slices.ContainsFunc(want, func(l engine.Header) bool { return strings.EqualFold(l.Name, id.Name) }) {
 		id.Name = "x-sluice-request-id"

@@ -14,8 +14,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // upstreamBuffer is the read buffer of an upstream connection, in bytes: also the largest head of an answer.
@@ -169,8 +167,6 @@ func (p *pool) dial(ctx context.Context, timeout time.Duration) (*upstreamConn, 
 		c.look = c.peek
 	}
 	c.br = bufio.NewReaderSize(c, upstreamBuffer)
-	c.head.DisableNormalizing()
-	c.head.SetNoDefaultContentType(true)
 	return c, nil
 }
 
@@ -180,7 +176,7 @@ type upstreamConn struct {
 	conn   net.Conn // a socket of raw, or TLS over it
 	plain  bool     // there is no TLS
 	br     *bufio.Reader
-	head   fasthttp.ResponseHeader // of the answer at hand; here for its memory
+	head   answerHead // of the answer at hand
 	pool   *pool
 	since  time.Time // when it came back to the pool
 	reused bool      // it served a call before this one

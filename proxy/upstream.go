@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/valyala/fasthttp"
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 
 	"sluice/engine"
@@ -103,7 +102,7 @@ func (t *Transport) call(ctx context.Context, c *upstreamConn, s engine.Signed) 
 	detach := afterEnd(ctx, c.killed)
 	err := t.exchange(c, s)
 	if err == nil {
-		resp := &engine.Response{Status: c.head.StatusCode(), Headers: answerHeaders(&c.head)}
+		resp := &engine.Response{Status: c.head.status, Headers: endToEnd(c.head.lines)}
 		resp.Body, resp.Length = c.body(ctx, detach, s.Method())
 		return resp, nil
 	}
@@ -151,32 +150,6 @@ const staleWithin = 100 * time.Millisecond
 // closed reports whether err says that the other side closed the connection.
 func closed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-var (
-	errHeadTooLarge = fmt.Errorf("it is larger than %d bytes", upstreamBuffer)
-	errHeadInvalid  = errors.New("it is not HTTP/1.1")
-)
-
-// readHead reads heads up to the one that is final. Its errors repeat nothing of what the upstream sent.
-func (c *upstreamConn) readHead() error {
-	for range maxInterim {
-		err := c.head.Read(c.br)
-		var small *fasthttp.ErrSmallBuffer
-		switch status := c.head.StatusCode(); {
-		case errors.As(err, &small):
-			return errHeadTooLarge
-		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, fasthttp.ErrTimeout):
-			return os.ErrDeadlineExceeded
-		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, net.ErrClosed):
-			return io.ErrUnexpectedEOF
-		case err != nil, status < 100, status == fasthttp.StatusSwitchingProtocols:
-			return errHeadInvalid
-		case status >= 200:
-			return nil
-		}
-	}
-	return errHeadInvalid
 }
 
 // send writes the request: head and body in one write where the body is small.
