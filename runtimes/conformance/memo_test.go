@@ -7,8 +7,10 @@ import (
 	"math/rand/v2"
 	"path"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
@@ -234,6 +236,59 @@ func compareRemembered(t *testing.T, from fs.FS, script string) (known int) {
 		t.Errorf("%d of 3000 calls decided anything", decided)
 	}
 	return known
+}
+
+// What is remembered is bounded, however many sessions come, and each twice.
+func TestMemoryOfDecisionsIsBounded(t *testing.T) {
+	w := newWorld(5)
+	f, in := w.bind(t, bundledScripts, "filters/canary.star"), w.draw()
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	known := 0
+	for i := range 40_000 {
+		in.ctx.SessionID = fmt.Sprintf("session-%d-%s", i/2, strings.Repeat("x", 200))
+		if _, ok := f.(engine.RecallingFilter).Recall(in.ctx, in.principal, in.candidates); ok {
+			known++
+		} else if _, err := f.Filter(in.ctx, in.principal, in.candidates); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 8<<20 || known < 10_000 {
+		t.Errorf("%d bytes are held after 20,000 sessions, of which %d were known the second time", grown, known)
+	}
+	runtime.KeepAlive(f)
+}
+
+// Calls of one filter look up and learn at once.
+func TestManyRememberTogether(t *testing.T) {
+	for _, script := range []string{"filters/headroom.star", "filters/headroom.lua", "filters/canary.lua"} {
+		w := newWorld(3)
+		plain, remembering := w.bind(t, bundledScripts, script), w.bind(t, bundledScripts, script)
+		var wait sync.WaitGroup
+		for i := range 4 {
+			inputs := make([]input, 300)
+			w.chance = chance{rand.New(rand.NewPCG(uint64(i), 9))}
+			for j := range inputs {
+				inputs[j] = w.draw()
+			}
+			wait.Go(func() {
+				for _, in := range inputs {
+					want, err := plain.Filter(in.ctx, in.principal, in.candidates)
+					got, ok := remembering.(engine.RecallingFilter).Recall(in.ctx, in.principal, in.candidates)
+					if !ok {
+						got, _ = remembering.Filter(in.ctx, in.principal, in.candidates)
+					}
+					if err != nil || !reflect.DeepEqual(got, want) {
+						t.Errorf("%s: remembered %v: %+v, want %+v, %v", script, ok, got, want, err)
+					}
+				}
+			})
+		}
+		wait.Wait()
+	}
 }
 
 // A Lua file may keep something in a local variable. Then its decisions do not follow from what it reads alone.
