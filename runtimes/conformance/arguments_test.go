@@ -121,9 +121,11 @@ func (c chance) content() any {
 		case 0:
 			return map[string]any{"type": "tool_use", "id": c.text(), "name": c.text(), "input": c.object(2, c.text, func() any { return c.value(2) })}
 		case 1:
-			return map[string]any{"type": "tool_result", "tool_use_id": c.text(), "content": c.of("", "plain", "sk-ant-0123456789abcdef")}
+			return map[string]any{"type": "tool_result", "tool_use_id": c.text(), "is_error": c.one(2),
+				"content": []any{c.of("", "plain", "sk-ant-0123456789abcdef"), []any{map[string]any{"type": "text", "text": c.text()}}}[c.IntN(2)]}
 		case 2:
-			return map[string]any{"type": "image", "source": map[string]any{"type": "base64", "media_type": "image/png", "data": "AAAA"}}
+			return map[string]any{"type": c.of("image", "document"), "title": c.text(),
+				"source": map[string]any{"type": c.of("base64", "url", "text", "file"), "media_type": "image/png", "data": "AAAA", "url": "https://x/y"}}
 		}
 		return map[string]any{"type": "text", "text": c.text()}
 	})
@@ -140,7 +142,7 @@ func (c chance) requestBody() string {
 		"max_tokens": func() any { return 1 + c.IntN(64000) },
 		"system":     func() any { return c.content() },
 		"messages": func() any {
-			return c.list(4, func() any { return map[string]any{"role": c.of("user", "assistant"), "content": c.content()} })
+			return c.list(4, func() any { return map[string]any{"role": c.of("user", "assistant", "system"), "content": c.content()} })
 		},
 		"tools": func() any {
 			return c.list(3, func() any {
@@ -155,8 +157,16 @@ func (c chance) requestBody() string {
 		"anthropic_version":  func() any { return c.text() },
 		"metadata":           func() any { return c.object(2, c.text, func() any { return c.value(2) }) },
 		"temperature":        func() any { return c.Float64() },
-		"tool_choice":        func() any { return c.value(2) },
-		"odd":                func() any { return c.value(3) },
+		"stop_sequences":     func() any { return c.texts(6, c.text) },
+		"thinking":           func() any { return map[string]any{"type": c.of("enabled", "disabled"), "budget_tokens": c.IntN(40000)} },
+		"output_config": func() any {
+			return c.some(map[string]func() any{"effort": func() any { return c.of("low", "max", "odd") },
+				"format": func() any { return map[string]any{"type": "json_schema", "schema": c.value(2)} }})
+		},
+		"tool_choice": func() any {
+			return map[string]any{"type": c.of("auto", "any", "tool", "none", "odd"), "name": c.text(), "disable_parallel_tool_use": c.one(2)}
+		},
+		"odd": func() any { return c.value(3) },
 	})
 }
 
@@ -199,7 +209,8 @@ func (c chance) answerBody() any {
 func (c chance) usage() any {
 	return c.some(map[string]func() any{"input_tokens": func() any { return c.IntN(1000) }, "output_tokens": func() any { return c.IntN(1000) },
 		"prompt_tokens": func() any { return c.IntN(1000) }, "completion_tokens": func() any { return c.IntN(1000) },
-		"prompt_tokens_details": func() any { return map[string]any{"cached_tokens": c.IntN(100)} }})
+		"prompt_tokens_details":     func() any { return map[string]any{"cached_tokens": c.IntN(100)} },
+		"completion_tokens_details": func() any { return map[string]any{"reasoning_tokens": c.IntN(100)} }})
 }
 
 // choice is one of the chat completions' wire: a whole message, or a delta of one.
@@ -209,7 +220,7 @@ func (c chance) choice(of string) any {
 			"reasoning_content": func() any { return c.text() }, "refusal": func() any { return c.text() },
 			"tool_calls": func() any {
 				return c.list(3, func() any {
-					return c.some(map[string]func() any{"index": func() any { return c.IntN(3) }, "id": func() any { return c.text() }, "type": func() any { return "function" },
+					return c.some(map[string]func() any{"index": func() any { return c.IntN(3) }, "id": func() any { return c.of("", "a", "b", "a.b", "esc_a", "über") }, "type": func() any { return "function" },
 						"function": func() any {
 							return c.some(map[string]func() any{"name": func() any { return c.text() }, "arguments": func() any { return c.of("", "{", `{"a":1}`, `"x`, "no json") }})
 						}})
@@ -274,6 +285,9 @@ func (c chance) config(script string) map[string]any {
 			"betas": func() any {
 				return c.texts(2, func() string { return c.of("unknown", "context-management-2025-06-27") })
 			}},
+		"dialects/openai": {"path": func() any { return c.of("/chat", "") }, "max_output": func() any { return c.number() },
+			"max_tokens_field": func() any { return c.of("max_tokens", "") }, "system_role": func() any { return c.of("developer", "") },
+			"reasoning": func() any { return c.one(2) }},
 		"dialects/vertex": {"models": func() any { return c.object(3, c.model, func() any { return c.model() }) },
 			"drop_betas": func() any {
 				return c.texts(2, func() string { return c.of("unknown", "interleaved-thinking-2025-05-14") })

@@ -113,7 +113,26 @@ func (c chance) some(fields map[string]func() any) map[string]any {
 	return out
 }
 
-// json is a document with its keys in any order, each at most once, and blanks in between at times.
+// bent puts any value in the place of some, below v and at times of v itself.
+func (c chance) bent(v any) any {
+	if c.one(20) {
+		return c.value(2)
+	}
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = c.bent(v[i])
+		}
+	case map[string]any:
+		for _, key := range sortedKeys(v) {
+			v[key] = c.bent(v[key])
+		}
+	}
+	return v
+}
+
+// json is a document with its keys in any order, each at most once, and blanks in between at times. Some of its values are not of the form
+// that is wanted there.
 func (c chance) json(fields map[string]func() any) string {
 	keys := sortedKeys(fields)
 	c.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
@@ -122,7 +141,7 @@ func (c chance) json(fields map[string]func() any) string {
 		if c.one(3) {
 			continue
 		}
-		value, err := json.Marshal(fields[key]())
+		value, err := json.Marshal(c.bent(fields[key]()))
 		if err != nil {
 			panic(err)
 		}

@@ -88,7 +88,9 @@ func TestRedactWrapsADialectThatTranslates(t *testing.T) {
 	for _, lang := range languages() {
 		name := "dialects/redact" + lang.Extension()
 		files := fstest.MapFS{}
-		for _, path := range []string{name, "dialects/anthropic" + lang.Extension(), "dialects/openai" + lang.Extension(), "lib/redact" + lang.Extension()} {
+		stems := []string{"dialects/redact", "dialects/anthropic", "dialects/openai", "lib/call_ids", "lib/given", "lib/openai_request", "lib/redact"}
+		for _, stem := range stems {
+			path := stem + lang.Extension()
 			src, err := os.ReadFile("../../scripts/" + path)
 			if err != nil {
 				t.Fatal(err)

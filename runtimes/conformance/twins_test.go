@@ -18,10 +18,9 @@ import (
 // twin is a hook of a bundled script.
 type twin struct{ script, hook string }
 
-// apart are hooks whose twins still part on what no server says, such as an error that is an empty list, or a mail address with a key behind
-// it. They are held together by their fixtures alone.
-var apart = map[twin]bool{{"dialects/openai", "normalize_error"}: true, {"dialects/openai", "transform_response"}: true,
-	{"dialects/openai", "transform_event"}: true, {"dialects/redact", "transform_response"}: true, {"dialects/redact", "transform_event"}: true,
+// apart are hooks whose twins still part on what no server says, such as a mail address with a key behind it. They are held together by
+// their fixtures alone.
+var apart = map[twin]bool{{"dialects/redact", "transform_response"}: true, {"dialects/redact", "transform_event"}: true,
 	{"dialects/redact", "shape"}: true}
 
 var bundledScripts = os.DirFS("../../scripts")

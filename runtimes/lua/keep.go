@@ -90,13 +90,13 @@ func (k *keeper) texts(p *peekedTable) (*glua.LTable, error) {
 }
 
 func (k *keeper) value(v glua.LValue) (glua.LValue, error) {
-	switch v := v.(type) {
+	switch of := v.(type) {
 	case glua.LString:
-		return v, k.Add(len(v))
+		return v, k.Add(len(of)) // v as it is: boxing it again allocates
 	case *glua.LTable:
-		return k.table(v)
+		return k.table(of)
 	case *glua.LUserData:
-		if _, isNumber := v.Value.(engine.Number); !isNumber && v != null {
+		if _, isNumber := of.Value.(engine.Number); !isNumber && of != null {
 			return nil, runtimes.ErrNotKept(lower(v))
 		}
 	case *glua.LFunction:
