@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"sluice/engine"
 	"sluice/runtimes"
@@ -121,7 +122,9 @@ func (s *state) compile(name string) (*glua.FunctionProto, error) {
 		return nil, fmt.Errorf("the files of the script have more than %d bytes together", maxSources)
 	}
 	s.opened = append(s.opened, name)
+	began := time.Now()
 	p, err := s.programs.compile(name, src)
+	s.meter.began = s.meter.began.Add(time.Since(began)) // the size of the file bounds it, and it is not the script's time
 	if err == nil {
 		s.protos[name] = p
 	}

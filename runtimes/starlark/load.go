@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"sluice/engine"
 	"sluice/runtimes"
@@ -129,7 +130,9 @@ func (l *loader) run(name string) (*module, error) {
 	if len(l.opened) == maxFiles {
 		return nil, fmt.Errorf("with file %q the script has more than %d files", name, maxFiles)
 	}
+	began := time.Now()
 	p, err := l.rt.programs.compile(name, src, l.rt.predeclares)
+	l.runner.began = l.runner.began.Add(time.Since(began)) // the size of the file bounds it, and it is not the script's time
 	if err != nil {
 		return nil, err
 	}
