@@ -187,6 +187,8 @@ func (c chance) errorBody() any {
 		"__type":    func() any { return c.awsError() },
 		"exception": func() any { return c.awsError() },
 		"error":     func() any { return c.value(2) },
+		"object":    func() any { return c.of("error", "") },
+		"detail":    func() any { return c.value(1) },
 	})
 }
 
@@ -241,7 +243,7 @@ func (c chance) events() []any {
 		}
 		return map[string]any{"name": "", "data": c.json(map[string]func() any{"id": func() any { return c.text() }, "model": func() any { return c.model() },
 			"choices": func() any { return c.list(2, func() any { return c.choice("delta") }) }, "usage": func() any { return c.usage() },
-			"error": func() any { return c.value(2) }})}
+			"error": func() any { return c.value(2) }, "object": func() any { return c.of("chat.completion.chunk", "chat.completion.chunk", "error") }})}
 	})
 	if !c.one(4) {
 		out = append(out, map[string]any{"name": "$end", "complete": c.one(2)})

@@ -65,30 +65,52 @@ func benchmarkShape(b *testing.B, dialect, text string) {
 	}
 }
 
-// BenchmarkOpenAIEvent translates the pieces of a text, and of a call.
-func BenchmarkOpenAIEvent(b *testing.B) {
+// chatPieces are a piece that begins a block, and one of those that follow: of a text, and of a call.
+var chatPieces = func() map[string][2]string {
 	const head = `{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1768478400,"model":"gpt-5","choices":[{"index":0,"delta":`
 	const tail = `,"logprobs":null,"finish_reason":null}]}`
-	streams := map[string][2]string{ // the piece that begins a block, and those that follow
+	return map[string][2]string{
 		"text": {head + `{"role":"assistant","content":"So"}` + tail, head + `{"content":"It prints"}` + tail},
 		"call": {head + `{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"Read","arguments":""}}]}` + tail,
 			head + `{"tool_calls":[{"index":0,"function":{"arguments":"{\"file"}}]}` + tail},
 	}
+}()
+
+// begun is a stream whose first piece was translated; it translates one that follows.
+func begun(t testing.TB, lang runtimes.Language, pieces [2]string) func() {
+	t.Helper()
+	d, state, ctx := bundledDialect(t, lang, "openai"), &engine.State{}, runtimes.SampleRequest()
+	piece := func(data string) {
+		if _, err := d.TransformEvent(ctx, state, engine.StreamEvent{Data: []byte(data)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	piece(pieces[0])
+	return func() { piece(pieces[1]) }
+}
+
+func BenchmarkOpenAIEvent(b *testing.B) {
 	for _, lang := range languages() {
-		for name, pieces := range streams {
+		for name, pieces := range chatPieces {
 			b.Run(name+lang.Extension(), func(b *testing.B) {
-				d, state, ctx := bundledDialect(b, lang, "openai"), &engine.State{}, runtimes.SampleRequest()
-				piece := func(data string) {
-					if _, err := d.TransformEvent(ctx, state, engine.StreamEvent{Data: []byte(data)}); err != nil {
-						b.Fatal(err)
-					}
-				}
-				piece(pieces[0])
+				translate := begun(b, lang, pieces)
 				b.ReportAllocs()
 				for b.Loop() {
-					piece(pieces[1])
+					translate()
 				}
 			})
+		}
+	}
+}
+
+// What a piece of a stream may allocate: most of it is the state that is kept for the next one, and the texts.
+func TestAPieceOfAChatAllocatesLittle(t *testing.T) {
+	most := map[string]float64{".star": 64, ".lua": 32}
+	for _, lang := range languages() {
+		for name, pieces := range chatPieces {
+			if got := testing.AllocsPerRun(200, begun(t, lang, pieces)); got > most[lang.Extension()] {
+				t.Errorf("%s%s: %v allocations, want at most %v", name, lang.Extension(), got, most[lang.Extension()])
+			}
 		}
 	}
 }

@@ -41,14 +41,15 @@ end
 
 -- --- errors ---
 
--- What was told as an error: some servers send one that is null or empty beside an answer.
-local function failure(error)
-  return text(error) or next(object(error)) and error
+-- The error that a server told, as an object or a text. Some send one that is null or empty beside an answer, and some are one.
+local function failure(body)
+  return text(body.error) or next(object(body.error)) and body.error or body.object == "error" and body or nil
 end
 
 local function cause(status, told, plain)
   if type(told) == "string" then told = { message = told } end
-  local words = text(shown(told.message)) or text(plain) or "the upstream answered with status " .. status .. " and no error of its own"
+  local words = text(shown(told.message)) or text(shown(told.detail)) or text(plain)
+  words = words or "the upstream answered with status " .. status .. " and no error of its own"
   local code = told.code
   local is = STATUSES[status > 0 and status or count(code)] or CODES[text(code) or ""] or CODES[text(told.type) or ""] or "api_error"
   if re.test(TOO_LONG, words .. " " .. shown(code)) then
@@ -60,11 +61,12 @@ end
 -- Servers put the error under error, that in a list at times, or into a text there, or straight into the body; what stands before them
 -- answers in plain text.
 local function error_of(status, body)
-  local told = failure(body:get("error")) or failure(body:get("0.error")) or { message = text(shown(body:get("message"))) or body:get("detail"),
-    type = body:get("type"), code = body:get("code") }
+  local is = body:type("")
+  local answer = (is == "object" or is == "list") and body:json() or {}
+  answer = object(items(answer)[1] or answer)
   local plain = string.sub(body:raw(""), 1, 500)
   if re.test("^\\s*[<{\\[]", plain) then plain = "" end
-  return { type = "error", error = cause(status, told, plain) }
+  return { type = "error", error = cause(status, failure(answer) or answer, plain) }
 end
 
 function normalize_error(status, body)
@@ -132,7 +134,7 @@ end
 
 function transform_response(ctx, response)
   local answer = response.body:type("") == "object" and response.body:json() or {}
-  if failure(answer.error) then return { status = 500, body = error_of(500, response.body) } end
+  if failure(answer) then return { status = 500, body = error_of(500, response.body) } end
   local choice = object(items(answer.choices)[1])
   local said = choice.message
   if kind(said) ~= "object" then error("the upstream's answer has no message") end
@@ -168,6 +170,9 @@ local MORE_OF = {
   tool = more('"tool_calls":\\[\\{"index":INDEX,(?:"type":"function",)?"function":\\{"arguments":' .. JSON_TEXT .. '\\}\\}\\]'),
 }
 local DELTAS = { text = '"text_delta","text"', thinking = '"thinking_delta","thinking"', tool = '"input_json_delta","partial_json"' }
+
+-- What most pieces become, made once: it is read before the next call.
+local PIECES = { { name = "content_block_delta", data = "" } }
 
 local function of(name, data)
   data.type = name
@@ -285,7 +290,7 @@ local function add_delta(ctx, out, state, delta)
 end
 
 local function chunk(ctx, told, state)
-  if failure(told.error) then return broken(state, told.error) end
+  if failure(told) then return broken(state, failure(told)) end
   local out = state.blocks and {} or begin(ctx, told, state)
   if next(object(told.usage)) then state.usage = usage_of(told.usage) end
   for _, choice in ipairs(items(told.choices)) do
@@ -319,7 +324,8 @@ function transform_event(ctx, event, state)
   local data, pattern = event.data, state.more
   local found = pattern and re.find(pattern, data)
   if found and not string.find(data, '"usage":{', 1, true) then
-    return { { name = "content_block_delta", data = state.lead .. found[2] .. "}}" } }
+    PIECES[1].data = state.lead .. found[2] .. "}}"
+    return PIECES
   end
   if event.name == "$end" then -- without a finish_reason it was cut: the gateway says so
     return event.complete and state.finish and finish(ctx, state) or {}
