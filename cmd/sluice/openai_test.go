@@ -50,6 +50,31 @@ func TestChatsComeWholeHoweverTheirBytesDo(t *testing.T) {
 	}
 }
 
+// A client is told what is wrong in the API's form and in words: its own request by the server, the server's answer by the gateway.
+func TestChatsThatAreWrongAreToldInTheAPIsForm(t *testing.T) {
+	const chunk = `data: {"id":"chatcmpl-1","choices":[{"index":0,"delta":{"content":"It"},"finish_reason":null}]}` + "\n\n"
+	const refusal = `{"error":{"message":"messages.0: want an object","type":"invalid_request_error"}}`
+	const wrong = `{"model":"claude-sonnet-4-5","max_tokens":9,"messages":["x",{"content":7}],"tools":[7],"tool_choice":{"type":"odd"}}`
+	l, providers := serveOpenAI(t)
+	for name, p := range providers {
+		f := func(request string, status int, kind, want string, answer func()) {
+			t.Helper()
+			answer()
+			resp, got := l.post(t, name, "/v1/messages", request)
+			if resp.StatusCode != status || !strings.Contains(got, `"type":"`+kind+`"`) || !strings.Contains(got, want) || strings.Contains(got, "openai.") {
+				t.Errorf("%s: got %d %s, want %d, %s and %q", name, resp.StatusCode, got, status, kind, want)
+			}
+		}
+		f(wrong, 400, "invalid_request_error", "messages.0: want an object", func() { p.NextAnswer(400, "application/json", refusal) })
+		sent := p.Requests()
+		if body := string(sent[len(sent)-1].Body); !strings.Contains(body, `"messages":["x",{"content":7}]`) {
+			t.Errorf("%s: the server got %s", name, body)
+		}
+		f(plainQuestion, 502, "api_error", "could not be translated", func() { p.NextAnswer(200, "application/json", `{"choices":[]}`) })
+		f(streamQuestion, 200, "api_error", "without a finish_reason", func() { p.NextAnswer(200, "text/event-stream", chunk, "data: [DONE]\n\n") })
+	}
+}
+
 func TestOpenAIServesNothingButMessages(t *testing.T) {
 	l, providers := serveOpenAI(t)
 	for name, p := range providers {
