@@ -12,9 +12,11 @@ local CHOICES = { auto = "auto", any = "required", none = "none" }
 
 local MAX_NAME, MAX_STOPS, MAX_USER = 64, 4, 64
 
--- The texts that a block must have by its type, and a source by its own.
-local NEEDS = { text = { "text" }, tool_use = { "id", "name" }, tool_result = { "tool_use_id" } }
+-- The texts that a source must have by its type.
 local SOURCES = { base64 = { "media_type", "data" }, url = { "url" }, text = { "data" } }
+
+-- The billing block of Claude Code is for the API alone.
+local BILLING = "x-anthropic-billing-header:"
 
 local function put(out, key, value)
   if value ~= nil and value ~= json.null then out[key] = value end
@@ -25,55 +27,21 @@ local function reasons(model)
   return re.test(REASONING, model or "")
 end
 
-local function has(v, fields)
+-- Whether v is an object with texts under all of these.
+local function has(v, ...)
   if kind(v) ~= "object" then return false end
-  for _, field in ipairs(fields or {}) do
-    if kind(v[field]) ~= "text" then return false end
+  for i = 1, select("#", ...) do
+    if type(v[select(i, ...)]) ~= "string" then return false end
   end
   return true
 end
 
-local function sound_block(b)
-  if not has(b, { "type" }) or not has(b, NEEDS[b.type]) then return false end
-  if b.type ~= "image" and b.type ~= "document" then return true end
-  return has(b.source, { "type" }) and has(b.source, SOURCES[b.source.type])
-end
-
--- Whether content is of the API's form, and what a tool gave in it.
-local function sound(content)
-  for _, b in ipairs(items(content)) do
-    if not sound_block(b) then return false end
-    local is = b.type == "tool_result" and kind(b.content)
-    if is == "list" then
-      for _, inner in ipairs(b.content) do
-        if not sound_block(inner) then return false end
-      end
-    elseif is and is ~= "text" then
-      return false
-    end
-  end
-  return kind(content) == "text" or kind(content) == "list"
-end
-
 local function blocks(content)
   if type(content) == "string" then return { { type = "text", text = content } } end
-  return content
+  return kind(content) == "list" and content or nil
 end
 
--- The billing block of Claude Code is for the API alone.
-local function add_system(out, content)
-  local role = text(config.system_role) or "system"
-  if not sound(content) then
-    out[#out + 1] = { role = role, content = content }
-    return
-  end
-  local texts = {}
-  for _, b in ipairs(blocks(content)) do
-    local said = b.type == "text" and text(b.text)
-    if said and string.sub(said, 1, 27) ~= "x-anthropic-billing-header:" then texts[#texts + 1] = said end
-  end
-  if #texts > 0 then out[#out + 1] = { role = role, content = table.concat(texts, "\n\n") } end
-end
+local function system_role() return text(config.system_role) or "system" end
 
 -- A name as long as they may be there, the same for the same name.
 local function short(name)
@@ -81,17 +49,43 @@ local function short(name)
   return string.sub(name, 1, 55) .. "_" .. hash(name) % 100000000
 end
 
+-- What adds a message to out returns whether its blocks, nil where there are none, are of the API's form. If not, it adds nothing.
+local add = {}
+
+-- One in the middle of a conversation stays where it is.
+function add.system(out, content)
+  if not content then return false end
+  local texts = {}
+  for _, b in ipairs(content) do
+    if not has(b, "type") then return false end
+    if b.type == "text" then
+      if type(b.text) ~= "string" then return false end
+      if b.text ~= "" and string.sub(b.text, 1, #BILLING) ~= BILLING then texts[#texts + 1] = b.text end
+    end
+  end
+  if #texts > 0 then out[#out + 1] = { role = system_role(), content = table.concat(texts, "\n\n") } end
+  return true
+end
+
+local function call_of(b)
+  local input = b.input
+  if input == nil or input == json.null then input = {} end
+  local f = { name = short(b.name), arguments = json.encode(input) }
+  return { id = ids.unfit(b.id), type = "function", ["function"] = f }
+end
+
 -- Thoughts are the provider's own and go nowhere else. A message of nothing would be refused.
-local function add_assistant(out, content)
+function add.assistant(out, content)
+  if not content then return false end
   local texts, calls = {}, {}
   for _, b in ipairs(content) do
+    if not has(b, "type") then return false end
     if b.type == "text" then
+      if type(b.text) ~= "string" then return false end
       texts[#texts + 1] = b.text
     elseif b.type == "tool_use" then
-      local input = b.input
-      if input == nil or input == json.null then input = {} end
-      local call = { name = short(b.name), arguments = json.encode(input) }
-      calls[#calls + 1] = { id = ids.unfit(b.id), type = "function", ["function"] = call }
+      if not has(b, "id", "name") then return false end
+      calls[#calls + 1] = call_of(b)
     end
   end
   local said = text(table.concat(texts))
@@ -100,35 +94,41 @@ local function add_assistant(out, content)
   elseif said then
     out[#out + 1] = { role = "assistant", content = said }
   end
+  return true
 end
 
-local function link(b, source)
+local function link(source)
   if source.type == "base64" then return "data:" .. source.media_type .. ";base64," .. source.data end
   if source.type == "url" then return source.url end
-  error("an " .. b.type .. " whose source is of type " .. source.type .. " cannot be sent, want base64 or url")
+  error("an image whose source is of type " .. source.type .. " cannot be sent, want base64 or url")
 end
 
--- A block of a user as a part. What has no counterpart there is shown as it stands.
+local function source_part(b, source)
+  if not has(source, "type") or not has(source, unpack(SOURCES[source.type] or {})) then return nil end
+  if b.type == "image" then return { type = "image_url", image_url = { url = link(source) } } end
+  if source.type == "base64" then
+    return { type = "file", file = { filename = text(b.title) or "document.pdf", file_data = link(source) } }
+  end
+  if source.type == "text" then return { type = "text", text = source.data } end
+  error("a document whose source is of type " .. source.type .. " cannot be sent, want base64 or text")
+end
+
+-- A block of a user as a part, or nothing where it is not of the API's form. What has no counterpart there is shown as it stands.
 local function part_of(b)
-  local source = object(b.source)
-  if b.type == "text" then return { type = "text", text = b.text } end
-  if b.type == "image" then return { type = "image_url", image_url = { url = link(b, source) } } end
-  if b.type == "document" and source.type == "base64" then
-    return { type = "file", file = { filename = text(b.title) or "document.pdf", file_data = link(b, source) } }
-  end
-  if b.type == "document" and source.type == "text" then return { type = "text", text = source.data } end
-  if b.type == "document" then
-    error("a document whose source is of type " .. source.type .. " cannot be sent, want base64 or text")
-  end
+  if not has(b, "type") then return nil end
+  if b.type == "text" then return type(b.text) == "string" and { type = "text", text = b.text } or nil end
+  if b.type == "image" or b.type == "document" then return source_part(b, object(b.source)) end
   b.cache_control = nil
   return { type = "text", text = json.encode(b) }
 end
 
--- Most servers take no image from a tool: it is shown by the user.
-local function add_result(out, parts, b)
-  local texts = {}
-  for _, inner in ipairs(kind(b.content) and blocks(b.content) or {}) do
+-- A tool's message; nothing where b is not of the API's form. Most servers take no image from a tool: it is shown by the user.
+local function result_of(b, parts)
+  local content, texts = kind(b.content) and blocks(b.content), {}
+  if not has(b, "tool_use_id") or kind(b.content) and not content then return nil end
+  for _, inner in ipairs(content or {}) do
     local part = part_of(inner)
+    if not part then return nil end
     if part.type == "text" then
       texts[#texts + 1] = part.text
     else
@@ -136,42 +136,41 @@ local function add_result(out, parts, b)
     end
   end
   local told = (b.is_error == true and "Error: " or "") .. table.concat(texts, "\n")
-  out[#out + 1] = { role = "tool", tool_call_id = ids.unfit(b.tool_use_id), content = told }
+  return { role = "tool", tool_call_id = ids.unfit(b.tool_use_id), content = told }
 end
 
 -- Results of tools come first, since each must follow the calls directly; then all else in one message. An empty text would be refused.
-local function add_user(out, content)
-  local parts = {}
+function add.user(out, content)
+  if not content then return false end
+  local results, parts = {}, {}
   for _, b in ipairs(content) do
-    if b.type == "tool_result" then
-      add_result(out, parts, b)
-    else
-      local part = part_of(b)
-      if part.text ~= "" then parts[#parts + 1] = part end
+    local result = type(b) == "table" and b.type == "tool_result"
+    local made = result and result_of(b, parts) or not result and part_of(b)
+    if not made then return false end
+    if result then
+      results[#results + 1] = made
+    elseif made.text ~= "" then
+      parts[#parts + 1] = made
     end
   end
+  for _, result in ipairs(results) do out[#out + 1] = result end
   if #parts == 1 and parts[1].type == "text" then
     out[#out + 1] = { role = "user", content = parts[1].text }
   elseif #parts > 0 then
     out[#out + 1] = { role = "user", content = parts }
   end
+  return true
 end
 
 local function messages(asked)
-  local given_messages, out = asked.messages, json.array({})
-  if kind(given_messages) ~= "list" then return given_messages end
-  if asked.system ~= nil and asked.system ~= json.null and asked.system ~= "" then add_system(out, asked.system) end
-  for _, m in ipairs(given_messages) do
-    local role, content = object(m).role, object(m).content
-    if role == "system" then -- in the middle of a conversation: it stays where it is
-      add_system(out, content)
-    elseif role ~= "assistant" and role ~= "user" or not sound(content) then
-      out[#out + 1] = m
-    elseif role == "assistant" then
-      add_assistant(out, blocks(content))
-    else
-      add_user(out, blocks(content))
-    end
+  local system, out = asked.system, json.array({})
+  if kind(asked.messages) ~= "list" then return asked.messages end
+  if system ~= nil and system ~= json.null and not add.system(out, blocks(system)) then
+    out[1] = { role = system_role(), content = system }
+  end
+  for _, m in ipairs(asked.messages) do
+    local f = add[text(object(m).role) or ""]
+    if not f or not f(out, blocks(m.content)) then out[#out + 1] = m end
   end
   return out
 end
@@ -213,7 +212,7 @@ local function add_tool(tools, names, tool)
   local schema, own = object(tool).input_schema, object(tool).type
   if schema == json.null then schema = nil end
   own = own ~= nil and own ~= json.null and own ~= "custom"
-  if not has(tool, { "name" }) or schema == nil and not own then
+  if not has(tool, "name") or schema == nil and not own then
     tools[#tools + 1] = tool
   elseif schema ~= nil then
     local name = short(tool.name)
@@ -226,7 +225,7 @@ end
 
 local function put_choice(out, choice)
   local wanted = object(choice).type
-  if wanted == "tool" and has(choice, { "name" }) then
+  if wanted == "tool" and has(choice, "name") then
     out.tool_choice = { type = "function", ["function"] = { name = short(choice.name) } }
   else
     put(out, "tool_choice", CHOICES[text(wanted) or ""] or choice)
