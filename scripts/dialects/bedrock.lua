@@ -2,6 +2,7 @@
 -- config: models {asked: Bedrock's id}, prefix ("us.", "eu.", "global." …: of an inference profile), betas [further ones that pass],
 -- system_role ("user": what a system message within the conversation becomes; "system": it stays).
 local aws_error = require("lib.aws").aws_error
+local given = require("lib.given")
 
 plugin = { name = "bedrock", version = "1.0.0", description = "Claude on Amazon Bedrock" }
 
@@ -114,13 +115,13 @@ local function leave_out(body, betas)
   end
   if #unfit == 0 and not served then return end
   local kept = json.array({})
-  for _, tool in ipairs(body:get("tools")) do
-    if not is_served(tool.type or "custom") then
-      for _, field in ipairs(unfit) do tool[field] = nil end
+  for _, tool in ipairs(given.items(body:get("tools"))) do
+    if not is_served(given.text(given.object(tool).type) or "custom") then
+      for _, field in ipairs(unfit) do given.object(tool)[field] = nil end
       kept[#kept + 1] = tool
     end
   end
-  body:set("tools", kept)
+  if body:type("tools") == "list" then body:set("tools", kept) end
 end
 
 local function refuse_elsewhere(source, i)
