@@ -15,7 +15,11 @@ func (Passthrough) NormalizeError(int, Headers, []byte) (*NormalizedError, error
 
 // DraftOf is a request as it came, addressed to u: what a dialect begins with.
 func DraftOf(ctx *RequestContext, u *Upstream) Draft {
-	return Draft{Method: ctx.Method, URL: addressOf(ctx, u), Headers: ctx.Headers, Body: ctx.Body}
+	d := Draft{Method: ctx.Method, URL: addressOf(ctx, u), Headers: ctx.Headers, Body: ctx.Body}
+	if n := ctx.NativeTo(u); n != nil {
+		d.Headers, d.Body = n.Headers, n.Body
+	}
+	return d
 }
 
 func addressOf(ctx *RequestContext, u *Upstream) string {

@@ -29,6 +29,8 @@ type RequestContext struct {
 	MaxBody int64
 	// Index is what the proxy learned when it scanned Body, for those who look into it again. It is opaque here; nil = not scanned.
 	Index any
+	// Native is the request as the client sent it, where that speaks the wire of a kind of upstreams; nil = it speaks the API's.
+	Native *Native
 
 	Model       string // "" = the request names none
 	Stream      bool
@@ -42,6 +44,26 @@ type RequestContext struct {
 	Vitals  *Vitals   // of the upstream this attempt goes to; nil while filters run
 	Now     time.Time // fixed for the request
 	Seed    uint64    // of ctx.random(), see SeedOf
+}
+
+// Native is a request in the shape of a cloud. An upstream of that kind gets it as it came; all others get the API's form of it.
+type Native struct {
+	Kind    UpstreamKind
+	Headers Headers
+	Body    []byte
+}
+
+// NativeTo is the request as it came, if u speaks the client's own wire, or nil.
+func (r *RequestContext) NativeTo(u *Upstream) *Native {
+	if r.Native == nil || r.Native.Kind != u.Kind {
+		return nil
+	}
+	return r.Native
+}
+
+// owns reports whether b is the downstream request's own body, which nobody writes.
+func (r *RequestContext) owns(b []byte) bool {
+	return sameBytes(b, r.Body) || r.Native != nil && sameBytes(b, r.Native.Body)
 }
 
 // Forecast tells what upstreams' prompt caches will do for one request.

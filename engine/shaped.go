@@ -66,7 +66,7 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 		return Shaped{}, err
 	}
 	return Shaped{&outgoing{upstream: b.upstream, method: d.Method, to: to, headers: headers, body: d.Body,
-		shared: sameBytes(d.Body, b.ctx.Body), stream: b.ctx.Stream}}, nil
+		shared: b.ctx.owns(d.Body), stream: b.ctx.Stream}}, nil
 }
 
 // Dropped names the headers of the draft that were not taken, in order.

@@ -79,8 +79,16 @@ func (w wire) canonical(path string) string {
 
 func (w wire) bedrock() bool { return w == wireBedrock || w == wireBedrockStream }
 
+// kind is that of the upstreams which speak the wire.
+func (w wire) kind() engine.UpstreamKind {
+	if w.bedrock() {
+		return engine.KindBedrockRuntime
+	}
+	return engine.KindVertex
+}
+
 // translate makes a request in the shape of Bedrock or Vertex one of the API: the model and whether it streams are in the path, the
-// betas may be in the body.
+// betas may be in the body. What came is kept for upstreams that speak the same.
 func (h *head) translate(r *engine.RequestContext) *engine.Refusal {
 	if h.wire == wireAPI {
 		return nil
@@ -89,6 +97,8 @@ func (h *head) translate(r *engine.RequestContext) *engine.Refusal {
 	if doc.Err() != nil || doc.Type(nil) != "object" {
 		return nil // told by whoever reads the body next
 	}
+	r.Native = &engine.Native{Kind: h.wire.kind(), Headers: r.Headers, Body: r.Body}
+	r.Headers = r.Headers.Clone(2)
 	var edits []error
 	set := func(key string, text []byte) { edits = append(edits, doc.Set(body.Path{key}, text)) }
 	if h.model != "" {

@@ -39,6 +39,35 @@ func TestRequestsInTheShapeOfACloudBecomeTheAPIs(t *testing.T) {
 		"/v1/messages/count_tokens", `{"model":"claude-x","messages":[]}`, "one,two")
 }
 
+func TestAnUpstreamOfTheClientsOwnWireGetsTheRequestAsItCame(t *testing.T) {
+	f := func(kind engine.UpstreamKind, path, body string, asItCame bool) {
+		t.Helper()
+		p := plays(t, answers(ok(`{"type":"message"}`, "content-type: application/json")))
+		u := p.upstream("a")
+		u.Kind = kind
+		r := newRig(t, u).start()
+		r.do(post(path, body, "anthropic-beta: one, two", "anthropic-version: x"))
+		head, sentBody, _ := strings.Cut(p.requests()[0], "\r\n\r\n")
+		if asItCame != (sentBody == body) ||
+			asItCame != (strings.Contains(head, "anthropic-beta: one, two\r\n") && strings.Contains(head, "anthropic-version: x\r\n")) {
+			t.Errorf("%s, %s: sent %s\n%s", path, kind, head, sentBody)
+		}
+	}
+	const bedrocks, vertexs = `{ "anthropic_beta":["b"],"anthropic_version":"bedrock-2023-05-31", "max_tokens" : 1e0,"z":[1.0]}`,
+		`{"anthropic_version":"vertex-2023-10-16","max_tokens":1e0 ,"anthropic_beta":["b"]}`
+	for path, body := range map[string]string{"/model/claude-x/invoke": bedrocks, "/model/claude-x/invoke-with-response-stream": bedrocks,
+		vertexPath + "claude-x:rawPredict": vertexs, vertexPath + "claude-x:streamRawPredict": vertexs,
+		vertexPath + "count-tokens:rawPredict": `{"model":"claude-x",  "anthropic_version":"vertex-2023-10-16"}`} {
+		for _, kind := range []engine.UpstreamKind{engine.KindBedrockRuntime, engine.KindVertex, engine.KindAnthropicDirect, engine.KindBedrockMantle, engine.KindCustom} {
+			if strings.Contains(path, "count-tokens") && (kind == engine.KindBedrockRuntime || kind == engine.KindBedrockMantle) {
+				continue // they count nothing
+			}
+			f(kind, path, body,
+				kind == engine.KindVertex && strings.HasPrefix(path, vertexPath) || kind == engine.KindBedrockRuntime && !strings.HasPrefix(path, vertexPath))
+		}
+	}
+}
+
 func TestTheModelOfAPathIsHeldAgainstTheAllowList(t *testing.T) {
 	r := newRig(t, plays(t, answers(ok(`{}`))).upstream("a"))
 	r.alice.Models = []string{"claude-*"}

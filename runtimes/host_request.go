@@ -23,7 +23,12 @@ type Request struct {
 func NewRequest(c *Call, u *engine.Upstream) *Request {
 	r := &Request{call: c, to: u, draft: engine.DraftOf(c.Request, u)}
 	r.headers = HeaderView{call: c, lines: &r.draft.Headers, writable: true}
-	r.body = BodyView{call: c, doc: docOf(c), writable: true}
+	r.body = BodyView{call: c, writable: true}
+	if n := c.Request.NativeTo(u); n != nil {
+		r.body.doc = body.New(n.Body)
+	} else {
+		r.body.doc = docOf(c)
+	}
 	return r
 }
 

@@ -63,6 +63,9 @@ local server_tools = { "web_search_", "web_fetch_", "code_execution_" }
 -- Models of before 4.7: they know no system message within the conversation, and no version of the API but Bedrock's own.
 local old_models = "claude-3|claude-(opus|sonnet|haiku)-4-([0-6]($|[^0-9])|20)"
 
+-- A message of the system, or what looks like one.
+local system_message = '"role"\\s*:\\s*"system"'
+
 -- Where an image or a document may not be.
 local elsewhere = { url = true, file = true }
 
@@ -85,9 +88,9 @@ local function bedrock_model(asked, upstream)
   return asked
 end
 
-local function kept_betas(header)
+local function kept_betas(names)
   local kept = {}
-  for _, found in ipairs(re.find_all("[^,]+", header)) do
+  for _, found in ipairs(re.find_all("[^,]+", table.concat(names, ","))) do
     local name = re.replace("^\\s+|\\s+$", found[1], "")
     if not holds(config.betas or {}, name) then name = betas_there[name] end
     if name and not holds(kept, name) then kept[#kept + 1] = name end
@@ -95,11 +98,49 @@ local function kept_betas(header)
   return kept
 end
 
+-- The betas of the header and of the body, as one list in the body.
+local function move_betas(headers, body)
+  local names, said = {}, body:get("anthropic_beta")
+  for _, line in ipairs(headers:all("anthropic-beta")) do names[#names + 1] = line end
+  for _, name in ipairs(type(said) == "table" and said or {}) do
+    if type(name) == "string" then names[#names + 1] = name end
+  end
+  local betas = kept_betas(names)
+  headers:remove("anthropic-beta")
+  body:remove("anthropic_beta")
+  if #betas > 0 then body:set("anthropic_beta", betas) end
+  return betas
+end
+
+local function tables(list)
+  local out = {}
+  if type(list) ~= "table" then return out end
+  for i, e in ipairs(list) do out[i] = type(e) == "table" and e or {} end
+  return out
+end
+
 local function is_served(kind)
+  if type(kind) ~= "string" then return false end
   for _, s in ipairs(server_tools) do
     if string.sub(kind, 1, #s) == s then return true end
   end
   return false
+end
+
+local function fit_tools(body, unfit)
+  local tools, gone = tables(body:get("tools")), {}
+  for i = #tools, 1, -1 do
+    if is_served(tools[i].type) then
+      body:remove("tools." .. i - 1)
+      gone[#gone + 1] = tools[i].name or json.null
+    else
+      for _, field in ipairs(unfit) do
+        if tools[i][field] ~= nil then body:remove("tools." .. i - 1 .. "." .. field) end
+      end
+    end
+  end
+  if #gone > 0 and #gone == #tools then body:remove("tools") end
+  if #gone > 0 and (#gone == #tools or holds(gone, body:get("tool_choice.name", ""))) then body:remove("tool_choice") end
 end
 
 local function leave_out(body, betas)
@@ -113,15 +154,7 @@ local function leave_out(body, betas)
   for _, s in ipairs(server_tools) do
     served = served or string.find(tools, '"' .. s, 1, true) ~= nil
   end
-  if #unfit == 0 and not served then return end
-  local kept = json.array({})
-  for _, tool in ipairs(given.items(body:get("tools"))) do
-    if not is_served(given.text(given.object(tool).type) or "custom") then
-      for _, field in ipairs(unfit) do given.object(tool)[field] = nil end
-      kept[#kept + 1] = tool
-    end
-  end
-  if body:type("tools") == "list" then body:set("tools", kept) end
+  if #unfit > 0 or served then fit_tools(body, unfit) end
 end
 
 local function refuse_elsewhere(source, i)
@@ -130,27 +163,27 @@ local function refuse_elsewhere(source, i)
   end
 end
 
-local function tables(list)
-  local out = {}
-  if type(list) ~= "table" then return out end
-  for i, e in ipairs(list) do out[i] = type(e) == "table" and e or {} end
-  return out
-end
-
-local function give_role(body, role)
+-- At most so many messages are the system's: behind the last of them nobody looks.
+local function give_role(body, role, most)
   for i = 0, 100000 do
     local place = "messages." .. i .. ".role"
-    local now = body:get(place)
+    local now = nil
+    if most > 0 then now = body:get(place) end
     if now == nil then return end
-    if now == "system" then body:set(place, role) end
+    if now == "system" then
+      body:set(place, role)
+      most = most - 1
+    end
   end
 end
 
 local function fit_messages(body, old)
   local messages = body:raw("messages") or ""
   local role = config.system_role or (old and "user" or "system")
-  if role ~= "system" and string.find(messages, '"system"', 1, true) then give_role(body, role) end
-  if not string.find(messages, '"source"', 1, true) then return end
+  if role ~= "system" and string.find(messages, '"system"', 1, true) then
+    give_role(body, role, #re.find_all(system_message, messages))
+  end
+  if not string.find(messages, '"url"', 1, true) and not string.find(messages, '"file"', 1, true) then return end
   for i, m in ipairs(tables(body:get("messages"))) do
     for _, block in ipairs(tables(m.content)) do
       refuse_elsewhere(block.source, i - 1)
@@ -165,24 +198,27 @@ local function version(headers, old)
   return asked
 end
 
+local function translate(body, headers, old)
+  if not body:has("anthropic_version") then body:set("anthropic_version", version(headers, old)) end
+  headers:remove("anthropic-version")
+  body:remove("model")
+  body:remove("stream")
+  leave_out(body, move_betas(headers, body))
+  fit_messages(body, old)
+end
+
+-- What a client of Bedrock sent comes as it was: the model is not in it, and the version is. It knows what Bedrock takes.
+local function is_bedrocks(body)
+  return body:has("anthropic_version") and not body:has("model")
+end
+
 function shape(ctx, upstream, principal, request)
   local action = ctx.stream and "/invoke-with-response-stream" or "/invoke"
   local model = bedrock_model(ctx.model, upstream)
   request.url = upstream.base_url .. "/model/" .. url.escape(model) .. action
-  local body, headers, old = request.body, request.headers, re.test(old_models, model)
-  local lines = {}
-  for i, line in ipairs(headers:all("anthropic-beta")) do lines[i] = line end
-  local betas = kept_betas(table.concat(lines, ","))
-  headers:remove("anthropic-beta")
-  if not body:has("anthropic_version") then body:set("anthropic_version", version(headers, old)) end
-  headers:remove("anthropic-version")
-  headers:set("accept", ctx.stream and "application/vnd.amazon.eventstream" or "application/json")
-  headers:set("content-type", "application/json")
-  body:remove("model")
-  body:remove("stream")
-  if #betas > 0 then body:set("anthropic_beta", betas) end
-  leave_out(body, betas)
-  fit_messages(body, old)
+  request.headers:set("accept", ctx.stream and "application/vnd.amazon.eventstream" or "application/json")
+  request.headers:set("content-type", "application/json")
+  if not is_bedrocks(request.body) then translate(request.body, request.headers, re.test(old_models, model)) end
 end
 
 function normalize_error(status, body, headers)

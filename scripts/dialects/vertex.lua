@@ -63,8 +63,8 @@ function shape(ctx, upstream, principal, request)
     local asked = request.headers["anthropic-version"]
     if not asked or asked == "2023-06-01" then asked = "vertex-2023-10-16" end
     body:set("anthropic_version", asked)
+    request.headers:remove("anthropic-version")
   end
-  request.headers:remove("anthropic-version")
   drop_betas(request.headers)
 end
 
