@@ -20,6 +20,11 @@ const (
 	KindCustom          UpstreamKind = "custom"
 )
 
+// IsCloud reports whether a cloud sells it, in regions.
+func (k UpstreamKind) IsCloud() bool {
+	return k == KindBedrockRuntime || k == KindBedrockMantle || k == KindVertex
+}
+
 // Upstream is one account at one provider. It belongs to one generation and is never written after. It holds no credential: those
 // stay with its signer.
 type Upstream struct {

@@ -46,6 +46,9 @@ func appendChunk(b, payload []byte) ([]byte, error) {
 	if err != nil {
 		return b, badFrame("the bytes of a chunk are not base64")
 	}
+	if _, err := body.Scan(data); err != nil {
+		return b, badFrame("the bytes of a chunk are not JSON")
+	}
 	name, _ := textAt(data, "type")
 	if strings.ContainsAny(name, "\r\n\x00") {
 		return b, badFrame("the type of an event is %q", engine.Cut(name, 80))

@@ -119,6 +119,9 @@ func TestWhatIsNoFrameIsAnError(t *testing.T) {
 	}
 	f("a chunk has no bytes", eventstream.Append(nil, []byte(`{}`), ":message-type", "event", ":event-type", "chunk"))
 	f("not base64", eventstream.Append(nil, []byte(`{"bytes":"??"}`), ":message-type", "event", ":event-type", "chunk"))
+	f("not JSON", chunkFrame("<html>"))
+	f("not JSON", chunkFrame(`{"type":"ping"`))
+	f("not JSON", chunkFrame(""))
 	f("the type of an event is", chunkFrame(`{"type":"a\nb"}`))
 	f("no known type", rawFrame("\x01a\x0a", ""))
 	f("ends early", rawFrame("\x01a\x07\x00\x09x", ""))

@@ -3,7 +3,9 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -174,10 +176,31 @@ func (x *exchange) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Resp
 		x.dispatched = time.Now()
 	}
 	resp, err := x.server.Transport.RoundTrip(ctx, s)
-	if u := x.flow.Upstream; err == nil && (u.Kind == engine.KindBedrockRuntime || u.Dialect.Script != "") {
+	if err != nil {
+		return nil, err
+	}
+	u := x.flow.Upstream
+	if u.Kind == engine.KindBedrockRuntime || u.Dialect.Script != "" {
 		unframe(resp)
 	}
-	return resp, err
+	if u.Kind.IsCloud() {
+		if refusal := x.noStream(resp); refusal != nil {
+			_ = resp.Body.Close()
+			return nil, refusal
+		}
+	}
+	return resp, nil
+}
+
+// noStream refuses an answer that is no stream where the client waits for one: it would read it as an empty message.
+func (x *exchange) noStream(resp *engine.Response) *engine.Refusal {
+	kind := resp.Headers.Get("content-type")
+	plain, _, _ := strings.Cut(kind, ";")
+	if !x.req.Stream || x.req.Path != messagesPath || resp.Status != 200 || engine.EqualFold(strings.TrimSpace(plain), "text/event-stream") {
+		return nil
+	}
+	return &engine.Refusal{Code: engine.CodeUpstreamUnreachable,
+		Message: fmt.Sprintf("upstream %q answered %q to a request for a stream, want an event stream", x.flow.Upstream.Name, engine.Cut(kind, 80))}
 }
 
 // refusalOf finds the refusal in an error. Any other error is our own fault.

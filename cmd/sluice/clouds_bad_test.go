@@ -50,6 +50,7 @@ func TestAStreamWithABrokenFrameEndsInAnError(t *testing.T) {
 		"the CRC of the frame":     edited(-1),
 		"no frame at all":          []byte("<html>Bad gateway</html>"),
 		"no base64":                eventstream.Append(nil, []byte(`{"bytes":"%%"}`), ":event-type", "chunk", ":message-type", "event"),
+		"no JSON":                  frame(`chunk <html>Bad gateway</html>`),
 		"no bytes":                 eventstream.Append(nil, []byte(`{}`), ":event-type", "chunk", ":message-type", "event"),
 		"the end, within a frame":  good[:len(good)/2],
 		"a length beyond all that": {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0},

@@ -12,18 +12,14 @@ import (
 // regions are those that go into a host name or a signature.
 var regions = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-func needsRegion(k engine.UpstreamKind) bool {
-	return k == engine.KindBedrockRuntime || k == engine.KindBedrockMantle || k == engine.KindVertex
-}
-
 // place fills the base URL by kind, and reports what a kind needs to know of where it is.
 func (d *decoder) place(u *Upstream, n *yaml.Node, got map[string]*yaml.Node) {
 	missing := func(key string) {
 		d.fail(n, "upstreams: missing key %q, which kind %s needs", key, u.Kind)
 	}
-	inName := needsRegion(u.Kind) || u.Signer.Type == SignerAWSSigV4
+	inName := u.Kind.IsCloud() || u.Signer.Type == SignerAWSSigV4
 	switch {
-	case needsRegion(u.Kind) && got["region"] == nil:
+	case u.Kind.IsCloud() && got["region"] == nil:
 		missing("region")
 		return
 	case inName && u.Region != "" && !regions.MatchString(u.Region):

@@ -129,7 +129,7 @@ func (d *decoder) signs(u *Upstream, n *yaml.Node, got map[string]*yaml.Node) {
 		if s.Service == "" && u.Kind != "" {
 			d.failAt(s.Pos, `signer: missing key "service", which type aws_sigv4 needs for kind `+string(u.Kind))
 		}
-		if got["region"] == nil && !needsRegion(u.Kind) {
+		if got["region"] == nil && !u.Kind.IsCloud() {
 			d.fail(n, `upstreams: missing key "region", which signer aws_sigv4 needs`)
 		}
 	}
