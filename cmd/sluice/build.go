@@ -294,7 +294,7 @@ func (b *builder) newSigner(u *config.Upstream, read func(string) ([]byte, error
 		return b.accounts.AnthropicOAuth(signers.OAuth{Upstream: u.ID, Name: u.Name, ClientID: c.ClientID, TokenURL: c.TokenURL,
 			AccessToken: c.AccessToken.Reveal(), RefreshToken: c.RefreshToken.Reveal()})
 	case config.SignerAWSSigV4:
-		return b.accounts.AWSSigV4(signers.AWS{Upstream: u.ID, Service: c.Service, Region: u.Region, Profile: c.Profile,
+		return b.accounts.AWSSigV4(signers.AWS{Upstream: u.ID, Name: u.Name, Service: c.Service, Region: u.Region, Profile: c.Profile,
 			AccessKey: c.AccessKey.Reveal(), SecretKey: c.SecretKey.Reveal(), SessionToken: c.SessionToken.Reveal(),
 			BearerToken: os.Getenv("AWS_BEARER_TOKEN_BEDROCK")})
 	case config.SignerBearer:
@@ -303,13 +303,13 @@ func (b *builder) newSigner(u *config.Upstream, read func(string) ([]byte, error
 		return signers.Forward(), nil
 	case config.SignerGCPOAuth:
 		if c.CredentialsFile == "" {
-			return b.accounts.GCPOAuth(u.ID, nil)
+			return b.accounts.GCPOAuth(u.ID, u.Name, nil)
 		}
 		file, err := read(c.CredentialsFile)
 		if err != nil {
 			return nil, fmt.Errorf("credentials_file: %w", err)
 		}
-		return b.accounts.GCPOAuth(u.ID, file)
+		return b.accounts.GCPOAuth(u.ID, u.Name, file)
 	}
 	return nil, fmt.Errorf("signer %q is unknown", u.Signer.Type)
 }

@@ -22,7 +22,7 @@ type Options struct {
 	Shelf Shelf
 	// Roots vouch for token endpoints and cloud services. Nil is the system's.
 	Roots func() *x509.CertPool
-	// Warn tells the operator something, in one line. Nil drops it.
+	// Warn tells the operator something, in one line, from any goroutine. Nil drops it.
 	Warn func(string)
 	// Now is the clock, nil = time.Now.
 	Now func() time.Time
@@ -80,9 +80,10 @@ func account[T any](a *Accounts, key string, create func() *T) *T {
 	return made
 }
 
-// renewed makes the renewer of an account.
-func renewed[T any](a *Accounts, fetch func(context.Context, *lease[T]) (*lease[T], error)) *renewer[T] {
-	return &renewer[T]{fetch: fetch, now: a.options.Now, runs: &a.runs}
+// renewed makes the renewer of an account, which is that of the upstream of this name.
+func renewed[T any](a *Accounts, upstream string, fetch func(context.Context, *lease[T]) (*lease[T], error)) *renewer[T] {
+	say := func(text string) { a.options.Warn(fmt.Sprintf("upstream %q: %s", upstream, text)) }
+	return &renewer[T]{fetch: fetch, now: a.options.Now, runs: &a.runs, say: say}
 }
 
 // Adopt makes the accounts of a build the ones that are renewed, with dataKey ("" = none) for what is kept of them. A token that another

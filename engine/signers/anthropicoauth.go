@@ -127,7 +127,7 @@ type owner struct {
 func newOwner(a *Accounts, c OAuth) *owner {
 	o := &owner{name: c.Name, upstream: c.Upstream, clientID: c.ClientID, url: c.TokenURL, client: a.client,
 		keeper: keeper{shelf: a.options.Shelf, upstream: c.Upstream, key: newSecret(""), configured: hashOf(c.Upstream, c.RefreshToken)}}
-	o.renewer = renewed(a, o.refresh)
+	o.renewer = renewed(a, c.Name, o.refresh)
 	first := &lease[oauthToken]{value: oauthToken{newSecret(c.AccessToken), newSecret(c.RefreshToken)}}
 	if c.AccessToken == "" {
 		first.late = time.Unix(1, 0)
@@ -143,8 +143,12 @@ func (o *owner) adopt(dataKey string) error {
 	defer o.turn.Unlock()
 	rewrite := o.keeper.key() != dataKey
 	o.keeper.key = newSecret(dataKey)
+	var locked error
 	if !o.opened || o.retired {
 		t, sealed, err := o.keeper.read()
+		if errors.Is(err, errLocked) && t != nil {
+			locked, t, err = fmt.Errorf("%w: the refresh_token of the config, which was not spent, is used instead", err), nil, nil
+		}
 		if err != nil {
 			return o.unreadable(err)
 		}
@@ -161,12 +165,16 @@ func (o *owner) adopt(dataKey string) error {
 	if o.stored && rewrite {
 		return o.keeper.write(keptOf(o.held.Load()))
 	}
-	return nil
+	return locked
 }
 
 // unreadable takes the upstream out, for to refresh the token of the config would lose the one that cannot be read.
 func (o *owner) unreadable(err error) error {
-	err = fmt.Errorf("%w: %w: bring back what it was written with, or delete it and configure a new refresh_token", errReconnect, err)
+	way := "restore it, or delete it and configure a newly issued refresh_token"
+	if errors.Is(err, errLocked) {
+		way = "restore the data_key that it was written with, or configure a newly issued refresh_token, for the one in the config was spent"
+	}
+	err = fmt.Errorf("%w: %w: %s", errReconnect, err, way)
 	o.fault.Store(&fault{err: err})
 	return err
 }

@@ -25,6 +25,7 @@ import (
 // AWS says with whose keys requests to an AWS service are signed.
 type AWS struct {
 	Upstream     uuid.UUID
+	Name         string // the upstream's, for messages
 	Service      string // bedrock, bedrock-mantle or aws-external-anthropic
 	Region       string
 	AccessKey    string // with SecretKey; both "" = the credential chain
@@ -52,7 +53,7 @@ func (a *Accounts) AWSSigV4(c AWS) (engine.SignerFactory, error) {
 		return fixed{signer: to.with(&lease[awsKeys]{value: newAWSKeys(keys)})}, nil
 	}
 	to.account = account(a, strings.Join([]string{"aws_sigv4", c.Upstream.String(), c.Region, c.Profile}, "\x00"), func() *renewer[awsKeys] {
-		return renewed(a, func(ctx context.Context, _ *lease[awsKeys]) (*lease[awsKeys], error) {
+		return renewed(a, c.Name, func(ctx context.Context, _ *lease[awsKeys]) (*lease[awsKeys], error) {
 			return chainKeys(ctx, c.Region, c.Profile, a.options)
 		})
 	})

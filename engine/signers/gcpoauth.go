@@ -25,14 +25,14 @@ var credentialTypes = []google.CredentialsType{google.ServiceAccount, google.Aut
 // GCPOAuth signs with a Google access token: it sets authorization, names the project that a user's requests count against, and removes
 // every other credential. file holds a service account or another kind of credential file; empty, it is Google's own order:
 // GOOGLE_APPLICATION_CREDENTIALS, gcloud's file, the metadata server. The token is renewed early, and once after a 401.
-func (a *Accounts) GCPOAuth(upstream uuid.UUID, file []byte) (engine.SignerFactory, error) {
+func (a *Accounts) GCPOAuth(upstream uuid.UUID, name string, file []byte) (engine.SignerFactory, error) {
 	if len(file) > 0 {
 		if _, err := fileCredentials(context.Background(), file); err != nil {
 			return nil, err
 		}
 	}
 	return gcp{renewer: account(a, "gcp_oauth\x00"+upstream.String()+"\x00"+string(file), func() *renewer[gcpToken] {
-		return renewed(a, func(ctx context.Context, _ *lease[gcpToken]) (*lease[gcpToken], error) {
+		return renewed(a, name, func(ctx context.Context, _ *lease[gcpToken]) (*lease[gcpToken], error) {
 			return fetchGCP(context.WithValue(ctx, oauth2.HTTPClient, a.client()), file, a.options.Now)
 		})
 	})}, nil
@@ -77,7 +77,7 @@ func fetchGCP(ctx context.Context, file []byte, now func() time.Time) (*lease[gc
 	if len(file) > 0 {
 		c, err = fileCredentials(ctx, file)
 	} else {
-		c, err = google.FindDefaultCredentials(ctx, cloudPlatform)
+		c, err = defaultCredentials(ctx, now)
 	}
 	if err != nil {
 		return nil, err

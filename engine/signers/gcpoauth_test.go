@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -45,7 +47,7 @@ func TestAServiceAccountObtainsATokenAndANewOneAfterA401(t *testing.T) {
 	r := newRig(t)
 	e := newEndpoint(t, gives("access-1", "", 3600), gives("access-2", "", 3600))
 	r.clock.now = time.Now() // the library's clock cannot be set
-	s, err := r.start().GCPOAuth(upID, serviceAccount(t, e))
+	s, err := r.start().GCPOAuth(upID, "up", serviceAccount(t, e))
 	f := factory(t, s, err)
 	if got := r.token(f); got != "access-1" {
 		t.Errorf("got %s", got)
@@ -90,7 +92,7 @@ func TestAUsersCredentialNamesTheProjectItCountsAgainst(t *testing.T) {
 	r.clock.now = time.Now()
 	e := newEndpoint(t, gives("access-1", "", 3600))
 	file := `{"type":"authorized_user","client_id":"c","client_secret":"planted","refresh_token":"planted","token_uri":"` + e.URL + `","quota_project_id":"billed"}`
-	s, err := r.start().GCPOAuth(upID, []byte(file))
+	s, err := r.start().GCPOAuth(upID, "up", []byte(file))
 	sent, err := send(t, factory(t, s, err), engine.Credential{}, 200)
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +108,7 @@ func TestAUsersCredentialNamesTheProjectItCountsAgainst(t *testing.T) {
 func TestWhatGoogleMayAnswer(t *testing.T) {
 	f := func(answer http.HandlerFunc, want string) {
 		t.Helper()
-		s, err := newRig(t).start().GCPOAuth(upID, serviceAccount(t, newEndpoint(t, answer)))
+		s, err := newRig(t).start().GCPOAuth(upID, "up", serviceAccount(t, newEndpoint(t, answer)))
 		_, err = send(t, factory(t, s, err), engine.Credential{}, 200)
 		refusal(t, err, engine.CodeSignerFailed, want)
 	}
@@ -143,7 +145,7 @@ func TestTheMetadataServerGivesTokens(t *testing.T) {
 	r := newRig(t)
 	r.clock.now = time.Now()
 	metadataServer(t, gives("access-1", "", 3600))
-	s, err := r.start().GCPOAuth(upID, nil)
+	s, err := r.start().GCPOAuth(upID, "up", nil)
 	if got := r.token(factory(t, s, err)); got != "access-1" {
 		t.Errorf("got %s", got)
 	}
@@ -155,20 +157,46 @@ func TestAMetadataServerThatHasNothingToGiveIsToldAtOnce(t *testing.T) {
 		r := newRig(t)
 		r.clock.now = time.Now()
 		metadataServer(t, answer)
-		s, err := r.start().GCPOAuth(upID, nil)
+		s, err := r.start().GCPOAuth(upID, "up", nil)
 		_, err = send(t, factory(t, s, err), engine.Credential{}, 200)
 		refusal(t, err, engine.CodeSignerFailed, want)
 	}
 	f(gives("access-planted", "", -10), "what was obtained has expired already")
-	f(says(200, "text/html", "<html>planted"), "invalid token JSON from metadata")
+	f(says(200, "text/html", "<html>planted"), "google: the metadata server answered what is no token")
 	f(says(404, "text/html", "planted"), "google: ")
-	f(gives("", "", 3600), "incomplete token received from metadata")
+	f(says(403, "text/html", "planted"), "google: the metadata server answered 403")
+	f(gives("", "", 3600), "google: the metadata server answered what is no token")
+}
+
+// Google's library looks once in the life of a process: the test has one to itself.
+func TestAMetadataServerThatComesUpLaterIsFound(t *testing.T) {
+	const alone = "SLUICE_TEST_ALONE"
+	if os.Getenv(alone) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		cmd.Env = append(os.Environ(), alone+"=1", "GCE_METADATA_HOST=", "GOOGLE_APPLICATION_CREDENTIALS=", "HOME="+t.TempDir())
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return
+	}
+	r := newRig(t)
+	r.clock.now = time.Now()
+	s, err := r.start().GCPOAuth(upID, "up", nil)
+	f := factory(t, s, err)
+	if _, err := send(t, f, engine.Credential{}, 200); err == nil {
+		return // there is a real one: this is a machine of Google's
+	}
+	metadataServer(t, gives("access-1", "", 3600))
+	r.pass(time.Minute)
+	if got := r.token(f); got != "access-1" {
+		t.Errorf("got %s", got)
+	}
 }
 
 func TestNoGoogleCredentialsAtAllIsToldByName(t *testing.T) {
 	metadataServer(t, nil) // or the library would look for a real one
 	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/planted.json")
-	s, err := newRig(t).start().GCPOAuth(upID, nil)
+	s, err := newRig(t).start().GCPOAuth(upID, "up", nil)
 	_, err = send(t, factory(t, s, err), engine.Credential{}, 200)
 	if err == nil || !strings.Contains(err.Error(), "GOOGLE_APPLICATION_CREDENTIALS") {
 		t.Errorf("got %v", err)

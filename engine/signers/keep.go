@@ -27,8 +27,9 @@ type keeper struct {
 // kept is the file. Where Configured is not that of the config, an operator has connected the account anew, and the rest is out of date.
 type kept struct {
 	Configured string `json:"configured"`
-	Sealed     []byte `json:"sealed,omitempty"` // an encrypted keptToken
-	Token      []byte `json:"token,omitempty"`  // a plain one
+	Unspent    bool   `json:"unspent,omitempty"` // the endpoint sent no other: the config's refresh token is the one within
+	Sealed     []byte `json:"sealed,omitempty"`  // an encrypted keptToken
+	Token      []byte `json:"token,omitempty"`   // a plain one
 }
 
 type keptToken struct {
@@ -62,7 +63,11 @@ func (k *keeper) aead() (cipher.AEAD, error) {
 // bound is what an encrypted token is bound to.
 func (k *keeper) bound() []byte { return append(k.upstream[:], k.configured...) }
 
-// read returns the token that was kept under the config's refresh token, nil = none. sealed tells whether it is encrypted.
+// errLocked: a token cannot be decrypted.
+var errLocked = errors.New("it cannot be decrypted")
+
+// read returns the token that was kept under the config's refresh token, nil = none. sealed tells whether it is encrypted. An error that
+// is errLocked comes without a token where the config's refresh token was spent, and with an empty one where it still counts.
 func (k *keeper) read() (t *keptToken, sealed bool, err error) {
 	text, err := k.shelf.Read(k.file())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -83,7 +88,11 @@ func (k *keeper) read() (t *keptToken, sealed bool, err error) {
 	plain := file.Token
 	if file.Sealed != nil {
 		if plain, err = k.open(file.Sealed); err != nil {
-			return nil, true, fmt.Errorf("read %s in the data directory: %w", k.file(), err)
+			err = fmt.Errorf("read %s in the data directory: %w", k.file(), err)
+			if file.Unspent {
+				return &keptToken{}, true, err
+			}
+			return nil, true, err
 		}
 	}
 	t = &keptToken{}
@@ -95,7 +104,7 @@ func (k *keeper) read() (t *keptToken, sealed bool, err error) {
 
 func (k *keeper) open(sealed []byte) ([]byte, error) {
 	if k.key() == "" {
-		return nil, errors.New("it is encrypted, and the config has no data_key")
+		return nil, fmt.Errorf("%w: it is encrypted, and the config has no data_key", errLocked)
 	}
 	aead, err := k.aead()
 	if err != nil {
@@ -103,14 +112,14 @@ func (k *keeper) open(sealed []byte) ([]byte, error) {
 	}
 	plain, err := aead.Open(nil, nil, sealed, k.bound())
 	if err != nil {
-		return nil, errors.New("it was not encrypted for this upstream with this data_key")
+		return nil, fmt.Errorf("%w: it was not encrypted for this upstream with this data_key", errLocked)
 	}
 	return plain, nil
 }
 
 // write keeps t durably.
 func (k *keeper) write(t *keptToken) error {
-	file := kept{Configured: k.configured}
+	file := kept{Configured: k.configured, Unspent: hashOf(k.upstream, t.Refresh) == k.configured}
 	plain, err := json.Marshal(t)
 	if err != nil {
 		return err

@@ -73,6 +73,7 @@ type renewer[T any] struct {
 	fetch func(ctx context.Context, used *lease[T]) (*lease[T], error)
 	now   func() time.Time
 	runs  *sync.WaitGroup // the renewals under way
+	say   func(string)    // to the operator, about this credential
 
 	held  atomic.Pointer[lease[T]] // nil = none yet
 	fault atomic.Pointer[fault]    // nil = the latest renewal succeeded
@@ -150,6 +151,7 @@ func (r *renewer[T]) run(used *lease[T], refusals int) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	before := r.CredentialState()
 	if err == nil {
 		next.refusals = refusals
 		r.held.Store(next)
@@ -157,8 +159,21 @@ func (r *renewer[T]) run(used *lease[T], refusals int) {
 	} else {
 		r.fault.Store(r.failed(err))
 	}
+	r.tell(before, r.CredentialState())
 	close(r.flight)
 	r.flight = nil
+}
+
+// tell says what has changed: not each failure of a row, but that it began, that nobody but a person can end it, and that it is over.
+func (r *renewer[T]) tell(before, after engine.CredentialState) {
+	switch {
+	case after.Reconnect && !before.Reconnect:
+		r.say(after.Error)
+	case after.Error != "" && before.Error == "":
+		r.say("its credential could not be renewed, and is tried again: " + after.Error)
+	case after.Error == "" && before.Error != "":
+		r.say("its credential was renewed")
+	}
 }
 
 // failed is the fault after one more failure.

@@ -67,7 +67,7 @@ func every(t *testing.T) map[string]struct {
 	add("bearer", token, err, "authorization")
 	out["anthropic_oauth"] = signer{r.load(a, "planted-data-key", oauth(newEndpoint(t, gives(ours, "refresh-planted", 3600)), "refresh-planted-0")),
 		[]string{"anthropic-beta", "authorization"}}
-	service, err := a.GCPOAuth(upID, serviceAccount(t, newEndpoint(t, gives(ours, "", 3600))))
+	service, err := a.GCPOAuth(upID, "up", serviceAccount(t, newEndpoint(t, gives(ours, "", 3600))))
 	add("gcp_oauth", service, err, "authorization")
 	static := signers.AWS{Upstream: upID, Service: "bedrock", Region: "us-east-1", AccessKey: "AKIDEXAMPLE", SecretKey: ours, SessionToken: ours}
 	keys, err := a.AWSSigV4(static)
@@ -211,8 +211,8 @@ func TestASignerWithoutItsCredentialIsRefused(t *testing.T) {
 	f(a.AnthropicOAuth(signers.OAuth{ClientID: "c", TokenURL: "https://a.example"}))
 	f(a.AWSSigV4(signers.AWS{Service: "bedrock"}))
 	f(a.AWSSigV4(signers.AWS{Service: "bedrock", Region: "r", AccessKey: "k"}))
-	f(a.GCPOAuth(upID, []byte(`{"type":"planted"}`)))
-	f(a.GCPOAuth(upID, []byte(`planted`)))
+	f(a.GCPOAuth(upID, "up", []byte(`{"type":"planted"}`)))
+	f(a.GCPOAuth(upID, "up", []byte(`planted`)))
 }
 
 func TestACredentialThatWouldSplitTheHeadIsRefused(t *testing.T) {

@@ -12,7 +12,7 @@ type upstream struct {
 	Name        string              `json:"name"`
 	Kind        engine.UpstreamKind `json:"kind"`
 	BaseURL     string              `json:"base_url"`
-	Healthy     bool                `json:"healthy"`
+	Healthy     bool                `json:"healthy"` // it may be asked
 	CooldownMS  int64               `json:"cooldown_ms"`
 	Cooling     *cooling            `json:"cooling"` // null: it does not cool
 	Breaker     string              `json:"breaker"`
@@ -73,6 +73,7 @@ func viewUpstream(u *engine.UpstreamSlot, v *engine.Vitals, now time.Time) upstr
 		out.Cooling = &cooling{c.Class, c.Until, c.Soft}
 	}
 	state := u.CredentialState()
+	out.Healthy = out.Healthy && !state.Reconnect
 	out.ReconnectRequired, out.CredentialError = state.Reconnect, state.Error
 	for _, r := range v.RateLimits {
 		out.RateLimits = append(out.RateLimits, rateLimit{r.Kind, r.Window, known(r.Limit), known(r.Remaining), moment(r.Resets)})
