@@ -176,6 +176,7 @@ type ScriptError struct {
 	Budget  string   // the setting that was overrun, "" = an ordinary error
 	Trap    bool     // a panic or a lost interpreter
 	Source  string   // the line that it is about, as it stood in the version that failed; "" = not known
+	Raised  string   // the text that the script called fail or error with, the same in both languages; "" = something else went wrong
 }
 
 // Error is one line and those of Also, whatever the message holds: a script may put what a client sent into it.

@@ -175,9 +175,19 @@ func (g *Generation) shape(x *Exchange, u *UpstreamSlot, d *DialectSlot) (Shaped
 	}
 	if err != nil {
 		x.Trace.failed(StageShape, d.Meter, err)
-		return Shaped{}, &Refusal{Code: CodeDialectFailed, Message: fmt.Sprintf("the request could not be shaped for upstream %q", u.Name), Cause: err}
+		return Shaped{}, &Refusal{Code: CodeDialectFailed, Message: fmt.Sprintf("the request could not be shaped for upstream %q%s", u.Name, raised(err)),
+			Cause: err}
 	}
 	return shaped, nil
+}
+
+// raised is what a script tells who asked: the words that it failed with on purpose. Its other errors are for the log.
+func raised(err error) string {
+	var script *ScriptError
+	if !errors.As(err, &script) || script.Raised == "" {
+		return ""
+	}
+	return ": " + Visible(Cut(script.Raised, MaxReason))
 }
 
 // noAnswer is the refusal of a request that an upstream gave no answer to.

@@ -1,6 +1,8 @@
 package lua
 
 import (
+	"sluice/engine"
+
 	glua "github.com/yuin/gopher-lua"
 )
 
@@ -75,6 +77,9 @@ func (s *state) mayCatch(err error) {
 func (s *state) raiseValue(L *glua.LState) int {
 	v, level := L.CheckAny(1), L.OptInt(2, 1)
 	s.message(L, v)
+	if text, ok := v.(glua.LString); ok {
+		s.raised = string(text[:min(len(text), engine.MaxErrorMessage)])
+	}
 	L.Error(v, level)
 	return 0
 }

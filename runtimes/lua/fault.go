@@ -32,10 +32,21 @@ func (s *state) failed(hook string, p any) *engine.ScriptError {
 		out.Message, out.Trap = fmt.Sprintf("%s panicked: %v", hook, p), true
 	default:
 		s.describe(out, raised.Object)
+		if s.raisedLast(raised.Object) {
+			out.Raised = s.raised
+		}
 		out.Message = s.blame(out.Message)
 	}
+	s.raised = ""
 	out.Message = engine.Cut(out.Message, engine.MaxErrorMessage)
 	return out
+}
+
+// raisedLast reports whether a value is what the script last called error with, behind its place.
+func (s *state) raisedLast(v glua.LValue) bool {
+	text, ok := v.(glua.LString)
+	whole := len(s.raised) < engine.MaxErrorMessage
+	return ok && s.raised != "" && (whole && strings.HasSuffix(string(text), s.raised) || !whole && strings.Contains(string(text), s.raised))
 }
 
 // describe takes the message and the place from the value that was raised. The interpreter puts "file:line: " before a text; of several,

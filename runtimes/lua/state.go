@@ -47,6 +47,7 @@ type state struct {
 	allocated int64            // bytes, by all calls so far
 	untouched uint64           // the digest of locals before the first call; 0 = there is none
 	hooks     callHooks
+	raised    string // what the script last called error with, cut at engine.MaxErrorMessage
 }
 
 // callHooks are the functions that a Call gets from its state, made once.

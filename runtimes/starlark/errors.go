@@ -3,6 +3,7 @@ package starlark
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"sluice/engine"
 
@@ -43,6 +44,9 @@ func (r *runner) scriptError(err error) *engine.ScriptError {
 	}
 	if errors.As(inner, &own) {
 		*out = *own
+	}
+	if text, ok := strings.CutPrefix(out.Message, "fail: "); ok {
+		out.Raised = text
 	}
 	out.Stack = stackOf(inner.CallStack)
 	if r.overrun != "" {
