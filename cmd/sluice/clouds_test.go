@@ -21,7 +21,7 @@ type cloud struct{ kind, provider, dialect, where, model string }
 var clouds = []cloud{
 	{"anthropic_direct", simulate.KindAnthropic, "anthropic", "", "claude-sonnet-4-5"},
 	{"bedrock_runtime", simulate.KindBedrock, "bedrock", "region: us-east-1, ", "anthropic.claude-sonnet-4-5-20250929-v1:0"},
-	{"bedrock_mantle", simulate.KindBedrock, "bedrock_mantle", "region: us-east-1, ", "anthropic.claude-sonnet-4-5"},
+	{"bedrock_mantle", simulate.KindMantle, "bedrock_mantle", "region: us-east-1, ", "anthropic.claude-sonnet-4-5"},
 	{"vertex", simulate.KindVertex, "vertex", "region: global, project: p, ", "claude-sonnet-4-5@20250929"},
 }
 

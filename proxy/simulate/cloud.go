@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,13 +15,14 @@ import (
 // The kinds of providers.
 const (
 	KindAnthropic = "anthropic"
-	KindBedrock   = "bedrock" // InvokeModel, and the Messages API below /anthropic
+	KindBedrock   = "bedrock" // InvokeModel
+	KindMantle    = "mantle"  // the Messages API in Bedrock, below /anthropic
 	KindVertex    = "vertex"
 	KindOpenAI    = "openai" // chat completions
 )
 
 // Kinds lists the wires that a provider can speak.
-var Kinds = []string{KindAnthropic, KindBedrock, KindVertex, KindOpenAI}
+var Kinds = []string{KindAnthropic, KindBedrock, KindMantle, KindVertex, KindOpenAI}
 
 // asked is what the path of a request to a cloud names.
 type asked struct {
@@ -51,10 +53,10 @@ func (x *exchange) inCloud() {
 }
 
 func askedOf(kind, path string) (a asked, ok bool) {
-	if kind == KindBedrock {
-		if path == "/anthropic/v1/messages" {
-			return asked{}, true
-		}
+	switch kind {
+	case KindMantle:
+		return asked{}, path == "/anthropic/v1/messages"
+	case KindBedrock:
 		rest, found := strings.CutPrefix(path, "/model/")
 		model, action, _ := strings.Cut(rest, "/")
 		a.model, _ = url.PathUnescape(model)
@@ -72,20 +74,24 @@ func askedOf(kind, path string) (a asked, ok bool) {
 	return a, found && strings.HasPrefix(path, "/v1/projects/") && (a.stream || action == "rawPredict")
 }
 
+// services are the names under which requests to a kind are signed. KindAnthropic with a secret is Anthropic's own platform on AWS.
+var services = map[string]string{KindBedrock: "bedrock", KindMantle: "bedrock-mantle", KindAnthropic: "aws-external-anthropic"}
+
 // signed reports whether a cloud's credential is there: a bearer token, or for AWS a signature.
 func (x *exchange) signed() bool {
 	credential := x.req.Header("authorization")
 	scheme, token, _ := strings.Cut(credential, " ")
+	service := services[x.p.opts.Kind]
 	switch {
 	case strings.EqualFold(scheme, "Bearer") && x.p.opts.Secret == "" && (x.p.opts.Key == "" || token == x.p.opts.Key):
 		return true
-	case x.p.opts.Kind == KindBedrock && x.p.opts.Secret != "" && x.req.sigV4(x.p.opts.Secret):
+	case service != "" && x.p.opts.Secret != "" && x.req.sigV4(x.p.opts.Secret, service):
 		return true
-	case x.p.opts.Kind == KindBedrock && x.p.opts.Secret == "" && scheme == "AWS4-HMAC-SHA256" && x.req.Header("x-amz-date") != "" &&
+	case service != "" && x.p.opts.Secret == "" && scheme == "AWS4-HMAC-SHA256" && x.req.Header("x-amz-date") != "" &&
 		strings.Contains(token, "Credential=") && strings.Contains(token, "SignedHeaders=") && strings.Contains(token, "Signature="):
 		return true
 	}
-	status := map[string]int{KindBedrock: 403, KindVertex: 401}[x.p.opts.Kind]
+	status := map[string]int{KindBedrock: 403, KindMantle: 403, KindVertex: 401}[x.p.opts.Kind]
 	x.fail(status, "authentication_error", "The request carries no credential that counts here.")
 	return false
 }
@@ -109,8 +115,8 @@ func (x *exchange) wrongInCloud() string {
 	}
 	want := map[string]string{KindBedrock: "bedrock-2023-05-31", KindVertex: "vertex-2023-10-16"}[x.p.opts.Kind]
 	switch {
-	case x.asked.model == "" && !x.asked.count: // the API's own wire
-		return ""
+	case x.p.opts.Kind == KindMantle: // the API's own wire, with ids of its own
+		return wrongMantleModel(r.Model)
 	case r.Version != want && r.Version != "2026-10-21":
 		return "anthropic_version: Input should be '" + want + "'"
 	case x.asked.model != "" && r.Model != nil:
@@ -124,6 +130,16 @@ func (x *exchange) wrongInCloud() string {
 		if !slices.Contains(knownBetas, beta) {
 			return "invalid beta flag"
 		}
+	}
+	return ""
+}
+
+// mantleModel is an id without the version and the prefix of a region that ids of InvokeModel have.
+var mantleModel = regexp.MustCompile(`^"anthropic\.[a-z0-9-]+"$`)
+
+func wrongMantleModel(model json.RawMessage) string {
+	if !mantleModel.Match(model) {
+		return "model: " + string(model) + " is not served here"
 	}
 	return ""
 }
@@ -144,7 +160,7 @@ func (x *exchange) failInCloud(status int, kind, message string, extra []Header)
 	if !ok {
 		name = [2]string{"InternalServerException", "INTERNAL"}
 	}
-	if x.p.opts.Kind == KindBedrock {
+	if services[x.p.opts.Kind] != "" {
 		x.putHeaders([]Header{{"x-amzn-RequestId", x.p.requestID(x.req.Number)}, {"x-amzn-ErrorType", name[0] + ":http://internal.amazon.com/"}}, nil)
 		x.body(status, "application/json", marshal(map[string]string{"message": message}))
 		return

@@ -79,6 +79,12 @@ func (x *exchange) authorized() bool {
 	}
 	want := x.p.opts.Key
 	switch {
+	case x.p.opts.Secret != "" && !x.req.sigV4(x.p.opts.Secret, services[KindAnthropic]):
+		x.fail(403, "permission_error", "The request signature we calculated does not match the signature you provided.")
+	case x.p.opts.Secret != "" && x.req.Header("anthropic-workspace-id") == "":
+		x.fail(400, "invalid_request_error", "anthropic-workspace-id: header is required")
+	case x.p.opts.Secret != "":
+		return true
 	case key == "" && bearer == "":
 		x.fail(401, "authentication_error", "x-api-key header is required")
 	case want != "" && key != "" && key != want:

@@ -11,12 +11,12 @@ import (
 
 var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=[^/]+/(([0-9]+)/([^/]+)/([^/]+)/aws4_request), SignedHeaders=([^,]+), Signature=([0-9a-f]+)$`)
 
-// sigV4 reports whether the request is signed with the secret: Signature Version 4 as AWS publishes it, made anew from what came over
+// sigV4 reports whether the request is signed with the secret for a service: Signature Version 4 as AWS publishes it, made anew from what came over
 // the wire. The time of the signature is not looked at.
-func (r *Request) sigV4(secret string) bool {
+func (r *Request) sigV4(secret, service string) bool {
 	found := authorization.FindStringSubmatch(r.Header("authorization"))
 	query, err := url.ParseQuery(r.Query)
-	if found == nil || err != nil {
+	if found == nil || err != nil || found[4] != service {
 		return false
 	}
 	segments := strings.Split(r.Path, "/")

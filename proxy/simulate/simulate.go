@@ -43,7 +43,7 @@ type Options struct {
 	Fault   string        // the standing fault, one of FaultModes; "" is none
 	Models  []string      // what GET /v1/models lists and messages may name; nil lists a few and lets messages name any
 	Key     string        // the credential wanted as x-api-key or bearer; "" takes any but wants one
-	Secret  string        // of AWS: the key that a request must be signed with; "" = of a signature only the form is looked at
+	Secret  string        // of AWS: the key that a request must be signed with, under the kind's service; "" = of a signature only the form is looked at
 	Keep    int           // how many of the last requests Requests remembers; 0 is 1000, below 0 none
 
 	Now func() time.Time // stamps headers, objects and requests; nil is time.Now. Waits always take real time

@@ -28,7 +28,7 @@ type question struct {
 var kinds = []struct{ name, simulate, upstream string }{
 	{"anthropic", "anthropic", "kind: anthropic_direct, signer: {type: anthropic_key, key: token}"},
 	{"bedrock", "bedrock", "kind: bedrock_runtime, region: us-east-1, signer: {type: aws_sigv4, access_key: AKIDEXAMPLE, secret_key: secret}"},
-	{"mantle", "bedrock", "kind: bedrock_mantle, region: us-east-1, signer: {type: bearer, token: token}"},
+	{"mantle", "mantle", "kind: bedrock_mantle, region: us-east-1, signer: {type: bearer, token: token}"},
 	{"vertex", "vertex", "kind: vertex, region: global, project: p, signer: {type: bearer, token: token}"},
 	{"openai", "openai", "kind: custom, dialect: dialects/openai.star, signer: {type: bearer, token: token}"},
 }
