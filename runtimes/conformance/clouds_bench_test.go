@@ -1,8 +1,10 @@
 package conformance_test
 
 import (
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/engine"
 	"sluice/engine/body"
@@ -25,6 +27,22 @@ func withSystem() string {
 func withTools() string {
 	text := strings.Replace(withSystem(), `"tools":[`, `"tools":[{"type":"web_search_20250305","name":"web_search"},`, 1)
 	return strings.ReplaceAll(text, `"required":["file_path"]}}`, `"required":["file_path"]},"strict":true}`)
+}
+
+// A look at a path costs a walk over what is before it: one at each message would be 8 ms in 200 KB.
+func TestASystemMessageIsFoundWithoutALookAtEveryMessage(t *testing.T) {
+	for _, lang := range languages() {
+		d, err := lang.InstantiateDialect(&engine.PluginManifest{Name: "bedrock", Artifact: "dialects/bedrock" + lang.Extension(),
+			Files: os.DirFS("../../scripts"), Budget: engine.Budget{Time: 10 * time.Second, Steps: 180_000, Memory: 64 << 20}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := runtimes.SampleRequest()
+		r.Headers, r.Body, r.Model = cloudHeaders, []byte(withSystem()), "claude-sonnet-4-5"
+		if _, err := runtimes.Shape(d, r, runtimes.SamplePrincipal(), candidates()[0]); err != nil {
+			t.Errorf("%s: %v", lang.Extension(), err)
+		}
+	}
 }
 
 // BenchmarkCloudShape200KB shapes what the proxy has scanned.

@@ -63,9 +63,6 @@ local server_tools = { "web_search_", "web_fetch_", "code_execution_" }
 -- Models of before 4.7: they know no system message within the conversation, and no version of the API but Bedrock's own.
 local old_models = "claude-3|claude-(opus|sonnet|haiku)-4-([0-6]($|[^0-9])|20)"
 
--- A message of the system, or what looks like one.
-local system_message = '"role"\\s*:\\s*"system"'
-
 -- Where an image or a document may not be.
 local elsewhere = { url = true, file = true }
 
@@ -163,6 +160,15 @@ local function refuse_elsewhere(source, i)
   end
 end
 
+local function count(text, part)
+  local n, at = 0, 1
+  while true do
+    local _, to = string.find(text, part, at, true)
+    if not to then return n end
+    n, at = n + 1, to + 1
+  end
+end
+
 -- At most so many messages are the system's: behind the last of them nobody looks.
 local function give_role(body, role, most)
   for i = 0, 100000 do
@@ -180,9 +186,7 @@ end
 local function fit_messages(body, old)
   local messages = body:raw("messages") or ""
   local role = config.system_role or (old and "user" or "system")
-  if role ~= "system" and string.find(messages, '"system"', 1, true) then
-    give_role(body, role, #re.find_all(system_message, messages))
-  end
+  if role ~= "system" then give_role(body, role, count(messages, '"system"')) end
   if not string.find(messages, '"url"', 1, true) and not string.find(messages, '"file"', 1, true) then return end
   for i, m in ipairs(tables(body:get("messages"))) do
     for _, block in ipairs(tables(m.content)) do
