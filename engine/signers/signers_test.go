@@ -75,6 +75,13 @@ func every(t *testing.T) map[string]struct {
 	static.AccessKey, static.SecretKey, static.BearerToken = "", "", ours
 	bearer, err := a.AWSSigV4(static)
 	add("aws_sigv4 with a bearer token", bearer, err, "authorization")
+	alone(t)
+	for _, name := range []string{"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
+		t.Setenv(name, ours)
+	}
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	chain, err := a.AWSSigV4(signers.AWS{Upstream: upID, Service: "aws-external-anthropic", Region: "us-east-1"})
+	add("aws_sigv4 with the chain", chain, err, "X-Amz-Date", "X-Amz-Security-Token", "Authorization")
 	return out
 }
 
