@@ -2,7 +2,6 @@
 -- config: models {asked: Bedrock's id}, prefix ("us.", "eu.", "global." …: of an inference profile), betas [further ones that pass],
 -- system_role ("user": what a system message within the conversation becomes; "system": it stays).
 local aws_error = require("lib.aws").aws_error
-local given = require("lib.given")
 
 plugin = { name = "bedrock", version = "1.0.0", description = "Claude on Amazon Bedrock" }
 
