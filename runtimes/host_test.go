@@ -67,7 +67,7 @@ func TestTheHooksAndLibrariesAreThoseOfTheContract(t *testing.T) {
 	}
 	f(hooks, "filter(ctx, principal, candidates)", "drop(ctx, principal, candidate)", "route(ctx, principal, candidates)",
 		"shape(ctx, upstream, principal, request)", "normalize_error(status, body, headers)", "transform_response(ctx, response)", "transform_event(ctx, event, state)", "observe(event)")
-	f(functions, "log", "hash", "json.null", "json.decode", "json.encode", "json.array",
+	f(functions, "log", "hash", "json.null", "json.decode", "json.encode", "json.replace", "json.array",
 		"re.test", "re.find", "re.find_all", "re.replace", "url.escape", "url.query")
 }
 

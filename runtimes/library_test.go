@@ -36,6 +36,27 @@ func TestLibraryFunctions(t *testing.T) {
 	f("json", "decode", "json.decode: offset 0: expected a value, found end of input", str(""))
 	f("json", "encode", `"[1,\"a\"]"`, seq(num(1), str("a")))
 	f("json", "encode", "json.encode: a function cannot be written as JSON", seq(runtimes.OfOwn(1)))
+	for s, want := range map[string]string{
+		`{"ab":"x","x": ["ab\u0062", 1.0],"x":"\n\u00e9 ab"}`: `{"[]":"x","x": ["[]b", 1.0],"x":"\né []"}`, // the bytes of other strings stay
+		`{"a":"b", "c":"\u0061\u0063"}`:                       `{"a":"b", "c":"\u0061\u0063"}`,
+		`"\u0061b"`:                                           `"[]"`,
+		`{"s":"{\"t\":\"\\u0061b\\n\"}"}`:                     `{"s":"{\"t\":\"[]\\n\"}"}`,
+		`{"s":"{\"t\":\"\\u0022ab\"}"}`:                       `{"s":"{\"t\":\"\\u0022[]\"}"}`,
+		"\ufeff{\"a\":\"ab\"}":                                "\ufeff{\"a\":\"[]\"}",
+		`{"a":"cut ab`:                                        `{"a":"cut []`,
+		`{"a":"cut \u0061b\u00`:                               `{"a":"cut []\u00`,
+		`no "json` + "\n" + `" ab "`:                          `no "json` + "\n" + `" [] "`,
+		`<a href="ab">ab</a>`:                                 `<a href="[]">[]</a>`,
+		``:                                                    ``,
+	} {
+		f("json", "replace", jsonOf(t, str(want)), str("ab"), str(s), str("[]"))
+		f("json", "replace", jsonOf(t, str(want)), str("(a)[b]"), str(s), str("[]"))
+	}
+	f("json", "replace", "json.replace: the text is longer than 32 MiB", str("a"), str(strings.Repeat("a", 60_000)), str(strings.Repeat("b", 1000)))
+	f("json", "replace", "json.replace: an expression of 5000 bytes, want at most 4096", str(strings.Repeat("a", 5000)), str(""), str(""))
+	f("re", "test", "true", str("(?i)[x]AB[y]|(?i)k+"), str("\u212a"))
+	f("re", "test", "true", str("\ufffd"), str("\xff"))
+	f("re", "test", "true", str("a(b|)c*"), str("a"))
 	f("re", "find", `["a1","1",null]`, str(`a(\d)(b)?`), str("xa1"))
 	f("re", "find", "null", str("b"), str("a"))
 	f("re", "find_all", `[["a"],["a"]]`, str("a"), str("aba"))

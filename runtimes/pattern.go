@@ -6,6 +6,8 @@ import (
 	"regexp/syntax"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"sluice/engine"
 )
@@ -31,8 +33,15 @@ type Patterns struct {
 // compiled is an expression ready for use.
 type compiled struct {
 	*regexp.Regexp
-	insts int // instructions, about: a search may go through all of them for each byte
+	insts int    // instructions, about: a search may go through all of them for each byte
+	part  string // stands in every match; "" = nothing does that is known
 }
+
+// misses reports whether s has no match, where that is seen at a glance.
+func (re *compiled) misses(s string) bool { return !strings.Contains(s, re.part) }
+
+// searchSteps is what a search through n bytes costs.
+func (re *compiled) searchSteps(n int) int { return n * (1 + re.insts/16) * (1 + re.NumSubexp()/8) }
 
 // find returns an expression that was compiled before, or nil.
 func (p *Patterns) find(expr string) *compiled {
@@ -93,7 +102,35 @@ func compilePattern(expr string) (*compiled, error) {
 	if groups := re.NumSubexp(); groups > maxGroups {
 		return nil, fmt.Errorf("an expression with %d groups, want at most %d", groups, maxGroups)
 	}
-	return &compiled{re, insts}, nil
+	return &compiled{re, insts, partOf(tree)}, nil
+}
+
+// partOf is a text that is a part of every match of tree, "" = none is known.
+func partOf(tree *syntax.Regexp) (part string) {
+	switch tree.Op {
+	case syntax.OpLiteral:
+		return literalOf(tree)
+	case syntax.OpCapture, syntax.OpPlus:
+		return partOf(tree.Sub[0])
+	case syntax.OpConcat:
+		for _, sub := range tree.Sub {
+			if p := partOf(sub); len(p) > len(part) {
+				part = p
+			}
+		}
+	}
+	return part
+}
+
+// literalOf is the text of a literal, "" where it is not the only one that matches: a letter in either case, or U+FFFD, which every byte
+// that is no UTF-8 reads as.
+func literalOf(tree *syntax.Regexp) string {
+	for _, r := range tree.Rune {
+		if r == utf8.RuneError || tree.Flags&syntax.FoldCase != 0 && unicode.SimpleFold(r) != r {
+			return ""
+		}
+	}
+	return string(tree.Rune)
 }
 
 // instructions is about how many instructions an expression takes once its repetitions are written out.
@@ -115,8 +152,10 @@ func (c *Call) pattern(name string, args []Value) (*compiled, string, error) {
 		return nil, "", fmt.Errorf("%s: %w", name, errLongText)
 	}
 	re, err := c.compile(expr)
-	if err == nil {
-		err = c.spend(len(s) * (1 + re.insts/16) * (1 + re.NumSubexp()/8))
+	if err == nil && re.misses(s) {
+		err = c.spend(len(s) / 16)
+	} else if err == nil {
+		err = c.spend(re.searchSteps(len(s)))
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", name, err)
@@ -129,13 +168,16 @@ func libTest(c *Call, _ any, args []Value) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	return OfBool(re.MatchString(s)), nil
+	return OfBool(!re.misses(s) && re.MatchString(s)), nil
 }
 
 func libFind(c *Call, _ any, args []Value) (Value, error) {
 	re, s, err := c.pattern("re.find", args)
 	if err != nil {
 		return Value{}, err
+	}
+	if re.misses(s) {
+		return Value{}, nil
 	}
 	if at := re.FindStringSubmatchIndex(s); at != nil {
 		return OfList(match{s, at}), nil
@@ -160,32 +202,41 @@ func libReplace(c *Call, _ any, args []Value) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	all, err := c.everyMatch("re.replace", re, s)
-	if err != nil {
-		return Value{}, err
+	out, err := c.replaced("re.replace", re, s, args[2].Str)
+	return OfString(out), err
+}
+
+// replaced is s with every match of re replaced, and paid for; s itself where there is none. The search is paid for already.
+func (c *Call) replaced(name string, re *compiled, s, with string) (string, error) {
+	all, err := c.everyMatch(name, re, s)
+	if err != nil || len(all) == 0 {
+		return s, err
 	}
 	var out []byte
-	end, groups := 0, strings.Count(args[2].Str, "$")
+	end, groups := 0, strings.Count(with, "$")
 	for _, at := range all {
 		// The template may name a group many times: what is about to grow is paid for before it does.
-		grows := at[0] - end + len(args[2].Str) + groups*(at[1]-at[0])
+		grows := at[0] - end + len(with) + groups*(at[1]-at[0])
 		if len(out)+grows > MaxText {
-			return Value{}, fmt.Errorf("re.replace: %w", errLongText)
+			return "", fmt.Errorf("%s: %w", name, errLongText)
 		}
 		if err := c.payText(2 * grows); err != nil {
-			return Value{}, err
+			return "", err
 		}
 		out = append(out, s[end:at[0]]...)
-		out = re.ExpandString(out, args[2].Str, s, at)
+		out = re.ExpandString(out, with, s, at)
 		end = at[1]
 	}
 	if err := c.payText(2*(len(s)-end) + len(out)); err != nil {
-		return Value{}, err
+		return "", err
 	}
-	return OfString(string(append(out, s[end:]...))), nil
+	return string(append(out, s[end:]...)), nil
 }
 
 func (c *Call) everyMatch(name string, re *compiled, s string) ([][]int, error) {
+	if re.misses(s) {
+		return nil, nil
+	}
 	all := re.FindAllStringSubmatchIndex(s, maxMatches+1)
 	if len(all) > maxMatches {
 		return nil, fmt.Errorf("%s: more than %d matches", name, maxMatches)

@@ -380,6 +380,13 @@ function json.decode(text) end
 ---@return string
 function json.encode(value) end
 
+-- re.replace in each string of the JSON text s, keys as well. A string without a match stays byte for byte. What stands outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and .-_@+% that are escaped as \u0041 are found at any depth, in JSON within strings too.
+---@param p string
+---@param s string
+---@param with string
+---@return string
+function json.replace(p, s, with) end
+
 -- Marks a table to be written as a list, even when it is empty; in Starlark it returns what it is given.
 ---@param t any
 ---@return any[]
