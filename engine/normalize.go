@@ -2,24 +2,33 @@ package engine
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"io"
 	"time"
 )
 
-// MaxErrorBody caps the error body that a dialect is asked to normalize, in bytes. A longer one passes as it is.
+// MaxErrorBody caps the error body that a dialect is asked to normalize, in bytes. A longer one passes as it is, unless the dialect's
+// policy is FailClosed.
 const MaxErrorBody = 256 << 10
 
-// normalize lets the dialect put an error answer into Anthropic's shape.
+// normalize lets the dialect put an error answer into Anthropic's shape. Under FailClosed what it could not look at is withheld: the client
+// gets the status with an error of ours.
 func (a *Answer) normalize(x *Exchange) {
 	if a.Dialect.Script == "" {
 		return
 	}
 	head, err := io.ReadAll(io.LimitReader(a.Body, MaxErrorBody+1))
-	if err != nil || len(head) > MaxErrorBody {
-		a.unread(head, err)
+	closed := a.Dialect.Policy == FailClosed
+	if err != nil || len(head) > MaxErrorBody || closed && a.encoded() {
+		if a.unread(head, err); closed {
+			x.Trace.fail(StageShape, InternalUnavailable, fmt.Sprintf("an error of upstream %q was withheld: it is encoded, cut or larger than %d KiB",
+				a.Upstream.Name, MaxErrorBody>>10))
+			a.setBody(a.withheld())
+		}
 		return
 	}
-	n := a.Dialect.normalizeError(x, a.Status, a.Headers, head)
+	n := a.normalized(x, a.Status, a.Headers, head)
 	if n == nil {
 		a.Body = rest{bytes.NewReader(head), a.Body}
 		return
@@ -35,21 +44,30 @@ func (a *Answer) NormalizeEvent(x *Exchange, data []byte) []byte {
 	if a.Dialect.Script == "" {
 		return nil
 	}
-	if n := a.Dialect.normalizeError(x, 0, nil, data); n != nil {
+	if n := a.normalized(x, 0, nil, data); n != nil {
 		return n.Body
 	}
 	return nil
 }
 
-func (d *DialectSlot) normalizeError(x *Exchange, status int, h Headers, body []byte) *NormalizedError {
-	start := time.Now()
+// normalized is what the dialect makes of an error, nil = the original passes.
+func (a *Answer) normalized(x *Exchange, status int, h Headers, body []byte) *NormalizedError {
+	d, start := a.Dialect, time.Now()
 	n, err := d.normalized(x, status, h, body)
 	d.Meter.observe(start, err)
 	if err != nil {
 		x.Trace.failed(StageShape, d.Meter, err)
-		return nil
+		if n = nil; d.Policy == FailClosed {
+			n = &NormalizedError{Body: a.withheld()}
+		}
 	}
 	return n
+}
+
+// withheld is the error that stands for one that must not pass.
+func (a *Answer) withheld() []byte {
+	message, _ := json.Marshal(fmt.Sprintf("an error of upstream %q could not be translated", a.Upstream.Name)) // a text always has JSON
+	return fmt.Appendf(nil, `{"type":"error","error":{"type":"api_error","message":%s}}`, message)
 }
 
 // setBody replaces the answer's body. The old one is closed.

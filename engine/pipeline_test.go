@@ -415,6 +415,48 @@ func TestErrorsAreNormalizedByAScriptedDialectOnly(t *testing.T) {
 	f("", 500, "boom", 500, "boom")
 }
 
+// unlooking is a dialect that cannot look at errors.
+type unlooking struct{ engine.Passthrough }
+
+func (unlooking) NormalizeError(int, engine.Headers, []byte) (*engine.NormalizedError, error) {
+	return nil, errors.New("broken")
+}
+
+func TestAnErrorThatNoDialectLookedAtIsWithheldUnderClosed(t *testing.T) {
+	const withheld = `{"type":"error","error":{"type":"api_error","message":"an error of upstream \"a\" could not be translated"}}`
+	f := func(d engine.Dialect, body, encoding, want string) {
+		t.Helper()
+		for _, policy := range []engine.FailurePolicy{engine.FailClosed, engine.FailOpen} {
+			w := newWorld(t, upstreamNamed("a"))
+			w.generation.Upstreams[0].Dialect = &engine.DialectSlot{Script: "d.star", Meter: &engine.Meter{}, Dialect: d, Policy: policy}
+			w.transport = func(context.Context, engine.Signed) (*engine.Response, error) {
+				r := answer(400, body)
+				r.Headers.Set("content-encoding", encoding)
+				return r, nil
+			}
+			a, err := w.try()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, _ := io.ReadAll(a.Body)
+			if policy == engine.FailOpen {
+				want = body
+			}
+			if a.Status != 400 || string(got) != want {
+				t.Errorf("%v %q: got %d %.20q, want %.20q", policy, encoding, a.Status, got, want)
+			}
+			event := a.NormalizeEvent(w.exchange, []byte("x"))
+			if failed := string(event) == withheld; failed != (d == engine.Dialect(unlooking{}) && policy == engine.FailClosed) {
+				t.Errorf("%v: an event: got %q", policy, event)
+			}
+		}
+	}
+	f(unlooking{}, "no", "", withheld)
+	f(engine.Passthrough{}, "no", "", "no")
+	f(engine.Passthrough{}, "no", "gzip", withheld)
+	f(engine.Passthrough{}, strings.Repeat("x", engine.MaxErrorBody+10), "", withheld)
+}
+
 func TestAFailedRoundTripSaysWhatItWas(t *testing.T) {
 	f := func(err error, want engine.Code, asked int) {
 		t.Helper()

@@ -112,16 +112,32 @@ func (e *eventRelay) grow() bool {
 	return true
 }
 
-// see takes note of an event that is whole, and returns what is sent in its place, if anything is.
+// see takes note of an event that is whole, and returns what is sent in its place, if anything is: also where it has lines that no dialect
+// sees, and its dialect must see all.
 func (e *eventRelay) see(event []byte) (replacement []byte, replaces bool, err error) {
 	if e.inside {
 		e.inside = false
 		return nil, false, nil
 	}
 	name, data, ok := parseEvent(event)
-	if !ok {
-		return nil, false, nil
+	unseen := e.transform.closed() && !bare(event)
+	switch {
+	case unseen && ok:
+		event = appendEvent(nil, string(name), data)
+	case unseen:
+		event = []byte{}
 	}
+	if ok {
+		replacement, replaces, err = e.seeEvent(event, name, data)
+	}
+	if unseen && !replaces {
+		return event, err == nil, err
+	}
+	return replacement, replaces, err
+}
+
+// seeEvent has the dialect look at an event, and returns what is sent in its place, if anything is.
+func (e *eventRelay) seeEvent(event, name, data []byte) (replacement []byte, replaces bool, err error) {
 	e.batch.add(len(event))
 	if string(name) != "error" && e.transform.works() {
 		return e.transform.apply(e.stream, event, name, data)
@@ -156,7 +172,9 @@ func (e *eventRelay) finish(err error) error {
 		e.cut = err
 		return nil
 	case e.stream.ended, err == io.EOF && e.mayStop():
-		e.whole = true
+		if e.whole = true; e.transform.closed() { // what began after the last event and never ended
+			return nil
+		}
 		return e.send(e.buf[:e.held])
 	case err == io.EOF:
 		err = errTruncated

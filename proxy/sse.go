@@ -81,6 +81,24 @@ func parseEvent(event []byte) (name, data []byte, ok bool) {
 	return name, data, ok
 }
 
+// bare reports whether an event is its name and its data and nothing else: no comment, no id, no name that another one overrides.
+func bare(event []byte) bool {
+	names := 0
+	for more := true; more; {
+		var line []byte
+		line, event, more = cutLine(event)
+		_, isData := field(line, "data")
+		_, isName := field(line, "event")
+		if isName {
+			names++
+		}
+		if len(line) > 0 && !isData && !isName || names > 1 {
+			return false
+		}
+	}
+	return true
+}
+
 // field returns the value of a line "name: value"; one space after the colon is not part of it.
 func field(line []byte, name string) ([]byte, bool) {
 	if len(line) < len(name) || string(line[:len(name)]) != name {

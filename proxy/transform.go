@@ -25,6 +25,9 @@ type transform struct {
 // works reports whether events are to be given to the dialect.
 func (t *transform) works() bool { return t != nil && !t.off }
 
+// closed reports whether nothing may pass but what the dialect saw: of an event, its name and its data.
+func (t *transform) closed() bool { return t != nil && t.answer.Dialect.Policy == engine.FailClosed }
+
 var errEventTooLarge = fmt.Errorf("an event is larger than %d MiB", maxEvent>>20)
 
 // apply lets the dialect translate an event, and returns what is sent in its place, if anything is. The result is good until the next

@@ -153,6 +153,29 @@ func TestAFailingDialectNeverMixesTheOriginalIn(t *testing.T) {
 	f(engine.FailClosed, at(3, made("x", "1")), 200, strings.Repeat("event: x\ndata: 1\n\n", 3)+failure, engine.CodeDialectFailed)
 }
 
+func TestUnderClosedNothingPassesThatNoDialectSaw(t *testing.T) {
+	const rest = ": comment\n\n\ufeffid: 1\n\nid: 2\nretry: 3\nevent: x\nother\nevent: y\ndata: 1\ndata:2\n\nevent: z\r\ndata:3\r\n\r\n: c\ndata: 4\n\n"
+	const seen = "event: y\ndata: 1\ndata: 2\n\nevent: z\r\ndata:3\r\n\r\ndata: 4\n\n"
+	const failure = "id: 5\nevent: error\ndata: {}\n\n"
+	for _, events := range [][]engine.StreamEvent{nil, received} {
+		d := each(func(name string, _ int) ([]engine.StreamEvent, error) {
+			if name == engine.EndEvent {
+				return nil, nil
+			}
+			return events, nil
+		})
+		f := func(policy engine.FailurePolicy, answer, body string) {
+			t.Helper()
+			got, _ := translates(t, d, policy, direct, answer)
+			want(t, "body", got.body, body)
+		}
+		f(engine.FailClosed, eventHead+chunk(start+rest+failure+stop+": after\ndata: 5")+lastChunk, start+seen+"event: error\ndata: {}\n\n"+stop+"data: 5\n\n")
+		f(engine.FailOpen, eventHead+chunk(start+rest+failure+stop+": after\ndata: 5")+lastChunk, start+rest+failure+stop+": after\ndata: 5\n\n")
+		f(engine.FailClosed, eventHead+chunk(start+stop+": after")+lastChunk, start+stop)
+		f(engine.FailClosed, eventHead+chunk(start+stop+"data: after")+"5\r\nx", start+stop)
+	}
+}
+
 func TestAnEventTooLargeForADialectIsItsFailure(t *testing.T) {
 	large := "event: x\ndata: " + strings.Repeat("y", 2<<20) + "\n\n"
 	answer := eventHead + chunk(start+large) + chunk(stop) + lastChunk

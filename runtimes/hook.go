@@ -28,7 +28,7 @@ var Hooks = []Hook{
 	{"shape", []string{"ctx", "upstream", "principal", "request"}, engine.SlotDialect,
 		"nothing: the request is edited in place", "this attempt fails, the next candidate is tried; 502 when all failed"},
 	{"normalize_error", []string{"status", "body", "headers"}, engine.SlotDialect,
-		"nothing, a new body (a text, or a map with type or error), or {status, body}", "the original passes"},
+		"nothing, a new body (a text, or a map with type or error), or {status, body}", "the original passes (`on_error: closed`: an error of the gateway under its status)"},
 	{"transform_response", []string{"ctx", "response"}, engine.SlotDialect,
 		"nothing: the response is edited in place; or {status, headers, body}, each as far as it is given",
 		"the original passes; `on_error: closed`: 502"},
