@@ -2,8 +2,6 @@ package runtimes
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"sluice/engine/body"
@@ -40,81 +38,48 @@ type jsonReplacer struct {
 func (r *jsonReplacer) replace(s string) (string, error) {
 	var out []byte
 	from, kept := 0, 0 // where what is outside of strings begins, and what out has not
-	for start, end := range body.Strings(s) {
-		for _, part := range []struct {
-			from, to int
-			clean    func(string) (string, error)
-		}{{from, start, r.text}, {start, end, r.literal}} {
-			clean, err := part.clean(s[part.from:part.to])
-			if err != nil {
-				return "", err
-			}
-			if clean != s[part.from:part.to] {
-				out, kept = append(append(out, s[kept:part.from]...), clean...), part.to
-			}
+	pass := func(start, end int, inside bool) error {
+		clean, err := r.text(s[start:end], inside)
+		if err == nil && clean != s[start:end] {
+			out, kept = append(append(out, s[kept:start]...), clean...), end
 		}
-		from = end
+		return err
 	}
-	tail, err := r.text(s[from:])
-	if err != nil || out == nil && tail == s[from:] {
+	for start, end := range body.Strings(s) {
+		if err := pass(from, start+1, false); err != nil {
+			return "", err
+		}
+		if err := pass(start+1, end-1, true); err != nil {
+			return "", err
+		}
+		from = end - 1
+	}
+	if err := pass(from, len(s), false); err != nil || out == nil {
 		return s, err
 	}
-	out = append(append(out, s[kept:from]...), tail...)
+	out = append(out, s[kept:]...)
 	return string(out), r.call.payText(2 * len(out))
 }
 
-// literal is a string of JSON with the matches in its text replaced.
-func (r *jsonReplacer) literal(s string) (string, error) {
+// escaped is a part of every escape that a match may hide behind.
+const escaped = `\u00`
+
+// text is a text, the inside of a string of JSON or what stands outside of them, with its matches replaced.
+func (r *jsonReplacer) text(s string, inside bool) (string, error) {
 	if r.re.misses(s) && !strings.Contains(s, escaped) {
 		return s, nil
 	}
-	text := s[1 : len(s)-1]
-	if strings.IndexByte(text, '\\') >= 0 {
-		if err := r.call.payText(len(s)); err != nil {
+	if strings.IndexByte(s, '\\') >= 0 {
+		if err := r.call.payText(6 * len(s)); err != nil {
 			return "", err
 		}
-		text = body.Unquote(s)
 	}
-	clean, err := r.text(text)
-	if err != nil || clean == text {
-		return s, err
-	}
-	return string(body.AppendString(nil, clean)), r.call.payText(2 * len(clean))
-}
-
-// text is a text with its matches replaced, and with what they were escaped by resolved.
-func (r *jsonReplacer) text(s string) (string, error) {
-	plain := s
-	if strings.Contains(s, escaped) {
-		if err := r.call.payText(2 * len(s)); err != nil {
-			return "", err
-		}
-		plain = escapes.ReplaceAllStringFunc(s, resolved)
-	}
-	if r.re.misses(plain) {
+	read := body.Read(s, inside)
+	if r.re.misses(read.Text) {
 		return s, nil
 	}
-	if err := r.call.spend(r.re.searchSteps(len(plain))); err != nil {
+	if err := r.call.spend(r.re.searchSteps(len(read.Text))); err != nil {
 		return "", err
 	}
-	clean, err := r.call.replaced("json.replace", r.re, plain, r.with)
-	if err != nil || clean == plain {
-		return s, err
-	}
-	return clean, nil
-}
-
-// escaped is a part of each escape that escapes finds, behind as many backslashes as the depth of the JSON within JSON asks for.
-const escaped = `\u00`
-
-var escapes = regexp.MustCompile(`\\+u00[2-7][0-9a-fA-F]`)
-
-// resolved is what an escape stands for, where that is a letter, a digit or a sign that JSON never has to escape.
-func resolved(escape string) string {
-	n, err := strconv.ParseUint(escape[len(escape)-2:], 16, 8)
-	c := byte(n)
-	if err == nil && ('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("%+-._@", c) >= 0) {
-		return string(rune(c))
-	}
-	return escape
+	return r.call.replaced("json.replace", r.re, source{s, read, inside}, r.with)
 }

@@ -26,9 +26,9 @@ var Libraries = []Library{
 			{Name: "encode", Params: []Param{{Name: "value", Type: "value"}}, Result: "string", Doc: "The JSON text of a value.",
 				Call: libEncode},
 			{Name: "replace", Params: append(pattern[:2:2], Param{Name: "with", Type: "string"}), Result: "string",
-				Doc: "re.replace in each string of the JSON text s, keys as well. A string without a match stays byte for byte. What stands " +
-					"outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and .-_@+% that are escaped as " +
-					"\\u0041 are found at any depth, in JSON within strings too.",
+				Doc: "re.replace in each string of the JSON text s, keys as well; all bytes but the matches stay. What stands outside of strings is " +
+					"searched as it is: s may be cut, or no JSON at all. Letters, digits and %+-._@ that are escaped as \\u0041 are found at any " +
+					"depth, in JSON within strings too.",
 				Call: libReplaceJSON},
 			{Name: "array", Params: []Param{{Name: "t", Type: "any"}}, Result: "list",
 				Doc: "Marks a table to be written as a list, even when it is empty; in Starlark it returns what it is given."},

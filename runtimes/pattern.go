@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"sluice/engine"
+	"sluice/engine/body"
 )
 
 // Bounds of what re does.
@@ -202,35 +203,47 @@ func libReplace(c *Call, _ any, args []Value) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	out, err := c.replaced("re.replace", re, s, args[2].Str)
+	out, err := c.replaced("re.replace", re, source{text: s, read: body.Reading{Text: s}}, args[2].Str)
 	return OfString(out), err
 }
 
-// replaced is s with every match of re replaced, and paid for; s itself where there is none. The search is paid for already.
-func (c *Call) replaced(name string, re *compiled, s, with string) (string, error) {
-	all, err := c.everyMatch(name, re, s)
+// source is a text that is searched by how it reads.
+type source struct {
+	text   string
+	read   body.Reading
+	inside bool // of a string of JSON: what is put there is escaped
+}
+
+// replaced is a text with every match of re replaced, and paid for. The search is paid for already.
+func (c *Call) replaced(name string, re *compiled, s source, with string) (string, error) {
+	all, err := c.everyMatch(name, re, s.read.Text)
 	if err != nil || len(all) == 0 {
-		return s, err
+		return s.text, err
 	}
 	var out []byte
 	end, groups := 0, strings.Count(with, "$")
 	for _, at := range all {
 		// The template may name a group many times: what is about to grow is paid for before it does.
-		grows := at[0] - end + len(with) + groups*(at[1]-at[0])
+		start := s.read.From(at[0])
+		grows := start - end + len(with) + groups*(at[1]-at[0])
 		if len(out)+grows > MaxText {
 			return "", fmt.Errorf("%s: %w", name, errLongText)
 		}
 		if err := c.payText(2 * grows); err != nil {
 			return "", err
 		}
-		out = append(out, s[end:at[0]]...)
-		out = re.ExpandString(out, with, s, at)
-		end = at[1]
+		out = append(out, s.text[end:start]...)
+		before := len(out)
+		if out = re.ExpandString(out, with, s.read.Text, at); s.inside {
+			quoted := body.AppendString(nil, string(out[before:]))
+			out = append(out[:before], quoted[1:len(quoted)-1]...)
+		}
+		end = s.read.From(at[1])
 	}
-	if err := c.payText(2*(len(s)-end) + len(out)); err != nil {
+	if err := c.payText(2*(len(s.text)-end) + len(out)); err != nil {
 		return "", err
 	}
-	return string(append(out, s[end:]...)), nil
+	return string(append(out, s.text[end:]...)), nil
 }
 
 func (c *Call) everyMatch(name string, re *compiled, s string) ([][]int, error) {

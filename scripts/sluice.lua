@@ -380,7 +380,7 @@ function json.decode(text) end
 ---@return string
 function json.encode(value) end
 
--- re.replace in each string of the JSON text s, keys as well. A string without a match stays byte for byte. What stands outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and .-_@+% that are escaped as \u0041 are found at any depth, in JSON within strings too.
+-- re.replace in each string of the JSON text s, keys as well; all bytes but the matches stay. What stands outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and %+-._@ that are escaped as \u0041 are found at any depth, in JSON within strings too.
 ---@param p string
 ---@param s string
 ---@param with string

@@ -226,7 +226,7 @@ class json:
     @staticmethod
     def encode(value: Any) -> str: ...  # The JSON text of a value.
     @staticmethod
-    def replace(p: str, s: str, with_: str) -> str: ...  # re.replace in each string of the JSON text s, keys as well. A string without a match stays byte for byte. What stands outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and .-_@+% that are escaped as \u0041 are found at any depth, in JSON within strings too.
+    def replace(p: str, s: str, with_: str) -> str: ...  # re.replace in each string of the JSON text s, keys as well; all bytes but the matches stay. What stands outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and %+-._@ that are escaped as \u0041 are found at any depth, in JSON within strings too.
     @staticmethod
     def array(t: Any) -> list[Any]: ...  # Marks a table to be written as a list, even when it is empty; in Starlark it returns what it is given.
 

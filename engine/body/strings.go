@@ -1,6 +1,10 @@
 package body
 
-import "iter"
+import (
+	"iter"
+	"strings"
+	"unicode/utf8"
+)
 
 // Strings goes over the strings of s, keys as well, from left to right: s[start:end] is one, with its quotes. s need not be JSON: what looks
 // like a string but breaks off, or holds what no string may, is passed over.
@@ -59,5 +63,66 @@ func escapeLen(s string) int {
 	return 0
 }
 
-// Unquote is the text of a string that Strings found. It is always UTF-8, as Value.Text is.
-func Unquote(literal string) string { return unquote([]byte(literal[1 : len(literal)-1])) }
+// Reading is a text with its escapes resolved, and where each of its bytes comes from.
+type Reading struct {
+	Text string
+	at   []int32 // one for each byte of Text, and one for its end; nil = Text is what was read
+}
+
+// From is where the byte i of Text, or its end, stands in what was read.
+func (r Reading) From(i int) int {
+	if r.at == nil {
+		return i
+	}
+	return int(r.at[i])
+}
+
+// Read resolves the escapes of s, the inside of a string of JSON where inside says so, else any text. Letters, digits and the signs %+-._@,
+// which JSON never has to escape, are read behind as many backslashes as there are: in JSON within the strings of JSON, too. s has at most
+// 2 GiB.
+func Read(s string, inside bool) Reading {
+	if strings.IndexByte(s, '\\') < 0 {
+		return Reading{Text: s}
+	}
+	text, at := make([]byte, 0, len(s)), make([]int32, 0, len(s)+1)
+	for i := 0; i < len(s); {
+		before, n := len(text), 1
+		if c, length := plainEscape(s[i:]); length > 0 {
+			text, n = append(text, c), length
+		} else if s[i] == '\\' && inside {
+			text, n = appendEscape(text, s[i:])
+		} else {
+			text = append(text, s[i])
+		}
+		for range len(text) - before {
+			at = append(at, int32(i))
+		}
+		i += n
+	}
+	return Reading{string(text), append(at, int32(len(s)))}
+}
+
+// plainEscape is the letter, digit or sign that the escape at the start of s stands for, and how long that is; 0 = there is none.
+func plainEscape(s string) (c byte, length int) {
+	for length < len(s) && s[length] == '\\' {
+		length++
+	}
+	rest := s[length:]
+	if length == 0 || len(rest) < 5 || rest[:3] != "u00" || hex(rest[3]) < 0 || hex(rest[4]) < 0 {
+		return 0, 0
+	}
+	c = byte(hex(rest[3])<<4 | hex(rest[4]))
+	if 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("%+-._@", c) >= 0 {
+		return c, length + 5
+	}
+	return 0, 0
+}
+
+// appendEscape appends what the escape at the start of s stands for, and returns how long it is.
+func appendEscape(dst []byte, s string) ([]byte, int) {
+	if s[1] != 'u' {
+		return append(dst, short(s[1])), 2
+	}
+	r, n := unescape([]byte(s[:min(len(s), 12)]))
+	return utf8.AppendRune(dst, r), n
+}
