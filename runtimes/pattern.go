@@ -153,9 +153,7 @@ func (c *Call) pattern(name string, args []Value) (*compiled, string, error) {
 		return nil, "", fmt.Errorf("%s: %w", name, errLongText)
 	}
 	re, err := c.compile(expr)
-	if err == nil && re.misses(s) {
-		err = c.spend(len(s) / 16)
-	} else if err == nil {
+	if err == nil {
 		err = c.spend(re.searchSteps(len(s)))
 	}
 	if err != nil {

@@ -233,13 +233,15 @@ func (c chance) choice(of string) any {
 // events are a stream: of the API, of chat completions, or of anything.
 func (c chance) events() []any {
 	out := c.list(12, func() any {
-		switch c.IntN(5) {
+		switch c.IntN(6) {
 		case 0:
 			return map[string]any{"name": c.of("", "message_start", "odd"), "data": c.of("", "[DONE]", "no json", "[]", "{}", "null")}
 		case 1:
 			kind := c.of("message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop", "ping", "error")
 			return map[string]any{"name": kind, "data": c.json(map[string]func() any{"type": func() any { return kind }, "index": func() any { return c.IntN(3) },
 				"message": func() any { return c.value(2) }, "delta": func() any { return c.value(2) }, "usage": func() any { return c.usage() }})}
+		case 2, 3:
+			return c.blockEvent()
 		}
 		return map[string]any{"name": "", "data": c.json(map[string]func() any{"id": func() any { return c.text() }, "model": func() any { return c.model() },
 			"choices": func() any { return c.list(2, func() any { return c.choice("delta") }) }, "usage": func() any { return c.usage() },
@@ -249,6 +251,34 @@ func (c chance) events() []any {
 		out = append(out, map[string]any{"name": "$end", "complete": c.one(2)})
 	}
 	return out
+}
+
+// blockEvent is a part of a block, mostly of one that a stream could have. Texts are pieces of what redact looks for.
+func (c chance) blockEvent() any {
+	kind := c.of("content_block_start", "content_block_delta", "content_block_delta", "content_block_delta", "content_block_stop", "message_start")
+	piece := func() any {
+		return c.of("sk-ant-0123", "456789abcdef", "me@exam", "ple.org ", " ", "x ", "{\"a\":\"\\n", "\"}", "\\u00", "40example.org", "\\", "\"", "", "é\n")
+	}
+	part := func() any {
+		return c.some(map[string]func() any{"type": func() any {
+			return c.of("text_delta", "input_json_delta", "thinking_delta", "signature_delta", "text", "odd")
+		},
+			"text": piece, "partial_json": piece, "thinking": piece, "signature": piece, "odd": func() any { return c.value(1) }})
+	}
+	fields := map[string]func() any{"type": func() any { return kind }, "index": func() any { return []any{0, 0, 0, 1, 1.5, -1, "0", nil}[c.IntN(8)] }}
+	switch kind {
+	case "content_block_start":
+		fields["content_block"] = part
+	case "content_block_delta":
+		fields["delta"] = part
+	case "message_start":
+		fields["message"] = func() any { return map[string]any{"content": c.list(2, part), "usage": c.usage()} }
+	}
+	text := c.json(fields)
+	if c.one(8) {
+		return map[string]any{"name": "", "data": text}
+	}
+	return map[string]any{"name": kind, "data": text}
 }
 
 func (c chance) event() map[string]any {

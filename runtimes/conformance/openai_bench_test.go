@@ -48,6 +48,31 @@ func BenchmarkRedactShape200KB(b *testing.B) {
 	benchmarkShape(b, "redact", strings.ReplaceAll(conversation(), "hello", "me@example.org"))
 }
 
+// BenchmarkRedactEvent looks at the pieces of a text, and of the input of a tool, which waits.
+func BenchmarkRedactEvent(b *testing.B) {
+	delta := func(delta string) engine.StreamEvent {
+		return engine.StreamEvent{Name: "content_block_delta", Data: []byte(`{"type":"content_block_delta","index":0,"delta":` + delta + `}`)}
+	}
+	for _, lang := range languages() {
+		for name, event := range map[string]engine.StreamEvent{
+			"text":    delta(`{"type":"text_delta","text":" of main.go prints it"}`),
+			"address": delta(`{"type":"text_delta","text":" me@example.org "}`),
+			"input":   delta(`{"type":"input_json_delta","partial_json":""}`),
+			"ping":    {Name: "ping", Data: []byte(`{"type":"ping"}`)},
+		} {
+			b.Run(name+lang.Extension(), func(b *testing.B) {
+				d, state, ctx := bundledDialect(b, lang, "redact"), &engine.State{}, runtimes.SampleRequest()
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := d.TransformEvent(ctx, state, event); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
 func benchmarkShape(b *testing.B, dialect, text string) {
 	for _, lang := range languages() {
 		b.Run(lang.Extension()[1:], func(b *testing.B) {

@@ -18,11 +18,6 @@ import (
 // twin is a hook of a bundled script.
 type twin struct{ script, hook string }
 
-// apart are hooks whose twins still part on what no server says, such as a mail address with a key behind it. They are held together by
-// their fixtures alone.
-var apart = map[twin]bool{{"dialects/redact", "transform_response"}: true, {"dialects/redact", "transform_event"}: true,
-	{"dialects/redact", "shape"}: true}
-
 var bundledScripts = os.DirFS("../../scripts")
 
 func twins(t testing.TB) []twin {
@@ -39,7 +34,7 @@ func twins(t testing.TB) []twin {
 		}
 		for _, f := range m.Functions() {
 			of := twin{strings.TrimSuffix(name, path.Ext(name)), f.Name}
-			if _, ok := runtimes.FindHook(f.Name); ok && !apart[of] {
+			if _, ok := runtimes.FindHook(f.Name); ok {
 				out = append(out, of)
 			}
 		}
