@@ -31,13 +31,8 @@ type price struct{ input, output, write5m, write1h, read int64 }
 
 // Table is a price list. It never changes and may be used by any number of goroutines.
 type Table struct {
-	Date   string // of the prices, YYYY-MM-DD
-	prices []named
-}
-
-type named struct {
-	model string // the id, without a date
-	price
+	Date   string           // of the prices, YYYY-MM-DD
+	prices map[string]price // by the model's id, without a date
 }
 
 var _ engine.Prices = (*Table)(nil)
@@ -73,7 +68,7 @@ func Parse(data []byte) (*Table, error) {
 	if _, err := time.Parse(time.DateOnly, file.Date); err != nil {
 		return nil, fmt.Errorf("date %q, want one such as 2026-05-29", file.Date)
 	}
-	t := &Table{Date: file.Date}
+	t := &Table{Date: file.Date, prices: make(map[string]price, len(file.Models))}
 	for _, model := range slices.Sorted(maps.Keys(file.Models)) {
 		p, err := newPrice(file.Models[model])
 		if model == "" {
@@ -82,7 +77,7 @@ func Parse(data []byte) (*Table, error) {
 		if err != nil {
 			return nil, fmt.Errorf("models.%s: %w", model, err)
 		}
-		t.prices = append(t.prices, named{model, p})
+		t.prices[model] = p
 	}
 	return t, nil
 }
@@ -106,8 +101,8 @@ func newPrice(given map[string]float64) (p price, err error) {
 // Cost is in micro-dollars, rounded up. A model is found by its id, with or without what clouds and dates add to it; of two entries that
 // fit, the longer one counts.
 func (t *Table) Cost(model string, u engine.Usage) (microUSD int64, known bool) {
-	p := t.find(model)
-	if p == nil {
+	p, known := t.find(model)
+	if !known {
 		return 0, false
 	}
 	hour := min(u.CacheCreation1hTokens, u.CacheCreationInputTokens)
@@ -116,37 +111,47 @@ func (t *Table) Cost(model string, u engine.Usage) (microUSD int64, known bool) 
 	return (sum + 999_999) / 1_000_000, true
 }
 
-func (t *Table) find(model string) (found *price) {
-	length := 0
-	for i := range t.prices {
-		if n := &t.prices[i]; len(n.model) > length && names(model, n.model) {
-			found, length = &n.price, len(n.model)
+// find looks for the longest name that model is, maybe behind a cloud's prefix ("us.anthropic.") and before a date or version
+// ("-20250929-v1:0", "@20250929", "-latest"). What follows a name must not make it another model: claude-opus-4 does not price
+// claude-opus-4-5.
+func (t *Table) find(model string) (found price, known bool) {
+	length, ends := 0, ends(model)
+	for start := 0; start < len(model); start++ {
+		if start > 0 && model[start-1] != '.' && model[start-1] != '/' {
+			continue
+		}
+		for _, end := range ends {
+			if end-start <= length {
+				continue
+			}
+			if p, ok := t.prices[model[start:end]]; ok {
+				found, known, length = p, true, end-start
+			}
 		}
 	}
-	return found
+	return found, known
 }
 
-// names reports whether model is name, maybe behind a cloud's prefix ("us.anthropic.") and before a date or version ("-20250929-v1:0",
-// "@20250929", "-latest"). What follows a name must not make it another model: claude-opus-4 does not price claude-opus-4-5.
-func names(model, name string) bool {
-	i := strings.LastIndex(model, name)
-	if i < 0 || i > 0 && model[i-1] != '.' && model[i-1] != '/' {
-		return false
+// ends are where the name may end in a model: at its end, or before what dates and versions add. 0 stands for none.
+func ends(model string) (out [5]int) {
+	out[0] = len(model)
+	if rest, ok := strings.CutSuffix(model, "-latest"); ok {
+		out[1] = len(rest)
 	}
-	rest := model[i+len(name):]
-	for _, allowed := range [...]string{"", "-latest"} {
-		if rest == allowed {
-			return true
-		}
+	if i := strings.LastIndex(model, "-v"); i >= 0 && isVersion(model[i+2:]) {
+		out[2] = i
 	}
-	if strings.HasPrefix(rest, "-v") && isVersion(rest[2:]) {
-		return true
+	out[3], out[4] = beforeDate(model), beforeDate(model[:out[2]])
+	return out
+}
+
+// beforeDate is where a date begins that ends s, 0 = there is none.
+func beforeDate(s string) int {
+	i := len(s) - len("-20250929")
+	if i < 0 || s[i] != '-' && s[i] != '@' || strings.Trim(s[i+1:], "0123456789") != "" {
+		return 0
 	}
-	if len(rest) < 9 || rest[0] != '-' && rest[0] != '@' || strings.Trim(rest[1:9], "0123456789") != "" {
-		return false
-	}
-	rest = rest[9:]
-	return rest == "" || strings.HasPrefix(rest, "-v") && isVersion(rest[2:])
+	return i
 }
 
 // isVersion reports whether s is such as "1:0" or "1".

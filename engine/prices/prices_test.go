@@ -91,3 +91,17 @@ func TestAMistakeInATableIsToldWithItsPlace(t *testing.T) {
 	f("date: 2026-01-01\nmodels:\n  m: {in: 1, output: 0, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0}", want)
 	f("date: 2026-01-01\nmodels:\n  m: {}\n  m: {}", "already defined at line 3")
 }
+
+func TestAPriceIsFoundWithoutMemory(t *testing.T) {
+	table := prices.Bundled()
+	if n := testing.AllocsPerRun(100, func() { table.Cost("us.anthropic.claude-sonnet-4-5-20250929-v1:0", engine.Usage{}) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkCost(b *testing.B) {
+	table := prices.Bundled()
+	for b.Loop() {
+		table.Cost("claude-sonnet-4-5-20250929", engine.Usage{InputTokens: 3})
+	}
+}
