@@ -33,6 +33,8 @@ const (
 	chunk = 1 << 20
 	// retryEvery is how long the writer waits after a write that failed.
 	retryEvery = 250 * time.Millisecond
+	// lastTries is how often a closed book tries once more to write what is left.
+	lastTries = 12
 	// syncEvery is how often what was written is made durable.
 	syncEvery = time.Second
 )

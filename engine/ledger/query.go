@@ -198,26 +198,39 @@ func (b *Book) places(s *segment, hash uint64) ([]int64, error) {
 	return out, nil
 }
 
-// Scan calls f for each row of a request that ended at since or later, in the order in which they ended, until f returns false. Rows that
-// are not in the files yet are left out.
+// Scan calls f for each row of a request that ended at since or later, until f returns false: those in the files in the order in which
+// they ended, then those that wait for the disk. Each that was recorded before the call comes once.
 func (b *Book) Scan(since time.Time, f func(*engine.Record) bool) error {
 	b.mu.Lock()
-	segments := b.segments
+	segments, waiting := b.segments, slices.Concat(b.writing, b.pending)
 	b.mu.Unlock()
+	later := make(map[string]bool, len(waiting))
+	for _, r := range waiting {
+		later[r.RequestID] = true
+	}
 	more, words := true, vocabulary{}
+	give := func(r *engine.Record) bool {
+		if more && !r.Started.Add(r.Timings.Duration).Before(since) {
+			more = f(r)
+		}
+		return more
+	}
 	for _, s := range segments {
 		if !more || time.Unix(0, s.last.Load()).Before(since) {
 			continue
 		}
 		err := s.lines(func(_ int64, line []byte) bool {
-			if r := b.parse(line, words); r != nil && !r.Started.Add(r.Timings.Duration).Before(since) {
-				more = f(r)
+			if r := b.parse(line, words); r != nil && !later[r.RequestID] {
+				give(r)
 			}
 			return more
 		})
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
+	}
+	for _, r := range waiting {
+		give(r)
 	}
 	return nil
 }

@@ -96,9 +96,9 @@ func (b *Book) flush(out *batch) {
 	}
 }
 
-// store writes a batch, however often it takes. It gives up, with lost set, once the book is closed.
+// store writes a batch, however often it takes. Once the book is closed it gives up after a while, with lost set.
 func (b *Book) store(out *batch) bool {
-	failing := false
+	failing, closing := false, 0
 	for len(out.text) > 0 {
 		err := b.put(out)
 		if err == nil {
@@ -109,10 +109,17 @@ func (b *Book) store(out *batch) bool {
 			b.report("ledger: %v; up to %d rows wait in memory, then rows are dropped", err, maxBacklog)
 			failing = true
 		}
-		if !b.pause(retryEvery) {
+		if b.pause(retryEvery) {
+			continue
+		}
+		if closing == 0 {
+			b.report("ledger: %v; the end waits at most %v for room for the last rows", err, lastTries*retryEvery)
+		}
+		if closing++; closing > lastTries {
 			b.lost = err
 			return false
 		}
+		time.Sleep(retryEvery)
 	}
 	if failing {
 		b.report("ledger: rows are written again")
