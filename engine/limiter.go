@@ -12,18 +12,34 @@ type Limiter interface {
 
 // Demand is what is known of a request's cost before it is sent.
 type Demand struct {
+	Came      time.Time // it counts as a request from then on
 	Model     string
-	Bytes     int   // of body
-	MaxTokens int64 // of output, 0 = not said
-	Free      bool  // it spends no tokens: only requests are counted
+	Fallbacks []string // models that may answer in its place
+	Bytes     int      // of body
+	MaxTokens int64    // of output, 0 = not said
+	Free      bool     // it spends no tokens: only requests are counted
+}
+
+// Spent is what an answer tells of its cost.
+type Spent struct {
+	Model string // whose price counts
+	Usage Usage
+	Whole bool // the answer was heard to its end
+}
+
+// Booked is what a request counts for in limits. The zero value is one that was given back, or never let in.
+type Booked struct {
+	Counts       bool // as a request
+	Usage        Usage
+	CostMicroUSD int64
 }
 
 // Reservation is what a request holds of its limits. It belongs to its exchange and ends once: by Settle or by Refund, whichever comes
 // first. Later calls do nothing.
 type Reservation interface {
-	// Settle books what was spent, in place of the estimate. Of a usage that is not known, or of an answer that was not heard to its end,
-	// the estimate stands for what is missing.
-	Settle(now time.Time, u Usage, whole bool)
+	// Settle books what was spent, in place of the estimate, and returns it. Of a usage that is not known, or of an answer that was not heard
+	// to its end, the estimate stands for what is missing.
+	Settle(now time.Time, s Spent) Booked
 	// Refund gives all back: nobody was served.
 	Refund(now time.Time)
 }

@@ -14,12 +14,14 @@ type Record struct {
 	Upstream        string
 	Method          string
 	Path            string
-	Model           string
+	Model           string // the one asked
+	Answered        string // the model that answered, "" = the one asked, or nobody told
 	Stream          bool
 	Status          int // 499 = the client left
 	Code            Code
 	Usage           Usage
 	CostMicroUSD    int64  // 0 = unknown, or nothing
+	Booked          Booked // for what it counts in limits
 	Arms            string // of the experiments it was in: "NAME=ARM", several with commas between; "" = in none
 	BytesIn         int64
 	BytesOut        int64

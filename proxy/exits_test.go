@@ -70,9 +70,9 @@ type countedReservation struct {
 	ends *once
 }
 
-func (r *countedReservation) Settle(now time.Time, u engine.Usage, whole bool) {
+func (r *countedReservation) Settle(now time.Time, s engine.Spent) engine.Booked {
 	r.ends.happens(r)
-	r.Reservation.Settle(now, u, whole)
+	return r.Reservation.Settle(now, s)
 }
 
 func (r *countedReservation) Refund(now time.Time) {

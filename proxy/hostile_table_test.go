@@ -349,7 +349,7 @@ func limitedTo(kind limits.Kind, window time.Duration, max int64) func(*rig, *en
 			r.t.Fatal(err)
 		}
 		if kind != limits.Concurrency {
-			held.Settle(now, engine.Usage{Known: true, InputTokens: max, OutputTokens: max}, true)
+			held.Settle(now, engine.Spent{Usage: engine.Usage{Known: true, InputTokens: max, OutputTokens: max}, Whole: true})
 		}
 		r.gen.Keys = limited{r.keys, set}
 	}

@@ -12,7 +12,8 @@ func (x *exchange) reserveLimits() *engine.Refusal {
 		return nil
 	}
 	r := &x.req
-	held, err := x.head.limiter.Reserve(time.Now(), engine.Demand{Model: r.Model, Bytes: len(r.Body), MaxTokens: r.MaxTokens, Free: !spends(r.Path)})
+	held, err := x.head.limiter.Reserve(time.Now(), engine.Demand{Came: x.record.Started, Model: r.Model, Fallbacks: fallbacks(r),
+		Bytes: len(r.Body), MaxTokens: r.MaxTokens, Free: !spends(r.Path)})
 	if err != nil {
 		return refusalOf(err)
 	}
@@ -26,16 +27,35 @@ func spends(path string) bool { return path == "/v1/messages" || path == "/v1/co
 // settleLimits books what the request spent, once its row is complete, and gives it its cost. A client that leaves after the request went
 // out has spent what it was expected to: the upstream may have worked for it.
 func (x *exchange) settleLimits(r *engine.Record, now time.Time) {
+	spent := engine.Spent{Model: x.billed(r), Usage: r.Usage, Whole: r.Code == "" || x.flow.Withheld != nil}
 	if x.gen != nil && x.gen.Prices != nil && r.Usage.Known {
-		r.CostMicroUSD, _ = x.gen.Prices.Cost(r.Model, r.Usage)
+		r.CostMicroUSD, _ = x.gen.Prices.Cost(spent.Model, r.Usage)
 	}
+	counts := x.served || r.Code == engine.CodeClientGone && !x.dispatched.IsZero()
 	switch {
-	case x.spending == nil:
-	case x.served, r.Code == engine.CodeClientGone && !x.dispatched.IsZero():
-		x.spending.Settle(now, r.Usage, r.Code == "" || x.flow.Withheld != nil)
-	default:
+	case counts && x.spending != nil:
+		r.Booked = x.spending.Settle(now, spent)
+	case counts:
+		r.Booked = engine.Booked{Counts: true, Usage: r.Usage, CostMicroUSD: r.CostMicroUSD}
+	case x.spending != nil:
 		x.spending.Refund(now)
 	}
+}
+
+// billed is the model whose price counts: the one that answered, or where that told nothing the one that its upstream was asked for. One
+// that has no price is billed as the one that the client asked for.
+func (x *exchange) billed(r *engine.Record) string {
+	answered := r.Answered
+	if answered == "" && !r.Usage.Known && x.flow.Upstream != nil {
+		answered = x.flow.Upstream.Model(r.Model)
+	}
+	if answered == "" || x.gen == nil || x.gen.Prices == nil {
+		return r.Model
+	}
+	if _, known := x.gen.Prices.Cost(answered, engine.Usage{}); !known {
+		return r.Model
+	}
+	return answered
 }
 
 // bill takes note of an answer that was withheld from the client: its upstream worked for it. nil is none.
@@ -45,7 +65,7 @@ func (x *exchange) bill(a *engine.Answer) {
 	}
 	x.served = true
 	if wireIsAnthropics(a) {
-		overlay(&x.record.Usage, a.Original, "usage")
+		x.hear(a.Original)
 	}
 }
 

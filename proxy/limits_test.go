@@ -10,12 +10,13 @@ import (
 	"sluice/engine/limits"
 )
 
+var aliceLimits = limits.Holder{Principal: "alice", Rules: []limits.Rule{{Kind: limits.Requests, Window: time.Hour, Max: 100},
+	{Kind: limits.OutputTokens, Window: time.Hour, Max: 10_000}, {Kind: limits.Concurrency, Max: 1}}}
+
 // spender is a rig whose alice has limits, that one request at a time does not reach.
 func spender(t *testing.T, act func(*stage)) (*rig, *limits.Set) {
 	r := newRig(t, plays(t, act).upstream("a"))
-	set := limits.NewBook(time.Now()).Set(limits.Holder{Principal: "alice", Rules: []limits.Rule{
-		{Kind: limits.Requests, Window: time.Hour, Max: 100}, {Kind: limits.OutputTokens, Window: time.Hour, Max: 10_000},
-		{Kind: limits.Concurrency, Max: 1}}}, dear{})
+	set := limits.NewBook(time.Now()).Set(aliceLimits, dear{})
 	r.gen.Keys, r.gen.Prices = limited{r.keys, set}, dear{}
 	r.start()
 	return r, set
@@ -34,6 +35,9 @@ func TestEveryExitSettlesTheLimitsOnce(t *testing.T) {
 			if _, err := set.Reserve(time.Now(), engine.Demand{}); err != nil {
 				t.Errorf("the next request: %v", err)
 			}
+			left = afterRestart(row)
+			want(t, "requests left after a restart", left.Get("anthropic-ratelimit-requests-remaining"), requests)
+			want(t, "tokens left after a restart", left.Get("anthropic-ratelimit-output-tokens-remaining"), output)
 		})
 	}
 	whole := func(r *rig) { r.do(post("/v1/messages", hello)) }
@@ -57,6 +61,14 @@ func TestEveryExitSettlesTheLimitsOnce(t *testing.T) {
 	f("an answer that its dialect withholds", answers(ok(`{"usage":{"input_tokens":3,"output_tokens":7}}`)), withheld, "99", "9993", 502)
 	f("one of unknown usage", answers(ok(`{}`)), withheld, "99", "9936", 502)
 	f("counting tokens", answers(ok(`{"input_tokens":3}`)), func(r *rig) { r.do(post("/v1/messages/count_tokens", hello)) }, "99", "10000", 200)
+}
+
+// afterRestart is what alice has left where a row is all that is known of the past.
+func afterRestart(row *engine.Record) engine.Headers {
+	book := limits.NewBook(time.Now())
+	set := book.Set(aliceLimits, dear{})
+	book.Past(limits.Past{Principal: row.Principal, Came: row.Started, Ended: row.Started.Add(row.Timings.Duration), Booked: row.Booked})
+	return set.Headers(time.Now())
 }
 
 // departing is an upstream that says something and waits, and a client that goes away when it has.
@@ -87,9 +99,52 @@ func TestAKeysOwnLimitsAreToldInThePlaceOfTheAccounts(t *testing.T) {
 	}
 }
 
+// TestARowHasItsCost: that of the model that answered, where it has a price, else that of the one that was asked.
 func TestARowHasItsCost(t *testing.T) {
-	r, _ := spender(t, answers(ok(`{"usage":{"input_tokens":3,"output_tokens":7}}`)))
-	r.do(post("/v1/messages", hello))
-	want(t, "cost", r.ledger.wait(t, 1)[0].CostMicroUSD, int64(10_000_000))
-	want(t, "unknown", engine.Record{}.CostMicroUSD, int64(0))
+	f := func(name, answer, answered string, cost, booked int64) {
+		t.Run(name, func(t *testing.T) {
+			prices := tariff{"claude-x": 1e6, "claude-y": 3e6}
+			r := newRig(t, plays(t, answers(answer)).upstream("a"))
+			r.gen.Keys, r.gen.Prices = limited{r.keys, limits.NewBook(time.Now()).Set(aliceLimits, prices)}, prices
+			r.start()
+			r.do(post("/v1/messages", hello))
+			row := r.ledger.wait(t, 1)[0]
+			want(t, "model", row.Model, "claude-x")
+			want(t, "answered", row.Answered, answered)
+			want(t, "cost", row.CostMicroUSD, cost)
+			want(t, "booked", row.Booked.CostMicroUSD, booked)
+		})
+	}
+	tokens := `"usage":{"input_tokens":3,"output_tokens":7}}`
+	events := func(model string) string {
+		return eventHead + chunk(strings.Replace(start, `"id"`, `"model":"`+model+`","id"`, 1)+delta+usage+stop) + lastChunk
+	}
+	f("as asked", ok(`{"model":"claude-x",`+tokens), "", 10_000_000, 10_000_000)
+	f("no model told", ok(`{`+tokens), "", 10_000_000, 10_000_000)
+	f("a fallback", ok(`{"model":"claude-y",`+tokens), "claude-y", 30_000_000, 30_000_000)
+	f("one without a price", ok(`{"model":"llama",`+tokens), "llama", 10_000_000, 10_000_000)
+	f("a fallback in events", events("claude-y"), "claude-y", 48_000_000, 48_000_000)
+	f("nothing told", ok("{}"), "", 0, 84_000_000)
+}
+
+// tariff is the price of a token by model.
+type tariff map[string]int64
+
+func (t tariff) Cost(model string, u engine.Usage) (int64, bool) {
+	price, known := t[model]
+	return (u.InputTokens + u.OutputTokens) * price, known
+}
+
+func TestAModelThatMayAnswerNeedsAPriceUnderALimitOfCost(t *testing.T) {
+	r := newRig(t, plays(t, answers(ok("{}"))).upstream("a"))
+	set := limits.NewBook(time.Now()).Set(limits.Holder{Principal: "alice", Rules: []limits.Rule{{Kind: limits.CostUSD, Window: time.Hour, Max: 1e9}}}, dear{})
+	r.gen.Keys, r.gen.Prices = limited{r.keys, set}, dear{}
+	r.start()
+	ask := func(fallbacks string) string {
+		return r.do(post("/v1/messages", strings.Replace(hello, "{", `{"fallbacks":`+fallbacks+`,`, 1))).code()
+	}
+	want(t, "priced", ask(`[{"model":"claude-x"}]`), "200 ")
+	want(t, "none", ask(`null`), "200 ")
+	want(t, "an object", ask(`[{"model":"claude-x"},{"model":"new"}]`), "403 model_not_allowed")
+	want(t, "a name", ask(`["new"]`), "403 model_not_allowed")
 }

@@ -37,11 +37,11 @@ type relay struct {
 func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Refusal {
 	r := &relay{x: x, answer: a}
 	if a.TransformsEvents() && x.req.Method != "HEAD" {
-		r.stream, r.transform = &stream{}, &transform{answer: a, x: x}
+		r.stream, r.transform = &stream{x: x}, &transform{answer: a, x: x}
 		r.batch.start(x)
 		if refusal := r.prime(); refusal != nil {
 			_ = a.Body.Close()
-			x.record.Usage, x.served = r.stream.usage, true
+			x.served = true
 			return refusal
 		}
 	}
@@ -61,7 +61,7 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 		r.whole = true
 	case a.IsEventStream():
 		if length = -1; r.stream == nil {
-			r.stream = &stream{}
+			r.stream = &stream{x: x}
 			r.batch.start(x)
 		}
 		if x.head.wire == wireBedrockStream {
@@ -169,7 +169,7 @@ func (r *relay) countUsage() {
 	if r.answer.Original != nil && r.keep && wireIsAnthropics(r.answer) {
 		r.kept = r.answer.Original
 	}
-	overlay(&r.x.record.Usage, r.kept, "usage")
+	r.x.hear(r.kept)
 }
 
 // wireIsAnthropics reports whether an upstream speaks Anthropic's events, however they are framed.
@@ -208,7 +208,6 @@ func (r *relay) Close() error {
 	_ = r.answer.Body.Close()
 	rec := &r.x.record
 	if r.stream != nil {
-		rec.Usage = r.stream.usage
 		r.batch.flush(time.Now())
 	}
 	switch {

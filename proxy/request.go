@@ -150,6 +150,24 @@ func (c *models) only(where string, v body.Value, key string) (body.Value, bool)
 	return top.Get(key)
 }
 
+// fallbacks are the models that the body lets answer in the place of its own.
+func fallbacks(r *engine.RequestContext) (names []string) {
+	top, ok := r.Index.(*body.Top)
+	if !ok {
+		return nil
+	}
+	list, _ := top.Get("fallbacks")
+	for e := range list.Elements() {
+		if e.Kind() == body.Object {
+			e, _ = e.Get(body.Path{"model"})
+		}
+		if name, ok := e.Text(); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func modelNotAllowed(p *engine.Principal, model string) *engine.Refusal {
 	return refuse(engine.CodeModelNotAllowed, "principal %q may not ask for model %q", p.Name, engine.Cut(model, engine.MaxReason))
 }

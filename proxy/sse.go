@@ -1,10 +1,6 @@
 package proxy
 
-import (
-	"bytes"
-
-	"sluice/engine"
-)
+import "bytes"
 
 // splitter finds where server-sent events end in bytes as they come. Lines end in LF, CR LF or CR; an empty line ends an event.
 type splitter struct {
@@ -144,8 +140,8 @@ var ping = appendEvent(nil, "ping", []byte(`{"type": "ping"}`))
 
 // stream is what is known of an event stream that goes by.
 type stream struct {
-	ended bool // message_stop or error went by: what follows is of no matter
-	usage engine.Usage
+	x     *exchange // which hears what it costs
+	ended bool      // message_stop or error went by: what follows is of no matter
 }
 
 // see takes note of an event.
@@ -158,9 +154,9 @@ func (s *stream) see(name, data []byte) {
 func (s *stream) count(name, data []byte) {
 	switch string(name) {
 	case "message_start":
-		overlay(&s.usage, data, "message", "usage")
+		s.x.hear(data, "message")
 	case "message_delta":
-		overlay(&s.usage, data, "usage")
+		s.x.hear(data)
 	}
 }
 

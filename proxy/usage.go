@@ -8,17 +8,23 @@ import (
 // maxUsageBody is up to which size, in bytes, an answer that is no stream is kept to read its usage from.
 const maxUsageBody = 4 << 20
 
-// overlay takes the counters of the usage object at path into u. One that is absent or null stays as it was. All of them zero tell
-// nothing: no answer is made of no tokens, but a dialect writes zeros where its upstream told no usage.
-func overlay(u *engine.Usage, json []byte, path ...string) {
+// hear takes in what an answer tells of its cost: its model and the counters of its usage, which are members of the object at path. A
+// counter that is absent or null stays as it was. All of them zero tell nothing: no answer is made of no tokens, but a dialect writes zeros
+// where its upstream told no usage.
+func (x *exchange) hear(json []byte, path ...string) {
 	top, err := body.Scan(json)
 	if err != nil {
 		return
 	}
-	usage, ok := top.Get(path[0])
-	if ok {
-		usage, _ = usage.Get(path[1:])
+	at, ok := top.Value(), true
+	if len(path) > 0 {
+		at, ok = at.Get(path)
 	}
+	if !ok {
+		return
+	}
+	u := &x.record.Usage
+	usage, _ := at.Get(body.Path{"usage"})
 	for key, v := range usage.Members() {
 		switch string(key) {
 		case `"input_tokens"`:
@@ -36,6 +42,19 @@ func overlay(u *engine.Usage, json []byte, path ...string) {
 			}
 		}
 	}
+	if model, ok := at.Get(body.Path{"model"}); ok && !x.asked(model) {
+		x.record.Answered, _ = model.Text()
+		x.record.Answered = engine.Cut(x.record.Answered, maxModel)
+	}
+}
+
+// maxModel caps the name of a model that an answer tells, in bytes.
+const maxModel = 256
+
+// asked reports whether the model is the one that the client asked for. It takes no memory.
+func (x *exchange) asked(model body.Value) bool {
+	raw := model.Raw()
+	return len(raw) == len(x.req.Model)+2 && string(raw[1:len(raw)-1]) == x.req.Model
 }
 
 // maxCount is more tokens than any answer has: what an upstream counts beyond it must not make a sum wrap.

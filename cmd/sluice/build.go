@@ -45,6 +45,7 @@ type builder struct {
 	accounts  *signers.Accounts
 	meters    *engine.Meters
 	spending  *limits.Book
+	ledger    *ledger.Book // nil = nothing was spent before
 	homes     *affinity.Homes
 	standings *engine.Standings
 	crew      *engine.Crew
@@ -54,6 +55,7 @@ type builder struct {
 	vitals    engine.VitalsSource
 	objects   engine.Bindings // nil = none are known
 	log       func(file string, line int, message string)
+	warn      func(error)          // what works, and not as one might expect; nil drops it
 	amend     func(*config.Config) // what is built in place of the config; nil = what it says
 
 	plan *plan // of the last config that parsed
@@ -101,6 +103,9 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 		return nil, err
 	}
 	g, err := s.generation(in.Number)
+	if err == nil {
+		err = b.remember()
+	}
 	if err == nil {
 		b.trials.Adopt(s.lives)
 		b.memory.SetLimit(p.cfg.TotalMemory)
@@ -160,6 +165,7 @@ func (b *builder) read(in *reload.Input) (*plan, error) {
 		return b.plan, nil
 	}
 	b.plan = p
+	b.warnOfPast(cfg)
 	return p, nil
 }
 

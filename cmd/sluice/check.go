@@ -44,7 +44,7 @@ func checkConfig(c *cli.Command) error {
 		return checkTree(c)
 	}
 	b := newBuilder(name)
-	b.scripts, b.vitals = c.String("scripts"), idle{}
+	b.scripts, b.vitals, b.warn = c.String("scripts"), idle{}, func(err error) { printErrors(c.Root().ErrWriter, err) }
 	g, err := reload.Once(name, func(in *reload.Input) (*engine.Generation, error) {
 		g, err := b.build(in)
 		if err == nil && c.Bool("v") {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"sluice/engine"
@@ -8,32 +9,41 @@ import (
 	"sluice/engine/limits"
 )
 
-// remember books what was spent before this process, so that a restart opens no limit's window. It is called once a generation knows the
-// limits, and before anybody is served.
-func (g *gateway) remember(b *builder) error {
-	longest := longestWindow(g.cfg)
-	if longest == 0 {
+// remember tells the limits that a build brought what was spent before them, in this process or an earlier one: neither a restart nor a
+// changed config opens a window. It is called before the build's generation serves.
+func (b *builder) remember() error {
+	if b.ledger == nil {
 		return nil
 	}
-	return g.book.Scan(time.Now().Add(-longest), func(r *engine.Record) bool {
-		if spent(r) {
-			b.spending.Past(limits.Past{Principal: r.Principal, Key: r.KeyID, Started: r.Started, Ended: r.Started.Add(r.Timings.Duration),
-				Usage: r.Usage, CostMicroUSD: r.CostMicroUSD})
-		}
+	defer b.spending.Complete()
+	now := time.Now()
+	back := b.spending.Missing(now)
+	if back == 0 {
+		return nil
+	}
+	return b.ledger.Scan(now.Add(-back), func(r *engine.Record) bool {
+		b.spending.Past(limits.Past{Principal: r.Principal, Key: r.KeyID, Came: r.Started, Ended: r.Started.Add(r.Timings.Duration), Booked: r.Booked})
 		return true
 	})
 }
 
-// spent reports whether a request counted: an upstream answered it with a success, or may have worked for a client that left.
-func spent(r *engine.Record) bool {
-	return len(r.Trace.Attempts) > 0 && (r.Status/100 == 2 || r.Code == engine.CodeClientGone)
+// warnOfPast says of a limit that it cannot be rebuilt, where the ledger keeps less than its window. Nothing is wrong before a restart.
+func (b *builder) warnOfPast(cfg *config.Config) {
+	l := longestWindow(cfg)
+	if b.warn == nil || l == nil || l.Window <= cfg.Ledger.Keep {
+		return
+	}
+	b.warn(config.Error{File: b.name, Pos: l.Pos, Message: fmt.Sprintf(
+		"warning: this limit looks back %v, and a restart rebuilds it from a ledger that keeps %v: want ledger.keep at least that long", l.Window, cfg.Ledger.Keep)})
 }
 
-// longestWindow is how far back any limit looks, 0 = there is none.
-func longestWindow(cfg *config.Config) (longest time.Duration) {
+// longestWindow is how far back any limit looks, and which one that is; nil = there is none.
+func longestWindow(cfg *config.Config) (longest *config.Limit) {
 	look := func(list []config.Limit) {
-		for _, l := range list {
-			longest = max(longest, l.Window)
+		for i := range list {
+			if longest == nil || list[i].Window > longest.Window {
+				longest = &list[i]
+			}
 		}
 	}
 	for i := range cfg.Principals {

@@ -112,7 +112,7 @@ func (g *gateway) start(b *builder) error {
 	tracker := health.NewTracker(g.out.logf)
 	g.accounts = signers.NewAccounts(signers.Options{Shelf: g.data, Roots: proxy.BundledRoots, Warn: func(s string) { g.out.logf("%s", s) }})
 	b.accounts, b.vitals, b.log, b.fixed, b.meters.Log = g.accounts, tracker, g.out.script, g.cfg, g.out.failure
-	b.standings.Log = g.out.aside
+	b.standings.Log, b.warn = g.out.aside, func(err error) { g.out.logf("%v", err) }
 	g.crew, g.lab = b.crew, experiment.NewLab()
 	b.lab, b.trials = g.lab, experiment.Open(g.data, b.meters, g.out.logf)
 	b.retention.Store(retentionOf(g.cfg))
@@ -120,6 +120,7 @@ func (g *gateway) start(b *builder) error {
 	if err != nil {
 		return err
 	}
+	b.ledger = g.book
 	if g.bound, err = bindings.Open(filepath.Join(b.path(g.cfg.Data), "bindings.jsonl")); err != nil {
 		return err
 	}
@@ -130,9 +131,6 @@ func (g *gateway) start(b *builder) error {
 	}
 	g.loop, err = reload.Start(reload.Options{World: g.world, Config: configFile, Build: b.build, Data: g.data, Report: g.out.report})
 	if err != nil {
-		return err
-	}
-	if err := g.remember(b); err != nil {
 		return err
 	}
 	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: g.pools, Ledger: g.book, LedgerFull: g.book.Full, Caches: promptcache.New(),

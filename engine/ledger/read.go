@@ -239,6 +239,8 @@ func (p *parser) request(key []byte, r *engine.Record) bool {
 		r.Inputs.Query = p.text()
 	case "model":
 		r.Model = p.word()
+	case "answered_model":
+		r.Answered = p.word()
 	case "stream":
 		r.Stream = p.flag()
 	case "max_tokens":
@@ -277,6 +279,12 @@ func (p *parser) outcome(key []byte, r *engine.Record) bool {
 		r.Usage = p.usage()
 	case "cost_micro_usd":
 		r.CostMicroUSD = p.number()
+	case "counts": // stands behind what was told, which holds where nothing else is written
+		r.Booked = engine.Booked{Counts: p.flag(), Usage: r.Usage, CostMicroUSD: r.CostMicroUSD}
+	case "booked_usage":
+		r.Booked.Usage = p.usage()
+	case "booked_micro_usd":
+		r.Booked.CostMicroUSD = p.number()
 	case "arms":
 		r.Arms = p.word()
 	case "bytes_in":

@@ -160,6 +160,7 @@ func (w *row) request(r *engine.Record) {
 	w.text("path", r.Path)
 	w.text("query", r.Inputs.Query)
 	w.text("model", r.Model)
+	w.text("answered_model", r.Answered)
 	w.flag("stream", r.Stream)
 	w.number("max_tokens", r.Inputs.MaxTokens)
 	w.text("service_tier", r.Inputs.ServiceTier)
@@ -172,17 +173,11 @@ func (w *row) request(r *engine.Record) {
 func (w *row) outcome(r *engine.Record) {
 	w.number("status", int64(r.Status))
 	w.text("code", string(r.Code))
-	if u := &r.Usage; u.Known {
-		w.key("usage")
-		w.b = append(w.b, '{')
-		w.number("input_tokens", u.InputTokens)
-		w.number("output_tokens", u.OutputTokens)
-		w.number("cache_creation_input_tokens", u.CacheCreationInputTokens)
-		w.number("cache_creation_1h_input_tokens", u.CacheCreation1hTokens)
-		w.number("cache_read_input_tokens", u.CacheReadInputTokens)
-		w.b = append(w.b, '}')
+	if r.Usage.Known {
+		w.usage("usage", &r.Usage)
 	}
 	w.number("cost_micro_usd", r.CostMicroUSD)
+	w.booked(r)
 	w.text("arms", r.Arms)
 	w.number("bytes_in", r.BytesIn)
 	w.number("bytes_out", r.BytesOut)
@@ -192,6 +187,29 @@ func (w *row) outcome(r *engine.Record) {
 	w.number("duration_ns", int64(r.Timings.Duration))
 	w.number("generation", int64(r.Generation))
 	w.text("dialect", r.Dialect)
+}
+
+func (w *row) usage(k string, u *engine.Usage) {
+	w.key(k)
+	w.b = append(w.b, '{')
+	w.number("input_tokens", u.InputTokens)
+	w.number("output_tokens", u.OutputTokens)
+	w.number("cache_creation_input_tokens", u.CacheCreationInputTokens)
+	w.number("cache_creation_1h_input_tokens", u.CacheCreation1hTokens)
+	w.number("cache_read_input_tokens", u.CacheReadInputTokens)
+	w.b = append(w.b, '}')
+}
+
+// booked writes what a request counts for, where that is not what its answer told.
+func (w *row) booked(r *engine.Record) {
+	w.flag("counts", r.Booked.Counts)
+	if r.Booked.Counts && r.Booked.Usage != r.Usage {
+		w.usage("booked_usage", &r.Booked.Usage)
+	}
+	if r.Booked.Counts && r.Booked.CostMicroUSD != r.CostMicroUSD {
+		w.key("booked_micro_usd")
+		w.b = strconv.AppendInt(w.b, r.Booked.CostMicroUSD, 10)
+	}
 }
 
 func (w *row) trace(t *engine.RoutingTrace) {

@@ -43,18 +43,30 @@ func some[T any](d dice, f func() T) (out []T) {
 
 func (d dice) record() *engine.Record {
 	r := &engine.Record{RequestID: d.text(), ClientRequestID: d.text(), UpstreamReqID: d.text(), SessionID: d.text(), Started: d.moment().Add(time.Duration(d.IntN(1e6))),
-		Principal: d.text(), Upstream: d.text(), Method: d.text(), Path: d.text(), Model: d.text(), Stream: d.IntN(2) == 0,
+		Principal: d.text(), Upstream: d.text(), Method: d.text(), Path: d.text(), Model: d.text(), Answered: d.text(), Stream: d.IntN(2) == 0,
 		Status: d.IntN(600), Code: engine.Code(d.text()), CostMicroUSD: d.number(), KeyID: d.text(), Arms: d.text(), BytesIn: d.number(), BytesOut: d.number(),
 		Timings:    engine.Timings{Body: d.duration(), Decide: d.duration(), TTFB: d.duration(), Duration: d.duration()},
 		Generation: d.Uint64() >> 1, Dialect: d.text(),
 		Inputs: engine.Inputs{Query: d.text(), MaxTokens: d.number(), ServiceTier: d.text(),
 			Headers: some(d, func() engine.Header { return engine.Header{Name: d.text(), Value: d.text()} })}}
-	if d.IntN(2) == 0 {
-		r.Usage = engine.Usage{Known: true, InputTokens: d.number(), OutputTokens: d.number(), CacheCreationInputTokens: d.number(),
-			CacheCreation1hTokens: d.number(), CacheReadInputTokens: d.number()}
+	r.Usage = d.usage()
+	switch d.IntN(3) {
+	case 0:
+		r.Booked = engine.Booked{Counts: true, Usage: r.Usage, CostMicroUSD: r.CostMicroUSD}
+	case 1:
+		r.Booked = engine.Booked{Counts: true, Usage: d.usage(), CostMicroUSD: d.number()}
+		r.Booked.Usage.Known = r.Booked.Usage != engine.Usage{} || r.Usage.Known
 	}
 	d.trace(&r.Trace)
 	return r
+}
+
+func (d dice) usage() engine.Usage {
+	if d.IntN(2) == 0 {
+		return engine.Usage{}
+	}
+	return engine.Usage{Known: true, InputTokens: d.number(), OutputTokens: d.number(), CacheCreationInputTokens: d.number(),
+		CacheCreation1hTokens: d.number(), CacheReadInputTokens: d.number()}
 }
 
 func (d dice) trace(t *engine.RoutingTrace) {

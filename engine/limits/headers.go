@@ -44,7 +44,7 @@ func (s *Set) Headers(now time.Time) engine.Headers {
 		add(told[i].limit)
 		text = strconv.AppendInt(text, b.left(), 10)
 		add(told[i].remaining)
-		text = now.Add(b.used.frees(at, 0)).UTC().AppendFormat(text, time.RFC3339)
+		text = resets(now.Add(b.used.frees(at, 0))).AppendFormat(text, time.RFC3339)
 		add(told[i].reset)
 	}
 	values, start := string(text), 0
@@ -53,6 +53,11 @@ func (s *Set) Headers(now time.Time) engine.Headers {
 		start = ends[i]
 	}
 	return out
+}
+
+// resets is a moment in whole seconds, and never before it. Clocks that disagree by microseconds give the same one.
+func resets(t time.Time) time.Time {
+	return t.UTC().Round(10 * time.Millisecond).Add(time.Second - 1).Truncate(time.Second)
 }
 
 // left is what a running request leaves to others.

@@ -3,13 +3,16 @@
 //	book := limits.NewBook(time.Now())
 //	set := book.Set(limits.Holder{Principal: "alice", Rules: rules}, prices)
 //	r, err := set.Reserve(now, demand) // before anything is sent
-//	r.Settle(now, usage, true)         // or r.Refund(now); the first of them counts
+//	booked := r.Settle(now, spent)     // or r.Refund(now); the first of them counts
 //
 // A reservation holds an estimate while its request runs; what is booked in the end is what the upstream reported. A book lives beside
-// the generations, so that a reload forgets nothing. It goes by the monotonic clock: setting the machine's clock changes no window.
+// the generations, so that a reload forgets nothing, and what was booked before a limit came, in this run or an earlier one, is told to
+// it by Past. It goes by the monotonic clock: setting the machine's clock changes no window.
 package limits
 
 import (
+	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,43 +39,53 @@ type Rule struct {
 	Max    int64
 }
 
-// MaxWindow is the longest window, and how far back amounts can be booked.
+// MaxWindow is the longest window.
 const MaxWindow = 3650 * 24 * time.Hour
 
 // Book keeps what every principal has spent. Its methods may be called from any goroutine.
 type Book struct {
-	start time.Time // the zero of its clock, MaxWindow before it was made
+	start time.Time // the zero of its clock: that of the machine's, so that windows are cut alike in every run
+	made  time.Duration
 
 	mu       sync.Mutex
 	accounts map[string]*account // by principal; guarded by mu
+	running  bool                // guarded by mu; requests were served: what counts in a new limit may be settled meanwhile
 }
 
 // NewBook makes an empty book.
 func NewBook(now time.Time) *Book {
-	return &Book{start: now.Add(-MaxWindow), accounts: make(map[string]*account)}
+	b := &Book{start: now.Add(-time.Duration(now.UnixNano())), accounts: make(map[string]*account)}
+	b.made = b.at(now)
+	return b
 }
 
 // at is a moment on the book's clock.
 func (b *Book) at(t time.Time) time.Duration { return max(0, t.Sub(b.start)) }
 
-// account is what one principal and its keys have spent.
+// account is what one principal and its keys have spent. What was counted once is counted on, whether a limit asks for it or not.
 type account struct {
-	mu       sync.Mutex
-	counters map[slot]*counter // guarded by mu, and so are the counters
-	habits   map[string]*habit // by model; guarded by mu, and so are the habits
+	mu      sync.Mutex
+	tallies map[string]*tally // by the key's hash, "" = the principal's own; guarded by mu
+	made    int               // counters; guarded by mu
+	habits  map[string]*habit // by model; guarded by mu, and so are the habits
 }
 
-// slot is where a counter stands. Rules that differ in Max alone share it, so that a changed limit keeps what was counted.
-type slot struct {
-	key    string // the key's hash, "" = the principal's own
-	kind   Kind
-	window time.Duration
+// tally is the counters of one key, or of all keys of a principal together. Guarded by its account.
+type tally struct {
+	counters []*counter
+	replaces []Kind // a key's: of which it has limits of its own, which its usage counts in alone
 }
 
-// counter is one sum.
+// counter is one sum. Rules that differ in Max alone share it, so that a changed limit keeps what was counted.
 type counter struct {
-	used *window // nil for Concurrency
-	held int64   // by requests that run
+	kind   Kind
+	span   time.Duration
+	number int     // in the order in which the account's were made
+	used   *window // nil for Concurrency
+	held   int64   // by requests that run
+
+	filling bool          // Past tells it what was before
+	since   time.Duration // and from here on requests tell it themselves; 0 = there were none before
 }
 
 // Holder is whose limits they are. A key's own rules take the place of its principal's rules of the same kinds.
@@ -87,8 +100,11 @@ type Holder struct {
 type Set struct {
 	book *Book
 	*account
-	prices engine.Prices
-	rules  []bound
+	prices   engine.Prices
+	rules    []bound
+	own      *tally // the key's
+	shared   *tally // the principal's
+	replaced []Kind // of which the key has limits of its own
 }
 
 type bound struct {
@@ -99,47 +115,74 @@ type bound struct {
 
 var _ engine.Limiter = (*Set)(nil)
 
-// Set returns the rules of a holder, nil where there are none.
+// Set returns the rules of a holder, nil where there are none and never were.
 func (b *Book) Set(h Holder, prices engine.Prices) *Set {
-	if len(h.Rules)+len(h.KeyRules) == 0 {
-		return nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.accounts[h.Principal]
+	if a == nil {
+		if len(h.Rules)+len(h.KeyRules) == 0 {
+			return nil
+		}
+		a = &account{tallies: make(map[string]*tally), habits: make(map[string]*habit)}
+		b.accounts[h.Principal] = a
 	}
-	s := &Set{book: b, account: b.account(h.Principal), prices: prices}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	replaced := make(map[Kind]bool)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := &Set{book: b, account: a, prices: prices, own: &tally{}, shared: a.tally("")}
+	if h.Key != "" {
+		s.own = a.tally(h.Key)
+	}
 	for _, r := range h.KeyRules {
-		replaced[r.Kind] = true
-		s.rules = append(s.rules, bound{r, "key", s.counter(slot{h.Key, r.Kind, r.Window})})
+		s.replaced = append(s.replaced, r.Kind)
+		s.rules = append(s.rules, bound{r, "key", s.counter(s.own, r)})
 	}
 	for _, r := range h.Rules {
-		if !replaced[r.Kind] {
-			s.rules = append(s.rules, bound{r, "principal", s.counter(slot{"", r.Kind, r.Window})})
+		if !slices.Contains(s.replaced, r.Kind) {
+			s.rules = append(s.rules, bound{r, "principal", s.counter(s.shared, r)})
 		}
 	}
+	s.own.replaces = s.replaced
 	return s
 }
 
-func (b *Book) account(principal string) *account {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	a := b.accounts[principal]
-	if a == nil {
-		a = &account{counters: make(map[slot]*counter), habits: make(map[string]*habit)}
-		b.accounts[principal] = a
+// tally must be called with mu held.
+func (a *account) tally(key string) *tally {
+	if a.tallies[key] == nil {
+		a.tallies[key] = &tally{}
 	}
-	return a
+	return a.tallies[key]
 }
 
-// counter must be called with mu held.
-func (a *account) counter(at slot) *counter {
-	c := a.counters[at]
-	if c == nil {
-		c = &counter{}
-		if at.kind != Concurrency {
-			c.used = newWindow(at.window)
+// counter finds what a rule goes by, or makes it. It is called with the locks of book and account held.
+func (s *Set) counter(t *tally, r Rule) *counter {
+	for _, c := range t.counters {
+		if c.kind == r.Kind && c.span == r.Window {
+			return c
 		}
-		a.counters[at] = c
 	}
+	s.made++
+	c := &counter{kind: r.Kind, span: r.Window, number: s.made}
+	if r.Kind != Concurrency {
+		c.used, c.filling = newWindow(r.Window), true
+		if s.book.running {
+			c.since = math.MaxInt64
+		}
+	}
+	t.counters = append(t.counters, c)
 	return c
+}
+
+// counters are those that a request of this key counts in. It must be called with mu held.
+func (s *Set) counters(f func(c *counter)) { counters(s.own, s.shared, s.replaced, f) }
+
+func counters(own, shared *tally, replaced []Kind, f func(c *counter)) {
+	for _, c := range own.counters {
+		f(c)
+	}
+	for _, c := range shared.counters {
+		if !slices.Contains(replaced, c.kind) {
+			f(c)
+		}
+	}
 }

@@ -27,10 +27,10 @@ func reserve(t *testing.T, s *limits.Set, at time.Time) engine.Reservation {
 	return r
 }
 
-// refused returns the refusal of one more request.
-func refused(t *testing.T, s *limits.Set, at time.Time) *engine.Refusal {
+// refused returns the refusal of one more request, for model m unless another is named.
+func refused(t *testing.T, s *limits.Set, at time.Time, model ...string) *engine.Refusal {
 	t.Helper()
-	_, err := s.Reserve(at, engine.Demand{Model: "m", MaxTokens: 100})
+	_, err := s.Reserve(at, engine.Demand{Model: append(model, "m")[0], MaxTokens: 100})
 	var r *engine.Refusal
 	if !errors.As(err, &r) {
 		t.Fatalf("reserve gave %v, want a refusal", err)
@@ -42,7 +42,7 @@ func TestARefusalNamesTheLimitAndWhenThereIsRoom(t *testing.T) {
 	f := func(rule limits.Rule, spend engine.Usage, code, message string, retry time.Duration) {
 		t.Helper()
 		s := setOf(t, rule)
-		reserve(t, s, start).Settle(start, spend, true)
+		reserve(t, s, start).Settle(start, engine.Spent{Model: "m", Usage: spend, Whole: true})
 		r := refused(t, s, start.Add(10*time.Second))
 		if string(r.Code) != code || !strings.Contains(r.Message, message) {
 			t.Errorf("got %s %q, want %s %q", r.Code, r.Message, code, message)
@@ -72,7 +72,7 @@ func TestARequestAloneIsNotRefusedForWhatItMayCost(t *testing.T) {
 	if r := refused(t, s, start); r.Code != "limit_output_tokens" {
 		t.Errorf("beside it: %v", r)
 	}
-	first.Settle(start, engine.Usage{Known: true, OutputTokens: 49}, true)
+	first.Settle(start, engine.Spent{Model: "m", Usage: engine.Usage{Known: true, OutputTokens: 49}, Whole: true})
 	reserve(t, s, start)
 }
 
@@ -88,7 +88,7 @@ func TestAnEstimateFollowsWhatAnswersWereLike(t *testing.T) {
 	if _, err := ask(); err == nil {
 		t.Error("two times 2000 tokens fit into 2500")
 	}
-	first.Settle(start, engine.Usage{Known: true, OutputTokens: 100}, true)
+	first.Settle(start, engine.Spent{Model: "m", Usage: engine.Usage{Known: true, OutputTokens: 100}, Whole: true})
 	for range 3 {
 		if _, err := ask(); err != nil {
 			t.Errorf("with a mean of 100 tokens: %v", err)
@@ -101,7 +101,7 @@ func TestWhatIsNotToldCountsAsEstimated(t *testing.T) {
 		t.Helper()
 		s := setOf(t, limits.Rule{Kind: limits.OutputTokens, Window: time.Minute, Max: 1000})
 		r := reserve(t, s, start)
-		r.Settle(start, u, whole)
+		r.Settle(start, engine.Spent{Model: "m", Usage: u, Whole: whole})
 		if got := s.Headers(start).Get("anthropic-ratelimit-output-tokens-remaining"); got != want {
 			t.Errorf("%+v, whole %v: %s tokens left, want %s", u, whole, got, want)
 		}
@@ -174,7 +174,7 @@ func TestWhatSpendsNoTokensCountsAsARequestAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer r.Settle(start, engine.Usage{}, true)
+		defer r.Settle(start, engine.Spent{Model: "m", Usage: engine.Usage{}, Whole: true})
 	}
 	if r := refused(t, s, start); r.Code != "limit_requests" {
 		t.Errorf("got %v", r)
@@ -200,9 +200,9 @@ func TestWhatALedgerTellsIsBooked(t *testing.T) {
 	book := limits.NewBook(start)
 	s := book.Set(limits.Holder{Principal: "alice", Rules: []limits.Rule{
 		{Kind: limits.Requests, Window: time.Minute, Max: 2}, {Kind: limits.CostUSD, Window: time.Hour, Max: 1000}}}, flat{})
-	book.Past(limits.Past{Principal: "alice", Started: start.Add(-30 * time.Second), Ended: start.Add(-20 * time.Second), CostMicroUSD: 400})
-	book.Past(limits.Past{Principal: "alice", Started: start.Add(-2 * time.Minute), Ended: start.Add(-2 * time.Minute), CostMicroUSD: 600})
-	book.Past(limits.Past{Principal: "bob", Started: start, Ended: start, CostMicroUSD: 600})
+	book.Past(limits.Past{Principal: "alice", Came: start.Add(-30 * time.Second), Ended: start.Add(-20 * time.Second), Booked: engine.Booked{Counts: true, CostMicroUSD: 400}})
+	book.Past(limits.Past{Principal: "alice", Came: start.Add(-2 * time.Minute), Ended: start.Add(-2 * time.Minute), Booked: engine.Booked{Counts: true, CostMicroUSD: 600}})
+	book.Past(limits.Past{Principal: "bob", Came: start, Ended: start, Booked: engine.Booked{Counts: true, CostMicroUSD: 600}})
 	if r := refused(t, s, start); r.Code != "limit_cost_usd" || r.RetryAfter < 57*time.Minute || r.RetryAfter > 60*time.Minute {
 		t.Errorf("got %v, retry after %v", r, r.RetryAfter)
 	}
@@ -214,7 +214,7 @@ func TestWhatAKeyOfItsOwnLimitSpentIsNotItsPrincipals(t *testing.T) {
 	plain := book.Set(limits.Holder{Principal: "alice", Rules: principal, Key: "k1"}, flat{})
 	own := book.Set(limits.Holder{Principal: "alice", Rules: principal, Key: "k2", KeyRules: []limits.Rule{{Kind: limits.Requests, Window: time.Hour, Max: 3}}}, flat{})
 	for range 2 {
-		book.Past(limits.Past{Principal: "alice", Key: "k2", Started: start.Add(-time.Minute), Ended: start.Add(-time.Minute)})
+		book.Past(limits.Past{Principal: "alice", Key: "k2", Booked: engine.Booked{Counts: true}, Came: start.Add(-time.Minute), Ended: start.Add(-time.Minute)})
 	}
 	reserve(t, plain, start)
 	reserve(t, own, start)
@@ -224,7 +224,7 @@ func TestWhatAKeyOfItsOwnLimitSpentIsNotItsPrincipals(t *testing.T) {
 func TestARowOfTheFutureMovesNoWindow(t *testing.T) {
 	book := limits.NewBook(start)
 	s := book.Set(limits.Holder{Principal: "alice", Rules: []limits.Rule{{Kind: limits.Requests, Window: time.Hour, Max: 3}}}, flat{})
-	book.Past(limits.Past{Principal: "alice", Started: start.Add(3 * time.Hour), Ended: start.Add(3 * time.Hour)})
+	book.Past(limits.Past{Principal: "alice", Booked: engine.Booked{Counts: true}, Came: start.Add(3 * time.Hour), Ended: start.Add(3 * time.Hour)})
 	reserve(t, s, start)
 	reserve(t, s, start.Add(time.Second))
 	refused(t, s, start.Add(2*time.Second))
@@ -233,7 +233,7 @@ func TestARowOfTheFutureMovesNoWindow(t *testing.T) {
 
 func TestWhatOthersHoldIsSoonFree(t *testing.T) {
 	s := setOf(t, limits.Rule{Kind: limits.OutputTokens, Window: time.Hour, Max: 300})
-	reserve(t, s, start).Settle(start, engine.Usage{Known: true, OutputTokens: 150}, true)
+	reserve(t, s, start).Settle(start, engine.Spent{Model: "m", Usage: engine.Usage{Known: true, OutputTokens: 150}, Whole: true})
 	reserve(t, s, start)
 	if r := refused(t, s, start); r.RetryAfter != time.Second {
 		t.Errorf("retry after %v, want a second: the estimate of the one that runs is given back when it ends", r.RetryAfter)
@@ -249,7 +249,7 @@ func TestManyAtOnce(t *testing.T) {
 				r, err := s.Reserve(start, engine.Demand{Model: "m"})
 				if err == nil {
 					s.Headers(start)
-					r.Settle(start, engine.Usage{}, true)
+					r.Settle(start, engine.Spent{Model: "m", Usage: engine.Usage{}, Whole: true})
 				}
 			}
 		})
@@ -268,7 +268,7 @@ func TestAReservationIsOneAllocation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Settle(start, engine.Usage{Known: true, OutputTokens: 5}, true)
+		r.Settle(start, engine.Spent{Model: "m", Usage: engine.Usage{Known: true, OutputTokens: 5}, Whole: true})
 	}); got > 1 {
 		t.Errorf("%v allocations, want 1", got)
 	}
@@ -286,6 +286,6 @@ func BenchmarkReserveAndSettle(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		r.Settle(now, engine.Usage{Known: true, InputTokens: 200, OutputTokens: 50}, true)
+		r.Settle(now, engine.Spent{Model: "m", Usage: engine.Usage{Known: true, InputTokens: 200, OutputTokens: 50}, Whole: true})
 	}
 }

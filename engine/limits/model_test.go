@@ -133,7 +133,7 @@ func (o *oracle) end(now time.Time, rng *rand.Rand) {
 		delete(o.open, h)
 		if rng.IntN(4) == 0 {
 			h.reservation.Refund(now)
-			h.reservation.Settle(now, engine.Usage{Known: true, OutputTokens: 1 << 40}, true) // comes too late
+			h.reservation.Settle(now, engine.Spent{Model: "m", Usage: engine.Usage{Known: true, OutputTokens: 1 << 40}, Whole: true}) // comes too late
 			for i, e := range o.spent[0] {
 				if e.at.Equal(h.began) {
 					o.spent[0] = append(o.spent[0][:i], o.spent[0][i+1:]...)
@@ -143,7 +143,7 @@ func (o *oracle) end(now time.Time, rng *rand.Rand) {
 			return
 		}
 		u := engine.Usage{Known: true, InputTokens: rng.Int64N(300), OutputTokens: rng.Int64N(600)}
-		h.reservation.Settle(now, u, true)
+		h.reservation.Settle(now, engine.Spent{Model: "m", Usage: u, Whole: true})
 		h.reservation.Refund(now) // comes too late
 		o.spent[1] = append(o.spent[1], event{now, u.OutputTokens})
 		o.spent[2] = append(o.spent[2], event{now, u.InputTokens + u.OutputTokens})

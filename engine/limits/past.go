@@ -1,49 +1,85 @@
 package limits
 
 import (
+	"math"
 	"time"
 
 	"sluice/engine"
 )
 
-// Past is a request of an earlier run, as the ledger tells of it.
+// Past is a request that ended, as the ledger tells of it.
 type Past struct {
-	Principal      string
-	Key            string // the key's hash
-	Started, Ended time.Time
-	Usage          engine.Usage
-	CostMicroUSD   int64
+	Principal   string
+	Key         string // the key's hash
+	Came, Ended time.Time
+	Booked      engine.Booked
 }
 
-// Past books a request that was served before this book was made, so that a restart opens no window. It counts in the sets that were
-// made so far, as it did then: where its key has a limit of a kind, not in its principal's. A row from the future, by a clock that was
-// set back since, counts as of the book's beginning: nothing may move a window ahead of its clock.
+// Missing begins to tell the limits that are new what was before them: it returns how far back that goes, 0 = no limit is new. Past is
+// to be given every request that ended in that time and is in the ledger when Missing returns, and then Complete to be called. Meanwhile
+// requests go on; each counts once.
+func (b *Book) Missing(now time.Time) (back time.Duration) {
+	at := b.at(now)
+	b.each(func(c *counter) {
+		if !c.filling {
+			return
+		}
+		if c.since == math.MaxInt64 {
+			c.since = at
+		}
+		back = max(back, c.span+2*c.used.width)
+	})
+	return back
+}
+
+// Past books a request in the limits that are new: where its key has a limit of a kind, not in its principal's. A row from the future, by
+// a clock that was set back since, counts as of the book's beginning: nothing may move a window ahead of its clock.
 func (b *Book) Past(p Past) {
 	b.mu.Lock()
 	a := b.accounts[p.Principal]
 	b.mu.Unlock()
-	if a == nil {
+	if a == nil || !p.Booked.Counts {
 		return
 	}
+	came, ended := b.at(p.Came), b.at(p.Ended)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	own := make(map[Kind]bool)
-	for at := range a.counters {
-		own[at.kind] = own[at.kind] || at.key != "" && at.key == p.Key
+	own, shared := &tally{}, a.tally("")
+	if p.Key != "" {
+		own = a.tally(p.Key)
 	}
-	started, ended := min(b.at(p.Started), MaxWindow), min(b.at(p.Ended), MaxWindow)
-	for at, c := range a.counters {
-		if at.key != "" && at.key != p.Key || at.key == "" && own[at.kind] {
-			continue
-		}
-		switch at.kind {
-		case Concurrency:
-		case Requests:
-			c.used.add(started, 1)
-		case CostUSD:
-			c.used.add(ended, p.CostMicroUSD)
+	counters(own, shared, own.replaces, func(c *counter) {
+		switch {
+		case !c.filling, c.since > 0 && ended >= c.since:
+		case c.since > 0:
+			c.book(came, ended, &p.Booked)
 		default:
-			c.used.add(ended, tokens(at.kind, p.Usage))
+			c.book(min(came, b.made), min(ended, b.made), &p.Booked)
 		}
+	})
+}
+
+// Complete ends what Missing began.
+func (b *Book) Complete() {
+	b.each(func(c *counter) { c.filling = false })
+	b.mu.Lock()
+	b.running = true
+	b.mu.Unlock()
+}
+
+// each calls f for every counter that has a window.
+func (b *Book) each(f func(c *counter)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, a := range b.accounts {
+		a.mu.Lock()
+		for _, t := range a.tallies {
+			for _, c := range t.counters {
+				if c.used != nil {
+					f(c)
+				}
+			}
+		}
+		a.mu.Unlock()
 	}
 }

@@ -2,6 +2,7 @@ package limits
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -12,10 +13,9 @@ import (
 type reservation struct {
 	set    *Set
 	demand engine.Demand
-	guess  engine.Usage
-	room   [4]int64
-	held   []int64 // by rule
-	began  time.Duration
+	guess  engine.Booked // what it holds of every counter
+	made   int           // the last counter that it holds of
+	came   time.Duration
 	ended  bool
 }
 
@@ -23,51 +23,84 @@ type reservation struct {
 // anything left: its estimate could be wrong, and would then lock out who never comes near the limit. What it spends beyond the limit
 // keeps the next one waiting.
 func (s *Set) Reserve(now time.Time, d engine.Demand) (engine.Reservation, error) {
-	r := &reservation{set: s, demand: d, began: s.book.at(now)}
-	r.held = r.room[:0]
+	at := s.book.at(now)
+	r := &reservation{set: s, demand: d, guess: engine.Booked{Counts: true}, came: at}
+	if !d.Came.IsZero() {
+		r.came = s.book.at(d.Came)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !d.Free {
-		r.guess = s.habit(d.Model).expect(d)
-	}
-	for i := range s.rules {
-		b := &s.rules[i]
-		amount, known := r.amount(b.Kind, r.guess)
-		if !known {
-			return nil, &engine.Refusal{Code: engine.CodeModelNotAllowed, Message: fmt.Sprintf(
-				"model %q has no price, and this %s has a limit of cost: want it in the table of prices", engine.Cut(d.Model, engine.MaxReason), b.whose)}
+		r.guess.Usage = s.habit(d.Model).expect(d)
+		if refusal := r.price(); refusal != nil {
+			return nil, refusal
 		}
-		if wait, full := b.full(r.began, amount); full {
-			return nil, b.refusal(wait)
-		}
-		r.held = append(r.held, amount)
 	}
-	for i := range s.rules {
-		s.rules[i].take(r.began, r.held[i])
+	if refusal := s.full(at, &r.guess); refusal != nil {
+		return nil, refusal
 	}
+	r.made = s.made
+	s.counters(func(c *counter) { c.take(r.came, &r.guess) })
 	return r, nil
 }
 
-// amount is what a usage is in the unit of a rule.
-func (r *reservation) amount(k Kind, u engine.Usage) (n int64, known bool) {
-	switch {
-	case k == Requests, k == Concurrency:
-		return 1, true
-	case k == CostUSD && !r.demand.Free:
-		return r.set.prices.Cost(r.demand.Model, u)
+// price finds what the request may cost, whoever answers it. Under a limit of cost no model of them may be without a price.
+func (r *reservation) price() *engine.Refusal {
+	s := r.set
+	i := slices.IndexFunc(s.rules, func(b bound) bool { return b.Kind == CostUSD })
+	for n := range 1 + len(r.demand.Fallbacks) {
+		model := r.demand.Model
+		if n > 0 {
+			model = r.demand.Fallbacks[n-1]
+		}
+		cost, known := s.cost(model, &r.guess.Usage)
+		if !known && i >= 0 {
+			return &engine.Refusal{Code: engine.CodeModelNotAllowed, Message: fmt.Sprintf(
+				"model %q has no price, and this %s has a limit of cost: want it in the table of prices", engine.Cut(model, engine.MaxReason), s.rules[i].whose)}
+		}
+		r.guess.CostMicroUSD = max(r.guess.CostMicroUSD, cost)
 	}
-	return tokens(k, u), true
+	return nil
 }
 
-// tokens is how many tokens of a usage count for a kind.
-func tokens(k Kind, u engine.Usage) int64 {
+// cost is not known where the set has no prices.
+func (s *Set) cost(model string, u *engine.Usage) (microUSD int64, known bool) {
+	if s.prices == nil {
+		return 0, false
+	}
+	return s.prices.Cost(model, *u)
+}
+
+// full is the refusal of a request that must wait: for the limit that frees last.
+func (s *Set) full(at time.Duration, guess *engine.Booked) *engine.Refusal {
+	var found *bound
+	longest := time.Duration(0)
+	for i := range s.rules {
+		b := &s.rules[i]
+		if wait, full := b.full(at, amount(b.Kind, guess)); full && wait > longest {
+			found, longest = b, wait
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	return found.refusal(longest)
+}
+
+// amount is what a request counts for in the unit of a kind.
+func amount(k Kind, b *engine.Booked) int64 {
+	u := &b.Usage
 	switch k {
+	case Requests, Concurrency:
+		return 1
 	case InputTokens:
 		return u.InputTokens + u.CacheCreationInputTokens
 	case OutputTokens:
 		return u.OutputTokens
 	case TotalTokens:
 		return u.InputTokens + u.CacheCreationInputTokens + u.CacheReadInputTokens + u.OutputTokens
+	case CostUSD:
+		return b.CostMicroUSD
 	}
 	return 0
 }
@@ -112,53 +145,77 @@ func (r Rule) String() string {
 
 func (k Kind) code() engine.Code { return engine.Code("limit_" + string(k)) }
 
-// take holds an amount. A request counts from its start, and what it spends from its end.
-func (b *bound) take(at time.Duration, amount int64) {
-	if b.Kind == Requests {
-		b.used.add(at, 1)
+// take holds what a request is expected to spend. It counts as a request from when it came, and what it spends from its end.
+func (c *counter) take(came time.Duration, guess *engine.Booked) {
+	if c.kind == Requests {
+		c.used.add(came, 1)
 		return
 	}
-	b.held += amount
+	c.held += amount(c.kind, guess)
 }
 
 // Settle books what was spent.
-func (r *reservation) Settle(now time.Time, u engine.Usage, whole bool) {
+func (r *reservation) Settle(now time.Time, spent engine.Spent) engine.Booked {
 	if r.ended {
-		return
+		return engine.Booked{}
 	}
 	r.ended = true
 	s, at := r.set, r.set.book.at(now)
+	b := r.booked(spent)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if u.Known && whole && !r.demand.Free {
-		s.habit(r.demand.Model).learn(u, r.demand.Bytes)
+	if spent.Usage.Known && spent.Whole && !r.demand.Free {
+		s.habit(r.demand.Model).learn(spent.Usage, r.demand.Bytes)
 	}
-	u = r.spent(u, whole)
-	for i := range s.rules {
-		b := &s.rules[i]
-		if b.Kind == Requests {
-			continue
+	s.counters(func(c *counter) {
+		r.release(c)
+		if (c.kind != Requests || c.number > r.made) && c.counts(at) {
+			c.book(r.came, at, &b)
 		}
-		b.held -= r.held[i]
-		if b.Kind != Concurrency {
-			amount, known := r.amount(b.Kind, u)
-			if !known { // the price left the table while the request ran
-				amount = r.held[i]
-			}
-			b.used.add(at, amount)
-		}
+	})
+	return b
+}
+
+// release gives back what is held of a counter.
+func (r *reservation) release(c *counter) {
+	if c.kind != Requests && c.number <= r.made {
+		c.held -= amount(c.kind, &r.guess)
 	}
 }
 
-// spent is the usage with the estimate for what was not told.
-func (r *reservation) spent(u engine.Usage, whole bool) engine.Usage {
-	switch {
-	case !u.Known, r.demand.Free:
+// booked is what was spent, with the estimate for what was not told.
+func (r *reservation) booked(spent engine.Spent) engine.Booked {
+	if r.demand.Free {
 		return r.guess
-	case !whole: // the tokens of output are told at the end
-		u.OutputTokens = max(u.OutputTokens, r.guess.OutputTokens)
 	}
-	return u
+	b := engine.Booked{Counts: true, Usage: spent.Usage}
+	switch {
+	case !spent.Usage.Known:
+		b.Usage = r.guess.Usage
+	case !spent.Whole: // the tokens of output are told at the end
+		b.Usage.OutputTokens = max(b.Usage.OutputTokens, r.guess.Usage.OutputTokens)
+	}
+	b.Usage.Known = true
+	cost, known := r.set.cost(spent.Model, &b.Usage)
+	if !known { // it has none, or it left the table while the request ran
+		cost = r.guess.CostMicroUSD
+	}
+	b.CostMicroUSD = cost
+	return b
+}
+
+// counts reports whether a request that ends then is booked when it does. Else Past tells of it.
+func (c *counter) counts(ended time.Duration) bool { return !c.filling || ended >= c.since }
+
+// book adds what a request counts for.
+func (c *counter) book(came, ended time.Duration, b *engine.Booked) {
+	switch c.kind {
+	case Concurrency:
+	case Requests:
+		c.used.add(came, 1)
+	default:
+		c.used.add(ended, amount(c.kind, b))
+	}
 }
 
 // Refund gives all back.
@@ -170,13 +227,11 @@ func (r *reservation) Refund(now time.Time) {
 	s := r.set
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.rules {
-		b := &s.rules[i]
-		if b.Kind == Requests {
-			b.used.advance(s.book.at(now))
-			b.used.add(r.began, -1)
-			continue
+	s.counters(func(c *counter) {
+		r.release(c)
+		if c.kind == Requests && c.number <= r.made {
+			c.used.advance(s.book.at(now))
+			c.used.add(r.came, -1)
 		}
-		b.held -= r.held[i]
-	}
+	})
 }

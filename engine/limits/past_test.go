@@ -1,0 +1,185 @@
+package limits_test
+
+import (
+	"maps"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"sluice/engine"
+	"sluice/engine/limits"
+)
+
+// household is a principal with two keys of which one has limits of its own.
+type household struct {
+	principal, own []limits.Rule
+}
+
+var everyKind = household{
+	principal: []limits.Rule{{Kind: limits.Requests, Window: time.Minute, Max: 1 << 40}, {Kind: limits.InputTokens, Window: time.Hour, Max: 1 << 40},
+		{Kind: limits.OutputTokens, Window: 7 * time.Second, Max: 1 << 40}, {Kind: limits.TotalTokens, Window: 5 * time.Hour, Max: 1 << 40},
+		{Kind: limits.CostUSD, Window: 24 * time.Hour, Max: 1 << 40}, {Kind: limits.Concurrency, Max: 1 << 40}},
+	own: []limits.Rule{{Kind: limits.Requests, Window: 90 * time.Second, Max: 1 << 40}, {Kind: limits.CostUSD, Window: time.Hour, Max: 1 << 40},
+		{Kind: limits.CostUSD, Window: 3 * time.Hour, Max: 1 << 40}},
+}
+
+func (h household) sets(b *limits.Book) map[string]*limits.Set {
+	return map[string]*limits.Set{
+		"k1": b.Set(limits.Holder{Principal: "alice", Rules: h.principal, Key: "k1"}, flat{}),
+		"k2": b.Set(limits.Holder{Principal: "alice", Rules: h.principal, Key: "k2", KeyRules: h.own}, flat{}),
+	}
+}
+
+// traffic is requests that end in every way, and what a ledger would keep of them.
+type traffic struct {
+	t    *testing.T
+	rng  *rand.Rand
+	now  time.Time
+	sets map[string]*limits.Set
+	open []*running
+	rows []limits.Past
+}
+
+type running struct {
+	engine.Reservation
+	key  string
+	came time.Time
+}
+
+func (l *traffic) step() {
+	l.now = l.now.Add(time.Duration(l.rng.ExpFloat64() * float64(time.Second)))
+	if len(l.open) == 0 || l.rng.IntN(2) == 0 {
+		l.begin([]string{"k1", "k2"}[l.rng.IntN(2)])
+		return
+	}
+	i := l.rng.IntN(len(l.open))
+	r := l.open[i]
+	l.open = append(l.open[:i], l.open[i+1:]...)
+	l.end(r)
+}
+
+func (l *traffic) begin(key string) {
+	came := l.now
+	l.now = l.now.Add(time.Duration(l.rng.IntN(3)) * time.Second) // it sends its body
+	d := engine.Demand{Came: came, Model: "m", MaxTokens: l.rng.Int64N(5000), Bytes: l.rng.IntN(9000), Free: l.rng.IntN(5) == 0}
+	r, err := l.sets[key].Reserve(l.now, d)
+	if err == nil {
+		l.open = append(l.open, &running{r, key, came})
+	}
+}
+
+// end ends a request: whole, cut, without usage, answered by another model, or refunded.
+func (l *traffic) end(r *running) {
+	if l.rng.IntN(5) == 0 {
+		r.Refund(l.now)
+		return
+	}
+	s := engine.Spent{Model: []string{"m", "free"}[l.rng.IntN(2)], Whole: l.rng.IntN(2) == 0}
+	if l.rng.IntN(3) > 0 {
+		s.Usage = engine.Usage{Known: true, InputTokens: l.rng.Int64N(900), OutputTokens: l.rng.Int64N(900), CacheReadInputTokens: l.rng.Int64N(900)}
+	}
+	l.rows = append(l.rows, limits.Past{Principal: "alice", Key: r.key, Came: r.came, Ended: l.now, Booked: r.Settle(l.now, s)})
+}
+
+func (l *traffic) wantSame(got, want map[string]int64) {
+	l.t.Helper()
+	if !maps.Equal(got, want) {
+		l.t.Fatalf("windows\n%v\nwant\n%v", got, want)
+	}
+}
+
+// TestARestartRebuildsEveryWindow: however requests ended, what the ledger has of them makes the windows what they were, slot by slot.
+func TestARestartRebuildsEveryWindow(t *testing.T) {
+	for seed := range uint64(20) {
+		book := limits.NewBook(start)
+		l := &traffic{t: t, rng: rand.New(rand.NewPCG(seed, 1)), now: start, sets: everyKind.sets(book)}
+		for range 400 {
+			l.step()
+		}
+		for _, r := range l.open {
+			r.Refund(l.now)
+		}
+		again := limits.NewBook(l.now.Add(time.Second))
+		everyKind.sets(again)
+		again.Missing(l.now.Add(time.Second))
+		for _, row := range l.rows {
+			again.Past(row)
+		}
+		again.Complete()
+		l.now = l.now.Add(2 * time.Second)
+		l.wantSame(again.Windows("alice", l.now), book.Windows("alice", l.now))
+	}
+}
+
+// TestANewLimitKnowsThePast: limits that come while requests run have in the end what they would have had from the beginning, whenever the
+// requests end.
+func TestANewLimitKnowsThePast(t *testing.T) {
+	few := household{principal: everyKind.principal[:1], own: everyKind.own[:2]}
+	for seed := range uint64(20) {
+		whole, grown := limits.NewBook(start), limits.NewBook(start)
+		all := &traffic{t: t, rng: rand.New(rand.NewPCG(seed, 2)), now: start, sets: everyKind.sets(whole)}
+		l := &traffic{t: t, rng: rand.New(rand.NewPCG(seed, 2)), now: start, sets: few.sets(grown)}
+		grown.Complete()
+		both := func(n int) {
+			for range n {
+				all.step()
+				l.step()
+			}
+		}
+		both(150)
+		sets := everyKind.sets(grown)
+		both(20) // the build goes on, with requests in the sets of before
+		back := grown.Missing(l.now.Add(1))
+		before := len(l.rows)
+		both(20) // and so does the reading of the ledger, which sees rows of this time or not
+		for _, row := range l.rows[:(before+len(l.rows))/2] {
+			if row.Ended.After(l.now.Add(-back)) {
+				grown.Past(row)
+			}
+		}
+		grown.Complete()
+		both(20)
+		l.sets = sets
+		both(150)
+		for _, l := range []*traffic{all, l} {
+			for _, r := range l.open {
+				r.Refund(l.now)
+			}
+		}
+		l.wantSame(grown.Windows("alice", l.now), whole.Windows("alice", l.now))
+	}
+}
+
+func TestALimitThatGoesAndComesBackHasLostNothing(t *testing.T) {
+	book := limits.NewBook(start)
+	rule := []limits.Rule{{Kind: limits.Requests, Window: time.Hour, Max: 3}}
+	set := func(rules []limits.Rule) *limits.Set {
+		s := book.Set(limits.Holder{Principal: "alice", Rules: rules, Key: "k1"}, flat{})
+		book.Complete()
+		return s
+	}
+	reserve(t, set(rule), start)
+	reserve(t, set(nil), start)
+	back := set(rule)
+	reserve(t, back, start)
+	refused(t, back, start)
+}
+
+func TestWhoeverMayAnswerMustHaveAPrice(t *testing.T) {
+	s := setOf(t, limits.Rule{Kind: limits.CostUSD, Window: time.Minute, Max: 5000})
+	_, err := s.Reserve(start, engine.Demand{Model: "m", Fallbacks: []string{"n", "free"}})
+	if err == nil || err.Error() != refused(t, setOf(t, limits.Rule{Kind: limits.CostUSD, Window: time.Minute, Max: 1}), start, "free").Error() {
+		t.Errorf("with a fallback that has no price: %v", err)
+	}
+	if _, err := s.Reserve(start, engine.Demand{Model: "m", Fallbacks: []string{"n"}}); err != nil {
+		t.Errorf("with one that has: %v", err)
+	}
+}
+
+func TestARequestWaitsForTheLimitThatFreesLast(t *testing.T) {
+	s := setOf(t, limits.Rule{Kind: limits.Requests, Window: time.Minute, Max: 1}, limits.Rule{Kind: limits.OutputTokens, Window: time.Hour, Max: 10})
+	reserve(t, s, start).Settle(start, engine.Spent{Model: "m", Whole: true, Usage: engine.Usage{Known: true, OutputTokens: 20}})
+	if r := refused(t, s, start); r.Code != "limit_output_tokens" || r.RetryAfter < time.Hour {
+		t.Errorf("%s, retry after %v: the other limit is still reached by then", r.Code, r.RetryAfter)
+	}
+}
