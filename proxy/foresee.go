@@ -14,9 +14,12 @@ func (x *exchange) foresee() {
 	}
 }
 
-// learn takes in what the upstream's cache did, where that can matter: among several upstreams.
+// foreseen reports whether it matters what an upstream's cache did: among several upstreams.
+func (x *exchange) foreseen() bool { return x.forecast != nil && len(x.gen.Upstreams) > 1 }
+
+// learn takes in what the upstream's cache did.
 func (x *exchange) learn(r *engine.Record, now time.Time) {
-	if x.forecast != nil && x.served && r.Code == "" && len(x.gen.Upstreams) > 1 {
+	if x.foreseen() && x.served && r.Code == "" {
 		x.forecast.Learn(x.flow.Upstream.ID, r.Usage, now)
 	}
 }

@@ -243,7 +243,7 @@ func troublesOfTheBody() []trouble {
 	large := row(engine.CodeBodyTooLarge, 413, "request_too_large")
 	busy := row(engine.CodeTooBusy, 529, "overloaded_error", "retry-after: 1")
 	small := func(r *rig, _ *engine.UpstreamSlot) { r.gen.Limits.Body = 1000 }
-	pinch := func(r *rig, _ *engine.UpstreamSlot) { r.gen.Limits.BodiesTotal = int64(len(helloStream)) + 10 }
+	pinch := func(r *rig, _ *engine.UpstreamSlot) { r.gen.Limits.BodiesTotal = int64(len(helloStream)) }
 	hasty := func(r *rig, _ *engine.UpstreamSlot) { r.gen.Timeouts.ClientBody = 30 * time.Millisecond }
 	return []trouble{
 		{name: "cut", row: bad, request: post("/v1/messages", hello[:30]), says: "offset"},

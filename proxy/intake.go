@@ -82,6 +82,17 @@ func (x *exchange) reserve(n int64) bool {
 	return !full(x.server.Metrics.bodies.Add(n), x.gen.Limits.BodiesTotal)
 }
 
+// forgetBody lets go of the request's body, which nobody asks for again: no other upstream will be, and no script translates the answer. A
+// stream may last long, and there may be thousands. Calls that were left behind have copies of their own of what they read.
+func (x *exchange) forgetBody() {
+	if x.forecast != nil {
+		x.forecast.Forget(x.foreseen())
+	}
+	x.req.Body, x.req.Index = nil, nil
+	x.server.Metrics.bodies.Add(-x.reserved)
+	x.reserved = 0
+}
+
 // bodyFailed says what the failed read of a body means. The server's own errors hide what the connection said.
 func (x *exchange) bodyFailed(err error) *engine.Refusal {
 	if x.conn.failed != nil {

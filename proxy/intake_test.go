@@ -2,7 +2,9 @@ package proxy_test
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -204,4 +206,33 @@ func TestOpenStreamsStayBelowTheirLimit(t *testing.T) {
 	close(hold)
 	r.ledger.wait(t, 3)
 	want(t, "after the first", r.do(post("/v1/messages", helloStream)).StatusCode, 200)
+}
+
+// TestAStreamLetsGoOfItsRequest: what a prompt takes is free for others while its answer still comes.
+func TestAStreamLetsGoOfItsRequest(t *testing.T) {
+	goOn := make(chan struct{})
+	p := plays(t, func(s *stage) {
+		s.next()
+		s.say(eventHead + chunk(start))
+		<-goOn
+		s.say(chunk(usage+stop) + lastChunk)
+	})
+	r := newRig(t, p.upstream("a"))
+	r.gen.Limits.BodiesTotal = 2000
+	r.start()
+	large := strings.Replace(helloStream, `"hi"`, `"`+strings.Repeat("x", 1800)+`"`, 1)
+	var open []*http.Response
+	for range 3 {
+		got := r.dial().send(post("/v1/messages", large)).head("POST")
+		want(t, "status", got.StatusCode, 200)
+		open = append(open, got)
+	}
+	want(t, "held", r.server.Metrics.BodyBytes(), 0)
+	close(goOn)
+	for _, got := range open {
+		text, err := io.ReadAll(got.Body)
+		want(t, "the answer", string(text), start+usage+stop)
+		want(t, "its end", err, error(nil))
+	}
+	want(t, "row", r.ledger.wait(t, 3)[0].BytesIn, int64(len(large)))
 }

@@ -63,6 +63,7 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 		if length = -1; r.stream == nil {
 			r.stream = &stream{x: x}
 			r.batch.start(x)
+			x.forgetBody()
 		}
 		if x.head.wire == wireBedrockStream {
 			ctx.Response.Header.SetContentType(eventStreamType)

@@ -74,7 +74,10 @@ func (p *child) resident(b *testing.B) float64 {
 }
 
 // go test ./cmd/sluice -run ^$ -bench OpenStreams -benchtime 1x -streams 9500
-var openStreams = flag.Int("streams", 2000, "how many streams are open at once; a gateway takes two descriptors for each")
+var (
+	openStreams = flag.Int("streams", 2000, "how many streams are open at once; a gateway takes two descriptors for each")
+	promptBytes = flag.Int("prompt", 2, "how large the prompt of each is, in bytes")
+)
 
 // Paced streams are open at once for a minute, before a gateway and a provider in processes of their own. None may be lost, and nothing may
 // be left open after.
@@ -163,7 +166,7 @@ func readStream(b *testing.B, addr string, words int, open *atomic.Int64) bool {
 		return false
 	}
 	defer conn.Close()
-	body := `{"model":"claude-sonnet-4-5","max_tokens":1000,"stream":true,"messages":[{"role":"user","content":"hi"}]}`
+	body := `{"model":"claude-sonnet-4-5","max_tokens":1000,"stream":true,"messages":[{"role":"user","content":"` + strings.Repeat("a", *promptBytes) + `"}]}`
 	fmt.Fprintf(conn, "POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: %s\r\nanthropic-version: 2023-06-01\r\ncontent-length: %d\r\n\r\n%s",
 		liveKey, len(body), body)
 	resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 4096), nil)

@@ -56,6 +56,14 @@ func (c *Caches) Forecast(r *engine.RequestContext) *Forecast {
 	return &Forecast{caches: c, request: r}
 }
 
+// Forget lets go of the request's body. What is to be learned of it later is read before.
+func (f *Forecast) Forget(learn bool) {
+	if learn {
+		f.read()
+	}
+	f.once.Do(func() {}) // a script that was left behind may ask still
+}
+
 func (f *Forecast) read() prefix {
 	f.once.Do(func() { f.prefix = readPrefix(f.request) })
 	return f.prefix
