@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// MaxErrorBody caps the error body that a dialect is asked to normalize, in bytes. A longer one passes as it is, unless the dialect's
-// policy is FailClosed.
+// MaxErrorBody caps the error body that a dialect is asked to normalize, in bytes. A longer one passes as it is, and so does one whose
+// encoding cannot be read, unless the dialect's policy is FailClosed.
 const MaxErrorBody = 256 << 10
 
 // normalize lets the dialect put an error answer into Anthropic's shape. Under FailClosed what it could not look at is withheld: the client
@@ -28,7 +28,10 @@ func (a *Answer) normalize(x *Exchange) {
 		}
 		return
 	}
-	n := a.normalized(x, a.Status, a.Headers, head)
+	n := (*NormalizedError)(nil)
+	if text := a.Plain(head, MaxErrorBody+1); len(text) <= MaxErrorBody && (len(text) > 0 || len(head) == 0) {
+		n = a.normalized(x, a.Status, a.Headers, text)
+	}
 	if n == nil {
 		a.Body = rest{bytes.NewReader(head), a.Body}
 		return

@@ -141,7 +141,7 @@ func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, sign
 	} else {
 		a.Status, o.Status, o.Headers = resp.Status, resp.Status, resp.Headers
 		if resp.Status/100 == 4 {
-			o.Body = resp.peek()
+			o.Body = resp.Plain(resp.peek(), UpstreamErrorBody)
 		}
 	}
 	x.Trace.Attempts = append(x.Trace.Attempts, a)
