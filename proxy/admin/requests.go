@@ -34,15 +34,18 @@ type Request struct {
 	Upstream          string      `json:"upstream"`
 	Method            string      `json:"method"`
 	Path              string      `json:"path"`
-	Model             string      `json:"model"`
+	Model             string      `json:"model"`                    // the one asked
+	AnsweredModel     string      `json:"answered_model,omitempty"` // that answered, where it is another
 	Stream            bool        `json:"stream"`
 	Status            int         `json:"status"`
 	Code              engine.Code `json:"code,omitempty"`
 	Usage             *usage      `json:"usage"`    // null: unknown
 	CostUSD           float64     `json:"cost_usd"` // 0: unknown, or nothing
+	Booked            *booked     `json:"booked"`   // for what it counts in limits; null: for nothing
 	Arms              string      `json:"arms,omitempty"`
 	BytesIn           int64       `json:"bytes_in"`
 	BytesOut          int64       `json:"bytes_out"`
+	BodyMS            float64     `json:"body_ms"` // reading the request
 	DecideMS          float64     `json:"decide_ms"`
 	TTFBMS            float64     `json:"ttfb_ms"`
 	DurationMS        float64     `json:"duration_ms"`
@@ -57,7 +60,14 @@ type usage struct {
 	InputTokens              int64 `json:"input_tokens"`
 	OutputTokens             int64 `json:"output_tokens"`
 	CacheCreationInputTokens int64 `json:"cache_creation_input_tokens"`
+	CacheCreation1hTokens    int64 `json:"cache_creation_1h_input_tokens"` // of those, what is kept for an hour
 	CacheReadInputTokens     int64 `json:"cache_read_input_tokens"`
+}
+
+// booked is what limits count: where the answer told less, an estimate.
+type booked struct {
+	usage
+	CostUSD float64 `json:"cost_usd"`
 }
 
 // inputs are what the decision could see of a request, beside the rest of its row.
@@ -132,12 +142,20 @@ func RequestOf(r *engine.Record) *Request {
 
 func viewRecord(r *engine.Record) Request {
 	out := Request{RequestID: r.RequestID, ClientRequestID: r.ClientRequestID, UpstreamRequestID: r.UpstreamReqID, SessionID: r.SessionID,
-		Started: r.Started.UTC(), Principal: r.Principal, KeyID: r.KeyID, Upstream: r.Upstream, Method: r.Method, Path: r.Path, Model: r.Model, Stream: r.Stream,
-		Status: r.Status, Code: r.Code, BytesIn: r.BytesIn, BytesOut: r.BytesOut, DecideMS: millis(r.Timings.Decide),
+		Started: r.Started.UTC(), Principal: r.Principal, KeyID: r.KeyID, Upstream: r.Upstream, Method: r.Method, Path: r.Path, Model: r.Model, AnsweredModel: r.Answered, Stream: r.Stream,
+		Status: r.Status, Code: r.Code, BytesIn: r.BytesIn, BytesOut: r.BytesOut, BodyMS: millis(r.Timings.Body), DecideMS: millis(r.Timings.Decide),
 		TTFBMS: millis(r.Timings.TTFB), DurationMS: millis(r.Timings.Duration), Attempts: len(r.Trace.Attempts), Generation: r.Generation,
 		CostUSD: float64(r.CostMicroUSD) / 1e6, Arms: r.Arms, Dialect: r.Dialect}
 	if r.Usage.Known {
-		out.Usage = &usage{r.Usage.InputTokens, r.Usage.OutputTokens, r.Usage.CacheCreationInputTokens, r.Usage.CacheReadInputTokens}
+		u := viewUsage(&r.Usage)
+		out.Usage = &u
+	}
+	if r.Booked.Counts {
+		out.Booked = &booked{viewUsage(&r.Booked.Usage), float64(r.Booked.CostMicroUSD) / 1e6}
 	}
 	return out
+}
+
+func viewUsage(u *engine.Usage) usage {
+	return usage{u.InputTokens, u.OutputTokens, u.CacheCreationInputTokens, u.CacheCreation1hTokens, u.CacheReadInputTokens}
 }
