@@ -104,11 +104,7 @@ func printOutcome(w io.Writer, r *admin.Request) {
 		fmt.Fprintln(w)
 	}
 	for _, a := range r.Trace.Attempts {
-		if a.Error != "" {
-			fmt.Fprintf(w, "attempt    %s: %s\n", a.Upstream, a.Error)
-		} else {
-			fmt.Fprintf(w, "attempt    %s: status %d after %.0f ms\n", a.Upstream, a.Status, a.TTFBMS)
-		}
+		printAttempt(w, &a)
 	}
 	for _, e := range r.Trace.Errors {
 		fmt.Fprintf(w, "error      %s %s: %s\n", e.Stage, e.Kind, e.Message)
@@ -118,4 +114,34 @@ func printOutcome(w io.Writer, r *admin.Request) {
 		fmt.Fprintf(w, " %s", r.Code)
 	}
 	fmt.Fprintf(w, ", %s, %.0f ms\n", r.Started.UTC().Format(time.RFC3339), r.DurationMS)
+	if r.AnsweredModel != "" {
+		fmt.Fprintf(w, "model      %s, asked was %s\n", r.AnsweredModel, r.Model)
+	}
+	if b := r.Booked; b != nil {
+		fmt.Fprintf(w, "counts     %d tokens of input, %d of output, %.6f dollars", b.InputTokens+b.CacheCreationInputTokens+b.CacheReadInputTokens, b.OutputTokens, b.CostUSD)
+		told := admin.Usage{}
+		if r.Usage != nil {
+			told = *r.Usage
+		}
+		if told != b.Usage {
+			fmt.Fprint(w, ", in part by estimate")
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// printAttempt prints what came of one upstream, and what that meant for the next requests.
+func printAttempt(w io.Writer, a *admin.Attempt) {
+	if a.Error != "" {
+		fmt.Fprintf(w, "attempt    %s: %s", a.Upstream, a.Error)
+	} else {
+		fmt.Fprintf(w, "attempt    %s: status %d after %.0f ms", a.Upstream, a.Status, a.TTFBMS)
+	}
+	if a.Class != "" {
+		fmt.Fprintf(w, " (%s)", a.Class)
+	}
+	if a.Cooled != "" && a.Until != nil {
+		fmt.Fprintf(w, ", %s cools until %s", a.Cooled, a.Until.UTC().Format(time.RFC3339))
+	}
+	fmt.Fprintln(w)
 }

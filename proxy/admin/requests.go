@@ -39,9 +39,9 @@ type Request struct {
 	Stream            bool        `json:"stream"`
 	Status            int         `json:"status"`
 	Code              engine.Code `json:"code,omitempty"`
-	Usage             *usage      `json:"usage"`    // null: unknown
+	Usage             *Usage      `json:"usage"`    // null: unknown
 	CostUSD           float64     `json:"cost_usd"` // 0: unknown, or nothing
-	Booked            *booked     `json:"booked"`   // for what it counts in limits; null: for nothing
+	Booked            *Booked     `json:"booked"`   // for what it counts in limits; null: for nothing
 	Arms              string      `json:"arms,omitempty"`
 	BytesIn           int64       `json:"bytes_in"`
 	BytesOut          int64       `json:"bytes_out"`
@@ -56,7 +56,8 @@ type Request struct {
 	Inputs            *inputs     `json:"inputs,omitempty"`
 }
 
-type usage struct {
+// Usage is tokens by kind.
+type Usage struct {
 	InputTokens              int64 `json:"input_tokens"`
 	OutputTokens             int64 `json:"output_tokens"`
 	CacheCreationInputTokens int64 `json:"cache_creation_input_tokens"`
@@ -64,9 +65,9 @@ type usage struct {
 	CacheReadInputTokens     int64 `json:"cache_read_input_tokens"`
 }
 
-// booked is what limits count: where the answer told less, an estimate.
-type booked struct {
-	usage
+// Booked is what limits count: where the answer told less, an estimate.
+type Booked struct {
+	Usage
 	CostUSD float64 `json:"cost_usd"`
 }
 
@@ -151,11 +152,11 @@ func viewRecord(r *engine.Record) Request {
 		out.Usage = &u
 	}
 	if r.Booked.Counts {
-		out.Booked = &booked{viewUsage(&r.Booked.Usage), float64(r.Booked.CostMicroUSD) / 1e6}
+		out.Booked = &Booked{viewUsage(&r.Booked.Usage), float64(r.Booked.CostMicroUSD) / 1e6}
 	}
 	return out
 }
 
-func viewUsage(u *engine.Usage) usage {
-	return usage{u.InputTokens, u.OutputTokens, u.CacheCreationInputTokens, u.CacheCreation1hTokens, u.CacheReadInputTokens}
+func viewUsage(u *engine.Usage) Usage {
+	return Usage{u.InputTokens, u.OutputTokens, u.CacheCreationInputTokens, u.CacheCreation1hTokens, u.CacheReadInputTokens}
 }
