@@ -141,7 +141,7 @@ func pickedFirst(t *RoutingTrace) string {
 	switch {
 	case len(t.Attempts) > 0:
 		return t.Attempts[0].Upstream
-	case t.Terminal != nil:
+	case t.Terminal.Upstream != "":
 		return t.Terminal.Upstream
 	}
 	return ""

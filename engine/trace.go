@@ -11,7 +11,7 @@ import (
 type RoutingTrace struct {
 	Candidates []UpstreamCandidate // whom the chain began with, as they were at that moment
 	Stages     []StageDecision
-	Terminal   *TerminalDecision // nil: no upstream was picked
+	Terminal   TerminalDecision // the zero value: no upstream was picked
 	Attempts   []Attempt
 	// Errors are the failures that the request survived, and the one that ended it.
 	Errors []InternalError

@@ -25,7 +25,7 @@ type exchange struct {
 	head   head
 	req    engine.RequestContext
 	flow   engine.Exchange
-	record engine.Record
+	record *engine.Record // the ledger's once the exchange ended
 
 	life       life
 	reserved   int64              // of bodies_total, in bytes
@@ -98,7 +98,7 @@ func (s *Server) begin(ctx *fasthttp.RequestCtx) *exchange {
 	id := newRequestID()
 	x.req = engine.RequestContext{RequestID: id, Now: ctx.Time(), Seed: engine.SeedOf(id)}
 	x.req.Seen, x.flow.Request = &x.seen, &x.req
-	x.record = engine.Record{RequestID: id, Started: ctx.Time()}
+	x.record = &engine.Record{RequestID: id, Started: ctx.Time()}
 	x.conn.call.Store(&x.life)
 	if x.gen != nil {
 		x.conn.waits = x.gen.Timeouts

@@ -207,7 +207,7 @@ func (r *relay) Close() error {
 		r.answer.Broke()
 	}
 	_ = r.answer.Body.Close()
-	rec := &r.x.record
+	rec := r.x.record
 	if r.stream != nil {
 		r.batch.flush(time.Now())
 	}

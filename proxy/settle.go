@@ -50,7 +50,7 @@ func sourceOf(code engine.Code) string {
 // settle makes the row of the request and tells whoever wants to know.
 func (x *exchange) settle() {
 	now := time.Now()
-	r := x.record // a copy: the ledger keeps it, and must not keep the exchange with its body
+	r := x.record
 	r.SessionID, r.Model, r.Stream, r.Trace = x.req.SessionID, x.req.Model, x.req.Stream, x.flow.Trace
 	r.Arms = x.flow.ArmLabels()
 	if x.flow.Upstream != nil {
@@ -63,17 +63,17 @@ func (x *exchange) settle() {
 	if !x.dispatched.IsZero() {
 		r.Timings.Decide = x.dispatched.Sub(r.Started) - r.Timings.Body
 	}
-	x.settleLimits(&r, now)
-	x.learn(&r, now)
+	x.settleLimits(r, now)
+	x.learn(r, now)
 	if x.gen != nil && x.gen.Observers != nil {
 		x.gen.Observers.Emit(engine.RequestFinished{EventHead: engine.EventHead{RequestID: r.RequestID, At: now}, Status: r.Status,
 			Code: r.Code, Model: r.Model, Upstream: r.Upstream, Usage: r.Usage, CostUSD: float64(r.CostMicroUSD) / 1e6, TTFB: r.Timings.TTFB, Duration: r.Timings.Duration,
 			Attempts: len(r.Trace.Attempts)})
 	}
 	for _, c := range x.flow.Arms {
-		c.Experiment.Settle(c, &r)
+		c.Experiment.Settle(c, r)
 	}
-	x.server.enter(&r)
+	x.server.enter(r)
 }
 
 // tellArms names the arms that the request had, once it had any.

@@ -67,8 +67,7 @@ func (p *parser) reason(t *engine.RoutingTrace) (r engine.PerCandidateReason) {
 	return r
 }
 
-func (p *parser) picked(t *engine.RoutingTrace) *engine.TerminalDecision {
-	d := &engine.TerminalDecision{}
+func (p *parser) picked(t *engine.RoutingTrace) (d engine.TerminalDecision) {
 	p.object(func(key []byte) {
 		switch string(key) {
 		case "upstream":

@@ -215,7 +215,7 @@ func (w *row) booked(r *engine.Record) {
 func (w *row) trace(t *engine.RoutingTrace) {
 	w.list("candidates", len(t.Candidates), func(i int) { w.candidate(&t.Candidates[i]) })
 	w.list("stages", len(t.Stages), func(i int) { w.stage(t, &t.Stages[i]) })
-	if p := t.Terminal; p != nil {
+	if p := &t.Terminal; p.Upstream != "" {
 		w.key("picked")
 		w.b = append(w.b, '{')
 		w.text("upstream", p.Upstream)

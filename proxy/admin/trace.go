@@ -67,7 +67,7 @@ func viewTrace(t *engine.RoutingTrace) *Trace {
 	for _, s := range t.Stages {
 		out.Stages = append(out.Stages, viewStage(s, t.Name))
 	}
-	if t.Terminal != nil {
+	if t.Terminal.Upstream != "" {
 		out.Picked = &Picked{t.Terminal.Upstream, t.Terminal.By, t.Terminal.Script}
 	}
 	for _, a := range t.Attempts {
