@@ -105,13 +105,19 @@ func TestWhatWaitsForADiskIsBounded(t *testing.T) {
 }
 
 func TestABookThatCannotWriteSaysWhatItLost(t *testing.T) {
-	b := open(t, t.TempDir(), generous, &told{})
+	r := &told{}
+	b := open(t, t.TempDir(), generous, r)
 	fill(b, 1)
 	eventually(t, "the row is written", func() bool { return b.Stats().Rows == 1 })
 	fileLimit(t, uint64(b.Stats().Bytes))
 	fill(b, 3)
-	if err := b.Close(); err == nil || !strings.Contains(err.Error(), "3 rows could not be written") {
+	eventually(t, "the writer tries", func() bool { return r.count("file too large; up to") == 1 })
+	fill(b, 4) // which it has not taken yet
+	if err := b.Close(); err == nil || !strings.Contains(err.Error(), "7 rows could not be written") {
 		t.Errorf("%v", err)
+	}
+	if n := r.count("waits at most"); n != 1 || b.Stats().Dropped != 7 {
+		t.Errorf("it waited %d times, %+v", n, b.Stats())
 	}
 }
 

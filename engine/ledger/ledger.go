@@ -28,7 +28,7 @@ const (
 	// maxBacklog is how many rows wait for the disk at most. From half of it on, only rows of requests that reached an upstream do.
 	maxBacklog = 1 << 15
 	// gather is how long the writer waits for more rows to write at once.
-	gather = 20 * time.Millisecond
+	gather = 5 * time.Millisecond
 	// chunk is how much is written at once, in bytes, or one row more.
 	chunk = 1 << 20
 	// retryEvery is how long the writer waits after a write that failed.

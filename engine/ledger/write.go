@@ -53,7 +53,9 @@ func (b *Book) write() {
 			return
 		}
 		b.pause(gather)
-		b.flush(out)
+		if !b.flush(out) {
+			return
+		}
 	}
 }
 
@@ -69,8 +71,8 @@ func (b *Book) pause(d time.Duration) bool {
 	}
 }
 
-// flush writes what is pending.
-func (b *Book) flush(out *batch) {
+// flush writes what is pending. It reports false, with lost set, where it gave up on a closed book.
+func (b *Book) flush(out *batch) bool {
 	b.mu.Lock()
 	rows := b.pending
 	b.pending, b.writing = b.writing[:0], rows
@@ -78,9 +80,8 @@ func (b *Book) flush(out *batch) {
 	for i, r := range rows {
 		out.add(r)
 		if (len(out.text) >= chunk || i == len(rows)-1) && !b.store(out) {
-			b.lost = fmt.Errorf("ledger: %d rows could not be written: %w", len(rows)-1-i+out.rows, b.lost)
-			b.dropped.Add(int64(len(rows) - 1 - i + out.rows))
-			break
+			b.giveUp(len(rows) - 1 - i + out.rows)
+			return false
 		}
 	}
 	b.mu.Lock()
@@ -94,6 +95,17 @@ func (b *Book) flush(out *batch) {
 	if cap(out.text) > 2*chunk {
 		out.text = nil
 	}
+	return true
+}
+
+// giveUp says how many rows are lost: those that the writer has, and those that came since.
+func (b *Book) giveUp(rows int) {
+	b.mu.Lock()
+	rows += len(b.pending)
+	b.pending, b.writing = nil, nil
+	b.mu.Unlock()
+	b.dropped.Add(int64(rows))
+	b.lost = fmt.Errorf("ledger: %d rows could not be written: %w", rows, b.lost)
 }
 
 // store writes a batch, however often it takes. Once the book is closed it gives up after a while, with lost set.
