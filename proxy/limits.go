@@ -37,6 +37,9 @@ func (x *exchange) settleLimits(r *engine.Record, now time.Time) {
 		r.Booked = x.spending.Settle(now, spent)
 	case counts:
 		r.Booked = engine.Booked{Counts: true, Usage: r.Usage, CostMicroUSD: r.CostMicroUSD}
+		if x.server.Unlimited != nil {
+			x.server.Unlimited(r)
+		}
 	case x.spending != nil:
 		x.spending.Refund(now)
 	}

@@ -24,6 +24,8 @@ type Options struct {
 	Caches    *promptcache.Caches // nil = no prediction of prompt caches
 	// LedgerFull reports that no request is to be served for want of its row. Nil: they always are.
 	LedgerFull func() bool
+	// Unlimited is told of a request that counts and had no limits when it began: it may have some by now. Nil: none come.
+	Unlimited func(r *engine.Record)
 	// LoopbackOnly refuses whatever a web page may have sent: for listeners that need no secret.
 	LoopbackOnly bool
 	TLS          *tls.Config                      // nil = plain

@@ -22,9 +22,13 @@ func (b *builder) remember() error {
 		return nil
 	}
 	return b.ledger.Scan(now.Add(-back), func(r *engine.Record) bool {
-		b.spending.Past(limits.Past{Principal: r.Principal, Key: r.KeyID, Came: r.Started, Ended: r.Started.Add(r.Timings.Duration), Booked: r.Booked})
+		b.spending.Past(pastOf(r))
 		return true
 	})
+}
+
+func pastOf(r *engine.Record) limits.Past {
+	return limits.Past{Principal: r.Principal, Key: r.KeyID, Came: r.Started, Ended: r.Started.Add(r.Timings.Duration), Booked: r.Booked}
 }
 
 // warnOfPast says of a limit that it cannot be rebuilt, where the ledger keeps less than its window. Nothing is wrong before a restart.

@@ -134,6 +134,7 @@ func (g *gateway) start(b *builder) error {
 		return err
 	}
 	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: g.pools, Ledger: g.book, LedgerFull: g.book.Full, Caches: promptcache.New(),
+		Unlimited:    func(r *engine.Record) { b.spending.Late(pastOf(r)) },
 		LoopbackOnly: g.demoLocal(), TLS: g.tls(), Logf: g.out.logf})
 	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Standings: b.standings, Book: g.book, Experiments: b.trials,
 		Traffic: &g.proxy.Metrics, Loop: g.loop, Access: b.access.Load, Draining: g.proxy.Draining,

@@ -47,7 +47,7 @@ type Book struct {
 	start time.Time // the zero of its clock: that of the machine's, so that windows are cut alike in every run
 	made  time.Duration
 
-	mu       sync.Mutex
+	mu       sync.RWMutex
 	accounts map[string]*account // by principal; guarded by mu
 	running  bool                // guarded by mu; requests were served: what counts in a new limit may be settled meanwhile
 }

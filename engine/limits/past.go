@@ -35,20 +35,7 @@ func (b *Book) Missing(now time.Time) (back time.Duration) {
 // Past books a request in the limits that are new: where its key has a limit of a kind, not in its principal's. A row from the future, by
 // a clock that was set back since, counts as of the book's beginning: nothing may move a window ahead of its clock.
 func (b *Book) Past(p Past) {
-	b.mu.Lock()
-	a := b.accounts[p.Principal]
-	b.mu.Unlock()
-	if a == nil || !p.Booked.Counts {
-		return
-	}
-	came, ended := b.at(p.Came), b.at(p.Ended)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	own, shared := &tally{}, a.tally("")
-	if p.Key != "" {
-		own = a.tally(p.Key)
-	}
-	counters(own, shared, own.replaces, func(c *counter) {
+	b.tell(p, func(c *counter, came, ended time.Duration) {
 		switch {
 		case !c.filling, c.since > 0 && ended >= c.since:
 		case c.since > 0:
@@ -57,6 +44,32 @@ func (b *Book) Past(p Past) {
 			c.book(min(came, b.made), min(ended, b.made), &p.Booked)
 		}
 	})
+}
+
+// Late books a request that has just ended, and began when its principal had no limits: it held nothing of those that it has by now.
+func (b *Book) Late(p Past) {
+	b.tell(p, func(c *counter, came, ended time.Duration) {
+		if c.counts(ended) {
+			c.book(came, ended, &p.Booked)
+		}
+	})
+}
+
+// tell calls f for the counters that a request counts in, by the rules of now.
+func (b *Book) tell(p Past, f func(c *counter, came, ended time.Duration)) {
+	b.mu.RLock()
+	a := b.accounts[p.Principal]
+	b.mu.RUnlock()
+	if a == nil || !p.Booked.Counts {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	own := &tally{}
+	if p.Key != "" {
+		own = a.tally(p.Key)
+	}
+	counters(own, a.tally(""), own.replaces, func(c *counter) { f(c, b.at(p.Came), b.at(p.Ended)) })
 }
 
 // Complete ends what Missing began.

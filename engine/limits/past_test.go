@@ -165,6 +165,24 @@ func TestALimitThatGoesAndComesBackHasLostNothing(t *testing.T) {
 	refused(t, back, start)
 }
 
+// TestARequestThatHadNoLimitsCountsInThoseThatCame: it runs while a build brings its principal's first ones.
+func TestARequestThatHadNoLimitsCountsInThoseThatCame(t *testing.T) {
+	book := limits.NewBook(start)
+	book.Complete()
+	late := limits.Past{Principal: "alice", Came: start, Ended: start.Add(2 * time.Second), Booked: engine.Booked{Counts: true}}
+	book.Late(late) // nobody has limits
+	s := book.Set(limits.Holder{Principal: "alice", Rules: []limits.Rule{{Kind: limits.Requests, Window: time.Hour, Max: 3}}, Key: "k1"}, flat{})
+	book.Late(late) // the ledger is not read yet, and tells of it
+	book.Missing(start.Add(3 * time.Second))
+	book.Past(late)
+	late.Ended = start.Add(4 * time.Second)
+	book.Past(late) // it is in the ledger by now, but
+	book.Late(late) // tells itself
+	book.Complete()
+	reserve(t, s, start.Add(5*time.Second))
+	refused(t, s, start.Add(6*time.Second))
+}
+
 func TestWhoeverMayAnswerMustHaveAPrice(t *testing.T) {
 	s := setOf(t, limits.Rule{Kind: limits.CostUSD, Window: time.Minute, Max: 5000})
 	_, err := s.Reserve(start, engine.Demand{Model: "m", Fallbacks: []string{"n", "free"}})
