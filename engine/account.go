@@ -16,6 +16,9 @@ type Account struct {
 	Model  string   // the one the request asks, "" = none
 }
 
+// Served is the upstream's own id for the model, "" = none is asked.
+func (a *Account) Served() string { return a.Upstream.Model(a.Model) }
+
 // Health is the optional power of a VitalsSource that also decides who takes requests. It may be called from many goroutines. Without it
 // every upstream takes every request, and no answer is judged.
 type Health interface {
@@ -114,7 +117,7 @@ func (c FailureClass) Broken() bool {
 // Cooling is why an account is left alone for a while. The zero value is none.
 type Cooling struct {
 	Class  FailureClass
-	Scope  string // the model or family of models that it is about, "" = the whole account
+	Scope  string // the model, by the upstream's own id, or family of models that it is about; "" = the whole account
 	Family bool   // Scope is a family
 	Until  time.Time
 	Soft   bool // it is asked all the same when nobody else is free

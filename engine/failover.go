@@ -20,6 +20,7 @@ type search struct {
 	until   time.Time           // after it no other upstream is asked; zero = no bound
 	sent    int                 // upstreams that the request went out to
 	best    *Answer             // what the client sees if nobody does better, nil = nothing
+	means   Verdict             // of best
 	outcome Outcome             // of the last round trip
 	last    error               // why the latest one gave nothing that it could see; a *Refusal
 }
@@ -120,8 +121,8 @@ func (s *search) vitals(u *UpstreamSlot) *Vitals {
 	return s.left[i].Vitals
 }
 
-// keep notes an attempt that is not the end. Of answers the one that tells the client most is kept, the later among equals; that our own
-// credential was refused is nothing it should see.
+// keep notes an attempt that is not the end. Of answers the one that tells the client most is kept; that our own credential was refused
+// is nothing it should see.
 func (s *search) keep(a *Answer, v Verdict, err error) {
 	switch {
 	case a == nil:
@@ -131,23 +132,37 @@ func (s *search) keep(a *Answer, v Verdict, err error) {
 		s.x.Trace.fail(StageSigner, InternalUnavailable, fmt.Sprintf("upstream %q refused our credential", a.Upstream.Name))
 		s.last = &Refusal{Code: CodeUpstreamCredential, Message: fmt.Sprintf("upstream %q refused the gateway's credential", a.Upstream.Name),
 			Cause: &UpstreamError{Variant: UpstreamUnauthorized, Status: a.Status}}
-	case s.best != nil && rank(a.Status) < rank(s.best.Status):
+	case s.best != nil && !s.better(a, v):
 		a.Body.Close()
 	default:
 		s.forget()
-		s.best = a
+		s.best, s.means = a, v
 	}
 }
 
-// rank orders what a client sees when all failed.
-func rank(status int) int {
+// better reports whether an answer tells the client more than the one that is kept. Of 429s that is the one that frees first, and of other
+// equals the later one.
+func (s *search) better(a *Answer, v Verdict) bool {
+	was, is := rank(s.best.Status, s.means.Class), rank(a.Status, v.Class)
+	if was == is && a.Status == 429 {
+		return v.Cool.Until.Before(s.means.Cool.Until)
+	}
+	return is >= was
+}
+
+// rank orders what a client sees when all failed: what it can act on before what is one account's own affair.
+func rank(status int, class FailureClass) int {
 	switch {
 	case status == 429:
+		return 5
+	case class == ClassModel:
+		return 2
+	case class == ClassBilling, class == ClassPermission:
+		return 1
+	case status/100 == 5, class.Broken(), class.Quota(): // of Bedrock, which has such 4xx
 		return 3
 	case status/100 == 4:
-		return 2
-	case status/100 == 5:
-		return 1
+		return 4
 	}
 	return 0
 }

@@ -132,7 +132,13 @@ func TestTheNextIsAskedWhereThisOneFailed(t *testing.T) {
 	f(played{"a": "302"}, "302 a; a")
 
 	f(played{"a": "500", "b": "429 retry-after: 5", "c": "503"}, "429 b; a b c")
-	f(played{"a": "403", "b": "500", "c": "dial"}, "403 a; a b c")
+	f(played{"a": "429", "b": "529", "c": "403"}, "429 a; a b c")
+	f(played{"a": "429 retry-after: 5", "b": "429 retry-after: 900", "c": "429 retry-after: 60"}, "429 a; a b c") // the one that frees first
+	f(played{"a": "403", "b": "500", "c": "dial"}, "500 b; a b c")
+	f(played{"a": "529", "b": "402", "c": "403"}, "529 a; a b c") // one account's money and rights are no answer to a request
+	f(played{"a": "529", "b": `400 |Your credit balance is too low to access the API.`, "c": "404 |no model m-1"}, "529 a; a b c")
+	f(played{"a": "404 |no model m-1", "b": "402", "c": "403"}, "404 a; a b c")
+	f(played{"a": "402", "b": "403", "c": "dial"}, "403 b; a b c")
 	f(played{"a": "500", "b": "503", "c": "dial"}, "503 b; a b c")
 	f(played{"a": "401", "b": "401", "c": "401"}, "upstream_credential; a a b b c c")
 	f(played{"a": "401", "b": "500", "c": "401"}, "500 b; a a b c c")

@@ -58,7 +58,7 @@ func (w *world) add(slots ...*engine.FilterSlot) {
 
 func (w *world) try() (*engine.Answer, error) {
 	w.exchange = &engine.Exchange{Principal: w.principal, Client: w.client, Request: &engine.RequestContext{RequestID: "r1", Method: "POST",
-		Path: "/v1/messages", Query: "beta=true", Body: []byte(`{"model":"m"}`), Headers: engine.Headers{{Name: "anthropic-version", Value: "2023-06-01"}}, Now: time.Now()}}
+		Path: "/v1/messages", Model: "m-1", Query: "beta=true", Body: []byte(`{"model":"m-1"}`), Headers: engine.Headers{{Name: "anthropic-version", Value: "2023-06-01"}}, Now: time.Now()}}
 	return w.generation.Serve(context.Background(), w.exchange, w.transport)
 }
 

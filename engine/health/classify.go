@@ -18,6 +18,7 @@ const (
 	spentFor   = time.Hour        // money
 	windowFor  = 5 * time.Minute  // a window whose reset is not told
 	unservedBy = 10 * time.Minute // a model
+	barredFor  = time.Minute      // a model that the account may not have, or may not have so
 	mostFar    = 40 * 24 * time.Hour
 )
 
@@ -58,6 +59,8 @@ func Classify(o *engine.Outcome) engine.Verdict {
 		v := engine.Verdict{Class: r.class, Elsewhere: r.elsewhere}
 		if r.cool != nil {
 			v.Cool = r.cool(f)
+		}
+		if !v.Cool.Until.IsZero() {
 			v.Cool.Class = r.class
 		}
 		return v
@@ -114,9 +117,9 @@ var quotaRules = []rule{
 		engine.ClassSpendCap, false,
 		func(f *failure) bool {
 			return f.Status == 429 && f.To.Kind == engine.KindAnthropicDirect && f.kind == "rate_limit_error" &&
-				f.Headers.Get(limitPrefix+"unified-status") == ""
+				f.Headers.Get(limitPrefix+"unified-status") == "" && f.Headers.Get("retry-after") == "" && f.Headers.Get("retry-after-ms") == ""
 		}, forAccount(spentFor)},
-	{"429 that says nothing of when: clouds and other servers (ThrottlingException, RESOURCE_EXHAUSTED, ModelNotReadyException)",
+	{"429 that says nothing of when, or a time that is over: clouds and other servers (ThrottlingException, RESOURCE_EXHAUSTED, ModelNotReadyException)",
 		engine.ClassThrottled, false, func(f *failure) bool { return f.Status == 429 }, soft},
 	{"400 ServiceQuotaExceededException: Bedrock's InvokeModel page",
 		engine.ClassThrottled, true,
@@ -136,26 +139,26 @@ var quotaRules = []rule{
 var modelRules = []rule{
 	{"404 that names the model: errors page, not_found_error; other servers say model_not_found",
 		engine.ClassModel, true,
-		func(f *failure) bool { return f.Status == 404 && f.namesModel() }, forModel},
+		func(f *failure) bool { return f.Status == 404 && f.namesModel() }, forModel(unservedBy)},
 	{"404 of a cloud: the model is the path (ResourceNotFoundException, NOT_FOUND)",
 		engine.ClassModel, true,
-		func(f *failure) bool { return f.Status == 404 && f.To.Model != "" && f.cloud() }, forModel},
+		func(f *failure) bool { return f.Status == 404 && f.To.Model != "" && f.cloud() }, forModel(unservedBy)},
 	{"400 of Bedrock for a model id that the region or the account does not have: its InvokeModel page and captures",
 		engine.ClassModel, true,
 		func(f *failure) bool {
 			return f.Status == 400 && f.cloud() && f.says("on-demand throughput", "model identifier is invalid", "not supported in this region")
-		}, forModel},
+		}, forModel(unservedBy)},
 	{"400 and 403 of Mantle that name the model: it is not served or not granted",
 		engine.ClassModel, true,
 		func(f *failure) bool {
 			return (f.Status == 400 || f.Status == 403) && f.To.Kind == engine.KindBedrockMantle && f.namesModel()
-		}, forModel},
+		}, forModel(unservedBy)},
 	{"403 AccessDeniedException of Bedrock about the model: access to it was not granted",
 		engine.ClassModel, true,
-		func(f *failure) bool { return f.Status == 403 && f.bedrock() && f.says("access to the model") }, forModel},
+		func(f *failure) bool { return f.Status == 403 && f.bedrock() && f.says("access to the model") }, forModel(unservedBy)},
 	{"403 permission_error of any other kind: this credential may not, another may",
 		engine.ClassPermission, true,
-		func(f *failure) bool { return f.Status == 403 && !f.Theirs && (f.Fresh || !f.RefusesCredential()) }, nil},
+		func(f *failure) bool { return f.Status == 403 && !f.Theirs && (f.Fresh || !f.RefusesCredential()) }, forModel(barredFor)},
 }
 
 var serverRules = []rule{
@@ -178,9 +181,15 @@ func forAccount(d time.Duration) func(*failure) engine.Cooling {
 	return func(f *failure) engine.Cooling { return engine.Cooling{Until: f.Now.Add(d)} }
 }
 
-// forModel leaves the account alone for that model only, and not if it is the only one: somebody may have misspelt it.
-func forModel(f *failure) engine.Cooling {
-	return engine.Cooling{Scope: f.To.Model, Until: f.Now.Add(unservedBy), Soft: true}
+// forModel leaves the account alone for that model only, and not if it is the only one: somebody may have misspelt it, or asked for
+// what nobody may have. Without a model nothing cools.
+func forModel(d time.Duration) func(*failure) engine.Cooling {
+	return func(f *failure) engine.Cooling {
+		if f.To.Model == "" {
+			return engine.Cooling{}
+		}
+		return engine.Cooling{Scope: f.To.Served(), Until: f.Now.Add(d), Soft: true}
+	}
 }
 
 // soft is a short rest that nobody insists on.
@@ -219,7 +228,7 @@ func (f *failure) cloud() bool { return f.bedrock() || f.To.Kind == engine.KindV
 
 func (f *failure) namesModel() bool {
 	m := f.To.Model
-	return m != "" && f.says(strings.ToLower(m), strings.ToLower(f.To.Upstream.Model(m)))
+	return m != "" && f.says(strings.ToLower(m), strings.ToLower(f.To.Served()))
 }
 
 // parse finds the error's type and message in the forms of Anthropic, AWS, Google and OpenAI. Of a body that is none of them the text is

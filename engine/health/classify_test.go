@@ -83,9 +83,8 @@ func TestWhatAnAnswerOfTheAPIMeans(t *testing.T) {
 	f("window_exhausted; account 4h0m0s", 429, said("rate_limit_error", "limit"), rejected, claim+"five_hour",
 		unified+"5h"+reset+epoch(4*time.Hour), unified+"reset: "+epoch(4*time.Hour), "retry-after: 5")
 	f("window_exhausted; account 50h0m0s", 429, "", rejected, claim+"seven_day", unified+"reset: "+epoch(50*time.Hour))
-	f("window_exhausted; account for opus 30h0m0s", 429, "", rejected, claim+"seven_day_opus", unified+"7d_opus"+reset+epoch(30*time.Hour))
-	f("window_exhausted; account for sonnet 31h0m0s", 429, "", rejected, claim+"seven_day_sonnet", unified+"reset: "+epoch(31*time.Hour))
-	f("window_exhausted; account for opus 9h0m0s", 429, "", rejected, unified+"7d_opus-status: rejected", unified+"7d_opus"+reset+epoch(9*time.Hour),
+	f("window_exhausted; account for own-name 31h0m0s", 429, "", rejected, claim+"seven_day_sonnet", unified+"reset: "+epoch(31*time.Hour))
+	f("window_exhausted; account for own-name 9h0m0s", 429, "", rejected, unified+"7d_opus-status: rejected", unified+"7d_opus"+reset+epoch(9*time.Hour),
 		unified+"5h-status: allowed", unified+"5h"+reset+epoch(time.Hour))
 	f("window_exhausted; account 9s", 429, "", rejected, claim+"five_hour", unified+"reset: "+epoch(-time.Hour), "retry-after: 9")
 	f("window_exhausted; account 5m0s", 429, "", rejected)
@@ -93,6 +92,9 @@ func TestWhatAnAnswerOfTheAPIMeans(t *testing.T) {
 	f("throttled; account 1s softly", 429, said("rate_limit_error", "slow"), unified+"status: allowed_warning")
 
 	f("spend_cap; account 1h0m0s", 429, said("rate_limit_error", "Your organization has reached its monthly spend limit."))
+	for _, now := range []string{"retry-after: 0", "retry-after: -3", "retry-after-ms: 0", "retry-after: soon", "retry-after: Sat, 02 Jan 2027 11:59:59 GMT"} {
+		f("throttled; account 1s softly", 429, said("rate_limit_error", "slow down"), now) // it says when, which a spend cap never does
+	}
 	f("billing elsewhere; account 1h0m0s", 402, said("billing_error", "pay"))
 	f("billing elsewhere; account 1h0m0s", 400, said("invalid_request_error", "Your credit balance is too low to access the Anthropic API."))
 	f("billing elsewhere; account 1h0m0s", 400, said("invalid_request_error", "You have reached your specified API usage limits. You will regain access on 2027-02-01."))
@@ -106,12 +108,12 @@ func TestWhatAnAnswerOfTheAPIMeans(t *testing.T) {
 	f("credential_dead elsewhere; account 5m0s", 403, said("permission_error", "OAuth authentication is currently not allowed for this organization."))
 	f("credential_dead elsewhere; account 5m0s", 403, said("permission_error", "OAuth token has been revoked. Please obtain a new token."))
 	f("credential_dead elsewhere; account 5m0s", 400, said("invalid_request_error", "This organization has been disabled."))
-	f("not_permitted elsewhere", 403, said("permission_error", "Your API key does not have permission to use the specified resource."))
+	f("not_permitted elsewhere; account for own-name 1m0s softly", 403, said("permission_error", "Your API key does not have permission to use the specified resource."))
 	f("", 403, said("permission_error", "OAuth token does not meet scope requirement user:inference"))
 	f("", 400, said("invalid_request_error", "This credential is only authorized for use with Claude Code and cannot be used for other API requests."))
 
-	f("model_not_served elsewhere; account for claude-opus-4-5 10m0s softly", 404, said("not_found_error", "model: claude-opus-4-5"))
-	f("model_not_served elsewhere; account for claude-opus-4-5 10m0s softly", 404, said("not_found_error", "model: own-name"))
+	f("model_not_served elsewhere; account for own-name 10m0s softly", 404, said("not_found_error", "model: claude-opus-4-5"))
+	f("model_not_served elsewhere; account for own-name 10m0s softly", 404, said("not_found_error", "model: own-name"))
 
 	f("provider_error", 500, "")
 	f("provider_error", 504, "", "content-type: application/json")
@@ -128,7 +130,7 @@ func TestWhatAnAnswerOfACloudMeans(t *testing.T) {
 			t.Errorf("%s %d %s %q: %s, want %s", kind, status, body, headers, got, want)
 		}
 	}
-	const model = "model_not_served elsewhere; account for claude-opus-4-5 10m0s softly"
+	const model = "model_not_served elsewhere; account for own-name 10m0s softly"
 	b, m, v, c := engine.KindBedrockRuntime, engine.KindBedrockMantle, engine.KindVertex, engine.KindCustom
 	f(b, "throttled; account 1s softly", 429, `{"message":"Too many requests"}`, "x-amzn-ErrorType: ThrottlingException:http://internal")
 	f(b, "throttled elsewhere; account 1s softly", 400, `{"message":"x"}`, "x-amzn-ErrorType: ServiceQuotaExceededException")
@@ -149,6 +151,32 @@ func TestWhatAnAnswerOfACloudMeans(t *testing.T) {
 	f(c, "throttled; account 1s softly", 429, `{"error":{"message":"slow"}}`)
 	f(c, model, 404, `{"error":{"code":"model_not_found","message":"The model claude-opus-4-5 does not exist"}}`)
 	f(c, "", 404, "not here")
+}
+
+// TestAWindowOfAFamilyIsAboutWhatTheUpstreamServes: its own name for the model tells the family, and not the one that was asked. Where it
+// tells another family a dialect chose the model, and only that one is known to be used up.
+func TestAWindowOfAFamilyIsAboutWhatTheUpstreamServes(t *testing.T) {
+	f := func(want, own string) {
+		t.Helper()
+		o := seen(engine.KindAnthropicDirect, 429, "", "anthropic-ratelimit-unified-status: rejected",
+			"anthropic-ratelimit-unified-representative-claim: seven_day_opus", "anthropic-ratelimit-unified-reset: "+epoch(30*time.Hour))
+		o.To.Upstream.Models["claude-opus-4-5"] = own
+		if got := shown(health.Classify(o)); got != want {
+			t.Errorf("%s: %s, want %s", own, got, want)
+		}
+	}
+	f("window_exhausted; account for opus 30h0m0s", "us.anthropic.claude-Opus-4-5-v1:0")
+	f("window_exhausted; account for claude-sonnet-4-5 30h0m0s", "claude-sonnet-4-5")
+	f("window_exhausted; account for house-model 30h0m0s", "house-model")
+}
+
+// TestARefusalWithoutAModelIsNotTheWholeAccounts: of a path that names no model.
+func TestARefusalWithoutAModelIsNotTheWholeAccounts(t *testing.T) {
+	o := seen(engine.KindAnthropicDirect, 403, said("permission_error", "not for you"))
+	o.To.Model = ""
+	if got, want := shown(health.Classify(o)), "not_permitted elsewhere"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 }
 
 // TestAClientsOwnCredentialIsItsOwnAffair: what it may not do it is told, and nobody else is asked in its place.

@@ -28,9 +28,14 @@ func (r *rest) covers(a *engine.Account) bool {
 	case r.Scope == "":
 		return true
 	case r.Family:
-		return strings.Contains(strings.ToLower(a.Model), r.Scope)
+		return isOf(a, r.Scope)
 	}
-	return r.Scope == a.Model
+	return r.Scope == a.Served()
+}
+
+// isOf reports whether a request is for a model of a family, such as opus, by the name that the upstream has for it.
+func isOf(a *engine.Account, family string) bool {
+	return strings.Contains(strings.ToLower(a.Served()), family)
 }
 
 // of is the one cool-down that counts for a request, zero = none: a hard one before a soft one, then the longest.

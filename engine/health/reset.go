@@ -56,6 +56,9 @@ func exhausted(f *failure) engine.Cooling {
 	c := engine.Cooling{Until: f.epoch(window + "-reset")}
 	if _, family, found := strings.Cut(window, "_"); found {
 		c.Scope, c.Family = family, true
+		if f.To.Model != "" && !isOf(&f.To, family) { // a dialect asked for another model than it was given
+			c.Scope, c.Family = f.To.Served(), false
+		}
 	}
 	if c.Until.IsZero() {
 		c.Until = f.epoch("reset")

@@ -132,6 +132,30 @@ func TestAWindowOfAModelFamilyCoolsThatFamilyAlone(t *testing.T) {
 	})
 }
 
+// TestACoolDownGoesByTheUpstreamsOwnName: whatever the request calls the model, it is the same one there.
+func TestACoolDownGoesByTheUpstreamsOwnName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, u := health.NewTracker(nil), named("up")
+		u.Models = map[string]string{"best": "claude-opus-4-5", "claude-opus-4-5": "claude-sonnet-4-5", "good": "claude-sonnet-4-5"}
+		answer(tr, place(u, "best"), headed(429, "anthropic-ratelimit-unified-status: rejected",
+			"anthropic-ratelimit-unified-representative-claim: seven_day_opus", fmt.Sprint("anthropic-ratelimit-unified-reset: ", time.Now().Add(time.Hour).Unix())))
+		gone := headed(404)
+		gone.Body = []byte(said("not_found_error", "model: claude-sonnet-4-5"))
+		answer(tr, place(u, "good"), gone)
+		f := func(asked string, class engine.FailureClass) {
+			t.Helper()
+			if got := looks(tr, place(u, asked)).Cooling.Class; got != class {
+				t.Errorf("%s: %q, want %q", asked, got, class)
+			}
+		}
+		f("best", engine.ClassExhausted)
+		f("claude-opus-4-6", engine.ClassExhausted)
+		f("claude-opus-4-5", engine.ClassModel)
+		f("claude-sonnet-4-5", engine.ClassModel)
+		f("claude-haiku-4-5", "")
+	})
+}
+
 func TestADeadCredentialIsDeadForItsConfigOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, old := health.NewTracker(nil), named("up")
