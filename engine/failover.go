@@ -17,7 +17,7 @@ type search struct {
 	health    Health
 
 	left    []UpstreamCandidate // kept, and not asked yet
-	until   time.Time           // after it no other upstream is asked; zero = no bound
+	until   time.Time           // after it no other upstream is asked, or waited for; zero = no bound
 	sent    int                 // upstreams that the request went out to
 	best    *Answer             // what the client sees if nobody does better, nil = nothing
 	means   Verdict             // of best
@@ -47,11 +47,28 @@ func (s *search) run(ctx context.Context) (*Answer, error) {
 		}
 		s.left = without(s.left, u)
 		s.keep(answer, verdict, err)
-		if !elsewhere || !s.mayGoOn(ctx) {
+		if !elsewhere || !s.x.Request.mayRepeat(answer, err) || !s.mayGoOn(ctx) {
 			return s.end(ctx)
 		}
 		s.look()
 	}
+}
+
+// mayRepeat reports whether the request may go to another upstream after one that gave this answer, or none. A message leaves nothing
+// behind but its cost; what a request makes in an account must not be made twice.
+func (r *RequestContext) mayRepeat(a *Answer, err error) bool {
+	var refusal *Refusal
+	switch {
+	case r.Method != "POST" || r.Path == "/v1/messages/count_tokens":
+		return true
+	case errors.Is(err, ErrBegun):
+		return false
+	case !AccountBound(r.Path) || errors.Is(err, ErrUnsent):
+		return true
+	case a != nil:
+		return a.Status/100 == 4 || a.Status == 503 || a.Status == 529
+	}
+	return errors.As(err, &refusal) && refusal.Code != CodeUpstreamUnreachable && refusal.Code != CodeUpstreamTimeout // it was never sent
 }
 
 // mayGoOn reports whether another upstream may be asked.

@@ -64,6 +64,9 @@ func (f *failing) roundTrip(_ context.Context, s engine.Signed) (*engine.Respons
 	if say == "" {
 		say = "200"
 	}
+	if cause := map[string]error{"begun": engine.ErrBegun, "unsent": engine.ErrUnsent, "silent": engine.ErrUpstreamTimeout}[say]; cause != nil {
+		return nil, fmt.Errorf("%s: %w", say, cause)
+	}
 	status, rest, _ := strings.Cut(say, " ")
 	resp := &engine.Response{Length: -1}
 	if n, _ := fmt.Sscan(status, &resp.Status); n == 0 {
@@ -145,6 +148,46 @@ func TestTheNextIsAskedWhereThisOneFailed(t *testing.T) {
 	f(played{"a": "dial", "b": "dial", "c": "dial"}, "upstream_unreachable; a b c")
 }
 
+// TestWhatMayHaveBegunIsNotBegunElsewhere: a message costs tokens and leaves nothing behind, so that it is asked again as long as no answer
+// to it had begun; what is made in an account, only where it surely was not made.
+func TestWhatMayHaveBegunIsNotBegunElsewhere(t *testing.T) {
+	f := func(request, says string, again bool) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			t.Helper()
+			w := newFailing(t, played{"a": says})
+			method, path, _ := strings.Cut(request, " ")
+			x := &engine.Exchange{Principal: w.principal, Request: &engine.RequestContext{Method: method, Path: path, Now: time.Now()}}
+			answer, _ := w.generation.Serve(context.Background(), x, engine.TransportFunc(w.roundTrip))
+			if answer != nil {
+				answer.Body.Close()
+			}
+			if got := len(w.asked) == 2; got != again {
+				t.Errorf("%s after %q: asked %q", request, says, w.asked)
+			}
+		})
+	}
+	for request, is := range map[string]struct{ begun, cut, status, free bool }{
+		"POST /v1/messages":              {false, true, true, true},
+		"POST /v1/messages/count_tokens": {true, true, true, true},
+		"GET /v1/models":                 {true, true, true, true},
+		"POST /v1/messages/batches":      {false, false, false, true},
+		"POST /v1/files":                 {false, false, false, true},
+	} {
+		f(request, "begun", is.begun)
+		f(request, "cut", is.cut)
+		f(request, "silent", is.cut)
+		f(request, "500", is.status)
+		f(request, "504", is.status)
+		f(request, "524", is.status)
+		f(request, "unsent", is.free)
+		f(request, "529", is.free)
+		f(request, "503", is.free)
+		f(request, "429 retry-after: 1", is.free)
+		f(request, "402", is.free)
+	}
+}
+
 func TestNoMoreAreAskedThanAllowed(t *testing.T) {
 	all := played{"a": "500", "b": "500", "c": "500"}
 	f := newFailing(t, all)
@@ -159,16 +202,31 @@ func TestNoMoreAreAskedThanAllowed(t *testing.T) {
 	}
 }
 
+// TestASilentUpstreamCostsItsOwnTimeAndNotTheNextOnes: timeouts.response_header is each attempt's.
+func TestASilentUpstreamCostsItsOwnTimeAndNotTheNextOnes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFailing(t, played{"a": "silent", "b": "silent"})
+		f.generation.Timeouts.ResponseHeader = 10 * time.Second
+		f.world.transport = func(ctx context.Context, s engine.Signed) (*engine.Response, error) {
+			time.Sleep(10 * time.Second)
+			return f.roundTrip(ctx, s)
+		}
+		if got, want := f.ask(t), "200 c; a b c"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	})
+}
+
 func TestNobodyElseIsAskedWhenTheTimeIsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFailing(t, played{"a": "500", "b": "500"})
 		f.generation.Timeouts.ResponseHeader = 10 * time.Second
 		f.world.transport = func(ctx context.Context, s engine.Signed) (*engine.Response, error) {
-			time.Sleep(6 * time.Second)
+			time.Sleep(16 * time.Second) // it took long to connect, or to take the request
 			return f.roundTrip(ctx, s)
 		}
 		if got, want := f.ask(t), "500 b; a b"; got != want {
-			t.Errorf("%s, want %s", got, want)
+			t.Errorf("%s, want %s: 30s are over", got, want)
 		}
 	})
 }

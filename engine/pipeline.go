@@ -39,8 +39,12 @@ func (g *Generation) Serve(ctx context.Context, x *Exchange, t Transport) (*Answ
 		return nil, err
 	}
 	s := &search{g: g, x: x, transport: t, health: g.health(), left: left}
-	if g.Timeouts.ResponseHeader > 0 {
-		s.until = time.Now().Add(g.Timeouts.ResponseHeader)
+	if wait := g.Timeouts.ResponseHeader; wait > 0 { // each attempt's, and so many times that of all
+		attempts := len(left)
+		if g.Retry.Attempts > 0 {
+			attempts = min(attempts, g.Retry.Attempts)
+		}
+		s.until = time.Now().Add(wait * time.Duration(attempts))
 	}
 	return s.run(ctx)
 }
@@ -202,7 +206,11 @@ func (x *Exchange) noAnswer(u *UpstreamSlot, err error) *Refusal {
 		return &Refusal{Code: CodeClientGone, Message: "the client left", Cause: err}
 	}
 	x.Trace.fail(StageRelay, InternalUnavailable, err.Error())
-	return &Refusal{Code: CodeUpstreamUnreachable, Message: fmt.Sprintf("upstream %q could not be reached", u.Name), Cause: err}
+	what := "could not be reached"
+	if errors.Is(err, ErrBegun) {
+		what = "broke off its answer at once"
+	}
+	return &Refusal{Code: CodeUpstreamUnreachable, Message: fmt.Sprintf("upstream %q %s", u.Name, what), Cause: err}
 }
 
 // peek looks at the beginning of a body, which can still be read from there, to wherever it ends or breaks off.

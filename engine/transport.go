@@ -23,6 +23,12 @@ type Response struct {
 // ErrUpstreamTimeout is wrapped by a Transport's error when the upstream sent no head in time.
 var ErrUpstreamTimeout = errors.New("no answer in time")
 
+// A Transport's error wraps one of these where it knows. With neither the request went out whole, and nothing of an answer came.
+var (
+	ErrUnsent = errors.New("the request did not go out whole") // so that nobody works on it
+	ErrBegun  = errors.New("the answer had begun")             // of which nobody got anything
+)
+
 // TransportFunc makes a function a Transport.
 type TransportFunc func(ctx context.Context, s Signed) (*Response, error)
 

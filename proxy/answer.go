@@ -14,6 +14,13 @@ import (
 type pace struct {
 	wake  time.Time // when a Read that waits gives up with 0 bytes and no error, which loses nothing; zero = never
 	begun bool      // some of the body came with its head
+	once  bool      // the request must not be sent twice
+}
+
+// once reports whether the request of a call must not be sent twice.
+func once(ctx context.Context) bool {
+	p, _ := ctx.Value(paceKey{}).(*pace)
+	return p != nil && p.once
 }
 
 // paceKey is where a context holds a *pace.

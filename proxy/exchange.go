@@ -174,6 +174,7 @@ var (
 func (x *exchange) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Response, error) {
 	if x.dispatched.IsZero() {
 		x.dispatched = time.Now()
+		x.life.pace.once = x.req.Method == "POST" && engine.AccountBound(x.req.Path)
 	}
 	resp, err := x.server.Transport.RoundTrip(ctx, s)
 	if err != nil {

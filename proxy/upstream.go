@@ -67,25 +67,35 @@ func (t *Transport) Close() {
 }
 
 // RoundTrip sends s and returns the head of the answer. A kept connection that was closed by the other side before a byte of an
-// answer came is replaced once by a fresh one. When ctx ends the error is its cause.
+// answer came is replaced once by a fresh one; what must not be sent twice goes out on a fresh one. When ctx ends the error is its cause.
 func (t *Transport) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Response, error) {
 	if !s.Valid() {
 		return nil, engine.ErrUnsigned
 	}
 	o := origin{s.Scheme(), s.Host(), s.Upstream().Roots}
 	p := t.pools.get(o, func() *pool { return newPool(o, t.bundled, t.maxIdle, t.keep) }, (*pool).unused)
-	if c := p.take(); c != nil {
-		resp, err := t.call(ctx, c, s)
-		if err == nil || !errors.Is(err, errStale) {
-			return resp, err
+	if !once(ctx) {
+		if c := p.take(); c != nil {
+			resp, err := t.call(ctx, c, s)
+			if err == nil || !errors.Is(err, errStale) {
+				return resp, err
+			}
 		}
 	}
 	c, err := p.dial(ctx, s.Upstream().Timeouts.Connect)
 	if err != nil {
-		return nil, causeOr(ctx, err)
+		return nil, causeOr(ctx, marked{err, engine.ErrUnsent})
 	}
 	return t.call(ctx, c, s)
 }
+
+// marked is an error that is also another, of which its text says nothing.
+type marked struct {
+	error
+	also error
+}
+
+func (m marked) Unwrap() []error { return []error{m.error, m.also} }
 
 // errStale: a kept connection was closed before a byte of the answer came.
 var errStale = errors.New("the kept connection was closed")
@@ -125,8 +135,9 @@ func (t *Transport) exchange(c *upstreamConn, s engine.Signed) error {
 		c.idle = 0
 	}
 	_, err := c.br.Peek(1)
+	begun := err == nil
 	switch {
-	case err == nil:
+	case begun:
 		err = c.readHead()
 	case c.reused && (closed(err) || closed(writeErr)) && time.Since(c.last) < staleWithin:
 		return errStale
@@ -135,12 +146,17 @@ func (t *Transport) exchange(c *upstreamConn, s engine.Signed) error {
 	switch {
 	case err == nil:
 		return nil
-	case writeErr != nil:
-		return fmt.Errorf("send the request: %w", writeErr)
+	case !begun && writeErr != nil:
+		return marked{fmt.Errorf("send the request: %w", writeErr), engine.ErrUnsent}
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%w: waited %s", engine.ErrUpstreamTimeout, wait.ResponseHeader)
+		err = fmt.Errorf("%w: waited %s", engine.ErrUpstreamTimeout, wait.ResponseHeader)
+	default:
+		err = fmt.Errorf("read the head of the answer: %w", err)
 	}
-	return fmt.Errorf("read the head of the answer: %w", err)
+	if begun {
+		err = marked{err, engine.ErrBegun}
+	}
+	return err
 }
 
 // staleWithin is how soon after a request a kept connection must close for it to have been dead before. One that closes later may have
