@@ -26,9 +26,9 @@ type Health interface {
 	Look(a Account, now time.Time, v *Vitals)
 	// Enter takes a place at an account, nil = it takes none now.
 	Enter(a Account) Visit
-	// Wait waits in the queues of full accounts until one of them has a place, and returns it with that account's position. It is nil when no
-	// queue has room, none of them moved in time, or ctx ended.
-	Wait(ctx context.Context, full []Account) (Visit, int)
+	// Wait waits in the queues of accounts that are full or cool until one of them takes a request, and returns its place with that account's
+	// position. It is nil when there is nothing to wait for: no queue has room, or none can move in time; and when ctx ended.
+	Wait(ctx context.Context, busy []Account) (Visit, int)
 }
 
 // Visit is the place of one attempt at an account, from the pick to the last byte of the answer. Its request's goroutine uses it.

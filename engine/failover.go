@@ -99,23 +99,23 @@ func (s *search) next(ctx context.Context) (*UpstreamSlot, *DialectSlot, Visit, 
 	return s.wait(ctx)
 }
 
-// wait waits until one of the full upstreams has a place.
+// wait waits until one of those that are left takes a request: a full one that has a place, or one that cools when it may be asked again.
 func (s *search) wait(ctx context.Context) (*UpstreamSlot, *DialectSlot, Visit, error) {
-	full := where(s.left, func(v *Vitals) bool {
-		full := *v
-		full.Full = false
-		return v.Full && !full.closed()
-	})
-	accounts := make([]Account, len(full))
-	for i := range full {
-		accounts[i] = s.x.account(s.g.slot(full[i].ID))
+	if !s.until.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, s.until)
+		defer cancel()
+	}
+	accounts := make([]Account, len(s.left))
+	for i := range s.left {
+		accounts[i] = s.x.account(s.g.slot(s.left[i].ID))
 	}
 	visit, i := s.health.Wait(ctx, accounts)
 	if visit == nil {
 		s.look()
 		return nil, nil, nil, unavailable(s.left)
 	}
-	u, d, err := s.g.choose(s.x, full[i:i+1])
+	u, d, err := s.g.choose(s.x, s.left[i:i+1])
 	if err != nil {
 		visit.Leave()
 	}

@@ -389,6 +389,41 @@ func TestARequestWaitsForAPlace(t *testing.T) {
 	})
 }
 
+// TestAShortRestIsWaitedForAndALongOneIsNot: a request whose upstreams all cool waits for the first that may be asked, if that lies within
+// its queue.
+func TestAShortRestIsWaitedForAndALongOneIsNot(t *testing.T) {
+	cooled := func(t *testing.T, wait time.Duration) *failing {
+		f := newFailing(t, played{"a": "429 retry-after: 3", "b": "429 retry-after: 2", "c": "429 retry-after: 60"})
+		for _, u := range f.generation.Upstreams {
+			u.Queue = engine.Queue{Max: 1, Wait: wait}
+		}
+		f.ask(t)
+		f.says = nil
+		return f
+	}
+	synctest.Test(t, func(t *testing.T) {
+		f, start := cooled(t, 2*time.Second), time.Now()
+		if got, took := f.ask(t), time.Since(start); got != "200 b; b" || took != 2*time.Second {
+			t.Errorf("%s after %v", got, took)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		f, start := cooled(t, 1900*time.Millisecond), time.Now()
+		r := f.refusal(t)
+		if r.Code != engine.CodeNoUpstreamAvailable || r.RetryAfter != 2*time.Second || !r.Quota || time.Since(start) != 0 {
+			t.Errorf("%+v after %v, want to be told at once", r, time.Since(start))
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		f := cooled(t, time.Minute)
+		f.generation.Timeouts.ResponseHeader, f.generation.Retry.Attempts = time.Second, 1
+		start := time.Now()
+		if r := f.refusal(t); r.RetryAfter != time.Second || time.Since(start) != time.Second {
+			t.Errorf("%+v after %v, want no longer than the search may take", r, time.Since(start))
+		}
+	})
+}
+
 func TestThePreviewPassesOverWhomTheRequestWould(t *testing.T) {
 	f := newFailing(t, played{"a": "429 retry-after: 30"})
 	f.ask(t)

@@ -46,7 +46,7 @@ type Upstream struct {
 	Breaker      Breaker
 }
 
-// Queue is who may wait for a place at an upstream that is full. The zero value is nobody.
+// Queue is who may wait at an upstream that is full, or cools for a moment. The zero value is nobody.
 type Queue struct {
 	Max  int           // requests
 	Wait time.Duration // each

@@ -167,6 +167,36 @@ func TestAPoolOfFiveHidesThatOneInTenFails(t *testing.T) {
 	}
 }
 
+// TestAPoolOfFiveHidesThrottlesToo: among what fails are accounts that want to be left alone for a second, so that all of them are at
+// times; a request waits for the first that may be asked. Windows that are used up for longer than a queue waits are not among it: an
+// account that says so for hours is gone, and five of them are no pool.
+func TestAPoolOfFiveHidesThrottlesToo(t *testing.T) {
+	t.Parallel()
+	const requests = 2000
+	p := newPool(t, 5)
+	for _, u := range p.gen.Upstreams {
+		u.Queue = engine.Queue{Max: 100, Wait: 2 * time.Second} // what an upstream has whose config names none
+	}
+	p.failing(0.1, 2*requests, append([]string{"429=1s", "429-window=1s"}, cannot...)...)
+	p.start()
+	seen := p.statuses(8, requests/8)
+	if seen[200] < requests-requests/1000 {
+		t.Errorf("%v of %d, want at least 99.9%% of status 200", seen, requests)
+	}
+	t.Logf("%d of %d lost", requests-seen[200], requests)
+	throttled := 0
+	for _, r := range p.explained(requests) {
+		for _, a := range r.Trace.Attempts {
+			if a.Class == engine.ClassThrottled || a.Class == engine.ClassExhausted {
+				throttled++
+			}
+		}
+	}
+	if throttled < requests/100 {
+		t.Errorf("%d were told to wait: the faults did not happen", throttled)
+	}
+}
+
 // TestThreeThatFailOneInFiveLoseWhatArithmeticAllows: 0.2³ = 0.8 %.
 func TestThreeThatFailOneInFiveLoseWhatArithmeticAllows(t *testing.T) {
 	t.Parallel()

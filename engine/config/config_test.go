@@ -94,6 +94,7 @@ func TestDefaultsAreThoseOfTheContract(t *testing.T) {
 			Pos: config.Pos{Line: 1, Column: 13}, Name: "up", Kind: "anthropic_direct", BaseURL: "https://api.anthropic.com",
 			ID:     uuid.NewSHA1(uuid.NameSpaceURL, []byte("sluice:upstream:up")),
 			Signer: config.Signer{Pos: config.Pos{Line: 1, Column: 56}, Type: "forward"},
+			Queue:  engine.Queue{Max: 100, Wait: 2 * time.Second},
 			Labels: &engine.Object{}, Weight: 1, Breaker: engine.Breaker{Failures: 5, Within: 10 * time.Second, Open: 30 * time.Second},
 		}},
 		Principals: []config.Principal{{
@@ -221,7 +222,7 @@ data_key: "${SLUICE_DATA_KEY}"
 	eq("upstream", u, config.Upstream{
 		Pos: config.Pos{Line: 15, Column: 5}, Name: "a", ID: uuid.MustParse("6ba7b811-9dad-11d1-80b4-00c04fd430c8"), Kind: "custom",
 		BaseURL: "http://proxy.internal:8080/anthropic", Region: "r", Project: "123", Labels: object(map[string]any{"tier": "gold"}),
-		Priority: -1, Breaker: config.DefaultBreaker(), Models: map[string]string{"m": "own/m"}, AllowOrigins: []string{"http://b.internal", "https://c:1"},
+		Priority: -1, Queue: config.DefaultQueue(), Breaker: config.DefaultBreaker(), Models: map[string]string{"m": "own/m"}, AllowOrigins: []string{"http://b.internal", "https://c:1"},
 		CA: "ca.pem", Insecure: true,
 	})
 	eq("principal", c.Principals[0], config.Principal{
@@ -264,7 +265,7 @@ func TestFailoverIsSetAsWritten(t *testing.T) {
 		config.Upstream{Queue: engine.Queue{Max: 100, Wait: 5 * time.Second},
 			Breaker: engine.Breaker{Failures: 2, Within: 10 * time.Second, Open: 30 * time.Second}})
 	f("retry: {statuses: []}\n", ", breaker: {within: 1s, open: 1m}", engine.Retry{Attempts: 3, Statuses: []int{}},
-		config.Upstream{Breaker: engine.Breaker{Failures: 5, Within: time.Second, Open: time.Minute}})
+		config.Upstream{Queue: config.DefaultQueue(), Breaker: engine.Breaker{Failures: 5, Within: time.Second, Open: time.Minute}})
 }
 
 func TestEveryKeyOfASignerArrivesWhereItBelongs(t *testing.T) {

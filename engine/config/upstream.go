@@ -18,7 +18,7 @@ const anthropicURL = "https://api.anthropic.com"
 
 func (d *decoder) upstream(u *Upstream) decode {
 	return func(n *yaml.Node) {
-		*u = Upstream{Pos: posOf(n), Weight: 1, Labels: &engine.Object{}, Breaker: DefaultBreaker()}
+		*u = Upstream{Pos: posOf(n), Weight: 1, Labels: &engine.Object{}, Breaker: DefaultBreaker(), Queue: DefaultQueue()}
 		got := d.object(n,
 			req("name", value(d, &u.Name, parseName)),
 			opt("id", value(d, &u.ID, parseID)),
@@ -54,6 +54,9 @@ func (d *decoder) upstream(u *Upstream) decode {
 func DefaultBreaker() engine.Breaker {
 	return engine.Breaker{Failures: 5, Within: 10 * time.Second, Open: 30 * time.Second}
 }
+
+// DefaultQueue is the queue of an upstream where the file says nothing: long enough for the rest that a burst of requests earns.
+func DefaultQueue() engine.Queue { return engine.Queue{Max: 100, Wait: 2 * time.Second} }
 
 func (d *decoder) queue(q *engine.Queue) decode {
 	return func(n *yaml.Node) {

@@ -8,12 +8,14 @@ import (
 	"sluice/engine"
 )
 
-// waiter is one request in the lines of the full hosts that may serve it. All of it but came is guarded by the tracker's queue.
+// waiter is one request in the lines of the hosts that may serve it. All of it but its channels is guarded by the tracker's queue.
 type waiter struct {
 	accounts []engine.Account
-	hosts    []*host    // in whose line it stands, by account; nil = it does not
-	came     chan place // gets one value, or is closed when it stands in no line any more
-	over     bool       // it got its place, or gave up
+	hosts    []*host       // in whose line it stands, by account; nil = it does not
+	until    time.Time     // how long it waits; zero = it stands in no line
+	came     chan place    // gets one value, or is closed when it stands in no line any more
+	stir     chan struct{} // has one in it when an account began to cool that it goes on waiting for
+	over     bool          // it got its place, or gave up
 }
 
 // place is what a waiter waited for.
@@ -22,23 +24,13 @@ type place struct {
 	at    int // position of its account
 }
 
-// Wait stands in the lines of full accounts that have room, for as long as the most patient of them lets it. First come, first served.
-func (t *Tracker) Wait(ctx context.Context, full []engine.Account) (engine.Visit, int) {
-	w := &waiter{accounts: full, hosts: make([]*host, len(full)), came: make(chan place, 1)}
-	patience := t.join(w)
-	if patience <= 0 {
-		t.quit(w)
-		return nil, 0
-	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case p := <-w.came:
-		if p.visit != nil {
-			return p.visit, p.at
-		}
-	case <-timer.C:
-	case <-ctx.Done():
+// Wait stands in the lines of accounts that have room, for as long as the most patient of them lets it. First come, first served. Who
+// cools for longer than it would be waited for has no line.
+func (t *Tracker) Wait(ctx context.Context, busy []engine.Account) (engine.Visit, int) {
+	w := &waiter{accounts: busy, hosts: make([]*host, len(busy)), came: make(chan place, 1), stir: make(chan struct{}, 1)}
+	t.join(w)
+	if p := t.stand(ctx, w); p.visit != nil {
+		return p.visit, p.at
 	}
 	t.quit(w)
 	select {
@@ -54,28 +46,87 @@ func (t *Tracker) Wait(ctx context.Context, full []engine.Account) (engine.Visit
 	return nil, 0
 }
 
-// join puts w into lines, and returns how long it may wait there, 0 = it stands in none.
-func (t *Tracker) join(w *waiter) time.Duration {
+// stand waits for w's place, which has no visit when it did not come.
+func (t *Tracker) stand(ctx context.Context, w *waiter) place {
+	if w.until.IsZero() {
+		return place{}
+	}
+	timer := time.NewTimer(time.Until(t.wakes(w)))
+	defer timer.Stop()
+	for {
+		select {
+		case p := <-w.came:
+			return p
+		case <-ctx.Done():
+			return place{}
+		case <-w.stir:
+		case <-timer.C:
+			t.retry(w)
+			if !time.Now().Before(w.until) {
+				return place{} // unless it came just now
+			}
+		}
+		timer.Reset(time.Until(t.wakes(w)))
+	}
+}
+
+// wakes is when w has to look again by itself: when an account that it waits for stops cooling, or its time is up.
+func (t *Tracker) wakes(w *waiter) time.Time {
 	t.queue.Lock()
 	defer t.queue.Unlock()
-	var patience time.Duration
+	next, now := w.until, time.Now()
+	for i, h := range w.hosts {
+		if h == nil {
+			continue
+		}
+		if c := h.account(w.accounts[i].Client).cooling(&w.accounts[i], now); c.Class != "" && !c.Soft && c.Until.Before(next) {
+			next = c.Until
+		}
+	}
+	return next
+}
+
+// retry lets those go on who may, in the lines that w stands in.
+func (t *Tracker) retry(w *waiter) {
+	t.queue.Lock()
+	defer t.queue.Unlock()
+	t.moveAll(w)
+}
+
+func (t *Tracker) moveAll(w *waiter) {
+	for _, h := range w.hosts {
+		if h != nil {
+			t.moveOn(h)
+		}
+	}
+}
+
+// join puts w into the lines that it may wait in.
+func (t *Tracker) join(w *waiter) {
+	t.queue.Lock()
+	defer t.queue.Unlock()
+	now := time.Now()
 	for i := range w.accounts {
 		a := &w.accounts[i]
-		h := t.host(a.ID)
-		if len(h.line) >= a.Queue.Max {
+		h, until := t.host(a.ID), now.Add(a.Queue.Wait)
+		if len(h.line) >= a.Queue.Max || !t.opens(a, now, until) {
 			continue
 		}
 		w.hosts[i] = h
 		h.line = append(h.line, w)
 		h.queued.Add(1)
-		patience = max(patience, a.Queue.Wait)
-	}
-	for _, h := range w.hosts { // a place that was given back before w stood there
-		if h != nil {
-			t.moveOn(h)
+		if until.After(w.until) {
+			w.until = until
 		}
 	}
-	return patience
+	t.moveAll(w) // a place that was given back before w stood there
+}
+
+// opens reports whether an account may take a request by a moment, as far as anybody can tell.
+func (t *Tracker) opens(a *engine.Account, now, by time.Time) bool {
+	var v engine.Vitals
+	t.Look(*a, now, &v)
+	return v.Reopens == 0 && (v.Cooling.Class == "" || v.Cooling.Soft || !v.Cooling.Until.After(by))
 }
 
 // quit takes w out of its lines.
@@ -134,8 +185,8 @@ func (t *Tracker) moveOn(h *host) {
 	}
 }
 
-// dismiss sends away who waits at a host for an account that takes no request any more: where a client stands in no other line it is
-// told at once.
+// dismiss sends away who waits at a host for an account that takes no request in time any more: where a client stands in no other line it
+// is told at once.
 func (t *Tracker) dismiss(h *host) {
 	if h.queued.Load() == 0 {
 		return
@@ -145,10 +196,11 @@ func (t *Tracker) dismiss(h *host) {
 	now := time.Now()
 	for _, w := range slices.Clone(h.line) {
 		at := slices.Index(w.hosts, h)
-		a := &w.accounts[at]
-		var v engine.Vitals
-		t.Look(*a, now, &v)
-		if v.Reopens == 0 && (v.Cooling.Class == "" || v.Cooling.Soft) {
+		if t.opens(&w.accounts[at], now, w.until) {
+			select {
+			case w.stir <- struct{}{}:
+			default:
+			}
 			continue
 		}
 		t.unline(w, at)

@@ -319,6 +319,60 @@ func TestAWaitIsBoundedAndEndsWithItsClient(t *testing.T) {
 	})
 }
 
+func TestWhoWaitsOutlastsARestThatEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, u := health.NewTracker(nil), named("up")
+		u.Concurrency, u.Queue = 1, engine.Queue{Max: 9, Wait: 5 * time.Second}
+		a := place(u, "")
+		first, start := tr.Enter(a), time.Now()
+		time.AfterFunc(time.Second, func() {
+			refused := headed(429, "retry-after: 2")
+			refused.To, refused.Now = a, time.Now()
+			first.Judge(&refused)
+			first.Leave()
+		})
+		v, _ := tr.Wait(t.Context(), []engine.Account{a})
+		if v == nil || time.Since(start) != 3*time.Second {
+			t.Fatalf("%v after %v", v, time.Since(start))
+		}
+		v.Leave()
+		answer(tr, a, headed(429, "retry-after: 6"))
+		start = time.Now()
+		if v, _ := tr.Wait(t.Context(), []engine.Account{a}); v != nil || time.Since(start) != 0 || looks(tr, a).Queued != 0 {
+			t.Errorf("%v after %v: nobody waits for a rest that is longer", v, time.Since(start))
+		}
+	})
+}
+
+// TestWhoeverWaitsForARestGoesWhenItEnds: they all do, where nothing else holds them, and in order where a cap does.
+func TestWhoeverWaitsForARestGoesWhenItEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, u := health.NewTracker(nil), named("up")
+		u.Queue = engine.Queue{Max: 9, Wait: 5 * time.Second}
+		a, start := place(u, ""), time.Now()
+		answer(tr, a, headed(429, "retry-after: 2"))
+		var wait sync.WaitGroup
+		for range 9 {
+			wait.Go(func() {
+				v, _ := tr.Wait(t.Context(), []engine.Account{a})
+				if v == nil || time.Since(start) != 2*time.Second {
+					t.Errorf("%v after %v", v, time.Since(start))
+					return
+				}
+				v.Leave()
+			})
+		}
+		synctest.Wait()
+		if v, _ := tr.Wait(t.Context(), []engine.Account{a}); v != nil || looks(tr, a).Queued != 9 {
+			t.Errorf("%v: the line is full", v)
+		}
+		wait.Wait()
+		if v := looks(tr, a); v.Queued != 0 || v.InFlight != 0 {
+			t.Errorf("%+v", v)
+		}
+	})
+}
+
 func TestAFreePlaceIsNotWaitedFor(t *testing.T) {
 	tr, u := health.NewTracker(nil), named("up")
 	u.Concurrency, u.Queue = 1, engine.Queue{Max: 1, Wait: time.Hour}
