@@ -54,8 +54,8 @@ type Queue struct {
 
 // Breaker says when an upstream that does not work is left alone. The zero value is never.
 type Breaker struct {
-	Failures int           // in a row
-	Within   time.Duration // from the first of them to the last
+	Failures int           // in a row; or half of at least four times as many answers
+	Within   time.Duration // the last while, in which they count
 	Open     time.Duration // until one request may try again
 }
 

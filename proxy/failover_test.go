@@ -235,6 +235,28 @@ func TestADeadUpstreamIsAskedNoMore(t *testing.T) {
 	}
 }
 
+// TestAnUpstreamThatFailsEverySecondTimeIsLeftAlone: it never fails twice in a row.
+func TestAnUpstreamThatFailsEverySecondTimeIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	const requests = 100
+	p := newPool(t, 2)
+	p.strategy("priority")
+	modes := make([]string, requests)
+	for i := range modes {
+		modes[i] = []string{"none", "500"}[i%2]
+	}
+	if err := p.sims[0].Next(modes...); err != nil {
+		t.Fatal(err)
+	}
+	p.start()
+	if seen := p.statuses(1, requests); seen[200] != requests {
+		t.Errorf("%v", seen)
+	}
+	p.explained(requests)
+	want(t, "asked the one that fails", len(p.sims[0].Requests()), 20)
+	want(t, "breaker", p.tracker.Vitals(p.slot("a").Upstream, time.Now()).Breaker, "open")
+}
+
 // TestAStreamThatBreaksOffIsToldOnceAndNotTriedAgain: the client has bytes of it.
 func TestAStreamThatBreaksOffIsToldOnceAndNotTriedAgain(t *testing.T) {
 	t.Parallel()

@@ -13,22 +13,28 @@ const (
 	stateHalfOpen = "half_open"
 )
 
-// flaky is from which error rate on an upstream fails now and then: a run of failures must then be twice as long, so that chance does not
-// make it.
-const flaky = 0.05
+const (
+	// flaky is from which error rate on an upstream fails now and then: a run of failures must then be twice as long, so that chance does
+	// not make it.
+	flaky = 0.05
+	// rateKnown is how many answers it takes to know an error rate.
+	rateKnown = 20
+	// volume is how many times Breaker.Failures an upstream must have answered for its error rate alone to open the breaker.
+	volume = 4
+)
 
-// breaker keeps requests away from an upstream that does not work. It opens after a run of failures, and lets one request through, the
-// probe, when it was open long enough: that one closes it, or opens it again. It is plain data: time comes from outside, and its owner
-// locks.
+// breaker keeps requests away from an upstream that does not work. It opens after a run of failures, or when half of the answers of the
+// last while were failures, and lets one request through, the probe, when it was open long enough: that one closes it, or opens it again.
+// It is plain data: time comes from outside, and its owner locks.
 type breaker struct {
-	run     []time.Time // failures in a row that still count, oldest first
-	need    int         // how long the run must be
-	until   time.Time   // open until then; zero = closed
-	probing bool        // the probe is out
+	recent  window    // since it closed
+	run     int       // failures in a row
+	until   time.Time // open until then; zero = closed
+	probing bool      // the probe is out
 }
 
-// calm reports whether there is nothing to remember.
-func (b *breaker) calm() bool { return b.until.IsZero() && len(b.run) == 0 }
+// calm reports whether it is closed.
+func (b *breaker) calm() bool { return b.until.IsZero() }
 
 // state names the state at a moment. After its time an open breaker is half open, whether or not a probe is out.
 func (b *breaker) state(now time.Time) string {
@@ -55,39 +61,44 @@ func (b *breaker) enter(now time.Time) (ok, probe bool) {
 
 // worked notes an answer of an upstream that works, and reports whether that closed the breaker. Who entered before it opened closes
 // nothing.
-func (b *breaker) worked(probe bool) bool {
-	if !b.until.IsZero() && !probe {
+func (b *breaker) worked(c engine.Breaker, now time.Time, probe bool) bool {
+	switch {
+	case b.until.IsZero():
+		b.recent.note(c.Within, now, false)
+		b.run = 0
 		return false
+	case probe:
+		*b = breaker{}
 	}
-	closed := !b.until.IsZero()
-	*b = breaker{run: b.run[:0]}
-	return closed
+	return probe
 }
 
-// failed notes a failure and reports whether it opened the breaker. rate is the share of recent answers that failed before it.
-func (b *breaker) failed(c engine.Breaker, now time.Time, probe bool, rate float64) bool {
+// failed notes a failure and reports whether it opened the breaker.
+func (b *breaker) failed(c engine.Breaker, now time.Time, probe bool) bool {
 	switch {
 	case c.Failures == 0 || !b.until.IsZero() && !probe:
 		return false
 	case probe:
 		b.probing, b.until = false, now.Add(c.Open)
 		return true
-	case len(b.run) == 0:
-		b.need = c.Failures
-		if rate > flaky {
-			b.need *= 2
-		}
 	}
-	old := 0
-	for old < len(b.run) && now.Sub(b.run[old]) > c.Within {
-		old++
-	}
-	b.run = append(append(b.run[:0], b.run[old:]...), now)
-	if len(b.run) < b.need {
+	b.recent.note(c.Within, now, true)
+	b.run++
+	if !b.tripped(c, now) {
 		return false
 	}
 	*b = breaker{until: now.Add(c.Open)}
 	return true
+}
+
+// tripped reports whether the answers of the last while, the latest of them a failure, are those of an upstream that does not work.
+func (b *breaker) tripped(c engine.Breaker, now time.Time) bool {
+	total, failed := b.recent.count(now)
+	run, need := min(b.run, failed), c.Failures
+	if before := total - run; before >= rateKnown && float64(failed-run) > flaky*float64(before) {
+		need *= 2
+	}
+	return run >= need || total >= volume*c.Failures && 2*failed >= total
 }
 
 // left gives the probe back that ended without telling anything.
@@ -106,4 +117,43 @@ func (b *breaker) reopens(now time.Time) time.Duration {
 		return time.Second // as long as the probe takes, which nobody knows
 	}
 	return max(b.until.Sub(now), 0)
+}
+
+// windowParts is in how many parts a window is counted: what is older than it goes a part at a time.
+const windowParts = 10
+
+// window counts the answers of the last while.
+type window struct {
+	width int64 // of a part, in nanoseconds
+	parts [windowParts]struct {
+		number        int64 // which part of all time it is
+		total, failed int
+	}
+}
+
+// note counts an answer. A window of another length is a new one.
+func (w *window) note(within time.Duration, now time.Time, failed bool) {
+	if width := max(1, int64(within)/windowParts); width != w.width {
+		*w = window{width: width}
+	}
+	number := now.UnixNano() / w.width
+	p := &w.parts[uint64(number)%windowParts] // also before 1970
+	if p.number != number {
+		p.number, p.total, p.failed = number, 0, 0
+	}
+	p.total++
+	if failed {
+		p.failed++
+	}
+}
+
+// count is how many answers there were, and how many of them were failures.
+func (w *window) count(now time.Time) (total, failed int) {
+	number := now.UnixNano() / w.width
+	for i := range w.parts {
+		if p := &w.parts[i]; p.number > number-windowParts && p.number <= number {
+			total, failed = total+p.total, failed+p.failed
+		}
+	}
+	return total, failed
 }

@@ -14,13 +14,13 @@ type oracle struct {
 	outcomes []moment // while closed
 	opened   time.Time
 	open     bool
-	probes   int // out
+	why      string // it was opened, of the first time
+	probes   int    // out
 }
 
 type moment struct {
-	at    time.Time
-	ok    bool
-	doubt bool // the error rate was high before it
+	part int64 // of ten in Within
+	ok   bool
 }
 
 func (o *oracle) enter(now time.Time) (ok, probe bool) {
@@ -34,46 +34,42 @@ func (o *oracle) enter(now time.Time) (ok, probe bool) {
 	return true, true
 }
 
-func (o *oracle) note(now time.Time, ok, probe, doubt bool) {
+func (o *oracle) note(now time.Time, ok, probe bool) {
 	switch {
 	case probe && ok:
 		*o = oracle{c: o.c}
 	case probe:
 		*o = oracle{c: o.c, open: true, opened: now}
 	case !o.open:
-		if o.outcomes = append(o.outcomes, moment{now, ok, doubt}); o.tripped(now) {
-			*o = oracle{c: o.c, open: true, opened: now}
+		o.outcomes = append(o.outcomes, moment{now.UnixNano() / int64(o.c.Within/10), ok})
+		if why := o.tripped(); !ok && why != "" {
+			*o = oracle{c: o.c, open: true, opened: now, why: why}
 		}
 	}
 }
 
-// tripped looks back over the run of failures that the outcomes end with. A run whose failures are all too old begins anew.
-func (o *oracle) tripped(now time.Time) bool {
-	start := len(o.outcomes)
-	for start > 0 && !o.outcomes[start-1].ok {
-		start--
-	}
-	var counted []moment
-	for _, m := range o.outcomes[start:] {
-		for len(counted) > 1 && m.at.Sub(counted[0].at) > o.c.Within {
-			counted = counted[1:]
+// tripped looks back over what happened within the while that ends with the latest, and says by which rule that opens the breaker.
+func (o *oracle) tripped() string {
+	latest := o.outcomes[len(o.outcomes)-1].part
+	total, failed, run, running := 0, 0, 0, true
+	for i := len(o.outcomes) - 1; i >= 0 && o.outcomes[i].part > latest-10; i-- {
+		total++
+		running = running && !o.outcomes[i].ok
+		if !o.outcomes[i].ok {
+			failed++
 		}
-		if len(counted) == 1 && m.at.Sub(counted[0].at) > o.c.Within {
-			counted[0].at = time.Time{} // too old to count, but the run that it began goes on
-		}
-		counted = append(counted, m)
-	}
-	n := 0
-	for _, m := range counted {
-		if now.Sub(m.at) <= o.c.Within {
-			n++
+		if running {
+			run++
 		}
 	}
-	need := o.c.Failures
-	if o.outcomes[max(start, 0)%len(o.outcomes)].doubt && start < len(o.outcomes) {
-		need *= 2
+	older := float64(failed-run) / float64(total-run)
+	switch sometimes := total-run >= 20 && older > 0.05; {
+	case run >= 2*o.c.Failures, run >= o.c.Failures && !sometimes:
+		return "run"
+	case total >= 4*o.c.Failures && failed*2 >= total:
+		return "rate"
 	}
-	return start < len(o.outcomes) && n >= need
+	return ""
 }
 
 func (o *oracle) state(now time.Time) string {
@@ -89,13 +85,16 @@ func (o *oracle) state(now time.Time) string {
 func TestABreakerDoesWhatItsModelDoes(t *testing.T) {
 	const steps = 200_000
 	rng := rand.New(rand.NewPCG(1, 2))
-	c := engine.Breaker{Failures: 3, Within: 10 * time.Second, Open: 30 * time.Second}
+	c := engine.Breaker{Failures: 5, Within: 10 * time.Second, Open: 30 * time.Second}
 	b, o, now := breaker{}, oracle{c: c}, time.Unix(1e9, 0)
 	var out []bool // visits that are not over: whether each is the probe
-	seen := map[string]int{}
+	seen, failing := map[string]int{}, 0
 	for step := range steps {
-		switch op := rng.IntN(10); {
-		case op < 3:
+		if step%100 == 0 { // the upstream is well, or ill, or in between, for a time
+			failing = rng.IntN(10)
+		}
+		switch op := rng.IntN(20); {
+		case op < 9:
 			ok, probe := b.enter(now)
 			if wantOK, wantProbe := o.enter(now); ok != wantOK || probe != wantProbe {
 				t.Fatalf("step %d: enter %v %v, want %v %v", step, ok, probe, wantOK, wantProbe)
@@ -103,33 +102,34 @@ func TestABreakerDoesWhatItsModelDoes(t *testing.T) {
 			if ok {
 				out = append(out, probe)
 			}
-		case op < 8 && len(out) > 0:
+		case op < 18 && len(out) > 0:
 			i := rng.IntN(len(out))
 			probe := out[i]
 			out = append(out[:i], out[i+1:]...)
-			doubt := rng.IntN(5) == 0
-			switch kind := rng.IntN(8); {
-			case kind == 0 && probe:
+			switch {
+			case probe && rng.IntN(5) == 0:
 				b.left(probe)
 				o.probes--
-			case kind < 3:
-				b.worked(probe)
-				o.note(now, true, probe, doubt)
+			case rng.IntN(10) < failing:
+				b.failed(c, now, probe)
+				o.note(now, false, probe)
 			default:
-				rate := 0.0
-				if doubt {
-					rate = 0.5
-				}
-				b.failed(c, now, probe, rate)
-				o.note(now, false, probe, doubt)
+				b.worked(c, now, probe)
+				o.note(now, true, probe)
 			}
 		default:
-			now = now.Add(time.Duration(rng.IntN(8000)) * time.Millisecond)
+			now = now.Add(time.Duration(rng.IntN(1<<rng.IntN(14))) * time.Millisecond)
 		}
 		if got, want := b.state(now), o.state(now); got != want {
 			t.Fatalf("step %d: %s, want %s", step, got, want)
 		}
 		seen[b.state(now)]++
+		seen[o.why]++
+	}
+	for _, what := range []string{"run", "rate"} {
+		if seen[what] == 0 {
+			t.Errorf("it never opened for a %s", what)
+		}
 	}
 	for _, state := range []string{"closed", "open", "half_open"} {
 		if seen[state] < steps/50 {
@@ -140,13 +140,21 @@ func TestABreakerDoesWhatItsModelDoes(t *testing.T) {
 
 func TestABreakerOpensAfterARunAndNotByChance(t *testing.T) {
 	c := engine.Breaker{Failures: 5, Within: 10 * time.Second, Open: 30 * time.Second}
-	f := func(what string, rate float64, every time.Duration, want int) {
+	f := func(what string, sound, oneIn int, every time.Duration, want int) {
 		t.Helper()
 		var b breaker
 		now, n := time.Unix(1e9, 0), 0
+		for i := range sound {
+			if oneIn > 0 && i%oneIn == 0 {
+				b.failed(c, now, false)
+			} else {
+				b.worked(c, now, false)
+			}
+		}
+		b.worked(c, now, false)
 		for n < 100 {
 			n++
-			if b.failed(c, now, false, rate) {
+			if b.failed(c, now, false) {
 				break
 			}
 			now = now.Add(every)
@@ -155,8 +163,35 @@ func TestABreakerOpensAfterARunAndNotByChance(t *testing.T) {
 			t.Errorf("%s: open after %d failures, want %d", what, n, want)
 		}
 	}
-	f("a sound upstream", 0, time.Millisecond, 5)
-	f("one that fails now and then", 0.2, time.Millisecond, 10)
-	f("slowly, but within", 0, 2500*time.Millisecond, 5)
-	f("too slowly", 0, 2501*time.Millisecond, 100)
+	f("a sound upstream", 1000, 0, time.Millisecond, 5)
+	f("one that nobody knows", 0, 0, time.Millisecond, 5)
+	f("one that fails now and then", 1000, 5, time.Millisecond, 10)
+	f("slowly, but within", 0, 0, 2*time.Second, 5)
+	f("too slowly", 0, 0, 3*time.Second, 100)
+}
+
+// TestABreakerOpensByTheErrorRate: failures that are never in a row open it as well, once there were enough answers to tell.
+func TestABreakerOpensByTheErrorRate(t *testing.T) {
+	c := engine.Breaker{Failures: 5, Within: 10 * time.Second, Open: 30 * time.Second}
+	f := func(what string, fails, of int, every time.Duration, want int) {
+		t.Helper()
+		var b breaker
+		now, n := time.Unix(1e9, 0), 0
+		for n < 1000 {
+			n++
+			if n%of >= fails {
+				b.worked(c, now, false)
+			} else if b.failed(c, now, false) {
+				break
+			}
+			now = now.Add(every)
+		}
+		if n != want {
+			t.Errorf("%s: open after %d answers, want %d", what, n, want)
+		}
+	}
+	f("every second", 1, 2, time.Millisecond, 20)
+	f("two of three", 2, 3, time.Millisecond, 21)
+	f("one in three", 1, 3, time.Millisecond, 1000)
+	f("every second, too slowly to tell", 1, 2, 600*time.Millisecond, 1000)
 }

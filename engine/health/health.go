@@ -42,11 +42,11 @@ func NewTracker(logf func(format string, args ...any)) *Tracker {
 	return t
 }
 
-// host is what all requests to one upstream share. calm, which is true almost always, is what spares them the lock.
+// host is what all requests to one upstream share. calm, which is true almost always, is what spares them the lock on their way in.
 type host struct {
 	inFlight atomic.Int64
 	queued   atomic.Int64
-	calm     atomic.Bool // the breaker has nothing to remember
+	calm     atomic.Bool // the breaker is closed
 	answers  atomic.Int64
 	errors   mean // of 0 and 1
 	ttfb     mean // nanoseconds

@@ -12,9 +12,6 @@ const (
 	ttfbWeight  = 0.2
 )
 
-// firstAnswers is how many answers it takes to know an error rate that a breaker goes by.
-const firstAnswers = 20
-
 // classBroke counts answers that broke off after their head.
 const classBroke engine.FailureClass = "broke"
 
@@ -77,7 +74,7 @@ func (v *visit) Judge(o *engine.Outcome) engine.Verdict {
 		v.failed(verdict.Class, o.Now)
 	} else {
 		v.host.outcome(o.Status >= 500)
-		v.worked()
+		v.worked(o.Now)
 	}
 	switch {
 	case verdict.Cool.Class != "":
@@ -107,13 +104,10 @@ func (h *host) count(c engine.FailureClass) {
 }
 
 // worked tells the breaker that the upstream works, and begins a new count when that closed it.
-func (v *visit) worked() {
+func (v *visit) worked(now time.Time) {
 	h := v.host
-	if h.calm.Load() {
-		return
-	}
 	h.mu.Lock()
-	closed := h.breaker.worked(v.probe)
+	closed := h.breaker.worked(v.to.Breaker, now, v.probe)
 	v.probe = v.probe && !closed
 	h.calm.Store(h.breaker.calm())
 	h.mu.Unlock()
@@ -126,13 +120,10 @@ func (v *visit) worked() {
 
 // failed tells the breaker of a failure.
 func (v *visit) failed(why engine.FailureClass, now time.Time) {
-	h, rate := v.host, 0.0
-	if h.answers.Load() >= firstAnswers {
-		rate = h.errors.value()
-	}
+	h := v.host
 	h.outcome(true)
 	h.mu.Lock()
-	opened := h.breaker.failed(v.to.Breaker, now, v.probe, rate)
+	opened := h.breaker.failed(v.to.Breaker, now, v.probe)
 	v.probe = v.probe && !opened
 	h.calm.Store(h.breaker.calm())
 	h.mu.Unlock()
