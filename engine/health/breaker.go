@@ -122,22 +122,23 @@ func (b *breaker) reopens(now time.Time) time.Duration {
 // windowParts is in how many parts a window is counted: what is older than it goes a part at a time.
 const windowParts = 10
 
-// window counts the answers of the last while.
+// window counts the answers of the last while. Its parts are counted from its first answer on, so that no clock that is set moves them.
 type window struct {
-	width int64 // of a part, in nanoseconds
+	start time.Time
+	width time.Duration // of a part
 	parts [windowParts]struct {
-		number        int64 // which part of all time it is
+		number        int64
 		total, failed int
 	}
 }
 
 // note counts an answer. A window of another length is a new one.
 func (w *window) note(within time.Duration, now time.Time, failed bool) {
-	if width := max(1, int64(within)/windowParts); width != w.width {
-		*w = window{width: width}
+	if width := max(1, within/windowParts); width != w.width {
+		*w = window{start: now, width: width}
 	}
-	number := now.UnixNano() / w.width
-	p := &w.parts[uint64(number)%windowParts] // also before 1970
+	number := w.number(now)
+	p := &w.parts[number%windowParts]
 	if p.number != number {
 		p.number, p.total, p.failed = number, 0, 0
 	}
@@ -149,7 +150,7 @@ func (w *window) note(within time.Duration, now time.Time, failed bool) {
 
 // count is how many answers there were, and how many of them were failures.
 func (w *window) count(now time.Time) (total, failed int) {
-	number := now.UnixNano() / w.width
+	number := w.number(now)
 	for i := range w.parts {
 		if p := &w.parts[i]; p.number > number-windowParts && p.number <= number {
 			total, failed = total+p.total, failed+p.failed
@@ -157,3 +158,6 @@ func (w *window) count(now time.Time) (total, failed int) {
 	}
 	return total, failed
 }
+
+// number is that of the part a moment is in. Who is judged with an older moment than the first is in the first.
+func (w *window) number(now time.Time) int64 { return max(0, int64(now.Sub(w.start)/w.width)) }

@@ -12,6 +12,7 @@ import (
 type oracle struct {
 	c        engine.Breaker
 	outcomes []moment // while closed
+	first    time.Time
 	opened   time.Time
 	open     bool
 	why      string // it was opened, of the first time
@@ -41,7 +42,10 @@ func (o *oracle) note(now time.Time, ok, probe bool) {
 	case probe:
 		*o = oracle{c: o.c, open: true, opened: now}
 	case !o.open:
-		o.outcomes = append(o.outcomes, moment{now.UnixNano() / int64(o.c.Within/10), ok})
+		if len(o.outcomes) == 0 {
+			o.first = now
+		}
+		o.outcomes = append(o.outcomes, moment{int64(now.Sub(o.first) / (o.c.Within / 10)), ok})
 		if why := o.tripped(); !ok && why != "" {
 			*o = oracle{c: o.c, open: true, opened: now, why: why}
 		}
