@@ -1,6 +1,10 @@
 package engine
 
-import "iter"
+import (
+	"iter"
+	"strconv"
+	"time"
+)
 
 // Header is one header line. Its name keeps the letters it came with; names compare without regard to case.
 type Header struct{ Name, Value string }
@@ -88,4 +92,23 @@ func lower(c byte) byte {
 		return c + 'a' - 'A'
 	}
 	return c
+}
+
+// RetryAfter is the wait that retry-after-ms, in milliseconds, or retry-after, in seconds or as a date, asks for. It is 0 where that is
+// over, or cannot be read; told is whether there is anything.
+func (h Headers) RetryAfter(now time.Time) (wait time.Duration, told bool) {
+	ms, text := h.Get("retry-after-ms"), h.Get("retry-after")
+	told = ms != "" || text != ""
+	if n, err := strconv.ParseFloat(ms, 64); err == nil && n > 0 {
+		return time.Duration(min(n, 1e12)) * time.Millisecond, told
+	}
+	if n, err := strconv.ParseFloat(text, 64); err == nil && n > 0 {
+		return time.Duration(min(n, 1e9) * float64(time.Second)), told
+	}
+	for _, layout := range []string{time.RFC1123, time.RFC850, time.ANSIC} { // what HTTP calls a date
+		if at, err := time.Parse(layout, text); err == nil && at.After(now) {
+			return at.Sub(now), told
+		}
+	}
+	return 0, told
 }

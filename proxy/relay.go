@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -52,7 +53,7 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 	x.record.Timings.TTFB = time.Since(x.record.Started)
 	x.record.UpstreamReqID = upstreamRequestID(a.Headers)
 	ctx.SetStatusCode(a.Status)
-	writeHeaders(&ctx.Response.Header, a.Headers, x.limitsLeft(), x.req.RequestID)
+	writeHeaders(&ctx.Response.Header, advised(a), x.limitsLeft(), x.req.RequestID)
 	x.tellArms(&ctx.Response.Header)
 	x.served = a.Status/100 == 2
 	length := a.Length
@@ -78,6 +79,19 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 	}
 	ctx.Response.SetBodyStream(r, int(length))
 	return nil
+}
+
+// advised is the head of an answer, which tells clients not to sit out a wait that is long: they would, in silence.
+func advised(a *engine.Answer) engine.Headers {
+	if a.Status < 400 {
+		return a.Headers
+	}
+	if wait, _ := a.Headers.RetryAfter(time.Now()); wait <= longRetry {
+		return a.Headers
+	}
+	h := slices.Clone(a.Headers)
+	h.Set("x-should-retry", "false")
+	return h
 }
 
 // prime lets a dialect with on_error: closed begin on the stream while the answer can still be refused.

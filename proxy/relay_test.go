@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -113,6 +114,25 @@ func TestErrorsAndRedirectsOfAnUpstreamPassUnchanged(t *testing.T) {
 	f("429 Slow", "{}", "retry-after: 7", "x-should-retry: true")
 	f("502 Bad", "<html>")
 	f("529 Overloaded", `{"type":"error"}`, "request-id: req_2")
+}
+
+// TestAnAnswerThatAsksForALongWaitIsNotRetried: whatever the upstream says of it, and in whatever letters.
+func TestAnAnswerThatAsksForALongWaitIsNotRetried(t *testing.T) {
+	f := func(retry, line string, headers ...string) {
+		t.Helper()
+		r := newRig(t, plays(t, answers("HTTP/1.1 "+line+"\r\n"+lines(headers)+"Content-Length: 2\r\n\r\n{}")).upstream("a")).start()
+		got := r.do(post("/v1/messages", hello))
+		want(t, fmt.Sprint(line, headers), strings.Join(got.Header.Values("x-should-retry"), " "), retry)
+		want(t, fmt.Sprint(line, headers), got.body, "{}")
+	}
+	f("", "429 Slow", "retry-after: 60")
+	f("true", "429 Slow", "retry-after: 60", "X-Should-Retry: true")
+	f("false", "429 Slow", "Retry-After: 61")
+	f("false", "429 Slow", "retry-after: 18000", "X-Should-Retry: true")
+	f("false", "529 Overloaded", "retry-after-ms: 90000", "retry-after: 1")
+	f("false", "429 Slow", "retry-after: "+time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+	f("", "429 Slow", "retry-after: "+time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
+	f("", "200 OK", "retry-after: 90")
 }
 
 func TestACutAnswerDoesNotEndCleanly(t *testing.T) {

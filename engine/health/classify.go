@@ -116,8 +116,9 @@ var quotaRules = []rule{
 	{"429 rate_limit_error of the API without retry-after: a spend cap, it goes on failing; rate limits page",
 		engine.ClassSpendCap, false,
 		func(f *failure) bool {
-			return f.Status == 429 && f.To.Kind == engine.KindAnthropicDirect && f.kind == "rate_limit_error" &&
-				f.Headers.Get(limitPrefix+"unified-status") == "" && f.Headers.Get("retry-after") == "" && f.Headers.Get("retry-after-ms") == ""
+			_, told := f.Headers.RetryAfter(f.Now)
+			return f.Status == 429 && !told && f.To.Kind == engine.KindAnthropicDirect && f.kind == "rate_limit_error" &&
+				f.Headers.Get(limitPrefix+"unified-status") == ""
 		}, forAccount(spentFor)},
 	{"429 that says nothing of when, or a time that is over: clouds and other servers (ThrottlingException, RESOURCE_EXHAUSTED, ModelNotReadyException)",
 		engine.ClassThrottled, false, func(f *failure) bool { return f.Status == 429 }, soft},

@@ -8,19 +8,10 @@ import (
 	"sluice/engine"
 )
 
-// retryAfter is the moment that retry-after-ms or retry-after names, zero = none.
+// retryAfter is the moment that the answer asks to come back at, zero = none that is to come.
 func (f *failure) retryAfter() time.Time {
-	if ms, err := strconv.ParseFloat(f.Headers.Get("retry-after-ms"), 64); err == nil && ms > 0 {
-		return f.near(time.Duration(min(ms, 1e12)) * time.Millisecond)
-	}
-	text := f.Headers.Get("retry-after")
-	if secs, err := strconv.ParseFloat(text, 64); err == nil && secs > 0 {
-		return f.near(time.Duration(min(secs, 1e9) * float64(time.Second)))
-	}
-	for _, layout := range []string{time.RFC1123, time.RFC850, time.ANSIC} { // what HTTP calls a date
-		if at, err := time.Parse(layout, text); err == nil && at.After(f.Now) {
-			return f.near(at.Sub(f.Now))
-		}
+	if wait, _ := f.Headers.RetryAfter(f.Now); wait > 0 {
+		return f.near(wait)
 	}
 	return time.Time{}
 }
