@@ -20,10 +20,7 @@ type boundary struct {
 }
 
 // prefix is a prompt as its cache sees it: the ends of all its blocks, in order.
-type prefix struct {
-	blocks []boundary
-	start  uint64 // hash of what a conversation keeps: all up to its first message
-}
+type prefix struct{ blocks []boundary }
 
 // reader sums up a prompt.
 type reader struct {
@@ -34,35 +31,59 @@ type reader struct {
 
 // readPrefix reads the prompt out of a request. Of a body that is not JSON there is none.
 func readPrefix(q *engine.RequestContext) prefix {
-	top, scanned := q.Index.(*body.Top)
-	if !scanned {
-		found, err := body.Scan(q.Body)
-		if err != nil {
-			return prefix{}
-		}
-		top = &found
+	top := scanned(q)
+	if top == nil {
+		return prefix{}
 	}
 	r := &reader{}
-	r.sum.Reset()
-	r.write([]byte(q.Model))
-	value := func(key string) body.Value {
-		v, _ := top.Get(key)
-		return v
-	}
-	r.list(value("tools"))
-	r.content(value("system"))
-	r.start = r.sum.Sum64()
-	first := true
-	for m := range value("messages").Elements() {
+	r.instructions(q, top)
+	for m := range member(top, "messages").Elements() {
 		r.message(m)
-		if first {
-			first, r.start = false, r.sum.Sum64()
-		}
 	}
-	if mark := value("cache_control"); mark.Kind() == body.Object && len(r.blocks) > 0 {
+	if mark := member(top, "cache_control"); mark.Kind() == body.Object && len(r.blocks) > 0 {
 		r.blocks[len(r.blocks)-1].keep = keepOf(mark) // the provider marks the last block by itself
 	}
 	return r.prefix
+}
+
+// readStart sums up what a conversation keeps, and reads no further: all up to its first message. Of a body that is not JSON it is 0.
+func readStart(q *engine.RequestContext) uint64 {
+	top := scanned(q)
+	if top == nil {
+		return 0
+	}
+	r := &reader{}
+	r.instructions(q, top)
+	for m := range member(top, "messages").Elements() {
+		r.message(m)
+		break
+	}
+	return r.sum.Sum64()
+}
+
+// scanned is the body's index, nil = it is not JSON.
+func scanned(q *engine.RequestContext) *body.Top {
+	if top, ok := q.Index.(*body.Top); ok {
+		return top
+	}
+	top, err := body.Scan(q.Body)
+	if err != nil {
+		return nil
+	}
+	return &top
+}
+
+func member(top *body.Top, key string) body.Value {
+	v, _ := top.Get(key)
+	return v
+}
+
+// instructions are what stands before the messages.
+func (r *reader) instructions(q *engine.RequestContext, top *body.Top) {
+	r.sum.Reset()
+	r.write([]byte(q.Model))
+	r.list(member(top, "tools"))
+	r.content(member(top, "system"))
 }
 
 func (r *reader) write(b []byte) {

@@ -10,6 +10,7 @@ package promptcache
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,6 +20,7 @@ import (
 
 // Caches is what is known of all upstreams' caches. Its methods may be called from any goroutine. It lives beside the generations.
 type Caches struct {
+	asked  atomic.Bool // somebody wants to know: before that nothing is learnt
 	mu     sync.Mutex
 	recent map[place]entry // guarded by mu
 	older  map[place]entry // guarded by mu; what was in recent when that was full
@@ -72,6 +74,7 @@ func (f *Forecast) read() prefix {
 // ReadTokens is how many tokens of the prompt an upstream will likely have in its cache.
 func (f *Forecast) ReadTokens(upstream uuid.UUID) (tokens int64) {
 	c := f.caches
+	c.asked.Store(true)
 	if c.empty() {
 		return 0
 	}
@@ -90,12 +93,12 @@ func (f *Forecast) ReadTokens(upstream uuid.UUID) (tokens int64) {
 
 // Conversation is the same for all requests of one conversation, whatever was said since: it is made of the tools, the system prompt
 // and the first message.
-func (f *Forecast) Conversation() uint64 { return f.read().start }
+func (f *Forecast) Conversation() uint64 { return readStart(f.request) }
 
-// Learn takes in what an upstream reported of an answer that was whole.
+// Learn takes in what an upstream reported of an answer that was whole, once anybody ever asked for ReadTokens: it reads the whole prompt.
 func (f *Forecast) Learn(upstream uuid.UUID, u engine.Usage, now time.Time) {
 	total := u.CacheReadInputTokens + u.CacheCreationInputTokens
-	if total == 0 {
+	if total == 0 || !f.caches.asked.Load() {
 		return
 	}
 	p := f.read()

@@ -45,7 +45,9 @@ func (w world) ask(body string, after time.Duration) *promptcache.Forecast {
 
 // wrote tells that an upstream answered and has so many tokens of the body's prompt now.
 func (w world) wrote(body string, tokens int64, after time.Duration) {
-	w.ask(body, after).Learn(here, engine.Usage{Known: true, CacheCreationInputTokens: tokens}, start.Add(after))
+	f := w.ask(body, after)
+	f.ReadTokens(here) // somebody wants to know
+	f.Learn(here, engine.Usage{Known: true, CacheCreationInputTokens: tokens}, start.Add(after))
 }
 
 func TestAConversationIsWarmWhereItWasAnswered(t *testing.T) {
@@ -121,6 +123,7 @@ func TestNothingIsLearntFromNothing(t *testing.T) {
 	f := func(body string, u engine.Usage) {
 		t.Helper()
 		w := world{promptcache.New()}
+		w.ask(body, 0).ReadTokens(here)
 		w.ask(body, 0).Learn(here, u, start)
 		if got := w.ask(body, 0).ReadTokens(here); got != 0 {
 			t.Errorf("%.40s, %+v: %d tokens", body, u, got)
@@ -144,6 +147,14 @@ func TestAConversationIsKnownByItsBeginning(t *testing.T) {
 	}
 	if got := w.ask(conversation("", "goodbye"), 0).Conversation(); got == first {
 		t.Error("another first message is the same conversation")
+	}
+}
+
+func TestNothingIsLearntForNobody(t *testing.T) {
+	w, body := world{promptcache.New()}, conversation("", "hello")
+	w.ask(body, 0).Learn(here, engine.Usage{Known: true, CacheCreationInputTokens: 10}, start)
+	if got := w.ask(body, 0).ReadTokens(here); got != 0 {
+		t.Errorf("%d tokens", got)
 	}
 }
 
