@@ -25,6 +25,11 @@ func (k UpstreamKind) IsCloud() bool {
 	return k == KindBedrockRuntime || k == KindBedrockMantle || k == KindVertex
 }
 
+// UpstreamID is the id of an upstream whose config gives it none: a version 5 UUID over "sluice:upstream:NAME".
+func UpstreamID(name string) uuid.UUID {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("sluice:upstream:"+name))
+}
+
 // Upstream is one account at one provider. It belongs to one generation and is never written after. It holds no credential: those
 // stay with its signer.
 type Upstream struct {

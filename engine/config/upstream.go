@@ -83,7 +83,7 @@ func (d *decoder) identity(u *Upstream, got map[string]*yaml.Node) {
 	d.uniqueName(&d.upstreams, got["name"], u.Name, "upstream")
 	at := got["id"]
 	if at == nil {
-		at, u.ID = got["name"], uuid.NewSHA1(uuid.NameSpaceURL, []byte("sluice:upstream:"+u.Name))
+		at, u.ID = got["name"], engine.UpstreamID(u.Name)
 	}
 	if u.Name != "" && d.upstreams[u.Name] == got["name"] && u.ID != uuid.Nil {
 		d.uniqueName(&d.ids, at, u.ID.String(), "upstream id")

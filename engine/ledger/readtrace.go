@@ -130,7 +130,7 @@ func (p *parser) fault() (e engine.InternalError) {
 	return e
 }
 
-// candidate reads an upstream as it was. What a row does not say of it is empty.
+// candidate reads an upstream as it was. What a row does not say of it is empty, and an id follows from the name.
 func (p *parser) candidate() engine.UpstreamCandidate {
 	m := &struct {
 		engine.Upstream
@@ -138,6 +138,12 @@ func (p *parser) candidate() engine.UpstreamCandidate {
 	}{Vitals: engine.Vitals{Healthy: true, Breaker: closedBreaker}}
 	u, v := &m.Upstream, &m.Vitals
 	c := engine.UpstreamCandidate{Upstream: u, Vitals: v}
+	if p.peek() == '"' {
+		u.Name = p.word()
+		u.ID = engine.UpstreamID(u.Name)
+		return c
+	}
+	own := false
 	p.object(func(key []byte) {
 		switch string(key) {
 		case "upstream":
@@ -147,7 +153,7 @@ func (p *parser) candidate() engine.UpstreamCandidate {
 			if err != nil {
 				p.fail()
 			}
-			u.ID = id
+			u.ID, own = id, true
 		case "cache_read":
 			n := p.number()
 			c.CacheRead = &n
@@ -157,6 +163,9 @@ func (p *parser) candidate() engine.UpstreamCandidate {
 			}
 		}
 	})
+	if !own {
+		u.ID = engine.UpstreamID(u.Name)
+	}
 	return c
 }
 

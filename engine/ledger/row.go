@@ -26,9 +26,9 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // appendRow appends r as one line. Fields that are empty are left out.
-func appendRow(dst []byte, r *engine.Record) []byte {
+func appendRow(dst []byte, r *engine.Record, ids derived) []byte {
 	start := len(dst)
-	w := row{append(dst, `{"v":`...)}
+	w := row{append(dst, `{"v":`...), ids}
 	w.b = strconv.AppendInt(w.b, rowVersion, 10)
 	w.request(r)
 	w.outcome(r)
@@ -48,7 +48,10 @@ func appendSeal(b []byte, start int) []byte {
 }
 
 // row writes JSON members. Each call writes the comma before it where one is needed.
-type row struct{ b []byte }
+type row struct {
+	b   []byte
+	ids derived
+}
 
 func (w *row) key(k string) {
 	if c := w.b[len(w.b)-1]; c != '{' && c != '[' {
@@ -213,7 +216,7 @@ func (w *row) booked(r *engine.Record) {
 }
 
 func (w *row) trace(t *engine.RoutingTrace) {
-	w.list("candidates", len(t.Candidates), func(i int) { w.candidate(&t.Candidates[i]) })
+	w.candidates(t.Candidates)
 	w.list("stages", len(t.Stages), func(i int) { w.stage(t, &t.Stages[i]) })
 	if p := &t.Terminal; p.Upstream != "" {
 		w.key("picked")
@@ -261,11 +264,42 @@ func (w *row) stage(t *engine.RoutingTrace, s *engine.StageDecision) {
 // closedBreaker is what a row does not mention.
 const closedBreaker = "closed"
 
+// candidates writes an upstream as its name where there is no more to tell, which is so for most, else as an object.
+func (w *row) candidates(all []engine.UpstreamCandidate) {
+	if len(all) == 0 {
+		return
+	}
+	w.key("candidates")
+	w.b = append(w.b, '[')
+	for i := range all {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		if c := &all[i]; asItShouldBe(c) && w.ids.has(c.Upstream) {
+			w.b = body.AppendString(w.b, c.Name)
+		} else {
+			w.b = append(w.b, '{')
+			w.candidate(c)
+			w.b = append(w.b, '}')
+		}
+	}
+	w.b = append(w.b, ']')
+}
+
+// asItShouldBe reports whether nothing is known of an upstream that a row mentions.
+func asItShouldBe(c *engine.UpstreamCandidate) bool {
+	v := c.Vitals
+	return c.CacheRead == nil && (v == nil || v.Healthy && v.Breaker == closedBreaker && v.Cooldown == 0 && v.Cooling.Class == "" && v.Reopens == 0 &&
+		!v.Full && v.Queued == 0 && v.InFlight == 0 && v.Concurrency == 0 && v.ErrorRate == 0 && v.TTFB == 0 && len(v.RateLimits) == 0 && len(v.Quotas) == 0)
+}
+
 // candidate writes what changes of an upstream from request to request, as far as it is not as it should be; the rest is in the config of
 // its time.
 func (w *row) candidate(c *engine.UpstreamCandidate) {
 	w.text("upstream", c.Name)
-	w.id("id", c.ID)
+	if !w.ids.has(c.Upstream) {
+		w.id("id", c.ID)
+	}
 	if v := c.Vitals; v != nil {
 		w.flag("unhealthy", !v.Healthy)
 		w.number("cooldown_ns", int64(v.Cooldown))

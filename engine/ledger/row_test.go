@@ -72,7 +72,14 @@ func (d dice) usage() engine.Usage {
 func (d dice) trace(t *engine.RoutingTrace) {
 	t.Candidates = some(d, d.candidate)
 	for i := range t.Candidates {
-		t.Candidates[i].Name = strings.Repeat("u", i+1) // names are unique
+		c := &t.Candidates[i]
+		c.Name = strings.Repeat("u", i+1) // names are unique
+		if d.IntN(2) == 0 {
+			c.ID = engine.UpstreamID(c.Name)
+		}
+		if d.IntN(2) == 0 {
+			c.Vitals, c.CacheRead = &engine.Vitals{Healthy: true, Breaker: closedBreaker}, nil
+		}
 	}
 	upstream := func() uuid.UUID {
 		if n := len(t.Candidates); n > 0 && d.IntN(4) > 0 {
@@ -125,7 +132,7 @@ func TestARowReadsBackAsTheRecordItWas(t *testing.T) {
 	words := vocabulary{}
 	for range 5000 {
 		r := d.record()
-		line := appendRow([]byte("before"), r)[len("before"):]
+		line := appendRow([]byte("before"), r, derived{})[len("before"):]
 		got, err := parseRow(line, words)
 		if err != nil || !reflect.DeepEqual(got, r) {
 			t.Fatalf("%v\n%s\n got %+v\nwant %+v", err, line, got, r)
@@ -142,17 +149,17 @@ func TestARowReadsBackAsTheRecordItWas(t *testing.T) {
 func FuzzNoLineIsTakenForAnotherRow(f *testing.F) {
 	d := dice{rand.New(rand.NewPCG(3, 4))}
 	for range 20 {
-		f.Add(appendRow(nil, d.record()), 5, byte(1))
+		f.Add(appendRow(nil, d.record(), derived{}), 5, byte(1))
 	}
 	f.Add([]byte("\"}\n"), 0, byte(0))
 	f.Fuzz(func(t *testing.T, line []byte, at int, flip byte) {
 		if r, err := parseRow(line, nil); err == nil {
-			if again, err := parseRow(appendRow(nil, r), nil); err != nil || !reflect.DeepEqual(again, r) {
+			if again, err := parseRow(appendRow(nil, r, derived{}), nil); err != nil || !reflect.DeepEqual(again, r) {
 				t.Fatalf("%q reads as %+v, which is written as something else: %v", line, r, err)
 			}
 		}
 		rowIDs(line)
-		row := appendRow(nil, &engine.Record{RequestID: string(line)})
+		row := appendRow(nil, &engine.Record{RequestID: string(line)}, derived{})
 		if flip == 0 || at < 0 {
 			return
 		}
