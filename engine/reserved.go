@@ -1,7 +1,5 @@
 package engine
 
-import "strings"
-
 // hopByHop are the headers that end at the next hop. Names that Connection lists join them.
 var hopByHop = [...]string{
 	"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
@@ -52,17 +50,17 @@ func reservedHeader(name string) bool {
 // ValidName reports whether s can be the name of a header: a token, as RFC 9110 has it.
 func ValidName(s string) bool {
 	for i := 0; i < len(s); i++ {
-		if !tokenByte(s[i]) {
+		if !tokenBytes[s[i]] {
 			return false
 		}
 	}
 	return s != ""
 }
 
-func tokenByte(c byte) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return true
+// tokenBytes are those that a token may have.
+var tokenBytes = func() (t [256]bool) {
+	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		t[c] = true
 	}
-	return strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
-}
+	return t
+}()

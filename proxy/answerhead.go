@@ -34,13 +34,17 @@ func parseAnswerHead(raw []byte) (h answerHead, err error) {
 	h.length = -2
 	h.lines = make(engine.Headers, 0, bytes.Count(rest, []byte{'\n'}))
 	for text := string(rest); ; { // one piece of memory for all lines
-		var line string
-		if line, text, _ = strings.Cut(text, "\r\n"); line == "" {
+		i := strings.IndexByte(text, '\n')
+		if i == 1 && text[0] == '\r' {
 			return h, nil
 		}
-		if err := h.line(line); err != nil {
+		if i < 1 || text[i-1] != '\r' {
+			return h, errHeadInvalid
+		}
+		if err := h.line(text[:i-1]); err != nil {
 			return h, err
 		}
+		text = text[i+1:]
 	}
 }
 

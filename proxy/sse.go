@@ -156,7 +156,7 @@ func (s *stream) count(name, data []byte) {
 	case "message_start":
 		s.x.hear(data, "message")
 	case "message_delta":
-		s.x.hear(data)
+		s.x.hear(data, "")
 	}
 }
 

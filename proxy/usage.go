@@ -8,23 +8,22 @@ import (
 // maxUsageBody is up to which size, in bytes, an answer that is no stream is kept to read its usage from.
 const maxUsageBody = 4 << 20
 
-// hear takes in what an answer tells of its cost: its model and the counters of its usage, which are members of the object at path. A
-// counter that is absent or null stays as it was. All of them zero tell nothing: no answer is made of no tokens, but a dialect writes zeros
-// where its upstream told no usage.
-func (x *exchange) hear(json []byte, path ...string) {
+// hear takes in what an answer tells of its cost: its model and the counters of its usage, which are members of the object, or of the one
+// under the key within. A counter that is absent or null stays as it was. All of them zero tell nothing: no answer is made of no tokens,
+// but a dialect writes zeros where its upstream told no usage.
+func (x *exchange) hear(json []byte, within string) {
 	top, err := body.Scan(json)
 	if err != nil {
 		return
 	}
-	at, ok := top.Value(), true
-	if len(path) > 0 {
-		at, ok = at.Get(path)
-	}
-	if !ok {
-		return
+	usage, _ := top.Get("usage")
+	model, named := top.Get("model")
+	if within != "" {
+		at, _ := top.Get(within)
+		usage, _ = at.Get(body.Path{"usage"})
+		model, named = at.Get(body.Path{"model"})
 	}
 	u := &x.record.Usage
-	usage, _ := at.Get(body.Path{"usage"})
 	for key, v := range usage.Members() {
 		switch string(key) {
 		case `"input_tokens"`:
@@ -42,7 +41,7 @@ func (x *exchange) hear(json []byte, path ...string) {
 			}
 		}
 	}
-	if model, ok := at.Get(body.Path{"model"}); ok && !x.asked(model) {
+	if named && !x.asked(model) {
 		x.record.Answered, _ = model.Text()
 		x.record.Answered = engine.Cut(x.record.Answered, maxModel)
 	}
