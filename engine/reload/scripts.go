@@ -85,7 +85,10 @@ func (s *Scripts) Begin(retry bool) *Tx {
 
 // Commit makes the resolved scripts the live ones, and forgets those that were not asked for. It reports false, and changes nothing,
 // if another commit came between.
-func (t *Tx) Commit() bool { return t.scripts.state.CompareAndSwap(t.base, &t.staged) }
+func (t *Tx) Commit() bool {
+	staged := t.staged // of its own: a pointer into t would keep t, and so what was before, and all before that
+	return t.scripts.state.CompareAndSwap(t.base, &staged)
+}
 
 // Resolve returns the version of a script that is to serve with these bindings: the one in snap if it is admitted, else the last good
 // one. bindings is any text that differs where Admit would decide differently about the same files. Admit is called only for what is

@@ -3,8 +3,10 @@ package reload_test
 import (
 	"errors"
 	"io/fs"
+	"runtime"
 	"testing"
 	"time"
+	"weak"
 
 	"sluice/engine"
 	"sluice/engine/reload"
@@ -72,6 +74,19 @@ func TestOnlyWhatIsNewIsAdmitted(t *testing.T) {
 	if first.SHA256 != last.SHA256 || first.FileSHA256 == first.SHA256 || first.Tests != 1 {
 		t.Errorf("first %+v, last %+v: want the same version of the same files", first, last)
 	}
+}
+
+// A gateway whose scripts are edited for months keeps no version but the one that serves.
+func TestVersionsThatServeNoMoreAreForgotten(t *testing.T) {
+	t.Parallel()
+	s := &scripts{t: t, Scripts: reload.NewScripts(nil)}
+	old := weak.Make(s.commit("", map[string]string{"a.star": "one"}, "one", 1))
+	last := s.commit("", map[string]string{"a.star": "two"}, "two", 1)
+	runtime.GC()
+	if old.Value() != nil {
+		t.Errorf("version %q is kept beside %q", old.Value().Plugins, last.Plugins)
+	}
+	s.commit("", map[string]string{"a.star": "two"}, "two", 0)
 }
 
 func TestBindingsThatNoVersionBearsAreAnError(t *testing.T) {
