@@ -20,6 +20,9 @@ const memoryWait = time.Second
 // allocate on top of what the one before left.
 const sweepFrom = 16 << 20
 
+// sweepAfter is how long the call that is swept up after has to return: until then all that it held is on its stack.
+const sweepAfter = 2 * time.Millisecond
+
 // Pool bounds what all calls of scripts hold together. Its zero value has no bound. It may be used by many goroutines.
 type Pool struct {
 	limit   atomic.Int64 // bytes, 0 = none
@@ -29,6 +32,7 @@ type Pool struct {
 	mu    sync.Mutex
 	freed chan struct{} // closed when bytes come free; nil = nobody waits. Guarded by mu
 	swept chan struct{} // closed when the sweep that is under way is done; nil = none is. Guarded by mu
+	again bool          // sweep once more then: a call has ended since, whose memory it took for needed. Guarded by mu
 }
 
 // SetLimit changes the bound, in bytes. Calls that hold more keep it.
@@ -95,17 +99,29 @@ func (s *Share) Free() {
 func (p *Pool) sweep() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.swept != nil {
+	if p.again = p.swept != nil; p.again {
 		return
 	}
 	p.swept = make(chan struct{})
 	go func() {
-		debug.FreeOSMemory()
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		close(p.swept)
-		p.swept = nil
+		for again := true; again; again = p.unswept() {
+			time.Sleep(sweepAfter)
+			debug.FreeOSMemory()
+		}
 	}()
+}
+
+// unswept ends a sweep, or reports that there is to be another.
+func (p *Pool) unswept() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.again {
+		p.again = false
+		return true
+	}
+	close(p.swept)
+	p.swept = nil
+	return false
 }
 
 // awaitSweep waits for a sweep that is under way. It reports false when the call's time is over first.

@@ -30,6 +30,9 @@ func (s *state) rawSet(L *glua.LState) int {
 		L.RaiseError("rawset: this table is read-only")
 	}
 	s.key(L, key)
+	if err := full(t, key); err != nil {
+		L.RaiseError("rawset: %v", err)
+	}
 	s.spend(L, filled(t, key))
 	s.allocate(L, growth(t, key))
 	L.RawSet(t, key, L.CheckAny(3))

@@ -126,6 +126,10 @@ func (m *meter) write(i instruction) {
 		return
 	}
 	if t := receiver(i.register(i.a()), key); t != nil {
+		if err := full(t, key); err != nil {
+			m.refuse("%v", err)
+			return
+		}
 		m.steps += int64(filled(t, key))
 		m.take(growth(t, key))
 	}

@@ -15,7 +15,7 @@ import (
 func FuzzLoad(f *testing.F) {
 	for _, src := range []string{headroom, explained, short, keepAll, "x = = 1", "for k, v in next, {1} do x = k .. v end", "return ('a'):gsub('%w', {})",
 		"local t = setmetatable({}, {__index = string}) return t.format('%5.1f', 1)", "goto a ::a::", "\r\"0\r", "x = #'' == -1 and nil or {...}",
-		"pcall(error, {}) xpcall(error, print)", "local t = {} t[1048575] = 1 t = #t", "local function f(...) return select('#', ...), {...} end f(1, 2)",
+		"pcall(error, {}) xpcall(error, print)", "local t = {} t[131071] = 1 t = #t", "local function f(...) return select('#', ...), {...} end f(1, 2)",
 		"local k = ('x'):rep(2e6) local t = {[k] = k < k}", "x = setmetatable({}, {__newindex = {}, __index = string}) x.a = 1",
 		"for i = 3, 1, -1 do local f = function() return i end f() end", "x = {1, 2, n = 3, [0.5] = -'0x10' + 1}",
 		"table.sort({3, 1, 2}, function(a, b) return a end) table.insert({}, 1, 2)", "x = json.decode('[1,{\"a\":null}]') json.encode(x)", "return unpack({1, 2}, -1, 3)"} {

@@ -1,6 +1,8 @@
 package lua
 
 import (
+	"fmt"
+
 	glua "github.com/yuin/gopher-lua"
 )
 
@@ -115,6 +117,14 @@ func (t *peekedTable) arrayGrowth(i int) int {
 		n += slotBytes * room
 	}
 	return n
+}
+
+// full refuses a position that follows the last one a table can have: it would be found there, and not counted.
+func full(t *glua.LTable, key glua.LValue) error {
+	if n := len(peekTable(t).array) + 1; n >= maxArrayIndex && key == glua.LNumber(n) {
+		return fmt.Errorf("a table has %d elements, want fewer than %d", n, maxArrayIndex)
+	}
+	return nil
 }
 
 // grown is the room that a slice has after an append found it full.

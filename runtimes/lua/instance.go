@@ -112,7 +112,7 @@ func (i *instance) begin(name string, ctx *engine.RequestContext) (*call, error)
 		c.Now = time.Now()
 	}
 	s.begin(&c.Call, i.manifest.Budget)
-	s.meter.began = began // the time of a call that had to run the top level first is one time, as the guard takes it
+	s.meter.clock.Start(began) // the time of a call that had to run the top level first is one time, as the guard takes it
 	if i.manifest.Fresh {
 		if err := s.restart(); err != nil {
 			c.failed = true

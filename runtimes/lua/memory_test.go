@@ -72,7 +72,7 @@ var bombs = []string{
 	`local t, i = {}, 0 while true do i = i + 1 t["k" .. i] = i t["k" .. i] = nil end`,
 	`local t = {} while true do t[{}] = true end`,
 	`local t = {} while true do t[function() end] = true end`,
-	`local t = {} t[1048575] = 1`,
+	`local t = {} t[131071] = 1`,
 	`local t, store = nil, {} t = setmetatable({}, {__newindex = store}) for i = 1, 1e9 do t[i] = i end`,
 	`local t = {} for i = 1, 1e9 do table.insert(t, i) end`,
 	`local t = {} for i = 1, 1e9 do table.insert(t, math.max(1, i - 1), {}) end`,

@@ -20,7 +20,7 @@ type meter struct {
 	given     engine.Budget // what one call has
 	budget    engine.Budget // what this call has: given, and more once extend was called. 0 = no bound
 	body      int           // bytes that extend was called with
-	began     time.Time
+	clock     runtimes.Clock
 	steps     int64
 	next      int64           // steps at which to look again
 	allocated int64           // bytes
@@ -41,7 +41,8 @@ func newMeter() *meter {
 }
 
 func (m *meter) begin(b engine.Budget) {
-	m.given, m.budget, m.body, m.began = b, b, 0, time.Now()
+	m.given, m.budget, m.body = b, b, 0
+	m.clock.Start(time.Now())
 	m.steps, m.allocated, m.overrun, m.refused = 0, 0, "", ""
 	m.registers, m.memory = cap(m.vm.reg.array), nil
 	m.lookLater()
@@ -93,18 +94,14 @@ func (m *meter) uncovered() bool {
 	if m.memory == nil {
 		return false
 	}
-	var over time.Time
-	if m.budget.Time > 0 {
-		over = m.began.Add(m.budget.Time)
-	}
-	err := m.memory.Cover(m.allocated, over)
+	err := m.memory.Cover(m.allocated, m.clock.Over(m.budget))
 	if err != nil {
 		m.stop(engine.BudgetTotalMemory, err.Error())
 	}
 	return err != nil
 }
 
-func (m *meter) late() bool { return m.budget.Time > 0 && time.Since(m.began) > m.budget.Time }
+func (m *meter) late() bool { return m.clock.Late(m.budget) }
 
 // done looks once more, after the last step: that one may have been a long one. It reports whether a budget is overrun.
 func (m *meter) done() bool { return m.look() != nil }

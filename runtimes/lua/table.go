@@ -67,6 +67,9 @@ func (s *state) tableInsert(L *glua.LState) int {
 	t := tableArgument(L, "table.insert")
 	s.spend(L, trim(t))
 	n := len(peekTable(t).array)
+	if err := full(t, glua.LNumber(n+1)); err != nil {
+		L.RaiseError("table.insert: %v", err)
+	}
 	switch L.GetTop() {
 	case 2:
 		s.allocate(L, peekTable(t).arrayGrowth(n+1))

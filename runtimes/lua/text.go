@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	glua "github.com/yuin/gopher-lua"
 )
@@ -53,14 +54,17 @@ func (s *state) need(L *glua.LState, operation string, out []byte, n int) []byte
 	return append(make([]byte, 0, size), out...)
 }
 
-// pushText gives the script a text that was made in the room.
+// pushText gives the script a text that was made in the room. A long one is not copied: nobody writes to where it lies.
 func (s *state) pushText(L *glua.LState, made []byte) {
 	s.spend(L, len(made)/64)
+	if cap(made) > keptText {
+		s.allocate(L, boxBytes)
+		L.Push(glua.LString(unsafe.String(unsafe.SliceData(made), len(made))))
+		return
+	}
 	s.allocate(L, boxBytes+len(made))
 	L.Push(glua.LString(made))
-	if cap(made) <= keptText {
-		s.text = made
-	}
+	s.text = made
 }
 
 // numeralRoom is how long a number is at most.

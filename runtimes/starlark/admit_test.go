@@ -26,7 +26,7 @@ func TestAdmissionEndsByItself(t *testing.T) {
 			t.Errorf("%q: got %v, want %s", src, out.Errors, want)
 		}
 	}
-	const elements = "a sequence of 1152921504606846975 elements, want at most 16777216"
+	const elements = "a sequence of 1152921504606846975 elements, want at most 131072"
 	f("def filter(ctx, p, cs):\n"+bomb+"    return cs\n", "s.star:2:8: ")
 	f("def filter(ctx, p, cs):\n"+bomb+"    return cs\n", elements)
 	f(keepAll+"def test_it(t):\n"+bomb, "s.star:4:8: test_it: "+elements)

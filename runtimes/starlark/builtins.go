@@ -71,7 +71,7 @@ func walkToll(bytes int64) toll {
 func bytesToll(r *runner, args sky.Tuple, _ []sky.Tuple) error {
 	if len(args) == 1 {
 		if n := sky.Len(args[0]); n > 0 {
-			return r.work(n, 1)
+			return r.copyText(n, 1)
 		}
 	}
 	return nil
@@ -106,7 +106,7 @@ func textToll(r *runner, args sky.Tuple, kwargs []sky.Tuple) error {
 			size += int64(len(sep)) * int64(len(args))
 		}
 	}
-	return r.allocate(2 * size)
+	return r.makeText(size, 2*size)
 }
 
 func quotedToll(r *runner, args sky.Tuple, _ []sky.Tuple) error {
@@ -114,7 +114,7 @@ func quotedToll(r *runner, args sky.Tuple, _ []sky.Tuple) error {
 	if err != nil {
 		return err
 	}
-	return r.allocate(2 * size)
+	return r.makeText(size, 2*size)
 }
 
 func strToll(r *runner, args sky.Tuple, kwargs []sky.Tuple) error {

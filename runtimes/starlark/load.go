@@ -132,7 +132,7 @@ func (l *loader) run(name string) (*module, error) {
 	}
 	began := time.Now()
 	p, err := l.rt.programs.compile(name, src, l.rt.predeclares)
-	l.runner.began = l.runner.began.Add(time.Since(began)) // the size of the file bounds it, and it is not the script's time
+	l.runner.clock.Skip(began) // the size of the file bounds it, and it is not the script's time
 	if err != nil {
 		return nil, err
 	}

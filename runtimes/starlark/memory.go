@@ -2,7 +2,6 @@ package starlark
 
 import (
 	"fmt"
-	"time"
 
 	"sluice/engine"
 )
@@ -24,11 +23,7 @@ func (r *runner) memoryOver() bool {
 
 // share takes what the call has allocated out of what all calls may hold together, and ends the call where that is not to be had.
 func (r *runner) share() {
-	over := time.Time{}
-	if r.budget.Time > 0 {
-		over = r.began.Add(r.budget.Time)
-	}
-	if err := r.call.Memory.Cover(r.paid, over); err != nil {
+	if err := r.call.Memory.Cover(r.paid, r.clock.Over(r.budget)); err != nil {
 		r.stop(engine.BudgetTotalMemory, err.Error())
 	}
 }
@@ -50,18 +45,38 @@ func (r *runner) allocate(bytes int64) error {
 	return r.over()
 }
 
-// maxCount bounds how many elements one step makes or walks over.
-const maxCount = 1 << 24
+// Bounds of what one step makes or walks over. While native code moves such a piece of memory, the scheduler cannot stop it, and whoever
+// collects garbage waits for it on a processor that others wait for.
+const (
+	maxCount = 1 << 17  // elements: the largest list of the API is the 100,000 requests of a batch
+	maxText  = 16 << 20 // bytes
+)
+
+// bounded refuses a list, or what a step walks over, of too many elements.
+func bounded(n int) error {
+	if n > maxCount {
+		return fmt.Errorf("a sequence of %d elements, want at most %d", n, maxCount)
+	}
+	return nil
+}
 
 // work charges a walk over n elements that allocates so many bytes for each.
 func (r *runner) work(n int, bytes int64) error {
-	if n > maxCount {
-		return fmt.Errorf("a sequence of %d elements, want at most %d", n, maxCount)
+	if err := bounded(n); err != nil {
+		return err
 	}
 	if err := r.spend(int64(n) / 2); err != nil {
 		return err
 	}
 	return r.allocate(int64(n) * bytes)
+}
+
+// makeText charges a text that a step makes, for which it allocates so many bytes.
+func (r *runner) makeText(size, bytes int64) error {
+	if err := r.allocate(bytes); err != nil || size <= maxText {
+		return err
+	}
+	return fmt.Errorf("a text of %d bytes, want at most %d MiB", size, maxText>>20)
 }
 
 // widen makes each further step pay for integers of so many bits: the interpreter makes them in steps that are not guarded as well.

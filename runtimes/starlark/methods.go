@@ -122,6 +122,9 @@ func (a *appender) CallInternal(thread *sky.Thread, args sky.Tuple, kwargs []sky
 	if err := runnerOf(thread).allocate(growBytes); err != nil {
 		return nil, err
 	}
+	if err := bounded(a.to.Len() + 1); err != nil {
+		return nil, err
+	}
 	if err := a.to.Append(args[0]); err != nil {
 		return nil, fmt.Errorf("append: %w", err)
 	}
@@ -195,11 +198,12 @@ func tableToll(bytes int64) methodToll {
 	}
 }
 
-func extendToll(r *runner, _ sky.Value, args sky.Tuple, _ []sky.Tuple) error {
-	if len(args) == 0 {
+func extendToll(r *runner, on sky.Value, args sky.Tuple, _ []sky.Tuple) error {
+	l, ok := on.(*sky.List)
+	if !ok || len(args) == 0 {
 		return nil
 	}
-	return r.work(max(0, count(args[0])), growBytes)
+	return r.lengthen(l, args[0])
 }
 
 // shiftToll pays for moving the elements of a list that stand behind a place, or for looking at a key.
@@ -211,7 +215,10 @@ func shiftToll(r *runner, on sky.Value, args sky.Tuple, _ []sky.Tuple) error {
 	if err := r.allocate(growBytes); err != nil {
 		return err
 	}
-	return r.spend(int64(l.Len()) / 64)
+	if err := r.spend(int64(l.Len()) / 64); err != nil {
+		return err
+	}
+	return bounded(l.Len())
 }
 
 // searchToll pays for finding a value in a list, or looks at a key.

@@ -36,6 +36,23 @@ func operators(scope sky.StringDict) {
 // cost is how many bytes the result of an operator takes.
 type cost func(r *runner, x, y sky.Value) (int64, error)
 
+// makes charges what an operator makes of x and y: a text, a list, or another value of so many bytes.
+func (r *runner) makes(x, y sky.Value, bytes int64) error {
+	if _, ok := x.(sky.Int); ok { // 2 * x
+		x = y
+	}
+	switch x.(type) {
+	case sky.String, sky.Bytes:
+		return r.makeText(bytes, bytes)
+	case *sky.List, sky.Tuple:
+		if err := r.allocate(bytes); err != nil {
+			return err
+		}
+		return bounded(int(bytes-listBytes) / slotBytes)
+	}
+	return r.allocate(bytes)
+}
+
 var costs = map[syntax.Token]cost{
 	syntax.PLUS: plusCost, syntax.MINUS: setsCost, syntax.STAR: timesCost, syntax.LTLT: shiftCost,
 	syntax.PIPE: setsCost, syntax.AMP: setsCost, syntax.CIRCUMFLEX: setsCost,
@@ -46,7 +63,7 @@ func operator(op syntax.Token, of cost) builtin {
 		x, y, r := args[0], args[1], runnerOf(thread)
 		bytes, err := of(r, x, y)
 		if err == nil && bytes > 0 {
-			err = r.allocate(bytes)
+			err = r.makes(x, y, bytes)
 		}
 		if err != nil {
 			return nil, err
@@ -140,7 +157,7 @@ func percent(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) 
 	}
 	bytes, err := r.formattedSize(string(format), y)
 	if err == nil {
-		err = r.allocate(2 * bytes) // the text grows as it is made
+		err = r.makeText(bytes, 2*bytes) // the text grows as it is made
 	}
 	if err != nil {
 		return nil, err
@@ -168,11 +185,8 @@ func (r *runner) formattedSize(format string, y sky.Value) (int64, error) {
 // extendBy is what x += y pays before the interpreter does it. It returns y.
 func extendBy(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
 	x, y, r := args[0], args[1], runnerOf(thread)
-	if _, ok := x.(*sky.List); ok {
-		if n := count(y); n > 0 {
-			return y, r.work(n, growBytes)
-		}
-		return y, nil
+	if x, ok := x.(*sky.List); ok {
+		return y, r.lengthen(x, y)
 	}
 	if x, ok := x.(sky.Int); ok {
 		if _, err := r.narrow(x); err != nil {
@@ -186,9 +200,21 @@ func extendBy(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple)
 	}
 	bytes, err := plusCost(r, x, y)
 	if err == nil && bytes > 0 {
-		err = r.allocate(bytes)
+		err = r.makes(x, y, bytes)
 	}
 	return y, err
+}
+
+// lengthen pays for adding the elements of y, if it has any, to a list.
+func (r *runner) lengthen(x *sky.List, y sky.Value) error {
+	n := count(y)
+	if n <= 0 {
+		return nil
+	}
+	if err := r.work(n, growBytes); err != nil {
+		return err
+	}
+	return bounded(x.Len() + n)
 }
 
 // unionWith is what x |= y pays before the interpreter does it. It returns y.
@@ -252,7 +278,7 @@ func cutBySteps(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tupl
 	case *sky.List, sky.Tuple:
 		return args[0], runnerOf(thread).work(sky.Len(args[0]), growBytes)
 	case sky.String, sky.Bytes:
-		return args[0], runnerOf(thread).work(sky.Len(args[0]), 5)
+		return args[0], runnerOf(thread).copyText(sky.Len(args[0]), 5)
 	}
 	return args[0], nil
 }

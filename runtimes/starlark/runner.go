@@ -31,7 +31,7 @@ type runner struct {
 	given    engine.Budget    // what a call has; 0 = no bound
 	budget   engine.Budget    // what this call has: given, or more
 	body     int              // bytes of body that it has more for
-	began    time.Time
+	clock    runtimes.Clock
 	held     int64  // bytes that the script held when the call began
 	paid     int64  // bytes that were charged, without those of the steps since priced
 	looked   int64  // paid, at the last look
@@ -73,7 +73,8 @@ func (rt *Runtime) begin(c *runtimes.Call, file string, b engine.Budget, left le
 	}
 	c.Codec, c.Position, c.Spend, c.Allocate, c.Extend = r, r.positionFunc, r.spendFunc, r.allocateFunc, r.extendFunc
 	c.Memory.Pool = rt.Memory
-	r.call, r.file, r.given, r.budget, r.body, r.began = c, file, b, b, 0, time.Now()
+	r.call, r.file, r.given, r.budget, r.body = c, file, b, b, 0
+	r.clock.Start(time.Now())
 	r.held, r.paid, r.price, r.priced, r.native = left.held, 0, max(stepPrice, left.price), 0, 0
 	r.looked = 0
 	r.thread.Steps = 0
@@ -116,7 +117,7 @@ func (r *runner) look() {
 // ahead is how many steps the script may take until the next look.
 func (r *runner) ahead() int64 { return min(slice, 1+bulk/(1+r.held+r.paid)) }
 
-func (r *runner) late() bool { return r.budget.Time > 0 && time.Since(r.began) > r.budget.Time }
+func (r *runner) late() bool { return r.clock.Late(r.budget) }
 
 // done looks once more, after the last step: that one may have been a long one. It reports whether a budget is overrun.
 func (r *runner) done() bool {

@@ -70,11 +70,14 @@ func scanToll(r *runner, s string, _ sky.Tuple) error { return r.spend(int64(len
 
 func runeToll(r *runner, s string, _ sky.Tuple) error { return r.spend(int64(len(s)) / 2) }
 
-func copyToll(r *runner, s string, _ sky.Tuple) error {
-	if err := r.spend(int64(len(s)) / 2); err != nil {
+func copyToll(r *runner, s string, _ sky.Tuple) error { return r.copyText(len(s), 1) }
+
+// copyText pays for making a text of n bytes of another one piece by piece, with so many bytes for each.
+func (r *runner) copyText(n int, bytes int64) error {
+	if err := r.spend(int64(n) / 2); err != nil {
 		return err
 	}
-	return r.allocate(int64(len(s)) + slotBytes)
+	return r.makeText(int64(n), bytes*int64(n)+slotBytes)
 }
 
 // stripToll pays for looking for each byte at the ends among those to cut.
@@ -104,7 +107,7 @@ func joinToll(r *runner, sep string, args sky.Tuple) error {
 		}
 		return true
 	})
-	return r.allocate(2 * size)
+	return r.makeText(size, 2*size)
 }
 
 func replaceToll(r *runner, s string, args sky.Tuple) error {
@@ -125,7 +128,8 @@ func replaceToll(r *runner, s string, args sky.Tuple) error {
 			times = min(times, most)
 		}
 	}
-	return r.allocate(int64(len(s)) + int64(times)*int64(len(to)-min(len(to), len(from))) + slotBytes)
+	size := int64(len(s)) + int64(times)*int64(len(to)-min(len(to), len(from)))
+	return r.makeText(size, size+slotBytes)
 }
 
 // splitToll pays for a list of parts, each of which is a text of its own.
@@ -190,5 +194,5 @@ func (r *runner) allocateText(likely, most int64) error {
 	if err := r.fits(most); err != nil {
 		return err
 	}
-	return r.allocate(likely)
+	return r.makeText(likely, likely)
 }

@@ -1,6 +1,6 @@
 -- want: budgets.
 function filter(ctx, principal, candidates)
   local t = {}
-  while true do t[#t + 1] = {} end
+  while true do t = #t < 1e5 and t or { t } t[#t + 1] = {} end
   return candidates
 end

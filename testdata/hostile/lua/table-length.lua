@@ -1,8 +1,8 @@
 -- want: budgets.
 function filter(ctx, principal, candidates)
   local t = {}
-  t[1048575] = 1
-  t[1048575] = nil
+  t[131071] = 1
+  t[131071] = nil
   while true do local n = #t end
   return candidates
 end
