@@ -14,6 +14,8 @@ const (
 	MinUnits = 100
 	// mixing is the difference, in standard deviations of one unit, for which the test is most powerful.
 	mixing = 0.2
+	// rounding is the share of a mean below which a difference may come of adding floats alone.
+	rounding = 1e-9
 )
 
 // sample is the running mean and variance of the units of one arm.
@@ -49,13 +51,24 @@ type Interval struct {
 	Low, High  float64
 }
 
+// pooledVariance is that of the units of both. An arm with a small share sees little of what is rare: a hundred units without a failure would
+// have no variance, and be surely better than thousands that had one. Unless it shows that it spreads more, each spreads as both together.
+func pooledVariance(a, b *sample) float64 {
+	na, nb := float64(a.units-1), float64(b.units-1)
+	return (na*a.variance() + nb*b.variance()) / (na + nb)
+}
+
 // compare returns the always-valid interval of b's mean less a's, when that many things are compared in all.
 func compare(a, b *sample, comparisons int) Interval {
 	i := Interval{Difference: b.mean() - a.mean(), Low: math.Inf(-1), High: math.Inf(1)}
 	if a.units < MinUnits || b.units < MinUnits {
 		return i
 	}
-	va, vb := a.variance(), b.variance()
+	if math.Abs(i.Difference) <= rounding*math.Max(math.Abs(a.mean()), math.Abs(b.mean())) {
+		i.Difference = 0
+	}
+	pooled := pooledVariance(a, b)
+	va, vb := max(a.variance(), pooled), max(b.variance(), pooled)
 	v := va/float64(a.units) + vb/float64(b.units)
 	if v == 0 {
 		i.Low, i.High = i.Difference, i.Difference

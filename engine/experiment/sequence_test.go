@@ -76,3 +76,58 @@ func TestNothingIsSaidOfTooFewUnits(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsTheSameForAllDoesNotDifferByRounding(t *testing.T) {
+	for n := MinUnits; n < 3000; n += 7 {
+		var a, b sample
+		for range n {
+			a.replace(0, 0.000096, true)
+		}
+		for range n + 31 {
+			b.replace(0, 0.000096, true)
+		}
+		if got := compare(&a, &b, 3); got.Decided() {
+			t.Fatalf("%d units of the same cost and %d: %+v", n, n+31, got)
+		}
+	}
+}
+
+// canary sends 20,000 requests, of which the second arm has one in twenty, and looks after every 200. The arms fail this often.
+func canary(seed uint64, fails [2]float64) (last Interval, decided bool) {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	var arms [2]sample
+	for request := 1; request <= 20_000; request++ {
+		arm, value := 0, 1.0
+		if rng.IntN(20) == 0 {
+			arm = 1
+		}
+		if rng.Float64() < fails[arm] {
+			value = 0
+		}
+		arms[arm].replace(0, value, true)
+		if request%200 == 0 {
+			last = compare(&arms[0], &arms[1], 3)
+			decided = decided || last.Decided()
+		}
+	}
+	return last, decided
+}
+
+func TestASmallShareIsJudgedByWhatIsRare(t *testing.T) {
+	for _, fails := range []float64{0.001, 0.01, 0.05} {
+		wrong := 0
+		for seed := range uint64(100) {
+			if _, decided := canary(seed+1, [2]float64{fails, fails}); decided {
+				wrong++
+			}
+		}
+		if wrong > 3 {
+			t.Errorf("where %v of all fail, %d of 100 runs found a difference that is not there, want at most 3", fails, wrong)
+		}
+	}
+	for seed := range uint64(20) {
+		if last, decided := canary(seed+1, [2]float64{0.01, 0.1}); !decided || last.Low > -0.09 || last.High < -0.09 {
+			t.Errorf("one in ten fails, in place of one in a hundred: decided is %v, %+v", decided, last)
+		}
+	}
+}
