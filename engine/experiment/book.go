@@ -146,12 +146,12 @@ func (b *Book) Plan(d Definition) (*Live, error) {
 		l.arms = append(l.arms, b.countsOf(t, "arm", &d, a))
 		l.choices = append(l.choices, engine.ArmChoice{Experiment: l, Arm: i, Label: d.Name + "=" + a.Name})
 	}
-	versions := ""
+	served := ""
 	for _, a := range d.Arms {
-		versions += a.Version + " "
+		served += fmt.Sprintf(" %s %q", a.Version, a.Config)
 	}
 	for _, a := range d.Shadows {
-		a.Config += versions // it is compared with what these decide
+		a.Config += served // it is compared with what these decide
 		l.shadows = append(l.shadows, b.countsOf(t, "shadow", &d, a))
 	}
 	return l, nil

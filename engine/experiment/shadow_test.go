@@ -218,3 +218,21 @@ func TestAnOfferAllocatesNothing(t *testing.T) {
 		t.Errorf("with a shadow a request allocates %v times, without %v", a, b)
 	}
 }
+
+func TestAShadowsFiguresAreOfOneConfigOfTheArms(t *testing.T) {
+	r := newRig(t)
+	d := arms(50, 50)
+	d.Shadows = []experiment.Arm{{Name: "next", Script: "next.star", Version: "1"}}
+	r.load(d)
+	before := r.live.ShadowMeter(0)
+	d.Arms[0].Weight = 60
+	r.load(d)
+	if r.live.ShadowMeter(0) != before {
+		t.Error("its figures begin anew with other weights")
+	}
+	d.Arms[0].Config = "max 0.5"
+	r.load(d)
+	if r.live.ShadowMeter(0) == before {
+		t.Error("its figures mix what it was compared with: an arm has another config")
+	}
+}
