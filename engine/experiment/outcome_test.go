@@ -3,6 +3,7 @@ package experiment_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,4 +112,60 @@ func TestWhatCountsAsAFailure(t *testing.T) {
 	f(engine.Record{Status: 403, Code: engine.CodeDeniedByFilter}, "0")
 	f(engine.Record{Status: 400}, "nothing")
 	f(engine.Record{Status: 499, Code: engine.CodeClientGone}, "nothing")
+}
+
+// judged is the view of arms that take so many seconds to the first byte, each with about 1,000 units.
+func judged(t *testing.T, seconds ...float64) experiment.View {
+	t.Helper()
+	r := newRig(t)
+	weights := make([]float64, len(seconds))
+	for i := range weights {
+		weights[i] = 1
+	}
+	r.load(arms(weights...))
+	rng := rand.New(rand.NewPCG(1, 7))
+	for i := range 1000 * len(seconds) {
+		c := r.live.Assign(request("alice", fmt.Sprint("s", i)), 0)
+		ttfb := seconds[c.Arm] + 0.1*rng.Float64()
+		r.live.Settle(c, &engine.Record{Status: 200, Timings: engine.Timings{TTFB: time.Duration(ttfb * float64(time.Second))}})
+	}
+	v, err := r.book.View("tier")
+	r.must(err)
+	return v
+}
+
+func TestAWinnerIsBetterThanEachOtherArm(t *testing.T) {
+	f := func(want string, seconds ...float64) {
+		t.Helper()
+		v := judged(t, seconds...)
+		if won := v.Winner != nil; v.Verdict != want || won != strings.HasSuffix(want, " is better") {
+			t.Errorf("arms that take %v s: %q, winner %v, want %q", seconds, v.Verdict, won, want)
+		}
+	}
+	f("b is better", 2, 1)
+	f("c is better", 3, 2, 1)
+	f("b is better", 3, 1, 2)
+	f("no difference that one could tell", 1, 1, 1)
+	f("b is better than a, c is better than a", 2, 1, 1)
+	f("a is better than b, c is better than b", 1, 2, 1)
+}
+
+func TestAnArmWithoutWeightKeepsNobodyFromWinning(t *testing.T) {
+	r := newRig(t)
+	r.load(arms(1, 1, 0))
+	for i := range 1000 {
+		c := r.live.Assign(request("alice", fmt.Sprint("s", i)), 0)
+		r.live.Settle(c, &engine.Record{Status: 200, Timings: engine.Timings{TTFB: time.Duration(1+i%2+10*c.Arm) * time.Second}})
+	}
+	v, err := r.book.View("tier")
+	r.must(err)
+	if v.Verdict != "a is better" {
+		t.Errorf("the verdict is %q", v.Verdict)
+	}
+	r.load(arms(1, 0))
+	v, err = r.book.View("tier")
+	r.must(err)
+	if v.Winner == nil {
+		t.Errorf("what had weight once is forgotten: %q", v.Verdict)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"sluice/engine"
@@ -64,7 +65,7 @@ type ShadowView struct {
 	Differing []Differing               `json:"differing"` // the latest, oldest first
 }
 
-// Measure is what one arm has of one measure beside the first arm.
+// Measure is what one arm has of one measure beside another.
 type Measure struct {
 	Name       string   `json:"name"`
 	Arm        string   `json:"arm"`
@@ -181,34 +182,51 @@ func (c *counts) viewShadow(a *Arm) ShadowView {
 	return v
 }
 
-// compare holds each arm against the first.
+// compare holds each arm against each before it. better[i][j] says that arm i is better than arm j in something.
 func (v *View) compare(samples [][measures]sample) {
-	better, worse := make([]int, len(samples)), make([]int, len(samples))
-	few := false
-	for i := 1; i < len(samples); i++ {
-		for n, name := range measureNames {
-			a, b := &samples[0][n], &samples[i][n]
-			in := compare(a, b, measures*(len(samples)-1))
-			m := Measure{Name: name, Arm: v.Arms[i].Name, Against: v.Arms[0].Name, Means: [2]*Mean{a.view(), b.view()}, Difference: in.Difference}
-			if !math.IsInf(in.Low, 0) {
-				m.Low, m.High = &in.Low, &in.High
-			} else if n == bySuccess {
-				few = true
-			}
-			if in.Decided() {
-				won, lost := i, 0
-				if in.Difference < 0 == (n == bySuccess) { // less time and cost is better, and more success
-					won, lost = 0, i
+	better, few := make([][]bool, len(samples)), false
+	for i := range samples {
+		better[i] = make([]bool, len(samples))
+	}
+	comparisons := measures * len(samples) * (len(samples) - 1) / 2
+	for i := range samples {
+		for j := range i {
+			for n := range measures {
+				m := v.measure(n, j, i, compare(&samples[j][n], &samples[i][n], comparisons))
+				m.Means = [2]*Mean{samples[j][n].view(), samples[i][n].view()}
+				switch {
+				case m.Better == nil:
+				case *m.Better == v.Arms[i].Name:
+					better[i][j] = true
+				default:
+					better[j][i] = true
 				}
-				better[won]++
-				worse[lost]++
-				m.Better = &v.Arms[won].Name
+				few = few || n == bySuccess && m.Low == nil && v.tries(i) && v.tries(j)
+				v.Measures = append(v.Measures, m)
 			}
-			v.Measures = append(v.Measures, m)
 		}
 	}
-	v.judge(better, worse, few)
+	v.judge(better, few)
 }
+
+// measure is the n-th measure of arm i beside arm j, which is before it.
+func (v *View) measure(n, j, i int, in Interval) Measure {
+	m := Measure{Name: measureNames[n], Arm: v.Arms[i].Name, Against: v.Arms[j].Name, Difference: in.Difference}
+	if !math.IsInf(in.Low, 0) {
+		m.Low, m.High = &in.Low, &in.High
+	}
+	if in.Decided() {
+		won := i
+		if in.Difference > 0 == (n != bySuccess) { // more time or cost is worse, and less success
+			won = j
+		}
+		m.Better = &v.Arms[won].Name
+	}
+	return m
+}
+
+// tries reports whether an arm takes part: one that has no weight, and had none for long enough, does not.
+func (v *View) tries(i int) bool { return v.Arms[i].Weight > 0 || v.Arms[i].Units >= MinUnits }
 
 func (s *sample) view() *Mean {
 	if s.units == 0 {
@@ -217,24 +235,35 @@ func (s *sample) view() *Mean {
 	return &Mean{s.mean(), s.units}
 }
 
-// judge calls a winner: the one arm that is better in something and worse in nothing.
-func (v *View) judge(better, worse []int, few bool) {
-	won := -1
+// judge calls a winner: the one arm that is better than each other one in something, and worse in nothing.
+func (v *View) judge(better [][]bool, few bool) {
+	var ahead []string
+	decided, tried := false, 0
 	for i := range better {
-		if better[i] > 0 && worse[i] == 0 {
-			if won >= 0 {
-				won = -1
-				break
-			}
-			won = i
+		if v.tries(i) {
+			tried++
 		}
 	}
-	decided := slices.Max(append(better, 0)) > 0
+	for i := range better {
+		beaten := 0
+		for j := range better {
+			decided = decided || better[i][j]
+			if better[i][j] && !better[j][i] {
+				ahead = append(ahead, v.Arms[i].Name+" is better than "+v.Arms[j].Name)
+				beaten++
+			}
+		}
+		if tried > 1 && beaten == tried-1 {
+			v.Winner = &v.Arms[i].Name
+		}
+	}
 	switch {
-	case len(v.Arms) < 2:
+	case tried < 2:
 		v.Verdict = "one arm alone: nothing to compare it with"
-	case won >= 0:
-		v.Winner, v.Verdict = &v.Arms[won].Name, v.Arms[won].Name+" is better"
+	case v.Winner != nil:
+		v.Verdict = *v.Winner + " is better"
+	case len(ahead) > 0:
+		v.Verdict = strings.Join(ahead, ", ")
 	case decided:
 		v.Verdict = "each is better in something"
 	case few:
