@@ -181,18 +181,36 @@ func (b *Book) Adopt(lives []*Live) {
 		next := t.kept
 		next.Layout = l.layout.runs(l.def.weights())
 		if p := next.Promoted; p != nil && p.Under != l.says {
-			next.Promoted = nil
-			next.note(Event{time.Now(), "config", p.Arm, l.def.split()})
+			next.demote(l.def.split())
 			b.tell("experiment %s: the config changed: arm %s is promoted no more, from now on %s", l.def.Name, p.Arm, l.def.split())
 		}
-		if !slices.Equal(next.Layout, t.kept.Layout) || next.Promoted != t.kept.Promoted {
-			if err := b.keep(next); err != nil {
-				b.tell("%v", err)
-			}
-		}
-		t.kept = next
-		t.promoted.Store(next.Promoted)
+		b.turn(t, next)
 	}
+	for name, t := range b.trials {
+		if p := t.kept.Promoted; p != nil && !slices.ContainsFunc(lives, func(l *Live) bool { return l.trial == t }) {
+			next := t.kept
+			next.demote("no experiment")
+			b.tell("experiment %s: the config has it no more: arm %s is promoted no more", name, p.Arm)
+			b.turn(t, next)
+		}
+	}
+}
+
+// turn makes next what holds of t, and lasts. b.mu is held.
+func (b *Book) turn(t *trial, next lasting) {
+	if !slices.Equal(next.Layout, t.kept.Layout) || next.Promoted != t.kept.Promoted {
+		if err := b.keep(next); err != nil {
+			b.tell("%v", err)
+		}
+	}
+	t.kept = next
+	t.promoted.Store(next.Promoted)
+}
+
+// demote ends a promotion since the config changed. to says who has the requests from now on.
+func (k *lasting) demote(to string) {
+	k.note(Event{time.Now(), "config", k.Promoted.Arm, to})
+	k.Promoted = nil
 }
 
 func (k *lasting) note(e Event) {

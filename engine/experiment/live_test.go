@@ -291,3 +291,21 @@ func BenchmarkAssignAndSettle(b *testing.B) {
 		live.Settle(live.Assign(x, 0), row)
 	}
 }
+
+func TestAPromotionEndsWithItsExperiment(t *testing.T) {
+	r := newRig(t)
+	r.load(arms(50, 50))
+	r.must(r.book.Promote("tier", "b", "admin"))
+	r.book.Adopt(nil) // a config without it
+	r.restart()
+	r.load(arms(50, 50))
+	r.near(r.of(units, 0), "tier=b", 0.5)
+	v, err := r.book.View("tier")
+	r.must(err)
+	if n := len(v.History); n != 2 || v.History[1].By != "config" || v.History[1].From != "b" || v.History[1].To != "no experiment" {
+		t.Errorf("its end is told as %+v", v.History)
+	}
+	if got := r.log[len(r.log)-1]; got != "experiment tier: the config has it no more: arm b is promoted no more" {
+		t.Errorf("told: %s", got)
+	}
+}
