@@ -93,7 +93,7 @@ func (g *Generation) Filter(x *Exchange, candidates []UpstreamCandidate) ([]Upst
 		kept, stage, err := slot.Serving(x).run(x, candidates)
 		x.Trace.Stages = append(x.Trace.Stages, stage)
 		if slot.Shadowing != nil && !x.Dry {
-			slot.offer(x, candidates, stage, chain[i+1:], g)
+			slot.offer(x, candidates, stage, err != nil, chain[i+1:], g)
 		}
 		if err != nil {
 			return nil, err

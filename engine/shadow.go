@@ -16,13 +16,14 @@ type Decided struct {
 	Stage      StageDecision
 	Shadows    []*FilterSlot
 
+	refused    bool          // the decision ended the request
 	rest       []*FilterSlot // of the chain
 	generation *Generation
 }
 
 // offer has the shadows of f decide what it decided.
-func (f *FilterSlot) offer(x *Exchange, in []UpstreamCandidate, stage StageDecision, rest []*FilterSlot, g *Generation) {
-	d := Decided{*x.Request, x.Principal, in, stage, f.Shadows, rest, g}
+func (f *FilterSlot) offer(x *Exchange, in []UpstreamCandidate, stage StageDecision, refused bool, rest []*FilterSlot, g *Generation) {
+	d := Decided{*x.Request, x.Principal, in, stage, f.Shadows, refused, rest, g}
 	d.Request.Seen = nil // the row tells what the decision depends on
 	f.Shadowing.Offer(d)
 }
@@ -49,17 +50,17 @@ type Comparison struct {
 // Compare runs a shadow on what was decided about. Its calls count as those of any script, but nothing comes of them.
 func (d *Decided) Compare(shadow *FilterSlot) Comparison {
 	x := &Exchange{Request: &d.Request, Principal: d.Principal}
-	kept, stage, err := shadow.run(x, d.Candidates)
+	kept, stage, _ := shadow.run(x, d.Candidates) // an error is that it denies, which stage says
 	c := Comparison{Likeness: SameDecision, Shadow: stage}
 	if stage.Error != "" {
 		c.Likeness = NoDecision
 		return c
 	}
 	served, failed := apply(d.Candidates, d.Stage.Kept)
-	if d.Stage.Denied {
+	if d.refused {
 		served = nil
 	}
-	if failed == nil && err == nil && d.Stage.Denied == stage.Denied && slices.EqualFunc(served, kept, sameUpstream) {
+	if failed == nil && d.Stage.Denied == stage.Denied && d.refused == stage.Denied && slices.EqualFunc(served, kept, sameUpstream) {
 		if stage.Reason != d.Stage.Reason || !slices.Equal(stage.Dropped, d.Stage.Dropped) {
 			c.Likeness = OtherReasons
 		}

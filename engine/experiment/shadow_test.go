@@ -78,15 +78,20 @@ func newPair(t *testing.T, serves, shadow policy) *pair {
 
 func (p *pair) decide(id string) {
 	p.t.Helper()
+	p.must(p.ask(id))
+}
+
+// ask is decide, and returns why the request is refused.
+func (p *pair) ask(id string) error {
+	p.t.Helper()
 	x := request("alice", id)
 	x.Request.RequestID = id
 	var in []engine.UpstreamCandidate
 	for _, u := range p.generation.Upstreams {
 		in = append(in, engine.UpstreamCandidate{Upstream: u.Upstream, Vitals: &engine.Vitals{Healthy: true}})
 	}
-	if _, err := p.generation.Filter(x, in); err != nil {
-		p.t.Fatal(err)
-	}
+	_, err := p.generation.Filter(x, in)
+	return err
 }
 
 // seen waits until the shadow was asked, or missed, n times.
@@ -131,6 +136,25 @@ func TestAShadowIsComparedWithWhatServed(t *testing.T) {
 		out.KeptUpstreamIDs = []uuid.UUID{{9}}
 		return out, nil
 	}, engine.NoDecision)
+}
+
+func TestAShadowOfAFilterThatFails(t *testing.T) {
+	fails := func(*engine.RequestContext, []engine.UpstreamCandidate) (out engine.FilterOutput, err error) {
+		return out, &engine.FilterError{Variant: engine.FilterRuntime, Cause: errors.New("boom")}
+	}
+	f := func(rule engine.FailurePolicy, shadow policy, want engine.Likeness) {
+		t.Helper()
+		p := newPair(t, fails, shadow)
+		p.generation.Filters[0].Arms[0].Policy = rule
+		_ = p.ask("r1") // refused where the rule is closed
+		if s := p.seen(1); s.Likeness[want] != 1 {
+			t.Errorf("likeness %v, want %s", s.Likeness, want)
+		}
+	}
+	f(engine.FailOpen, keeps("", "a b c"), engine.SameDecision) // what it kept is what served
+	f(engine.FailOpen, keeps("", "b"), engine.OtherPick)
+	f(engine.FailClosed, keeps("", "a b c"), engine.OtherPick) // nobody served
+	f(engine.FailClosed, fails, engine.NoDecision)
 }
 
 func TestDifferingRequestsAreKeptWhole(t *testing.T) {
