@@ -114,7 +114,8 @@ type replay struct {
 // stand is a script and where it stands.
 type stand struct {
 	Script string   `json:"script"`
-	For    []string `json:"in_place_of"` // bindings; empty: at the end of the chain
+	For    []string `json:"in_place_of"`   // bindings; empty: at the end of the chain
+	Arm    string   `json:"arm,omitempty"` // of their experiment, whose config it has
 }
 
 // changed is a request about which the chain comes to something else.
@@ -145,8 +146,13 @@ func (r *replay) bind(cfg *config.Config) {
 		s := &r.Scripts[i]
 		for _, chain := range chains {
 			for j := range *chain {
-				if b := &(*chain)[j]; standsIn(cfg, b, s.Script) && !slices.Contains(s.For, b.Name) {
+				b := &(*chain)[j]
+				arm, stands := standsIn(cfg, b, s.Script)
+				if stands && !slices.Contains(s.For, b.Name) {
 					s.For = append(s.For, b.Name)
+				}
+				if arm != "" {
+					s.Arm = arm
 				}
 			}
 		}
@@ -160,28 +166,30 @@ func (r *replay) bind(cfg *config.Config) {
 	}
 }
 
-// standsIn makes b run a script, if b runs it or its twin already, and reports whether it does. The arm that does so stands alone.
-func standsIn(cfg *config.Config, b *config.Binding, script string) bool {
+// standsIn makes b run a script, if b runs it or its twin already, and reports whether it does. The arm that does so stands alone: the first
+// of those of b's experiment.
+func standsIn(cfg *config.Config, b *config.Binding, script string) (arm string, stands bool) {
 	stem := strings.TrimSuffix(script, path.Ext(script))
 	twin := func(other string) bool { return strings.TrimSuffix(other, path.Ext(other)) == stem }
 	if b.Experiment == "" {
 		if twin(b.Script) {
 			b.Script = script
 		}
-		return b.Script == script
+		return "", b.Script == script
 	}
 	e := &cfg.Experiments[slices.IndexFunc(cfg.Experiments, func(e config.Experiment) bool { return e.Name == b.Experiment })]
 	best := -1
 	for i := range e.Arms {
-		if e.Arms[i].Script == script || best < 0 && twin(e.Arms[i].Script) {
+		own := e.Arms[i].Script
+		if best < 0 && twin(own) || own == script && e.Arms[best].Script != script {
 			best = i
 		}
 	}
 	if best < 0 {
-		return false
+		return "", false
 	}
 	b.Script, b.Config, b.Budget, b.Experiment = script, e.Arms[best].Config, e.Arms[best].Budget, ""
-	return true
+	return e.Arms[best].Name, true
 }
 
 func (r *replay) runs(slot *engine.FilterSlot) bool {
@@ -282,6 +290,9 @@ func (r *replay) describe(out io.Writer) {
 		where := "at the end of the chain"
 		if len(s.For) > 0 {
 			where = "in the place of " + strings.Join(s.For, ", ")
+		}
+		if s.Arm != "" {
+			where += ", as arm " + s.Arm
 		}
 		w.row("script", s.Script+", "+where)
 	}
