@@ -86,8 +86,8 @@ type random struct {
 
 func (*random) Name() string { return "random" }
 func (r *random) Pick(x *Exchange, kept []UpstreamCandidate) int {
-	if x.Dry {
-		return weighted(kept, rand.Uint64N)
+	if x.Dry { // the same for the same request: such picks are compared
+		return weighted(kept, rand.New(rand.NewPCG(x.Request.Seed, 0)).Uint64N)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

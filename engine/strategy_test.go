@@ -34,7 +34,7 @@ func strategy(t *testing.T, name string, seed uint64) engine.Strategy {
 func picks(s engine.Strategy, kept []engine.UpstreamCandidate, n int, dry bool) []int {
 	out := make([]int, n)
 	for i := range out {
-		out[i] = s.Pick(&engine.Exchange{Dry: dry}, kept)
+		out[i] = s.Pick(&engine.Exchange{Dry: dry, Request: &engine.RequestContext{Seed: uint64(i)}}, kept)
 	}
 	return out
 }
@@ -66,6 +66,22 @@ func TestRandomIsReproducibleWeightedAndCoversAll(t *testing.T) {
 	}
 	if count[1] != 0 || count[0] < 850 || count[0] > 1150 {
 		t.Errorf("4000 picks at weights 1, 0, 3 fall %v", count)
+	}
+}
+
+// A shadow's pick is held against the one that served, and a replay may be asked for twice.
+func TestADryRandomPickIsTheSameForTheSameRequest(t *testing.T) {
+	s := strategy(t, "random", 0)
+	for n := 1; n < 5; n++ {
+		a, b := picks(s, pool(n, nil), 1000, true), picks(s, pool(n, nil), 1000, true)
+		if !slices.Equal(a, b) {
+			t.Fatalf("of %d, the same requests have others picked", n)
+		}
+		for i := range n {
+			if !slices.Contains(a, i) {
+				t.Errorf("of %d, number %d is never picked", n, i)
+			}
+		}
 	}
 }
 
