@@ -41,6 +41,18 @@ func startLive(t testing.TB, ext string) *live {
 	l := &live{scripts: filepath.Join(dir, "scripts"), client: &http.Client{Timeout: 20 * time.Second}}
 	l.client.Transport = &http.Transport{MaxIdleConnsPerHost: 64}
 	l.write(t, "filters/choose"+ext, fmt.Sprintf(chosen[ext], "a"))
+	text := threeProviders(t) + fmt.Sprintf("filters:\n  - {name: choose, script: filters/choose%s}\n", ext)
+	config := filepath.Join(dir, "sluice.yaml")
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	l.serve(t, newBuilder(config), io.Discard)
+	return l
+}
+
+// threeProviders starts them, and is a config of all but filters.
+func threeProviders(t testing.TB) string {
+	t.Helper()
 	var text strings.Builder
 	text.WriteString("listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nbudgets: {time: 10s}\n" +
 		"upstreams:\n")
@@ -52,13 +64,8 @@ func startLive(t testing.TB, ext string) *live {
 		t.Cleanup(func() { p.Close() })
 		fmt.Fprintf(&text, "  - {name: %s, kind: anthropic_direct, base_url: %q, signer: {type: anthropic_key, key: k}}\n", name, p.URL())
 	}
-	fmt.Fprintf(&text, "principals:\n  - {name: p, keys: [%q]}\nfilters:\n  - {name: choose, script: filters/choose%s}\n", keys.Sum(liveKey), ext)
-	config := filepath.Join(dir, "sluice.yaml")
-	if err := os.WriteFile(config, []byte(text.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	l.serve(t, newBuilder(config), io.Discard)
-	return l
+	fmt.Fprintf(&text, "principals:\n  - {name: p, keys: [%q]}\n", keys.Sum(liveKey))
+	return text.String()
 }
 
 // serve brings the gateway up and writes its log to log.
