@@ -45,6 +45,7 @@ func (f *FilterSlot) call(x *Exchange, in []UpstreamCandidate) (out FilterOutput
 		return f.Filter.Filter(x.Request, x.Principal, in)
 	}
 	if out, known := f.recall(x, in); known {
+		f.Meter.Recalled.Add(1)
 		return out, nil
 	}
 	j := filterJobs.get()

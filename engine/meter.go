@@ -10,6 +10,7 @@ import (
 // Meter counts the calls of one slot. It lives beside the generations and outlives reloads. All methods may be called from any goroutine.
 type Meter struct {
 	Calls    atomic.Int64
+	Recalled atomic.Int64 // calls that a filter's memory answered in the place of its script
 	Errors   atomic.Int64 // a script's own errors
 	Overruns atomic.Int64 // budget overruns and panics
 	Invalid  atomic.Int64 // outputs that were refused

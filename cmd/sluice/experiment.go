@@ -181,7 +181,7 @@ func printArms(w table, v *experiment.View) {
 			millis(a.TTFBP99), a.Input, a.Output, fmt.Sprintf("$%.4f", a.CostUSD), counted(a.Upstreams))
 	}
 	w.row()
-	w.row("arm", "script", "version", "calls", "errors", "overruns", "aside", "p50", "p99")
+	w.row("arm", "script", "version", "calls", "recalled", "errors", "overruns", "aside", "p50", "p99")
 	for _, a := range v.Arms {
 		printCalls(w, a.Name, &a.Calls)
 	}
@@ -191,7 +191,7 @@ func printArms(w table, v *experiment.View) {
 }
 
 func printCalls(w table, name string, c *experiment.Calls) {
-	w.row(name, c.Script, engine.Cut(c.Version, 12), c.Calls, c.Errors, c.Overruns, c.Aside, fmt.Sprintf("%.0f µs", c.P50), fmt.Sprintf("%.0f µs", c.P99))
+	w.row(name, c.Script, engine.Cut(c.Version, 12), c.Calls, c.Recalled, c.Errors, c.Overruns, c.Aside, fmt.Sprintf("%.0f µs", c.P50), fmt.Sprintf("%.0f µs", c.P99))
 }
 
 // measureViews say how what is compared is shown.

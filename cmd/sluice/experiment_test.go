@@ -40,11 +40,14 @@ func TestArmsAndShadowsRememberForThemselves(t *testing.T) {
 			}
 			v := seenBy(t, book, requests)
 			for i, name := range []string{"a", "b"} {
+				if v.Arms[i].Recalled == 0 {
+					t.Errorf("arm %s remembers nothing", name)
+				}
 				if a := v.Arms[i]; a.Calls.Calls != int64(arms[name]) || a.Requests != a.Calls.Calls || a.Upstreams[name] != a.Requests {
 					t.Errorf("arm %s: %d requests, %d calls, served by %v, want %d by %[1]s", a.Name, a.Requests, a.Calls.Calls, a.Upstreams, arms[name])
 				}
 			}
-			if s := v.Shadows[0]; s.Likeness[engine.OtherPick] != s.Compared || s.Calls.Calls != s.Compared {
+			if s := v.Shadows[0]; s.Likeness[engine.OtherPick] != s.Compared || s.Calls.Calls != s.Compared || s.Recalled == 0 {
 				t.Errorf("the shadow: %d calls, %v, want %d times another pick", s.Calls.Calls, s.Likeness, s.Compared)
 			}
 			for _, d := range v.Shadows[0].Differing {

@@ -30,10 +30,11 @@ type Calls struct {
 	Version  string    `json:"version"` // over the script and its libraries
 	Since    time.Time `json:"since"`   // when this version began to count
 	Calls    int64     `json:"calls"`
-	Errors   int64     `json:"errors"` // its own, and outputs that were refused
+	Recalled int64     `json:"recalled"` // of the calls, those that the filter's memory answered
+	Errors   int64     `json:"errors"`   // its own, and outputs that were refused
 	Overruns int64     `json:"overruns"`
-	Aside    int64     `json:"aside"` // requests that it did not get, or decide, because it was put aside
-	P50      float64   `json:"p50_us"`
+	Aside    int64     `json:"aside"`  // requests that it did not get, or decide, because it was put aside
+	P50      float64   `json:"p50_us"` // of all calls: what a request waits for
 	P99      float64   `json:"p99_us"`
 }
 
@@ -136,7 +137,7 @@ func (l *Live) view() View {
 
 func (c *counts) viewCalls(a *Arm) Calls {
 	m := c.meter
-	return Calls{Script: a.Script, Version: a.Version, Since: c.since.UTC(), Calls: m.Calls.Load(), Errors: m.Errors.Load() + m.Invalid.Load(),
+	return Calls{Script: a.Script, Version: a.Version, Since: c.since.UTC(), Calls: m.Calls.Load(), Recalled: m.Recalled.Load(), Errors: m.Errors.Load() + m.Invalid.Load(),
 		Overruns: m.Overruns.Load(), Aside: m.Aside.Load() + c.diverted.Load(), P50: micros(m.Quantile(0.5)), P99: micros(m.Quantile(0.99))}
 }
 
