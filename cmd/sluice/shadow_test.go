@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,10 +19,11 @@ import (
 )
 
 // go test ./cmd/sluice -run ^$ -bench Shadow -benchtime 1x
-var shadowSpell = flag.Duration("spell", 2500*time.Millisecond, "how long a gateway is asked before the other one, in BenchmarkShadow")
+var shadowSpell = flag.Duration("spell", 2500*time.Millisecond, "how long each gateway is asked for one pair, in BenchmarkShadow")
 
 const (
 	shadowPairs   = 10
+	shadowTurns   = 10 // of each pair: what disturbs the machine for a while disturbs both
 	shadowClients = 8
 	shadowPace    = 10 * time.Millisecond // of each client
 )
@@ -78,18 +78,21 @@ func serveShadow(b *testing.B, binary, provider, script string) (addr string) {
 }
 
 // comparePairs is the median ratio of the second gateway's p99 to the first's.
-func comparePairs(b *testing.B, name string, alone, beside string) float64 {
-	spell(b, alone, time.Second) // what is made at need is there
-	spell(b, beside, time.Second)
+func comparePairs(b *testing.B, name string, gateways ...string) float64 {
+	crowds := [2][]*asker{crowd(b, gateways[0]), crowd(b, gateways[1])}
+	for _, c := range crowds {
+		spell(b, c, time.Second) // what is made at need is there
+	}
 	var ratios []float64
 	for i := range shadowPairs {
-		var took [2]time.Duration
-		for turn := range 2 {
-			which := (i + turn) % 2 // neither is always first
-			took[which] = p99(spell(b, []string{alone, beside}[which], *shadowSpell))
+		var took [2][]time.Duration
+		for turn := range 2 * shadowTurns {
+			which := (turn + turn/2) % 2 // 0 1 1 0: neither is always first
+			took[which] = append(took[which], spell(b, crowds[which], *shadowSpell/shadowTurns)...)
 		}
-		ratios = append(ratios, float64(took[1])/float64(took[0]))
-		fmt.Printf("%s, pair %2d: p99 %v without a shadow, %v with it: %.2f×\n", name, i+1, took[0], took[1], ratios[i])
+		alone, beside := p99(took[0]), p99(took[1])
+		ratios = append(ratios, float64(beside)/float64(alone))
+		fmt.Printf("%s, pair %2d: p99 %v without a shadow, %v with it: %.2f×\n", name, i+1, alone, beside, ratios[i])
 	}
 	slices.Sort(ratios)
 	median := (ratios[shadowPairs/2-1] + ratios[shadowPairs/2]) / 2
@@ -98,47 +101,56 @@ func comparePairs(b *testing.B, name string, alone, beside string) float64 {
 }
 
 // spell asks a gateway for so long and returns what each answer took, from when its request was due.
-func spell(b *testing.B, addr string, lasts time.Duration) []time.Duration {
-	var mu sync.Mutex
-	var all []time.Duration
+func spell(b *testing.B, crowd []*asker, lasts time.Duration) (all []time.Duration) {
 	var wait sync.WaitGroup
 	begin := time.Now().Add(shadowPace)
-	for client := range shadowClients {
-		wait.Go(func() {
-			took := keepAsking(b, addr, begin.Add(shadowPace*time.Duration(client)/shadowClients), begin.Add(lasts))
-			mu.Lock()
-			defer mu.Unlock()
-			all = append(all, took...)
-		})
+	for i, a := range crowd {
+		wait.Go(func() { a.ask(b, begin.Add(shadowPace*time.Duration(i)/shadowClients), begin.Add(lasts)) })
 	}
 	wait.Wait()
-	if len(all) == 0 {
-		b.FailNow() // said before
+	for _, a := range crowd {
+		all = append(all, a.took...)
+	}
+	if b.Failed() {
+		b.FailNow()
 	}
 	return all
 }
 
-func keepAsking(b *testing.B, addr string, due, end time.Time) (took []time.Duration) {
-	nc, err := net.Dial("tcp", addr)
-	if err != nil {
-		b.Error(err)
-		return nil
+// asker is a client with a connection of its own.
+type asker struct {
+	net.Conn
+	answers *bufio.Reader
+	took    []time.Duration // of the latest spell
+}
+
+func crowd(b *testing.B, addr string) []*asker {
+	all := make([]*asker, shadowClients)
+	for i := range all {
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { nc.Close() })
+		all[i] = &asker{Conn: nc, answers: bufio.NewReader(nc)}
 	}
-	defer nc.Close()
-	br := bufio.NewReader(nc)
+	return all
+}
+
+// ask asks at the pace, from due to end.
+func (a *asker) ask(b *testing.B, due, end time.Time) {
 	const body = `{"model":"claude-sonnet-4-5","max_tokens":16,"messages":[{"role":"user","content":"hello"}]}`
-	ask := fmt.Sprintf("POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-hang: 1\r\nx-api-key: %s\r\nanthropic-version: 2023-06-01\r\ncontent-length: %d\r\n\r\n%s",
+	text := fmt.Sprintf("POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-hang: 1\r\nx-api-key: %s\r\nanthropic-version: 2023-06-01\r\ncontent-length: %d\r\n\r\n%s",
 		liveKey, len(body), body)
-	for ; due.Before(end); due = due.Add(shadowPace) {
+	for a.took = a.took[:0]; due.Before(end); due = due.Add(shadowPace) {
 		time.Sleep(time.Until(due))
-		_, _ = io.Copy(nc, strings.NewReader(ask)) // an error shows in the answer
-		resp, err := http.ReadResponse(br, nil)
+		_, _ = io.WriteString(a, text) // an error shows in the answer
+		resp, err := http.ReadResponse(a.answers, nil)
 		if err != nil || resp.StatusCode != 200 {
 			b.Errorf("%v, %v", resp, err)
-			return nil
+			return
 		}
 		_, _ = io.Copy(io.Discard, resp.Body)
-		took = append(took, time.Since(due))
+		a.took = append(a.took, time.Since(due))
 	}
-	return took
 }
