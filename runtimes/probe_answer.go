@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"bytes"
 	"strings"
 
 	"sluice/engine"
@@ -16,7 +17,9 @@ func probeAnswer(d engine.Dialect, sent *Sent) error {
 	reply, stream := sampleOf(sent)
 	if responses && reply != nil {
 		state := *sent.State
-		if _, err := answering.TransformResponse(SampleRequest(), &state, reply); err != nil {
+		asked := SampleRequest()
+		asked.Stream, asked.Body = false, bytes.Replace(asked.Body, []byte(`,"stream":true`), nil, 1)
+		if _, err := answering.TransformResponse(asked, &state, reply); err != nil {
 			return err
 		}
 	}

@@ -53,6 +53,7 @@ func TestChatsComeWholeHoweverTheirBytesDo(t *testing.T) {
 // A client is told what is wrong in the API's form and in words: its own request by the server, the server's answer by the gateway.
 func TestChatsThatAreWrongAreToldInTheAPIsForm(t *testing.T) {
 	const chunk = `data: {"id":"chatcmpl-1","choices":[{"index":0,"delta":{"content":"It"},"finish_reason":null}]}` + "\n\n"
+	const whole = `{"id":"chatcmpl-1","choices":[{"index":0,"message":{"role":"assistant","content":"It"},"finish_reason":"stop"}]}`
 	const refusal = `{"error":{"message":"messages.0: want an object","type":"invalid_request_error"}}`
 	const wrong = `{"model":"claude-sonnet-4-5","max_tokens":9,"messages":["x",{"content":7}],"tools":[7],"tool_choice":{"type":"odd"}}`
 	l, providers := serveOpenAI(t)
@@ -71,6 +72,7 @@ func TestChatsThatAreWrongAreToldInTheAPIsForm(t *testing.T) {
 			t.Errorf("%s: the server got %s", name, body)
 		}
 		f(plainQuestion, 502, "api_error", "could not be translated", func() { p.NextAnswer(200, "application/json", `{"choices":[]}`) })
+		f(streamQuestion, 502, "api_error", "could not be translated", func() { p.NextAnswer(200, "application/json", whole) })
 		f(streamQuestion, 200, "api_error", "without a finish_reason", func() { p.NextAnswer(200, "text/event-stream", chunk, "data: [DONE]\n\n") })
 	}
 }

@@ -114,7 +114,9 @@ func TestRedactWrapsADialectThatTranslates(t *testing.T) {
 		if got != "the key [key] is" {
 			t.Errorf("%s: a stream: got %q", lang.Extension(), got)
 		}
-		reply, err := d.TransformResponse(runtimes.SampleRequest(), &engine.State{}, &engine.Reply{Status: 200,
+		asked := runtimes.SampleRequest()
+		asked.Stream = false
+		reply, err := d.TransformResponse(asked, &engine.State{}, &engine.Reply{Status: 200,
 			Body: []byte(`{"choices":[{"message":{"content":"write to me@example.org"},"finish_reason":"stop"}]}`)})
 		if err != nil || !strings.Contains(string(reply.Body), `"content":[{"type":"text","text":"write to [email]"}]`) {
 			t.Errorf("%s: an answer: got %s, %v", lang.Extension(), reply.Body, err)

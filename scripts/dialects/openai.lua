@@ -135,6 +135,8 @@ end
 function transform_response(ctx, response)
   local answer = response.body:type("") == "object" and response.body:json() or {}
   if failure(answer) then return { status = 500, body = error_of(500, response.body) } end
+  -- a client would read a message as a stream without events
+  if ctx.stream then error("the upstream answered in one piece, want a stream") end
   local choice = object(items(answer.choices)[1])
   local said = choice.message
   if kind(said) ~= "object" then error("the upstream's answer has no message") end
