@@ -49,6 +49,7 @@ type Outcome struct {
 	Body    []byte        // the beginning of a 4xx answer's body, at most UpstreamErrorBody bytes
 	Theirs  bool          // the credential was the client's own
 	Fresh   bool          // of an answer that RefusesCredential: no fresher one is to be had
+	Again   time.Time     // of one that is Fresh: when a fresher one may be had; zero = nobody knows
 	Err     error         // why there is no answer
 	TTFB    time.Duration // from dispatch to the head
 	Now     time.Time

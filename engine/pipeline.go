@@ -67,12 +67,16 @@ func (s *search) attempt(ctx context.Context, u *UpstreamSlot, d *DialectSlot, v
 	resp, o, err := s.send(ctx, u, d, signer)
 	if err == nil && o.RefusesCredential() {
 		retry := signer.OnUnauthorized(ctx, &UpstreamError{Variant: UpstreamUnauthorized, Status: resp.Status, Body: o.Body})
+		if retry.Refreshed == nil && ctx.Err() != nil { // nobody waited to see whether a fresher one is to be had
+			resp.Body.Close()
+			return nil, Verdict{}, gone(context.Cause(ctx))
+		}
 		if retry.Refreshed != nil {
 			s.judge(ctx, visit, o)
 			resp.Body.Close()
 			resp, o, err = s.send(ctx, u, d, retry.Refreshed)
 		}
-		o.Fresh = true
+		o.Fresh, o.Again = true, retry.Again
 	}
 	if o.Status == 0 && o.Err == nil { // it never went out
 		return nil, Verdict{Elsewhere: true}, err

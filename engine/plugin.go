@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -108,13 +109,19 @@ type Signer interface {
 }
 
 // RetryDecision answers a 401: a refreshed signer, or none, which is to fail.
-type RetryDecision struct{ Refreshed Signer }
+type RetryDecision struct {
+	Refreshed Signer
+	Again     time.Time // without Refreshed: when a fresher credential may be had; zero = it is not known that one ever may
+}
 
 // Fail is the decision that no other credential is to be had.
 var Fail = RetryDecision{}
 
+// FailUntil is the decision that none is to be had before a moment.
+func FailUntil(again time.Time) RetryDecision { return RetryDecision{Again: again} }
+
 // Refresh is the decision to try once more with s.
-func Refresh(s Signer) RetryDecision { return RetryDecision{s} }
+func Refresh(s Signer) RetryDecision { return RetryDecision{Refreshed: s} }
 
 // SignerFactory builds the signer of an upstream. Build is called once per attempt and may return the same signer each time. An error
 // is a *SignerError.

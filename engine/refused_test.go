@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/engine"
 )
@@ -44,6 +45,56 @@ func TestTheClientsOwn401PassesAsItCame(t *testing.T) {
 	long := strings.Repeat("x", engine.UpstreamErrorBody+1000)
 	f(io.NopCloser(strings.NewReader(long)), int64(len(long)), long, nil)
 	f(cutBody{strings.NewReader("short")}, 1000, "short", io.ErrUnexpectedEOF)
+}
+
+// refused is a signer whose credential is refused, and what it decides then.
+type refused struct {
+	keySigner
+	decide func() engine.RetryDecision
+}
+
+func (r refused) Build(context.Context, *engine.Upstream) (engine.Signer, error) { return r, nil }
+func (r refused) OnUnauthorized(context.Context, *engine.UpstreamError) engine.RetryDecision {
+	return r.decide()
+}
+
+// refusing is a world whose first upstream refuses its credential, and what that one's health is after a request.
+func refusing(t *testing.T, decide func(leave func()) engine.RetryDecision) (engine.Vitals, error) {
+	t.Helper()
+	f := newFailing(t, played{"a": "401", "b": "401", "c": "401"})
+	ctx, leave := context.WithCancel(context.Background())
+	defer leave()
+	for _, u := range f.generation.Upstreams {
+		u.Signers = refused{keySigner{1}, func() engine.RetryDecision { return decide(leave) }}
+	}
+	_, err := f.generation.Serve(ctx, &engine.Exchange{Principal: f.principal, Request: &engine.RequestContext{RequestID: "r1", Method: "POST",
+		Path: "/v1/messages", Model: "m-1", Body: []byte(`{"model":"m-1"}`), Now: time.Now()}}, f.world.transport)
+	var v engine.Vitals
+	f.tracker.Look(engine.Account{Upstream: f.generation.Upstreams[0].Upstream, Model: "m-1"}, time.Now(), &v)
+	if f.open != 0 {
+		t.Errorf("%d answers are open", f.open)
+	}
+	return v, err
+}
+
+func TestAClientThatLeavesDuringARenewalSaysNothingOfTheCredential(t *testing.T) {
+	v, err := refusing(t, func(leave func()) engine.RetryDecision {
+		leave()
+		return engine.Fail
+	})
+	var r *engine.Refusal
+	if !errors.As(err, &r) || r.Code != engine.CodeClientGone || v.Cooling.Class != "" {
+		t.Errorf("got %v, and the account cools: %+v", err, v.Cooling)
+	}
+}
+
+func TestACredentialThatCannotBeRenewedYetRestsUntilItMay(t *testing.T) {
+	again := time.Now().Add(5 * time.Second)
+	v, err := refusing(t, func(func()) engine.RetryDecision { return engine.FailUntil(again) })
+	var r *engine.Refusal
+	if !errors.As(err, &r) || r.Code != engine.CodeUpstreamCredential || v.Cooling.Class != engine.ClassCredential || !v.Cooling.Until.Equal(again) {
+		t.Errorf("got %v, and the account cools: %+v, want until %v", err, v.Cooling, again)
+	}
 }
 
 func TestAPreviewLeavesNoTrace(t *testing.T) {

@@ -71,7 +71,7 @@ func Classify(o *engine.Outcome) engine.Verdict {
 var credentialRules = []rule{
 	{"401 with our freshest credential: errors page, authentication_error; an expired one was refreshed before",
 		engine.ClassCredential, true,
-		func(f *failure) bool { return f.Status == 401 && f.Fresh && !f.Theirs }, forAccount(deadFor)},
+		func(f *failure) bool { return f.Status == 401 && f.Fresh && !f.Theirs }, forFresher},
 	{"403 with oauth tokens whose organization may not use them or that were revoked: captures in issue threads of relays",
 		engine.ClassCredential, true,
 		func(f *failure) bool {
@@ -86,7 +86,7 @@ var credentialRules = []rule{
 		engine.ClassCredential, true,
 		func(f *failure) bool {
 			return f.Status == 403 && f.bedrock() && f.Fresh && f.RefusesCredential()
-		}, forAccount(deadFor)},
+		}, forFresher},
 	{"a token of the wrong scope, or one for Claude Code alone: it is as wrong for every further request, and no other is blindly tried",
 		"", false,
 		func(f *failure) bool {
@@ -180,6 +180,14 @@ var serverRules = []rule{
 
 func forAccount(d time.Duration) func(*failure) engine.Cooling {
 	return func(f *failure) engine.Cooling { return engine.Cooling{Until: f.Now.Add(d)} }
+}
+
+// forFresher leaves the account alone until a fresher credential may be had, or as one that is dead.
+func forFresher(f *failure) engine.Cooling {
+	if !f.Again.IsZero() {
+		return engine.Cooling{Until: f.Again}
+	}
+	return forAccount(deadFor)(f)
 }
 
 // forModel leaves the account alone for that model only, and not if it is the only one: somebody may have misspelt it, or asked for

@@ -78,7 +78,7 @@ func (s oauthSigner) Sign(_ context.Context, shaped engine.Shaped, capability *e
 func (s oauthSigner) OnUnauthorized(ctx context.Context, _ *engine.UpstreamError) engine.RetryDecision {
 	l, err := s.owner.refused(ctx, s.token)
 	if err != nil {
-		return engine.Fail
+		return s.owner.decision()
 	}
 	return engine.Refresh(oauthSigner{owner: s.owner, token: l})
 }

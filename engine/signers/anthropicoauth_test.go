@@ -272,6 +272,30 @@ func TestAFailedRefreshBacksOff(t *testing.T) {
 		`upstream "up": its credential was renewed`)
 }
 
+func TestARefusedTokenWaitsForTheNextRefresh(t *testing.T) {
+	r := newRig(t)
+	e := newEndpoint(t, says(502, "text/html", "<html>planted</html>"), invalidGrant)
+	c := oauth(e, "refresh-0")
+	c.AccessToken = "access-0"
+	f := r.load(r.start(), "", c)
+	try := func(want engine.RetryDecision) {
+		t.Helper()
+		signer, err := f.Build(context.Background(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := signer.OnUnauthorized(context.Background(), nil); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	again := engine.FailUntil(r.Now().Add(5 * time.Second))
+	try(again)
+	r.pass(time.Second)
+	try(again)
+	r.pass(4 * time.Second)
+	try(engine.Fail) // nobody but a person can mend it
+}
+
 // told fails unless the operator was told these lines, beside that there is no data_key.
 func told(t *testing.T, r *rig, lines ...string) {
 	t.Helper()

@@ -181,7 +181,10 @@ func (s sigv4) OnUnauthorized(ctx context.Context, _ *engine.UpstreamError) engi
 		return engine.Fail
 	}
 	l, err := s.account.refused(ctx, s.keys)
-	if err != nil || l.value.get() == s.keys.value.get() {
+	if err != nil {
+		return s.account.decision()
+	}
+	if l.value.get() == s.keys.value.get() {
 		return engine.Fail
 	}
 	return engine.Refresh(s.with(l))

@@ -141,7 +141,7 @@ func (s gcpSigner) Sign(_ context.Context, shaped engine.Shaped, capability *eng
 func (s gcpSigner) OnUnauthorized(ctx context.Context, _ *engine.UpstreamError) engine.RetryDecision {
 	l, err := s.account.refused(ctx, s.token)
 	if err != nil {
-		return engine.Fail
+		return s.account.decision()
 	}
 	return engine.Refresh(gcpSigner{account: s.account, token: l})
 }

@@ -198,6 +198,14 @@ func (r *renewer[T]) failure() error {
 	return &engine.SignerError{Variant: engine.SignerExpiredToken, Reason: reason, Cause: f.err}
 }
 
+// decision is what is to be done where a credential was refused and there is no other: wait for the next renewal, if there is to be one.
+func (r *renewer[T]) decision() engine.RetryDecision {
+	if f := r.fault.Load(); f != nil && !errors.Is(f.err, errReconnect) {
+		return engine.FailUntil(f.retry)
+	}
+	return engine.Fail
+}
+
 // CredentialState tells of the latest renewal.
 func (r *renewer[T]) CredentialState() engine.CredentialState {
 	f := r.fault.Load()
