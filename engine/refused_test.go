@@ -58,7 +58,7 @@ func (r refused) OnUnauthorized(context.Context, *engine.UpstreamError) engine.R
 	return r.decide()
 }
 
-// refusing is a world whose first upstream refuses its credential, and what that one's health is after a request.
+// refusing is a world whose first upstream refuses its credential, and how that one does after a request.
 func refusing(t *testing.T, decide func(leave func()) engine.RetryDecision) (engine.Vitals, error) {
 	t.Helper()
 	f := newFailing(t, played{"a": "401", "b": "401", "c": "401"})
@@ -70,7 +70,11 @@ func refusing(t *testing.T, decide func(leave func()) engine.RetryDecision) (eng
 	_, err := f.generation.Serve(ctx, &engine.Exchange{Principal: f.principal, Request: &engine.RequestContext{RequestID: "r1", Method: "POST",
 		Path: "/v1/messages", Model: "m-1", Body: []byte(`{"model":"m-1"}`), Now: time.Now()}}, f.world.transport)
 	var v engine.Vitals
-	f.tracker.Look(engine.Account{Upstream: f.generation.Upstreams[0].Upstream, Model: "m-1"}, time.Now(), &v)
+	for _, u := range f.generation.Upstreams {
+		if u.Name == "a" {
+			f.tracker.Look(engine.Account{Upstream: u.Upstream, Model: "m-1"}, time.Now(), &v)
+		}
+	}
 	if f.open != 0 {
 		t.Errorf("%d answers are open", f.open)
 	}
