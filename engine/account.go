@@ -124,11 +124,12 @@ type Cooling struct {
 	Soft   bool // it is asked all the same when nobody else is free
 }
 
+// String names what cools, for a log. Clients choose the names of models.
 func (c *Cooling) String() string {
 	if c.Scope == "" {
 		return "account"
 	}
-	return "account for " + c.Scope
+	return "account for " + Visible(Cut(c.Scope, MaxReason))
 }
 
 // closed reports whether an upstream takes no request now.

@@ -238,8 +238,8 @@ func TestTheTraceTellsEachAttempt(t *testing.T) {
 		var got []string
 		for _, a := range f.exchange.Trace.Attempts {
 			line := fmt.Sprintf("%s %d %s", a.Upstream, a.Status, a.Class)
-			if a.Cooled != "" {
-				line += fmt.Sprintf(" %s %v", a.Cooled, time.Until(a.Until))
+			if a.Cooling.Class != "" {
+				line += fmt.Sprintf(" %s %v", a.Cooling.String(), time.Until(a.Cooling.Until))
 			}
 			got = append(got, line)
 		}

@@ -164,10 +164,7 @@ func (s *search) judge(ctx context.Context, visit Visit, o *Outcome) Verdict {
 	}
 	v := visit.Judge(o)
 	a := &s.x.Trace.Attempts[len(s.x.Trace.Attempts)-1]
-	a.Class = v.Class
-	if v.Cool.Class != "" {
-		a.Cooled, a.Until = v.Cool.String(), v.Cool.Until
-	}
+	a.Class, a.Cooling = v.Class, v.Cool
 	return v
 }
 

@@ -44,8 +44,7 @@ type Attempt struct {
 	Error    string        // "" = an answer came
 	TTFB     time.Duration // from dispatch to the answer's head
 	Class    FailureClass  // "" = no failure of the upstream
-	Cooled   string        // what it made cool, "" = nothing
-	Until    time.Time     // and until when
+	Cooling  Cooling       // what it made cool
 }
 
 // InternalErrorStage names where in the pipeline an InternalError arose.

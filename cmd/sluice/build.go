@@ -21,6 +21,7 @@ import (
 	"sluice/engine/affinity"
 	"sluice/engine/config"
 	"sluice/engine/experiment"
+	"sluice/engine/health"
 	"sluice/engine/ledger"
 	"sluice/engine/limits"
 	"sluice/engine/prices"
@@ -53,6 +54,7 @@ type builder struct {
 	trials    *experiment.Book
 	lab       *experiment.Lab // nil = no shadow runs
 	vitals    engine.VitalsSource
+	rests     *health.Tracker // who is told of cool-downs of an earlier run, until it was; nil = nobody
 	objects   engine.Bindings // nil = none are known
 	log       func(file string, line int, message string)
 	warn      func(error)          // what works, and not as one might expect; nil drops it
@@ -104,7 +106,7 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 	}
 	g, err := s.generation(in.Number)
 	if err == nil {
-		err = b.remember()
+		err = b.remember(g)
 	}
 	if err == nil {
 		b.trials.Adopt(s.lives)

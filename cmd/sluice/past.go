@@ -6,25 +6,63 @@ import (
 
 	"sluice/engine"
 	"sluice/engine/config"
+	"sluice/engine/health"
 	"sluice/engine/limits"
 )
 
-// remember tells the limits that a build brought what was spent before them, in this process or an earlier one: neither a restart nor a
-// changed config opens a window. It is called before the build's generation serves.
-func (b *builder) remember() error {
+// restsBack is how far back a start looks for cool-downs: as long as the shorter window of a subscription. One that began before shows in
+// the later rows, among what their candidates were.
+const restsBack = 5 * time.Hour
+
+// remember tells the limits that a build brought what was spent before them, in this process or an earlier one, and at the start who
+// cools: neither a restart nor a changed config opens a window. It is called before the build's generation serves.
+func (b *builder) remember(g *engine.Generation) error {
 	if b.ledger == nil {
 		return nil
 	}
 	defer b.spending.Complete()
 	now := time.Now()
 	back := b.spending.Missing(now)
+	rest := func(*engine.Record) {}
+	if b.rests != nil {
+		rest = restore(b.rests, g, now)
+		back = max(back, restsBack)
+	}
 	if back == 0 {
 		return nil
 	}
-	return b.ledger.Scan(now.Add(-back), func(r *engine.Record) bool {
+	err := b.ledger.Scan(now.Add(-back), func(r *engine.Record) bool {
 		b.spending.Past(pastOf(r))
+		rest(r)
 		return true
 	})
+	if err == nil {
+		b.rests = nil
+	}
+	return err
+}
+
+// restore tells a tracker of what a row says about who cools. What clients with credentials of their own met is not told: it is theirs.
+func restore(t *health.Tracker, g *engine.Generation, now time.Time) func(*engine.Record) {
+	own := make(map[string]*engine.Upstream)
+	for _, u := range g.Upstreams {
+		if !u.ForwardsClient {
+			own[u.Name] = u.Upstream
+		}
+	}
+	tell := func(name string, c engine.Cooling) {
+		if u := own[name]; u != nil {
+			t.Restore(u, c, now)
+		}
+	}
+	return func(r *engine.Record) {
+		for _, c := range r.Trace.Candidates {
+			tell(c.Name, c.Vitals.Cooling)
+		}
+		for _, a := range r.Trace.Attempts {
+			tell(a.Upstream, a.Cooling)
+		}
+	}
 }
 
 func pastOf(r *engine.Record) limits.Past {

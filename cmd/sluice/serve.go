@@ -111,7 +111,7 @@ func (g *gateway) start(b *builder) error {
 	g.pools = proxy.NewTransport(256, 90*time.Second)
 	tracker := health.NewTracker(g.out.logf)
 	g.accounts = signers.NewAccounts(signers.Options{Shelf: g.data, Roots: proxy.BundledRoots, Warn: func(s string) { g.out.logf("%s", s) }})
-	b.accounts, b.vitals, b.log, b.fixed, b.meters.Log = g.accounts, tracker, g.out.script, g.cfg, g.out.failure
+	b.accounts, b.vitals, b.rests, b.log, b.fixed, b.meters.Log = g.accounts, tracker, tracker, g.out.script, g.cfg, g.out.failure
 	b.standings.Log, b.warn = g.out.aside, func(err error) { g.out.logf("%v", err) }
 	g.crew, g.lab = b.crew, experiment.NewLab()
 	b.lab, b.trials = g.lab, experiment.Open(g.data, b.meters, g.out.logf)

@@ -53,11 +53,28 @@ func (cs coolings) of(a *engine.Account, now time.Time) engine.Cooling {
 	return found
 }
 
+// like reports whether two are of one kind: the longer one counts.
+func (r *rest) like(o *rest) bool {
+	return r.Scope == o.Scope && r.Family == o.Family && r.Soft == o.Soft && r.config == o.config
+}
+
+// tell reports whether c is no news: there is one like it that ends no earlier, but for a second within which answers differ. Nor is what
+// rests for one more model where there are so many already: clients choose the names.
+func (cs coolings) tell(c rest, now time.Time) bool {
+	return c.Soft && c.Scope != "" && len(cs) >= maxScopes || slices.ContainsFunc(cs, func(old rest) bool {
+		end := old.Until
+		if old.Class == c.Class {
+			end = end.Add(time.Second)
+		}
+		return old.Until.After(now) && old.like(&c) && !c.Until.After(end)
+	})
+}
+
 // with is cs with one more, without those that are over. One that ends earlier than another of its kind changes nothing.
 func (cs coolings) with(c rest, now time.Time) coolings {
 	out := make(coolings, 0, len(cs)+1)
 	for _, old := range cs {
-		same := old.Scope == c.Scope && old.Family == c.Family && old.Soft == c.Soft && old.config == c.config
+		same := old.like(&c)
 		switch {
 		case !old.Until.After(now):
 		case same && old.Until.Before(c.Until):

@@ -136,6 +136,48 @@ func (t *Tracker) Look(a engine.Account, now time.Time, v *engine.Vitals) {
 	v.Healthy = (v.Cooling.Class == "" || v.Cooling.Soft) && v.Reopens == 0
 }
 
+// Clients is how many clients' accounts at an upstream cool so that they take no request, and until when the last of them does.
+func (t *Tracker) Clients(u *engine.Upstream, now time.Time) (cooling int, until time.Time) {
+	h := t.host(u.ID)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range h.clients {
+		last := a.hard(now)
+		if last.IsZero() {
+			continue
+		}
+		cooling++
+		if last.After(until) {
+			until = last
+		}
+	}
+	return cooling, until
+}
+
+// hard is when the last cool-down of an account ends that is insisted on, whatever model it is about; zero = there is none.
+func (a *account) hard(now time.Time) (last time.Time) {
+	cs := a.cools.Load()
+	if cs == nil {
+		return last
+	}
+	for i := range *cs {
+		if c := &(*cs)[i]; !c.Soft && c.Until.After(now) && c.Until.After(last) {
+			last = c.Until
+		}
+	}
+	return last
+}
+
+// Restore tells of a cool-down that an earlier run saw at an upstream's own account. A soft one passes by itself, a credential may be
+// another one since, and one that no answer can have asked for comes of a clock that was set: none of these is taken.
+func (t *Tracker) Restore(u *engine.Upstream, c engine.Cooling, now time.Time) {
+	if c.Class == "" || c.Soft || c.Class == engine.ClassCredential || !c.Until.After(now) || c.Until.After(now.Add(mostFar)) {
+		return
+	}
+	h := t.host(u.ID)
+	t.cool(h, &h.own, rest{Cooling: c}, u.Name, now)
+}
+
 func (a *account) cooling(of *engine.Account, now time.Time) engine.Cooling {
 	if cs := a.cools.Load(); cs != nil {
 		return cs.of(of, now)

@@ -139,16 +139,23 @@ func (v *visit) cool(c *engine.Cooling, now time.Time) {
 	if c.Class == engine.ClassCredential {
 		r.config = v.to.Upstream
 	}
-	before, after := v.account.cool(r, &v.to, now)
-	if after.Soft || before.Class == after.Class && !after.Until.After(before.Until.Add(time.Second)) {
-		return
-	}
-	v.tracker.logf("upstream %s: %s cools until %s: %s", v.to.Name, after.String(), after.Until.UTC().Format(time.RFC3339), after.Class)
-	v.tracker.dismiss(v.host)
+	v.tracker.cool(v.host, v.account, r, v.to.Name, now)
 }
 
-// cool adds a cool-down, and returns what counted for a request before and what does after.
-func (a *account) cool(r rest, of *engine.Account, now time.Time) (before, after engine.Cooling) {
+// cool leaves an account alone, and tells of it unless the same was told: of a soft rest where it is longer than the moment that any
+// overload takes.
+func (t *Tracker) cool(h *host, of *account, r rest, name string, now time.Time) {
+	if !of.cool(r, now) || r.Soft && !r.Until.After(now.Add(softFor)) {
+		return
+	}
+	t.logf("upstream %s: %s cools until %s: %s", name, r.String(), r.Until.UTC().Format(time.RFC3339), r.Class)
+	if !r.Soft {
+		t.dismiss(h)
+	}
+}
+
+// cool adds a cool-down, and reports whether that is news.
+func (a *account) cool(r rest, now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var cs coolings
@@ -157,7 +164,7 @@ func (a *account) cool(r rest, of *engine.Account, now time.Time) (before, after
 	}
 	next := cs.with(r, now)
 	a.cools.Store(&next)
-	return cs.of(of, now), next.of(of, now)
+	return !cs.tell(r, now)
 }
 
 // recover ends what a success ends.

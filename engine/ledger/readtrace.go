@@ -101,10 +101,8 @@ func (p *parser) attempt() (a engine.Attempt) {
 			a.TTFB = p.duration()
 		case "class":
 			a.Class = engine.FailureClass(p.word())
-		case "cooled":
-			a.Cooled = p.word()
-		case "until_ms":
-			a.Until = p.millis()
+		case "cooling":
+			a.Cooling = p.cooling()
 		default:
 			p.skip()
 		}

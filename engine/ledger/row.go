@@ -233,8 +233,7 @@ func (w *row) trace(t *engine.RoutingTrace) {
 		w.text("error", a.Error)
 		w.number("ttfb_ns", int64(a.TTFB))
 		w.text("class", string(a.Class))
-		w.text("cooled", a.Cooled)
-		w.millis("until_ms", a.Until)
+		w.cooling(&a.Cooling)
 	})
 	w.list("errors", len(t.Errors), func(i int) {
 		e := &t.Errors[i]

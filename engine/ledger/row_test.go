@@ -99,11 +99,15 @@ func (d dice) trace(t *engine.RoutingTrace) {
 	}
 	t.Attempts = some(d, func() engine.Attempt {
 		return engine.Attempt{Upstream: d.text(), Status: d.IntN(600), Error: d.text(), TTFB: d.duration(),
-			Class: engine.FailureClass(d.text()), Cooled: d.text(), Until: d.moment()}
+			Class: engine.FailureClass(d.text()), Cooling: d.cooling()}
 	})
 	t.Errors = some(d, func() engine.InternalError {
 		return engine.InternalError{Stage: engine.StageFilter, Kind: engine.InternalTrap, Message: d.text(), Stack: some(d, d.text)}
 	})
+}
+
+func (d dice) cooling() engine.Cooling {
+	return engine.Cooling{Class: engine.FailureClass("c" + d.text()), Scope: d.text(), Family: d.IntN(2) == 0, Until: d.moment(), Soft: d.IntN(2) == 0}
 }
 
 func (d dice) candidate() engine.UpstreamCandidate {
@@ -111,8 +115,7 @@ func (d dice) candidate() engine.UpstreamCandidate {
 		Upstream: &engine.Upstream{ID: uuid.NewSHA1(uuid.NameSpaceURL, []byte{byte(d.IntN(256)), byte(d.IntN(256))})},
 		Vitals: &engine.Vitals{Healthy: d.IntN(2) == 0, Cooldown: d.duration(), Breaker: "b" + d.text(), InFlight: d.IntN(100),
 			Reopens: d.duration(), Full: d.IntN(2) == 0, Queued: d.IntN(100),
-			Cooling: engine.Cooling{Class: engine.FailureClass("c" + d.text()), Scope: d.text(), Family: d.IntN(2) == 0, Until: d.moment(),
-				Soft: d.IntN(2) == 0},
+			Cooling:     d.cooling(),
 			Concurrency: d.IntN(2), ErrorRate: d.Float64(), TTFB: d.duration(),
 			RateLimits: some(d, func() engine.RateLimit {
 				return engine.RateLimit{Kind: d.text(), Window: d.text(), Limit: d.number(), Remaining: d.number(), Resets: d.moment()}

@@ -71,7 +71,11 @@ func viewTrace(t *engine.RoutingTrace) *Trace {
 		out.Picked = &Picked{t.Terminal.Upstream, t.Terminal.By, t.Terminal.Script}
 	}
 	for _, a := range t.Attempts {
-		out.Attempts = append(out.Attempts, Attempt{a.Upstream, a.Status, a.Error, millis(a.TTFB), a.Class, a.Cooled, moment(a.Until)})
+		one := Attempt{Upstream: a.Upstream, Status: a.Status, Error: a.Error, TTFBMS: millis(a.TTFB), Class: a.Class}
+		if a.Cooling.Class != "" {
+			one.Cooled, one.Until = a.Cooling.String(), moment(a.Cooling.Until)
+		}
+		out.Attempts = append(out.Attempts, one)
 	}
 	for _, e := range t.Errors {
 		out.Errors = append(out.Errors, Fault(e))

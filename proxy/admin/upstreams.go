@@ -15,6 +15,7 @@ type upstream struct {
 	Healthy     bool                `json:"healthy"` // it may be asked
 	CooldownMS  int64               `json:"cooldown_ms"`
 	Cooling     *cooling            `json:"cooling"` // null: it does not cool
+	Clients     *clients            `json:"clients"` // null: its credential is ours
 	Breaker     string              `json:"breaker"`
 	InFlight    int                 `json:"in_flight"`
 	Concurrency int                 `json:"concurrency"`
@@ -34,6 +35,17 @@ type cooling struct {
 	Reason engine.FailureClass `json:"reason"`
 	Until  time.Time           `json:"until"`
 	Soft   bool                `json:"soft"` // it is asked all the same when nobody else is free
+}
+
+// clients is how those do whose own credentials are passed on. It says nothing of who they are.
+type clients struct {
+	Cooling int        `json:"cooling"` // how many of them take no request, at least for some model
+	Until   *time.Time `json:"until"`   // when the last of them may be asked again; null: none cools
+}
+
+// perClient is the power of a VitalsSource that keeps the accounts of clients apart.
+type perClient interface {
+	Clients(u *engine.Upstream, now time.Time) (cooling int, until time.Time)
 }
 
 type rateLimit struct {
@@ -58,7 +70,12 @@ func (s *Server) upstreams() map[string][]upstream {
 		defer g.Release()
 		now := time.Now()
 		for _, u := range g.Upstreams {
-			out = append(out, viewUpstream(u, s.opts.Vitals.Vitals(u.Upstream, now), now))
+			one := viewUpstream(u, s.opts.Vitals.Vitals(u.Upstream, now), now)
+			if v, ok := s.opts.Vitals.(perClient); ok && u.ForwardsClient {
+				n, until := v.Clients(u.Upstream, now)
+				one.Clients = &clients{n, moment(until)}
+			}
+			out = append(out, one)
 		}
 	}
 	return map[string][]upstream{"upstreams": out}
