@@ -27,7 +27,11 @@ type reader struct {
 	prefix
 	sum   xxhash.Digest
 	bytes int
+	plain bool // the ends of blocks are not asked for
 }
+
+// usualBlocks is how many blocks a prompt has room for at first: of a talk that goes on it spares most of the growing.
+const usualBlocks = 32
 
 // readPrefix reads the prompt out of a request. Of a body that is not JSON there is none.
 func readPrefix(q *engine.RequestContext) prefix {
@@ -35,7 +39,7 @@ func readPrefix(q *engine.RequestContext) prefix {
 	if top == nil {
 		return prefix{}
 	}
-	r := &reader{}
+	r := &reader{prefix: prefix{make([]boundary, 0, usualBlocks)}}
 	r.instructions(q, top)
 	for m := range member(top, "messages").Elements() {
 		r.message(m)
@@ -52,7 +56,7 @@ func readStart(q *engine.RequestContext) uint64 {
 	if top == nil {
 		return 0
 	}
-	r := &reader{}
+	r := &reader{plain: true}
 	r.instructions(q, top)
 	for m := range member(top, "messages").Elements() {
 		r.message(m)
@@ -140,7 +144,9 @@ func (r *reader) list(v body.Value) {
 }
 
 func (r *reader) end(keep time.Duration) {
-	r.blocks = append(r.blocks, boundary{r.sum.Sum64(), r.bytes, keep})
+	if !r.plain {
+		r.blocks = append(r.blocks, boundary{r.sum.Sum64(), r.bytes, keep})
+	}
 }
 
 // keepOf is how long a mark asks for; null is no mark.
