@@ -58,9 +58,9 @@ func (c *Caches) Forecast(r *engine.RequestContext) *Forecast {
 	return &Forecast{caches: c, request: r}
 }
 
-// Forget lets go of the request's body. What is to be learned of it later is read before.
+// Forget lets go of the request's body. What is to be learned of it later is read before, where anybody ever asked for it.
 func (f *Forecast) Forget(learn bool) {
-	if learn {
+	if learn && f.caches.asked.Load() {
 		f.read()
 	}
 	f.once.Do(func() {}) // a script that was left behind may ask still
