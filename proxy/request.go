@@ -101,6 +101,9 @@ func (c *models) take(where string, v body.Value) string {
 	switch {
 	case !ok:
 		c.refuse(refuse(engine.CodeBadBody, "%s is not a string", where))
+	case len(name) > maxModel: // rows, cool-downs and caches keep it
+		c.refuse(refuse(engine.CodeBadBody, "%s has %d bytes, want at most %d", where, len(name), maxModel))
+		return ""
 	case !c.p.MayAskModel(name):
 		c.refuse(modelNotAllowed(c.p, name))
 	}

@@ -38,6 +38,7 @@ func TestABodyThatIsNotUnderstoodIsRefused(t *testing.T) {
 	}
 	f("400 bad_body", messages, `{"model":"claude-x","mode\u006c":"gpt"}`)
 	f("400 bad_body", messages, `{"model":1}`)
+	f("400 bad_body", messages, fmt.Sprintf(`{"model":%q}`, strings.Repeat("x", 600)))
 	f("400 bad_body", messages, `{"model":null}`)
 	f("403 model_not_allowed", messages, `{"model":"gpt"}`)
 	f("403 model_not_allowed", "/v1/messages/count_tokens", `{"model":"gpt"}`)

@@ -47,8 +47,8 @@ func (x *exchange) hear(json []byte, within string) {
 	}
 }
 
-// maxModel caps the name of a model that an answer tells, in bytes.
-const maxModel = 256
+// maxModel caps the name of a model, in bytes. Those of clouds are addresses of some 100.
+const maxModel = 512
 
 // asked reports whether the model is the one that the client asked for. It takes no memory.
 func (x *exchange) asked(model body.Value) bool {
