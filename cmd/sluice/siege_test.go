@@ -24,6 +24,14 @@ import (
 // siegeBudget is budgets.memory of a call, the default.
 const siegeBudget = 64 << 20
 
+// siegeTime is how long an innocent principal waits for its answer, and budgets.time of the one script that it needs for it: what ends its
+// request is an attack, and never that other tests keep the machine busy. The offender's calm requests have offenderTime for the same
+// reason, except where times are measured.
+const (
+	siegeTime    = 5 * time.Second
+	offenderTime = time.Second
+)
+
 // siege is a gateway in a process of its own, with one script in each slot. The offender's requests meet them all, the innocent's only
 // the router and the observer.
 type siege struct {
@@ -34,6 +42,7 @@ type siege struct {
 	log            lines
 	gateway, admin string // URLs
 	client         *http.Client
+	hurried        *http.Client       // of the innocent: it waits for siegeTime
 	provider       *simulate.Provider // of the offender
 }
 
@@ -91,8 +100,13 @@ func besiege(t *testing.T, ext string) *siege {
 	dir := t.TempDir()
 	g := &siege{T: t, ext: ext, scripts: filepath.Join(dir, "scripts"),
 		client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 8}}}
+	g.hurried = &http.Client{Timeout: siegeTime, Transport: g.client.Transport}
 	t.Cleanup(g.client.CloseIdleConnections)
-	config := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nretry: {attempts: 1}\nupstreams:\n"
+	config := ""
+	if !*hostileTimes {
+		config = fmt.Sprintf("budgets: {time: %v}\n", offenderTime)
+	}
+	config += "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nretry: {attempts: 1}\nupstreams:\n"
 	for _, name := range []string{"plain", "bent"} {
 		p, err := simulate.Start(simulate.Options{Name: name, Keep: -1})
 		if err != nil {
@@ -107,7 +121,7 @@ func besiege(t *testing.T, ext string) *siege {
 	}
 	config += fmt.Sprintf("principals:\n  - {name: innocent, keys: [%q], upstreams: [plain], filters: []}\n", keys.Sum(containedKey("innocent"))) +
 		fmt.Sprintf("  - {name: offender, keys: [%q], upstreams: [bent]}\n", keys.Sum(containedKey("offender"))) +
-		fmt.Sprintf("filters: [{script: slots/filter%[1]s, on_error: closed}]\nrouter: {script: slots/router%[1]s}\nobservers: [{script: slots/observer%[1]s}]\n", ext)
+		fmt.Sprintf("filters: [{script: slots/filter%[1]s, on_error: closed}]\nrouter: {script: slots/router%[1]s, budgets: {time: %[2]v}}\nobservers: [{script: slots/observer%[1]s}]\n", ext, siegeTime)
 	for slot, text := range calmScripts[ext] {
 		g.install("slots/"+slot+ext, text)
 	}
@@ -234,7 +248,7 @@ func (g *siege) send(b bomb, off bool) string {
 	if off {
 		header = []string{"x-bomb: 1", "user-agent: bomb"}
 	}
-	got, err := g.ask("offender", b.hook == "transform_event", header...)
+	got, err := g.ask(g.client, "offender", b.hook == "transform_event", header...)
 	if err != nil {
 		g.Fatal(err)
 	}
@@ -242,7 +256,7 @@ func (g *siege) send(b bomb, off bool) string {
 }
 
 // ask returns the status and x-sluice-error of an answer that came whole.
-func (g *siege) ask(who string, stream bool, header ...string) (string, error) {
+func (g *siege) ask(client *http.Client, who string, stream bool, header ...string) (string, error) {
 	req, err := http.NewRequest("POST", g.gateway+"/v1/messages",
 		strings.NewReader(fmt.Sprintf(`{"model":"claude-sonnet-4-5","max_tokens":16,"stream":%v,"messages":[{"role":"user","content":"hi"}]}`, stream)))
 	if err != nil {
@@ -254,7 +268,7 @@ func (g *siege) ask(who string, stream bool, header ...string) (string, error) {
 		name, value, _ := strings.Cut(line, ": ")
 		req.Header.Set(name, value)
 	}
-	resp, err := g.client.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return "", err
 	}
@@ -284,7 +298,7 @@ func (g *siege) others(least time.Duration, during func()) (took []time.Duration
 			case <-pace.C:
 			}
 			began := time.Now()
-			if got, err := g.ask("innocent", false); err != nil || got != "200" {
+			if got, err := g.ask(g.hurried, "innocent", false); err != nil || got != "200" {
 				t.Errorf("an innocent principal is answered %s, %v", got, err)
 				return
 			}

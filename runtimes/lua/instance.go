@@ -126,10 +126,22 @@ func (i *instance) begin(name string, ctx *engine.RequestContext) (*call, error)
 // end gives the state back, unless something went wrong in it.
 func (c *call) end() {
 	c.release()
-	c.state.end()
-	if !c.failed {
-		c.of.give(c.state)
+	if c.failed {
+		c.discard()
+		return
 	}
+	c.state.end()
+	c.of.give(c.state)
+}
+
+// discard ends the call and forgets its state. The memory counts as free once nothing leads to it, since it is collected then.
+func (c *call) discard() {
+	memory := c.Memory
+	c.Memory = runtimes.Share{}
+	c.state.end()
+	*c.state.meter, *c.state = meter{}, state{}
+	c.ctx, c.principal, c.list = host{}, host{}, host{}
+	memory.Free()
 }
 
 // run calls h with as many of the arguments as it takes. The error is a *engine.ScriptError.
