@@ -100,9 +100,13 @@ func simpleArgs(args []Value) ([]Value, bool) {
 	return kept, true
 }
 
-// sawHeader notes that a header of the request was looked for.
+// sawHeader notes that a header of the request was looked for. A name that is longer than an answer may be is not kept.
 func (c *Call) sawHeader(name string, v Value) {
-	if c != nil && c.trail != nil && !c.trail.lost && !c.trail.has(nil, name, -1) {
+	switch {
+	case c == nil || c.trail == nil || c.trail.lost:
+	case len(name) > maxAnswer:
+		c.lose()
+	case !c.trail.has(nil, name, -1):
 		c.trail.add(read{header: strings.Clone(name), of: -1}, v)
 	}
 }

@@ -238,6 +238,36 @@ func compareRemembered(t *testing.T, from fs.FS, script string) (known int) {
 	return known
 }
 
+// The name of a header is a script's own, and may be as long as a call can make it.
+func TestMemoryOfDecisionsKeepsNoLongNames(t *testing.T) {
+	files := fstest.MapFS{
+		"f.star": {Data: []byte("def filter(ctx, principal, candidates):\n    ctx.headers.get(\"x\" * (1 << 19) + ctx.session_id)\n    return candidates\n")},
+		"f.lua":  {Data: []byte("function filter(ctx, principal, candidates)\n  local x = ctx.headers[(\"x\"):rep(512 * 1024) .. ctx.session_id]\n  return candidates\nend\n")},
+	}
+	for script := range files {
+		w := newWorld(5)
+		f, in := w.bind(t, files, script), w.draw()
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range 50 {
+			in.ctx.SessionID = fmt.Sprint(i)
+			if _, ok := f.(engine.RecallingFilter).Recall(in.ctx, in.principal, in.candidates); ok {
+				t.Fatalf("%s: call %d is known", script, i)
+			}
+			if _, err := f.Filter(in.ctx, in.principal, in.candidates); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		runtime.KeepAlive(f)
+		if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 8<<20 {
+			t.Errorf("%s: %d bytes are held after 50 calls", script, grown)
+		}
+	}
+}
+
 // What is remembered is bounded, however many sessions come, and each twice.
 func TestMemoryOfDecisionsIsBounded(t *testing.T) {
 	w := newWorld(5)
