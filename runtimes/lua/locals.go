@@ -8,8 +8,11 @@ import (
 	glua "github.com/yuin/gopher-lua"
 )
 
-// maxLocals bounds what is looked through for a change, in values.
-const maxLocals = 2000
+// maxLocals bounds what is looked through for a change, in values. A text is as many as it has localText bytes.
+const (
+	maxLocals = 2000
+	localText = 64
+)
 
 // locals is a digest of all that the functions of loaded files can find beside their arguments: the local variables that they share, and
 // what those lead to. It is the same as long as none of it was written to. False: there is too much to look through.
@@ -59,7 +62,9 @@ func (d *digest) add(v glua.LValue) {
 	switch v := v.(type) {
 	case glua.LString:
 		d.number(uint64(len(v)))
-		_, _ = d.hash.WriteString(string(v))
+		if d.values += len(v) / localText; d.values <= maxLocals {
+			_, _ = d.hash.WriteString(string(v))
+		}
 	case glua.LNumber:
 		d.number(math.Float64bits(float64(v)))
 	case glua.LBool:

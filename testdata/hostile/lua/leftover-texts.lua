@@ -1,0 +1,8 @@
+-- want: served
+local big = {}
+local text = string.rep("a", 10 * 1024 * 1024)
+for i = 1, 950 do big[i] = text end
+
+function filter(ctx, principal, candidates)
+  return #big > 0 and candidates or {}
+end
