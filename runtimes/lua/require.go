@@ -22,6 +22,9 @@ const (
 	maxSources = 1 << 20 // bytes
 )
 
+// compiledBytes is what compiling a byte of source allocates, measured.
+const compiledBytes = 160
+
 // maxTold is how long a name is at most, and how much of one that is none an error tells, in bytes.
 const maxTold = 200
 
@@ -122,13 +125,26 @@ func (s *state) compile(name string) (*glua.FunctionProto, error) {
 		return nil, fmt.Errorf("the files of the script have more than %d bytes together", maxSources)
 	}
 	s.opened = append(s.opened, name)
-	began := time.Now()
-	p, err := s.programs.compile(name, src)
-	s.meter.clock.Skip(began) // the size of the file bounds it, and it is not the script's time
+	p, err := s.made(name, src)
 	if err == nil {
 		s.protos[name] = p
 	}
 	return p, err
+}
+
+// made compiles a file. What a script loads before it serves is bounded by its size, and is not the script's time. What a call asks for is
+// paid by the call: it would else have a second for each request that names one more file.
+func (s *state) made(name string, src []byte) (*glua.FunctionProto, error) {
+	if s.main == nil {
+		began := time.Now()
+		defer s.meter.clock.Skip(began)
+		return s.programs.compile(name, src)
+	}
+	if err := s.meter.allocate(int64(compiledBytes * len(src))); err != nil {
+		return nil, err
+	}
+	s.meter.next = 0 // the instruction after it looks at the clock
+	return s.programs.compile(name, src)
 }
 
 // newModule makes the scope of a file. Names that it does not define are looked up in the base.
