@@ -8,7 +8,7 @@ COMMIT      ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)$(if $(shell gi
 TOOL        ?= $(firstword $(shell docker info >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1 && echo docker; \
                  podman info >/dev/null 2>&1 && echo podman; buildah info >/dev/null 2>&1 && echo buildah))
 
-.PHONY: run build test check bench bench-peers bench-wasm hostile image
+.PHONY: run build test check bench bench-peers bench-wasm guards hostile image
 
 run: build
 	./bin/sluice serve
@@ -50,6 +50,11 @@ bench-peers: build
 # A bundled filter in both languages beside the same one as a WebAssembly guest, in a module of its own.
 bench-wasm:
 	cd testdata/wasm && $(GO) test -run '^$$' -bench . -benchtime 300x .
+
+# What the guards cost the bundled filters, in percent of the time that each takes without them, in both languages. Want 30 at most.
+guards:
+	$(GO) test -run '^$$' -bench '^BenchmarkGuards$$' -benchtime 400x ./runtimes/starlark
+	$(GO) test -run '^$$' -bench '^BenchmarkGuards$$' -benchtime 10x ./runtimes/lua
 
 # What "make test" sees of hostile scripts, and how long others and the offender wait meanwhile.
 hostile:

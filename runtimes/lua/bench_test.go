@@ -171,8 +171,9 @@ func benchmarkGuards(b *testing.B, path string) {
 		for range rounds {
 			with, without = min(with, guarded()), min(without, bare())
 		}
-		b.ReportMetric(float64(with)/float64(without), "x")
-		b.ReportMetric(float64(with)/calls, "ns/call")
+		b.ReportMetric(float64(with.Nanoseconds())/calls, "guarded-ns")
+		b.ReportMetric(float64(without.Nanoseconds())/calls, "unguarded-ns")
+		b.ReportMetric(100*(float64(with)/float64(without)-1), "price-%")
 	}
 	b.ReportMetric(0, "ns/op")
 }
