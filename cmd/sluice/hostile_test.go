@@ -120,7 +120,7 @@ func TestNoHostileScriptHurtsAGatewayThatServes(t *testing.T) {
 			for name, text := range readLibraries(t, ext) {
 				g.install(name, text)
 			}
-			calm := g.others(2*time.Second, func() {})
+			calm := g.others(2*time.Second, func() {}) // a gateway that serves holds more than one that has just begun
 			base, highest := g.peak(), int64(0)
 			var waits []time.Duration
 			siege := g.others(0, func() {

@@ -282,9 +282,6 @@ func (g *siege) ask(client *http.Client, who string, stream bool, header ...stri
 // others asks as the innocent all the time, for so long or until during has returned, and returns how long each answer took. None may fail.
 func (g *siege) others(least time.Duration, during func()) (took []time.Duration) {
 	t, over := g.T, make(chan struct{})
-	if !*hostileTimes {
-		least = 0
-	}
 	var wait sync.WaitGroup
 	wait.Go(func() {
 		pace := time.NewTicker(5 * time.Millisecond)
