@@ -151,11 +151,6 @@ func TestNoHostileScriptHurtsAGatewayThatServes(t *testing.T) {
 	}
 }
 
-func p99(took []time.Duration) time.Duration {
-	slices.Sort(took)
-	return took[len(took)*99/100].Round(10 * time.Microsecond)
-}
-
 // refuse puts a bomb in its slot itself.
 func (g *siege) refuse(b bomb) {
 	g.Helper()

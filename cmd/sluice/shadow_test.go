@@ -154,3 +154,8 @@ func (a *asker) ask(b *testing.B, due, end time.Time) {
 		a.took = append(a.took, time.Since(due))
 	}
 }
+
+func p99(took []time.Duration) time.Duration {
+	slices.Sort(took)
+	return took[len(took)*99/100].Round(10 * time.Microsecond)
+}
