@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -18,17 +19,26 @@ type judgement struct {
 const stillGood = time.Second
 
 // judgements wait for the handler, by the head that the server reads into: each request passes the gate first, and then the handler unless
-// its client left in between.
+// its client left in between. What such clients leave behind would hold their heads, and the memory of their connections, for ever: it is
+// swept when it has doubled.
 type judgements struct {
-	mu sync.Mutex
-	of map[*fasthttp.RequestHeader]*judgement // guarded by mu
+	mu    sync.Mutex
+	of    map[*fasthttp.RequestHeader]*judgement // guarded by mu
+	sweep int                                    // how many there may be before the old ones go; guarded by mu
 }
+
+// fewJudgements are not worth a sweep.
+const fewJudgements = 64
 
 func (j *judgements) put(h *fasthttp.RequestHeader, seen *judgement) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.of == nil {
-		j.of = make(map[*fasthttp.RequestHeader]*judgement)
+		j.of, j.sweep = make(map[*fasthttp.RequestHeader]*judgement), fewJudgements
+	}
+	if len(j.of) >= j.sweep {
+		maps.DeleteFunc(j.of, func(_ *fasthttp.RequestHeader, old *judgement) bool { return seen.at.Sub(old.at) >= stillGood })
+		j.sweep = max(fewJudgements, 2*len(j.of))
 	}
 	j.of[h] = seen
 }

@@ -83,13 +83,15 @@ var (
 // be left open after.
 func BenchmarkOpenStreams(b *testing.B) { benchmarkStreams(b, *openStreams, 30, 2*time.Second) }
 
-func benchmarkStreams(b *testing.B, streams, words int, pace time.Duration) {
+// startGateway runs a gateway with a filter before a simulated provider, each in a process of its own.
+func startGateway(b testing.TB, simulate ...string) *child {
+	b.Helper()
 	dir := b.TempDir()
 	binary := filepath.Join(dir, "sluice")
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
-	sim := startProcess(b, binary, "simulate", "--listen", "127.0.0.1:0", "--pace", pace.String(), "--words", strconv.Itoa(words))
+	sim := startProcess(b, binary, append([]string{"simulate", "--listen", "127.0.0.1:0"}, simulate...)...)
 	config := fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: %s\ndata: ./data\nupstreams:\n"+
 		"  - {name: a, kind: anthropic_direct, base_url: \"http://%s\", signer: {type: anthropic_key, key: k}}\n"+
 		"principals:\n  - {name: p, keys: [%q]}\nfilters:\n  - {name: headroom, script: filters/headroom.star}\nbudgets: {time: 10s}\n",
@@ -98,7 +100,11 @@ func benchmarkStreams(b *testing.B, streams, words int, pace time.Duration) {
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		b.Fatal(err)
 	}
-	gateway := startProcess(b, binary, "serve", "--config", file)
+	return startProcess(b, binary, "serve", "--config", file)
+}
+
+func benchmarkStreams(b *testing.B, streams, words int, pace time.Duration) {
+	gateway := startGateway(b, "--pace", pace.String(), "--words", strconv.Itoa(words))
 	addr := gateway.address(b, "gateway")
 	admin := gateway.address(b, "admin")
 	idle := gateway.resident(b)

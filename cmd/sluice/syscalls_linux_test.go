@@ -9,33 +9,15 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"sluice/engine/keys"
 )
 
 // A request is read, sent on, its answer read and sent back: each direction takes one write, and two reads, of which one finds that nothing has
 // come yet.
 func TestARequestTakesFewSystemCalls(t *testing.T) {
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "sluice")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	sim := startProcess(t, binary, "simulate", "--listen", "127.0.0.1:0", "--words", "21")
-	config := fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: %s\ndata: ./data\nupstreams:\n"+
-		"  - {name: a, kind: anthropic_direct, base_url: \"http://%s\", signer: {type: anthropic_key, key: k}}\n"+
-		"principals:\n  - {name: p, keys: [%q]}\nfilters:\n  - {name: headroom, script: filters/headroom.star}\n",
-		absolute(t, "../../scripts"), sim.address(t, "simulated"), keys.Sum(liveKey))
-	file := filepath.Join(dir, "sluice.yaml")
-	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	gateway := startProcess(t, binary, "serve", "--config", file)
+	gateway := startGateway(t, "--words", "21")
 	nc, err := net.Dial("tcp", gateway.address(t, "gateway"))
 	if err != nil {
 		t.Fatal(err)
