@@ -67,7 +67,7 @@ func (h *answerHead) statusLine(line []byte) bool {
 // line takes one line. One with a space in its name is dropped, with the connection after it: nobody else reads it.
 func (h *answerHead) line(line string) error {
 	name, value, found := strings.Cut(line, ":")
-	name = strings.TrimRight(name, " \t") // RFC 9112: a proxy removes what stands there
+	name = strings.TrimRight(name, " ") // RFC 9112: a proxy removes what stands there
 	switch {
 	case !found || name == "" || !headText(value):
 		return errHeadInvalid

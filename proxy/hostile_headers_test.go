@@ -36,7 +36,7 @@ func FuzzHeaderRules(f *testing.F) {
 		"X: a\r\n b\r\n", "X A: b\r\n", "X : b\r\n", ": b\r\n", "X:\r\n", "X\r\n", "X: a\nY: b\r\n", "X: a\rb\r\n",
 		"X: a\x00b\r\n", "X: \xff\x80\t~ \t\r\n",
 		"X: a\r\n\r\nY: b\r\n", "\r\n", " X: a\r\n", "Host: two\r\n", "Connection: ,, ,\r\nconnection:\r\n",
-		"Proxy-Connection: x\r\nproxy-authenticate: y\r\n", "TrAiler:\"\r\n",
+		"Proxy-Connection: x\r\nproxy-authenticate: y\r\n", "TrAiler:\"\r\n", "X\t: b\r\n",
 		strings.Repeat("a:b\r\n", 300), "Connection: " + strings.Repeat("a,", 300) + "b\r\na: 1\r\nb: 2\r\nc: 3\r\n",
 	} {
 		f.Add(block)
