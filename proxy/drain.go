@@ -29,6 +29,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		select {
 		case <-s.idle:
 		case <-drained.C:
+			s.over.Store(true) // first: the place of one that is ended falls to the next in its line
 			s.each(func(c *conn) { c.abort(errDraining) })
 		case <-ctx.Done():
 		}
@@ -84,6 +85,7 @@ func (s *Server) closeConns(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
+	s.over.Store(true)
 	s.each(func(c *conn) {
 		c.abort(errDraining)
 		c.kill()

@@ -170,8 +170,12 @@ var (
 	errHungUp = refuse(engine.CodeBadRequest, "the connection was closed by its client before there was an answer")
 )
 
-// RoundTrip notes when the first attempt goes out, and passes it on.
+// RoundTrip notes when the first attempt goes out, and passes it on, until the drain is over.
 func (x *exchange) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Response, error) {
+	if x.server.over.Load() {
+		x.life.end(errDraining)
+		return nil, errDraining
+	}
 	if x.dispatched.IsZero() {
 		x.dispatched = time.Now()
 		x.life.pace.once = x.req.Method == "POST" && engine.AccountBound(x.req.Path)

@@ -44,6 +44,7 @@ type Server struct {
 	hangups  hangups
 	judged   judgements
 	draining atomic.Bool   // no request is let in any more
+	over     atomic.Bool   // the drain is over: nothing goes to an upstream any more
 	closing  atomic.Bool   // no connection is kept any more
 	idle     chan struct{} // gets a value when, while draining, the last exchange ended
 
