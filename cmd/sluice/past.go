@@ -14,6 +14,9 @@ import (
 // the later rows, among what their candidates were.
 const restsBack = 5 * time.Hour
 
+// tellsAfter is how long the past may take to read before that is told.
+const tellsAfter = 2 * time.Second
+
 // remember tells the limits that a build brought what was spent before them, in this process or an earlier one, and at the start who
 // cools: neither a restart nor a changed config opens a window. It is called before the build's generation serves.
 func (b *builder) remember(g *engine.Generation) error {
@@ -22,7 +25,7 @@ func (b *builder) remember(g *engine.Generation) error {
 	}
 	defer b.spending.Complete()
 	now := time.Now()
-	back := b.spending.Missing(now)
+	back, spenders := b.spending.Missing(now)
 	rest := func(*engine.Record) {}
 	if b.rests != nil {
 		rest = restore(b.rests, g, now)
@@ -31,10 +34,14 @@ func (b *builder) remember(g *engine.Generation) error {
 	if back == 0 {
 		return nil
 	}
-	err := b.ledger.Scan(now.Add(-back), func(r *engine.Record) bool {
+	defer time.AfterFunc(tellsAfter, func() {
+		if b.warn != nil {
+			b.warn(fmt.Errorf("ledger: reading the rows of the last %v, for limits and cool-downs", back))
+		}
+	}).Stop()
+	err := b.ledger.Past(now.Add(-back), spenders, func(r *engine.Record) {
 		b.spending.Past(pastOf(r))
 		rest(r)
-		return true
 	})
 	if err == nil {
 		b.rests = nil

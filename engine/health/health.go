@@ -168,8 +168,10 @@ func (a *account) hard(now time.Time) (last time.Time) {
 	return last
 }
 
-// Restore tells of a cool-down that an earlier run saw at an upstream's own account. A soft one passes by itself, a credential may be
-// another one since, and one that no answer can have asked for comes of a clock that was set: none of these is taken.
+// Restore tells of a cool-down that an earlier run saw at an upstream's own account. Not taken are three: a soft one, which is over in
+// seconds and keeps nobody away meanwhile; a dead credential, since a restart is how people bring another one, and to learn that it is
+// still dead costs one attempt, of which no client hears while another upstream is there; and one that no answer can have asked for,
+// which comes of a clock that was set.
 func (t *Tracker) Restore(u *engine.Upstream, c engine.Cooling, now time.Time) {
 	if c.Class == "" || c.Soft || c.Class == engine.ClassCredential || !c.Until.After(now) || c.Until.After(now.Add(mostFar)) {
 		return

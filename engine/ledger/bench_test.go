@@ -36,8 +36,29 @@ func BenchmarkWrite(bench *testing.B) {
 }
 
 func BenchmarkScan(bench *testing.B) {
+	scan := func(b *Book, f func(*engine.Record)) {
+		b.Scan(time.Time{}, func(r *engine.Record) bool { f(r); return true })
+	}
+	past := func(names ...string) func(*Book, func(*engine.Record)) {
+		of := map[string]bool{}
+		for _, n := range names {
+			of[n] = true
+		}
+		return func(b *Book, f func(*engine.Record)) { b.Past(time.Time{}, of, f) }
+	}
+	bench.Run("whole", func(bench *testing.B) { benchmarkScan(bench, Sample(200), 1, scan) })
+	bench.Run("no limits", func(bench *testing.B) { benchmarkScan(bench, Sample(200), 0, past()) })
+	bench.Run("others limits", func(bench *testing.B) { benchmarkScan(bench, Sample(200), 0, past("bob")) })
+	bench.Run("its limits", func(bench *testing.B) { benchmarkScan(bench, Sample(200), 1, past("alice")) })
+	rests := Sample(200)
+	rests.Trace.Candidates[2].Vitals.Cooling = engine.Cooling{Class: engine.ClassExhausted, Until: rests.Started}
+	bench.Run("cool-downs", func(bench *testing.B) { benchmarkScan(bench, rests, 0, past()) })
+}
+
+// benchmarkScan looks through rows like r, of which all or none are found, but for one.
+func benchmarkScan(bench *testing.B, r *engine.Record, found int, scan func(*Book, func(*engine.Record))) {
 	b := openBench(bench)
-	r, out := Sample(200), &batch{ids: derived{}}
+	out := &batch{ids: derived{}}
 	const rows = 20000
 	for range rows {
 		if out.add(r); len(out.text) > chunk {
@@ -49,10 +70,10 @@ func BenchmarkScan(bench *testing.B) {
 	bench.ReportAllocs()
 	n := 0
 	for bench.Loop() {
-		b.Scan(time.Time{}, func(*engine.Record) bool { n++; return true })
+		scan(b, func(*engine.Record) { n++ })
 	}
-	bench.ReportMetric(float64(n)/cpu(), "rows/cpu-s")
-	if n != bench.N*rows {
+	bench.ReportMetric(float64(bench.N*rows)/cpu(), "rows/cpu-s")
+	if n < bench.N*rows*found || n > bench.N*(rows*found+1) {
 		bench.Fatalf("%d rows", n)
 	}
 }

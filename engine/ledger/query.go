@@ -103,7 +103,11 @@ func (b *Book) look() ([]*engine.Record, []*segment) {
 
 // parse reads a line of a file, and counts one that is no row.
 func (b *Book) parse(line []byte, words vocabulary) *engine.Record {
-	r, err := parseRow(line, words)
+	return b.counted(parseRow(line, words))
+}
+
+// counted is a row, nil = it was damaged.
+func (b *Book) counted(r *engine.Record, err error) *engine.Record {
 	if err != nil {
 		b.damaged.Add(1)
 		return nil
@@ -201,6 +205,12 @@ func (b *Book) places(s *segment, hash uint64) ([]int64, error) {
 // Scan calls f for each row of a request that ended at since or later, until f returns false: those in the files in the order in which
 // they ended, then those that wait for the disk. Each that was recorded before the call comes once.
 func (b *Book) Scan(since time.Time, f func(*engine.Record) bool) error {
+	words := vocabulary{}
+	return b.scan(since, f, func(line []byte) *engine.Record { return b.parse(line, words) })
+}
+
+// scan is Scan with what reads a line, nil = it is of no interest.
+func (b *Book) scan(since time.Time, f func(*engine.Record) bool, read func(line []byte) *engine.Record) error {
 	b.mu.Lock()
 	segments, waiting := b.segments, slices.Concat(b.writing, b.pending)
 	b.mu.Unlock()
@@ -208,7 +218,7 @@ func (b *Book) Scan(since time.Time, f func(*engine.Record) bool) error {
 	for _, r := range waiting {
 		later[r.RequestID] = true
 	}
-	more, words := true, vocabulary{}
+	more := true
 	give := func(r *engine.Record) bool {
 		if more && !r.Started.Add(r.Timings.Duration).Before(since) {
 			more = f(r)
@@ -220,7 +230,7 @@ func (b *Book) Scan(since time.Time, f func(*engine.Record) bool) error {
 			continue
 		}
 		err := s.lines(func(_ int64, line []byte) bool {
-			if r := b.parse(line, words); r != nil && !later[r.RequestID] {
+			if r := read(line); r != nil && !later[r.RequestID] {
 				give(r)
 			}
 			return more

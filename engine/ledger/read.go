@@ -45,13 +45,34 @@ func (v vocabulary) word(text []byte) string {
 
 // parseRow reads one line, which has its line feed. Fields that it does not know are skipped.
 func parseRow(line []byte, words vocabulary) (*engine.Record, error) {
+	return parseWith(line, words, func(p *parser, key []byte, r *engine.Record) bool {
+		return p.request(key, r) || p.outcome(key, r) || p.trace(key, &r.Trace)
+	})
+}
+
+// parseSpent reads of a line who spent what, and when.
+func parseSpent(line []byte, words vocabulary) (*engine.Record, error) {
+	return parseWith(line, words, func(p *parser, key []byte, r *engine.Record) bool {
+		switch string(key) {
+		case "request_id", "started", "principal", "key_id":
+			return p.request(key, r)
+		case "candidates": // the trace, which is the last of a row and most of it
+			p.over = true
+			return true
+		}
+		return p.outcome(key, r)
+	})
+}
+
+// parseWith reads a line with what reads a member, or reports false.
+func parseWith(line []byte, words vocabulary, member func(*parser, []byte, *engine.Record) bool) (*engine.Record, error) {
 	if _, ok := unseal(line); !ok {
 		return nil, errRow
 	}
 	r := &engine.Record{}
 	p := parser{b: line, words: words}
 	p.object(func(key []byte) {
-		if !p.request(key, r) && !p.outcome(key, r) && !p.trace(key, &r.Trace) {
+		if !member(&p, key, r) {
 			p.skip()
 		}
 	})
@@ -66,6 +87,7 @@ type parser struct {
 	b     []byte
 	i     int
 	bad   bool
+	over  bool // no more is to be read
 	words vocabulary
 }
 
@@ -95,6 +117,9 @@ func (p *parser) group(open, end byte, item func()) {
 	}
 	for !p.bad {
 		item()
+		if p.over {
+			return
+		}
 		if p.peek() == end {
 			p.i++
 			return

@@ -15,21 +15,22 @@ type Past struct {
 	Booked      engine.Booked
 }
 
-// Missing begins to tell the limits that are new what was before them: it returns how far back that goes, 0 = no limit is new. Past is
-// to be given every request that ended in that time and is in the ledger when Missing returns, and then Complete to be called. Meanwhile
-// requests go on; each counts once.
-func (b *Book) Missing(now time.Time) (back time.Duration) {
+// Missing begins to tell the limits that are new what was before them: it returns how far back that goes, 0 = no limit is new, and whose
+// limits they are. Past is to be given every request of those principals that ended in that time and is in the ledger when Missing returns,
+// and then Complete to be called. Meanwhile requests go on; each counts once.
+func (b *Book) Missing(now time.Time) (back time.Duration, of map[string]bool) {
 	at := b.at(now)
-	b.each(func(c *counter) {
+	of = make(map[string]bool)
+	b.each(func(principal string, c *counter) {
 		if !c.filling {
 			return
 		}
 		if c.since == math.MaxInt64 {
 			c.since = at
 		}
-		back = max(back, c.span+2*c.used.width)
+		back, of[principal] = max(back, c.span+2*c.used.width), true
 	})
-	return back
+	return back, of
 }
 
 // Past books a request in the limits that are new: where its key has a limit of a kind, not in its principal's. A row from the future, by
@@ -74,22 +75,22 @@ func (b *Book) tell(p Past, f func(c *counter, came, ended time.Duration)) {
 
 // Complete ends what Missing began.
 func (b *Book) Complete() {
-	b.each(func(c *counter) { c.filling = false })
+	b.each(func(_ string, c *counter) { c.filling = false })
 	b.mu.Lock()
 	b.running = true
 	b.mu.Unlock()
 }
 
 // each calls f for every counter that has a window.
-func (b *Book) each(f func(c *counter)) {
+func (b *Book) each(f func(principal string, c *counter)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, a := range b.accounts {
+	for name, a := range b.accounts {
 		a.mu.Lock()
 		for _, t := range a.tallies {
 			for _, c := range t.counters {
 				if c.used != nil {
-					f(c)
+					f(name, c)
 				}
 			}
 		}

@@ -129,7 +129,10 @@ func TestANewLimitKnowsThePast(t *testing.T) {
 		both(150)
 		sets := everyKind.sets(grown)
 		both(20) // the build goes on, with requests in the sets of before
-		back := grown.Missing(l.now.Add(1))
+		back, of := grown.Missing(l.now.Add(1))
+		if len(of) != 1 || !of["alice"] {
+			t.Fatalf("the limits of %v are new", of)
+		}
 		before := len(l.rows)
 		both(20) // and so does the reading of the ledger, which sees rows of this time or not
 		for _, row := range l.rows[:(before+len(l.rows))/2] {
