@@ -197,12 +197,13 @@ func TestAPoolOfFiveHidesThrottlesToo(t *testing.T) {
 	}
 }
 
-// TestThreeThatFailOneInFiveLoseWhatArithmeticAllows: 0.2³ = 0.8 %.
+// TestThreeThatFailOneInFiveLoseWhatArithmeticAllows: 0.2³ = 0.8 %. A reset is not among what fails: where a kept connection is reset its
+// upstream is asked once more, and less is lost.
 func TestThreeThatFailOneInFiveLoseWhatArithmeticAllows(t *testing.T) {
 	t.Parallel()
 	const requests = 4000
 	p := newPool(t, 3)
-	p.failing(0.2, 2*requests, "500", "502-html", "503", "reset-before-head")
+	p.failing(0.2, 2*requests, "500", "502-html", "503")
 	p.start()
 	seen := p.statuses(1, requests)
 	t.Logf("%d of %d lost", requests-seen[200], requests)
