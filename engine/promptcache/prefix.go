@@ -111,17 +111,26 @@ func (r *reader) message(m body.Value) {
 	r.content(content)
 }
 
-// content is a text, which is one block, or a list of them.
+// content is a list of blocks, or a text, which is short for a list of one: a client that marks the last message writes that one as a list
+// and the same one in the next turn as a text.
 func (r *reader) content(v body.Value) {
-	if v.Kind() == body.List {
+	switch v.Kind() {
+	case body.Absent:
+	case body.List:
 		r.list(v)
-		return
-	}
-	if v.Kind() != body.Absent {
+	case body.String:
+		for _, part := range textBlock {
+			r.write(part)
+		}
+		fallthrough
+	default:
 		r.write(v.Raw())
 		r.end(0)
 	}
 }
+
+// textBlock is what a block of text is before its text.
+var textBlock = [][]byte{[]byte(`"type"`), []byte(`"text"`), []byte(`"text"`)}
 
 func (r *reader) list(v body.Value) {
 	for block := range v.Elements() {

@@ -150,6 +150,21 @@ func TestAConversationIsKnownByItsBeginning(t *testing.T) {
 	}
 }
 
+// TestATextIsABlock: clients that mark the last message write it as a list of one block, and as a text in the turns after.
+func TestATextIsABlock(t *testing.T) {
+	w := world{promptcache.New()}
+	marked := `{"model":"m","system":"be good","messages":[{"role":"user","content":[{"type":"text","text":"hello","cache_control":{"type":"ephemeral"}}]}]}`
+	next := `{"model":"m","system":[{"type":"text","text":"be good"}],"messages":[{"role":"user","content":"hello"},{"role":"assistant","content":"hi"},` +
+		`{"role":"user","content":[{"type":"text","text":"more","cache_control":{"type":"ephemeral"}}]}]}`
+	w.wrote(marked, 1000, 0)
+	if got := w.ask(next, time.Minute).ReadTokens(here); got != 1000 {
+		t.Errorf("%d tokens, want the 1000 of the first turn", got)
+	}
+	if w.ask(marked, 0).Conversation() != w.ask(next, 0).Conversation() {
+		t.Error("the next turn is of another conversation")
+	}
+}
+
 func TestNothingIsLearntForNobody(t *testing.T) {
 	w, body := world{promptcache.New()}, conversation("", "hello")
 	w.ask(body, 0).Learn(here, engine.Usage{Known: true, CacheCreationInputTokens: 10}, start)
