@@ -46,6 +46,7 @@ func (c *chaos) open(n int) {
 // aClientThatVanishesAnywhere takes nothing with it and counts against nobody.
 func aClientThatVanishesAnywhere(t *testing.T) {
 	c := startChaos(t, settings{upstream: ", concurrency: 1, queue: {max: 5, wait: 20s}"})
+	c.atEnd = c.unbroken
 	whole := ask(true, "")
 	c.dial().Close()
 	if err := c.dial().reset(); err != nil {
@@ -224,6 +225,7 @@ func aSecondWorldAmidAll(t *testing.T) {
 // theEndAmidAll: SIGTERM finds requests in every state, and each is told.
 func theEndAmidAll(t *testing.T) {
 	c := startChaos(t, settings{timeouts: "drain: 100ms", upstream: ", concurrency: 2, queue: {max: 5, wait: 20s}"})
+	c.atEnd = c.unbroken
 	inStream := c.dial().send(ask(true, "stall=3"))
 	waits := c.dial().send(ask(true, "stall-head", onlyA))
 	c.open(2)

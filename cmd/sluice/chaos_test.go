@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/health"
 	"sluice/engine/keys"
 	"sluice/engine/ledger"
 	"sluice/engine/limits"
@@ -61,6 +62,7 @@ type chaos struct {
 	a, b    *simulate.Provider
 	asked   atomic.Int64 // requests that there must be a row of
 	breaker [2]string    // of a and b, as they must be at the end; "" = nobody can tell
+	atEnd   func()       // what else must be; may be nil
 	stop    context.CancelFunc
 	done    chan error
 }
@@ -201,7 +203,7 @@ func (c *chaos) nothingHeld() {
 }
 
 // end shuts the gateway down, as SIGTERM does, and checks that nothing is left: no goroutine, no connection, and on disk a row for each
-// request. The breakers are as they must be: neither what a client does nor the end itself is an upstream's failure.
+// request. The breakers are as they must be.
 func (c *chaos) end() {
 	if c.stop == nil {
 		return
@@ -212,6 +214,9 @@ func (c *chaos) end() {
 		c.t.Errorf("serve: %v", err)
 	}
 	c.settled()
+	if c.atEnd != nil {
+		c.atEnd()
+	}
 	for i, name := range []string{"a", "b"} {
 		if got := c.state(name); c.breaker[i] != "" && got != c.breaker[i] {
 			c.t.Errorf("breaker of %s: %s, want %s", name, got, c.breaker[i])
@@ -268,6 +273,16 @@ func (c *chaos) rows() []*engine.Record {
 // state is that of an upstream's circuit breaker.
 func (c *chaos) state(name string) string {
 	return c.builder.vitals.Vitals(c.slot(name), time.Now()).Breaker
+}
+
+// unbroken checks that no answer of an upstream counts as broken off: neither a client that leaves nor the end of a gateway is its failure.
+func (c *chaos) unbroken() {
+	c.t.Helper()
+	for _, u := range c.upstreams() {
+		if n := c.builder.vitals.(*health.Tracker).Failures(u)["broke"]; n != 0 {
+			c.t.Errorf("%d answers of %s count as broken off", n, u.Name)
+		}
+	}
 }
 
 // visitor is a client on a connection of its own.

@@ -13,22 +13,29 @@ import (
 // whatAnUpstreamDoesBeforeItAnswers: b serves where a cannot, unless a had begun to answer, and a is asked no more once it failed five
 // times.
 func whatAnUpstreamDoesBeforeItAnswers(t *testing.T) {
-	const short = "response_header: 100ms"
+	const short = "response_header: 1s"
 	f := func(fault string, s settings, want string, class engine.FailureClass, breaker string) {
 		t.Run(strings.ReplaceAll(fault, "=", "_"), func(t *testing.T) {
 			c := startChaos(t, s)
 			if err := c.a.SetFault(fault); err != nil {
 				t.Fatal(err)
 			}
-			for i := range 6 {
-				got := c.do(ask(i%2 == 0, ""))
-				if i == 5 && breaker == "open" {
-					want = "200 "
-				}
+			one := func(stream bool, want string) {
+				got := c.do(ask(stream, ""))
 				if text := fmt.Sprintf("%d %s", got.status, got.code); text != want || !got.whole {
-					t.Errorf("request %d: %s, want %s: %+v", i, text, want, got)
+					t.Errorf("%s, want %s: %+v", text, want, got)
 				}
 			}
+			var wait sync.WaitGroup
+			for i := range 5 {
+				wait.Go(func() { one(i%2 == 0, want) })
+			}
+			wait.Wait()
+			c.settled()
+			if breaker == "open" {
+				want = "200 "
+			}
+			one(true, want)
 			c.settled()
 			for i, r := range c.rows() {
 				if i < 5 && r.Trace.Attempts[0].Class != class {
