@@ -61,7 +61,7 @@ func rowIDs(line []byte) (ids [3]string) {
 // readEntries makes the index of a segment anew. It returns where its last whole row ends and how many lines before that are no rows.
 func (s *segment) readEntries() (entries []entry, end int64, damaged int64, err error) {
 	var bad int64
-	err = s.lines(func(at int64, line []byte) bool {
+	err = s.lines(s.size.Load(), func(at int64, line []byte) bool {
 		if _, ok := unseal(line); !ok {
 			bad++
 			return true

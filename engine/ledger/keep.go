@@ -124,13 +124,13 @@ func (c *caretaker) index(s *segment) error {
 	return nil
 }
 
-// retain removes the oldest segments while there is too much, or they are too old.
+// retain removes the oldest segments while there is too much, or they are too old: by the time that passed since the book was opened, and
+// not because somebody set the clock.
 func (c *caretaker) retain() error {
 	p := c.opts.Policy()
 	size, age := p.shape()
-	now := time.Now()
 	c.disk.Lock()
-	if c.live != nil && now.Sub(c.live.start) >= age {
+	if c.live != nil && time.Since(c.live.start) >= age {
 		c.retire() // also where no row comes any more
 	}
 	live, segments := c.files()
@@ -142,6 +142,7 @@ func (c *caretaker) retain() error {
 	if live != nil {
 		total += max(0, size-live.size.Load()) // it may grow to that
 	}
+	now := c.opened.Add(time.Since(c.ticks))
 	for i, s := range segments {
 		if s == live || total <= p.MaxSize && now.Sub(time.Unix(0, s.last.Load())) <= p.Keep {
 			break

@@ -60,7 +60,9 @@ type Options struct {
 // Book is the ledger. Its methods may be called from any goroutine.
 type Book struct {
 	opts   Options
-	memory bool // there are no files
+	memory bool      // there are no files
+	opened time.Time // by the clock on the wall
+	ticks  time.Time // the same moment, by the clock that nobody sets
 
 	mu       sync.Mutex
 	latest   []*engine.Record // guarded by mu; a ring once it is full

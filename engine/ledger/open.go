@@ -14,7 +14,8 @@ import (
 // Open opens the files in a directory, which it makes if need be. What a crash cut off at their end is removed and told. Nobody else may
 // write there.
 func Open(o Options) (*Book, error) {
-	b := &Book{opts: o, latest: make([]*engine.Record, 0, latestRows)}
+	now := time.Now()
+	b := &Book{opts: o, latest: make([]*engine.Record, 0, latestRows), opened: now.Round(0), ticks: now}
 	if !o.ReadOnly {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the ledger's directory: %w", err)

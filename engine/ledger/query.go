@@ -203,7 +203,7 @@ func (b *Book) places(s *segment, hash uint64) ([]int64, error) {
 }
 
 // Scan calls f for each row of a request that ended at since or later, until f returns false: those in the files in the order in which
-// they ended, then those that wait for the disk. Each that was recorded before the call comes once.
+// they ended, then those that wait for the disk. Each that was recorded before the call comes once, and no other.
 func (b *Book) Scan(since time.Time, f func(*engine.Record) bool) error {
 	words := vocabulary{}
 	return b.scan(since, f, func(line []byte) *engine.Record { return b.parse(line, words) })
@@ -213,6 +213,10 @@ func (b *Book) Scan(since time.Time, f func(*engine.Record) bool) error {
 func (b *Book) scan(since time.Time, f func(*engine.Record) bool, read func(line []byte) *engine.Record) error {
 	b.mu.Lock()
 	segments, waiting := b.segments, slices.Concat(b.writing, b.pending)
+	sizes := make([]int64, len(segments)) // the last one grows
+	for i, s := range segments {
+		sizes[i] = s.size.Load()
+	}
 	b.mu.Unlock()
 	later := make(map[string]bool, len(waiting))
 	for _, r := range waiting {
@@ -225,11 +229,11 @@ func (b *Book) scan(since time.Time, f func(*engine.Record) bool, read func(line
 		}
 		return more
 	}
-	for _, s := range segments {
+	for i, s := range segments {
 		if !more || time.Unix(0, s.last.Load()).Before(since) {
 			continue
 		}
-		err := s.lines(func(_ int64, line []byte) bool {
+		err := s.lines(sizes[i], func(_ int64, line []byte) bool {
 			if r := read(line); r != nil && !later[r.RequestID] {
 				give(r)
 			}

@@ -68,15 +68,15 @@ func findSegments(dir string) ([]*segment, error) {
 	return all, nil
 }
 
-// lines calls f for each line of the segment with where it begins, until f returns false. The line has its line feed, but for a last one
-// that was cut off, and is valid during the call.
-func (s *segment) lines(f func(at int64, line []byte) bool) error {
+// lines calls f for each line of the first bytes of the segment with where it begins, until f returns false. The line has its line feed, but
+// for a last one that was cut off, and is valid during the call.
+func (s *segment) lines(size int64, f func(at int64, line []byte) bool) error {
 	file, err := os.Open(s.path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	in := bufio.NewReaderSize(io.NewSectionReader(file, 0, s.size.Load()), 256<<10)
+	in := bufio.NewReaderSize(io.NewSectionReader(file, 0, size), 256<<10)
 	var long []byte // the beginning of a line that is longer than the buffer
 	for at := int64(0); ; {
 		line, err := in.ReadSlice('\n')
