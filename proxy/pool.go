@@ -57,18 +57,8 @@ func newPool(o origin, bundled func() *x509.CertPool, max int, keep time.Duratio
 	return p
 }
 
-// take returns an idle connection on which all is quiet, or nil.
+// take returns the idle connection that was used last, or nil.
 func (p *pool) take() *upstreamConn {
-	for {
-		c := p.pop()
-		if c == nil || c.quiet() {
-			return c
-		}
-		c.kill()
-	}
-}
-
-func (p *pool) pop() *upstreamConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.used = time.Now()
@@ -198,8 +188,8 @@ type upstreamConn struct {
 	pace  *pace         // of who reads the answer, nil = it waits as long as it takes
 }
 
-// quiet reports whether nothing came while c was idle: neither its end, nor bytes that nobody asked for and that the next caller
-// would take for its answer. Only TLS may have sent something of its own.
+// quiet reports whether nothing came while c was idle: neither its end, nor bytes that nobody asked for and that this call would take for
+// its answer. Only TLS may have sent something of its own.
 func (c *upstreamConn) quiet() bool {
 	if c.control == nil || c.control.Control(c.look) != nil {
 		return false

@@ -20,6 +20,10 @@ type socket struct {
 	net.Conn
 	raw     syscall.RawConn
 	in, out transfer
+	asking  func(fd uintptr) bool // ask
+	asked   bool                  // what is out went out, or was to
+	silent  bool                  // nothing was there to be read before
+	byte    [1]byte               // what is looked at
 }
 
 // transfer is a read or a write that runs, and the function for it, which is made once.
@@ -41,7 +45,7 @@ func newSocket(nc net.Conn) net.Conn {
 		return nc
 	}
 	s := &socket{Conn: nc, raw: raw}
-	s.in.step, s.out.step = s.in.receive, s.out.send
+	s.in.step, s.out.step, s.asking = s.in.receive, s.out.send, s.ask
 	return s
 }
 
@@ -60,6 +64,36 @@ func (s *socket) Read(p []byte) (int, error) {
 func (s *socket) Write(p []byte) (int, error) {
 	err := s.out.run(s.raw.Write, p, "write")
 	return s.out.done, err
+}
+
+// Ask is asker's.
+func (s *socket) Ask(p []byte) (int, error) {
+	t := &s.out
+	t.p, t.done, t.errno, s.asked, s.silent = p, 0, 0, false, true
+	err := s.raw.Read(s.asking)
+	t.p = nil
+	switch {
+	case !s.silent:
+		return 0, errNotQuiet
+	case t.errno != 0:
+		return t.done, os.NewSyscallError("write", t.errno)
+	case s.asked: // what ended the wait ends the next Read too
+		return t.done, nil
+	}
+	return 0, err
+}
+
+// ask looks, writes, and has the poller wait: in this order, for the poller tells once of what comes, from before the look on.
+func (s *socket) ask(fd uintptr) bool {
+	if s.asked {
+		return true
+	}
+	s.asked = true
+	if s.silent = s.in.silent(fd, s.byte[:]); !s.silent {
+		return true
+	}
+	s.out.send(fd)
+	return s.out.done < len(s.out.p)
 }
 
 // run waits for the transfer of p in one direction.
@@ -92,6 +126,12 @@ func (t *transfer) send(fd uintptr) bool {
 		}
 	}
 	return true
+}
+
+// silent reports whether there is nothing to read, neither bytes nor the end of them.
+func (t *transfer) silent(fd uintptr, look []byte) bool {
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&look[0])), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
+	return errno == syscall.EAGAIN
 }
 
 // call makes one system call; again = the socket is not ready.

@@ -74,12 +74,14 @@ func (t *Transport) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Res
 	}
 	o := origin{s.Scheme(), s.Host(), s.Upstream().Roots}
 	p := t.pools.get(o, func() *pool { return newPool(o, t.bundled, t.maxIdle, t.keep) }, (*pool).unused)
-	if !once(ctx) {
-		if c := p.take(); c != nil {
-			resp, err := t.call(ctx, c, s)
-			if err == nil || !errors.Is(err, errStale) {
-				return resp, err
-			}
+	for again := !once(ctx); again; {
+		c := p.take()
+		if c == nil {
+			break
+		}
+		resp, err := t.call(ctx, c, s)
+		if again = errors.Is(err, errNotQuiet); !again && !errors.Is(err, errStale) {
+			return resp, err
 		}
 	}
 	c, err := p.dial(ctx, s.Upstream().Timeouts.Connect)
@@ -97,8 +99,12 @@ type marked struct {
 
 func (m marked) Unwrap() []error { return []error{m.error, m.also} }
 
-// errStale: a kept connection was closed before a byte of the answer came.
-var errStale = errors.New("the kept connection was closed")
+var (
+	// errStale: a kept connection was closed before a byte of the answer came.
+	errStale = errors.New("the kept connection was closed")
+	// errNotQuiet: something came on a kept connection while nothing was asked. Nothing was sent.
+	errNotQuiet = errors.New("the kept connection was not quiet")
+)
 
 func causeOr(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -124,15 +130,13 @@ func (t *Transport) call(ctx context.Context, c *upstreamConn, s engine.Signed) 
 // exchange writes the request and reads the head of the answer. An upstream may answer before it read all: such an answer counts.
 func (t *Transport) exchange(c *upstreamConn, s engine.Signed) error {
 	wait := s.Upstream().Timeouts
-	writeErr := t.send(c, s, wait.Idle)
-	c.last, c.idle, c.until = time.Now(), wait.Idle, time.Time{}
+	writeErr := t.send(c, s, wait)
 	switch {
+	case writeErr == errNotQuiet:
+		return writeErr
 	case writeErr != nil:
+		c.last = time.Now()
 		c.until, c.spent = c.last.Add(earlyAnswer), true
-	case wait.ResponseHeader > 0:
-		c.until = c.last.Add(wait.ResponseHeader)
-	default:
-		c.idle = 0
 	}
 	_, err := c.br.Peek(1)
 	begun := err == nil
@@ -168,8 +172,8 @@ func closed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// send writes the request: head and body in one write where the body is small.
-func (t *Transport) send(c *upstreamConn, s engine.Signed, timeout time.Duration) error {
+// send writes the request, head and body in one write where the body is small, and sets the time that the answer has.
+func (t *Transport) send(c *upstreamConn, s engine.Signed, wait engine.Timeouts) error {
 	buf, _ := t.heads.Get().(*[]byte)
 	if buf == nil {
 		buf = new([]byte)
@@ -182,17 +186,53 @@ func (t *Transport) send(c *upstreamConn, s engine.Signed, timeout time.Duration
 		body = nil
 	}
 	*buf = head
+	if a, ok := c.conn.(asker); ok && c.reused && len(body) == 0 {
+		return c.ask(a, head, wait)
+	}
+	defer c.expect(wait)
+	if c.reused && !c.quiet() {
+		return errNotQuiet
+	}
 	piece := body[:min(len(body), writePiece)]
-	if err := c.write(timeout, head, piece); err != nil {
+	if err := c.write(wait.Idle, head, piece); err != nil {
 		return err
 	}
 	for body = body[len(piece):]; len(body) > 0; body = body[len(piece):] {
 		piece = body[:min(len(body), writePiece)]
-		if err := c.write(timeout, piece, nil); err != nil {
+		if err := c.write(wait.Idle, piece, nil); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// asker is a connection that can write and wait for the answer in one. A read in the place of that wait would look at once, in vain.
+type asker interface {
+	// Ask returns how much of p was written, once something can be read or the wait for it ended; the next Read says which. It
+	// returns errNotQuiet, and writes nothing, if there was something to read before.
+	Ask(p []byte) (n int, err error)
+}
+
+// ask sends a request that is small.
+func (c *upstreamConn) ask(a asker, request []byte, wait engine.Timeouts) error {
+	c.expect(wait)
+	_ = c.raw.SetReadDeadline(c.deadline())
+	n, err := a.Ask(request)
+	if err == nil && n < len(request) {
+		err = c.write(wait.Idle, request[n:], nil)
+		c.expect(wait)
+	}
+	return err
+}
+
+// expect sets the time that the head of the answer has.
+func (c *upstreamConn) expect(wait engine.Timeouts) {
+	c.last, c.idle, c.until = time.Now(), wait.Idle, time.Time{}
+	if wait.ResponseHeader > 0 {
+		c.until = c.last.Add(wait.ResponseHeader)
+	} else {
+		c.idle = 0
+	}
 }
 
 // write writes a and b before timeout has passed, 0 = no bound.
