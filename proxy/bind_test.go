@@ -99,8 +99,8 @@ func TestAnAnswerThatMakesSomethingPassesAsItCame(t *testing.T) {
 		r.start()
 		c := r.dial().send(post("/v1/files", "x"))
 		if wantBody == "" {
-			if !c.ended() {
-				t.Errorf("%.60q: something came of it", answer)
+			if got := c.read("POST"); got.err == nil {
+				t.Errorf("%.60q: %.60q came of it, whole", answer, got.body)
 			}
 		} else if got := c.read("POST"); got.body != wantBody {
 			t.Errorf("%.60q: %.60q (%d bytes), %v", answer, got.body, len(got.body), got.err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -41,10 +40,8 @@ type conn struct {
 	ended  bool            // the client sends no more: a read said so
 	failed error           // of the last read, nil = it brought something
 	linger bool            // a request is still coming while its answer is the last thing we say
-	mute   bool            // nothing was asked, so nothing is answered
+	mute   bool            // what the HTTP server writes is dropped: the answer went out already, or nothing was asked
 	reset  bool            // the end must not look like one
-	join   bool            // the next write goes out with what follows: another one, the wait for a request, or the end
-	joined *[]byte         // what waits to go out, of joinBuffers; nil = nothing
 
 	active atomic.Bool          // a request is being read or served
 	call   atomic.Pointer[life] // of the exchange that runs; nil = there is none
@@ -63,6 +60,14 @@ func (s secured) Read(p []byte) (int, error) {
 	s.under.ended = s.under.ended || err == io.EOF
 	s.under.note(p[:n])
 	return n, err
+}
+
+// Write drops what is not to be sent, above TLS, whose own goodbye goes out.
+func (s secured) Write(p []byte) (int, error) {
+	if s.under.mute {
+		return len(p), nil
+	}
+	return s.Conn.Write(p)
 }
 
 // Handshake tells a client that speaks plain HTTP to speak TLS, in the only words that it understands.
@@ -132,54 +137,13 @@ func (c *conn) note(p []byte) {
 
 // Write gives every write its own deadline: a stream may last, a client that takes no byte may not.
 func (c *conn) Write(p []byte) (int, error) {
-	if c.mute {
+	if c.mute && !c.secure {
 		return len(p), nil
 	}
-	if c.join || c.joined != nil {
-		return c.writeJoined(p)
-	}
-	return c.write(p)
-}
-
-func (c *conn) write(p []byte) (int, error) {
 	if c.waits.ClientWrite > 0 {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.waits.ClientWrite))
 	}
 	return c.socket.Write(p)
-}
-
-// joinBuffers are of *[]byte, and hold what one write takes with the end of a chunked body behind it.
-var joinBuffers = sync.Pool{New: func() any { b := make([]byte, 0, writeBuffer+64); return &b }}
-
-// writeJoined keeps p back if it is to go out with what follows, else writes it behind what was kept.
-func (c *conn) writeJoined(p []byte) (int, error) {
-	if c.joined == nil {
-		c.joined = joinBuffers.Get().(*[]byte)
-	}
-	*c.joined = append(*c.joined, p...)
-	if c.join {
-		c.join = false
-		return len(p), nil
-	}
-	if err := c.flushJoined(); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// flushJoined writes what was kept back, if anything was.
-func (c *conn) flushJoined() error {
-	b := c.joined
-	if b == nil {
-		return nil
-	}
-	c.joined = nil
-	_, err := c.write(*b)
-	if cap(*b) <= 2*writeBuffer {
-		*b = (*b)[:0]
-		joinBuffers.Put(b)
-	}
-	return err
 }
 
 // SetWriteDeadline does nothing: every write sets its own.
@@ -190,7 +154,6 @@ func (c *conn) Close() error {
 	if c.closed.Swap(true) {
 		return nil
 	}
-	_ = c.flushJoined()
 	tcp, _ := c.Conn.(*net.TCPConn)
 	switch {
 	case c.reset && tcp != nil:
@@ -216,7 +179,7 @@ func (s *Server) onState(nc net.Conn, state fasthttp.ConnState) {
 		}
 		_ = c.SetReadDeadline(wait)
 	case fasthttp.StateIdle:
-		_ = c.flushJoined()
+		c.mute = false
 		c.active.Store(false)
 		c.noted = 0
 		wait := deadline(keepAlive)

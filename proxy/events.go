@@ -155,7 +155,7 @@ func (e *eventRelay) send(b []byte) error {
 		return nil
 	}
 	e.sent = time.Now()
-	e.x.conn.join = e.last
+	e.down.hold = e.last
 	return e.write(e.to, b)
 }
 

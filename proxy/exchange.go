@@ -242,7 +242,9 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, r *engine.Refusal) {
 	for _, line := range x.limitsLeft() {
 		ctx.Response.Header.Set(line.Name, line.Value)
 	}
-	x.tellArms(&ctx.Response.Header)
+	if len(x.flow.Arms) > 0 {
+		ctx.Response.Header.Set(armsHeader, x.flow.ArmLabels())
+	}
 	x.emitError(r)
 	x.end()
 }

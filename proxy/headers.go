@@ -1,7 +1,10 @@
 package proxy
 
 import (
+	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -90,35 +93,74 @@ func clientCredential(h engine.Headers, key string) engine.Credential {
 	return engine.NewCredential(lines)
 }
 
-// servers are the lines of an answer that the server writes itself, or that must not mix the clients of one upstream.
-var servers = []string{"set-cookie", "content-length", "date"}
-
-// withheld reports whether a line of an upstream's answer does not reach the client.
+// withheld reports whether a line of an upstream's answer does not reach the client: the gateway writes it itself, or it must not mix the
+// clients of one upstream.
 func withheld(name string) bool {
-	return isAnyOf(name, servers) || hasFoldPrefix(name, "cf-") || hasFoldPrefix(name, "x-sluice-")
+	if name == "" {
+		return true
+	}
+	switch name[0] | 0x20 {
+	case 'c':
+		return engine.EqualFold(name, "content-length") || engine.EqualFold(name, "connection") || hasFoldPrefix(name, "cf-")
+	case 'd':
+		return engine.EqualFold(name, "date")
+	case 's':
+		return engine.EqualFold(name, "set-cookie")
+	case 't':
+		return engine.EqualFold(name, "transfer-encoding")
+	case 'x':
+		return hasFoldPrefix(name, "x-sluice-")
+	}
+	return false
 }
 
 func hasFoldPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && engine.EqualFold(s[:len(prefix)], prefix)
 }
 
-// writeHeaders puts an upstream's lines on the answer to the client, and in the place of some what the key has left: its account's limits
-// are not the client's. It names the request: by the upstream's id where it gave one.
-func writeHeaders(to *fasthttp.ResponseHeader, h, left engine.Headers, requestID string) {
+// appendHeaders writes an upstream's lines for the client, and in the place of some what the key has left: its account's limits are not
+// the client's. It names the request: by the upstream's id where it gave one.
+func appendHeaders(b []byte, h, left engine.Headers, requestID string) []byte {
 	for _, line := range left {
-		to.Add(line.Name, line.Value)
+		b = appendLine(b, line.Name, line.Value)
 	}
-	named := false
+	own := "request-id"
 	for _, line := range h {
 		if _, ours := left.Lookup(line.Name); ours || withheld(line.Name) {
 			continue
 		}
-		named = named || engine.EqualFold(line.Name, "request-id")
-		to.Add(line.Name, line.Value)
+		if engine.EqualFold(line.Name, "request-id") {
+			own = "x-sluice-request-id"
+		}
+		b = appendLine(b, line.Name, line.Value)
 	}
-	if named {
-		to.Set("x-sluice-request-id", requestID)
-		return
+	return appendLine(b, own, requestID)
+}
+
+func appendLine(b []byte, name, value string) []byte {
+	return append(append(append(append(b, name...), ": "...), value...), "\r\n"...)
+}
+
+// appendStatus writes the first line of an answer, and its date.
+func appendStatus(b []byte, status int, now time.Time) []byte {
+	b = strconv.AppendInt(append(b, "HTTP/1.1 "...), int64(status), 10)
+	b = append(append(append(b, ' '), fasthttp.StatusMessage(status)...), "\r\nDate: "...)
+	return append(appendDate(b, now), "\r\n"...)
+}
+
+// lastDate is the text of the second that an answer was last written in.
+var lastDate atomic.Pointer[date]
+
+type date struct {
+	second int64
+	text   []byte
+}
+
+func appendDate(b []byte, now time.Time) []byte {
+	d := lastDate.Load()
+	if second := now.Unix(); d == nil || d.second != second {
+		d = &date{second, fasthttp.AppendHTTPDate(nil, now)}
+		lastDate.Store(d)
 	}
-	to.Set("request-id", requestID)
+	return append(b, d.text...)
 }

@@ -3,9 +3,9 @@ package proxy
 import (
 	"errors"
 	"io"
-	"net"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -17,11 +17,11 @@ import (
 // it takes one write.
 const relayBuffer = writeBuffer - 64
 
-// relay carries one answer to the client. It is the body stream of the response: the server lets it write, and closes it on every
-// exit there is. Closing ends the exchange.
+// relay carries one answer to the client. Closing it ends the exchange.
 type relay struct {
 	x      *exchange
 	answer *engine.Answer
+	down   downstream
 	stream *stream // nil: the answer is no event stream
 	// transform is the dialect's part in the stream; nil = every event passes as it came.
 	transform *transform
@@ -29,12 +29,13 @@ type relay struct {
 	kept      []byte      // of an answer whose usage is read at its end
 	keep      bool
 
+	bare  bool  // the answer has no body
 	whole bool  // the client got all there was
 	cut   error // why the answer ended early, nil = it did not, or the client left
 	batch chunkBatch
 }
 
-// relay makes a the answer to the client, unless its dialect refuses that.
+// relay answers the client with a, unless its dialect refuses that. The HTTP server then has nothing more to send.
 func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Refusal {
 	r := &relay{x: x, answer: a}
 	if a.TransformsEvents() && x.req.Method != "HEAD" {
@@ -49,36 +50,77 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 	if a.Status >= 400 && x.head.wire.bedrock() {
 		bedrockError(a)
 	}
+	now := time.Now()
 	x.record.Status = a.Status
-	x.record.Timings.TTFB = time.Since(x.record.Started)
+	x.record.Timings.TTFB = now.Sub(x.record.Started)
 	x.record.UpstreamReqID = upstreamRequestID(a.Headers)
-	ctx.SetStatusCode(a.Status)
-	writeHeaders(&ctx.Response.Header, advised(a), x.limitsLeft(), x.req.RequestID)
-	x.tellArms(&ctx.Response.Header)
 	x.served = a.Status/100 == 2
-	length := a.Length
+	r.down = downstream{to: ctx.Conn(), left: a.Length}
 	switch {
 	case x.req.Method == "HEAD", a.Status == 204, a.Status == 304:
-		r.whole = true
+		r.bare, r.whole = true, true
 	case a.IsEventStream():
-		if length = -1; r.stream == nil {
+		if r.down.left = inChunks; r.stream == nil {
 			r.stream = &stream{x: x}
 			r.batch.start(x)
 			x.forgetBody()
 		}
-		if x.head.wire == wireBedrockStream {
-			ctx.Response.Header.SetContentType(eventStreamType)
-		}
-		ctx.Response.ImmediateHeaderFlush = !x.life.pace.begun // else the head goes out with the first events
 	case x.req.Path == "/v1/messages" && a.Status == 200:
 		r.keep = true
 	}
-	if length < 0 && !r.whole && !ctx.Request.Header.IsHTTP11() {
-		r.pourUnframed(ctx)
-		return nil
-	}
-	ctx.Response.SetBodyStream(r, int(length))
+	r.writeHead(ctx, now)
+	r.send(ctx)
 	return nil
+}
+
+// writeHead puts the head of the answer where it waits for the first bytes of the body.
+func (r *relay) writeHead(ctx *fasthttp.RequestCtx, now time.Time) {
+	d, h := &r.down, &ctx.Request.Header
+	if d.left < 0 && !r.bare && !h.IsHTTP11() { // the client knows no chunks
+		d.left = untilEnd
+		ctx.SetConnectionClose()
+	}
+	b := appendStatus(*d.room(), r.answer.Status, now)
+	switch status := r.answer.Status; {
+	case d.left >= 0 && status != 204 && status != 304:
+		b = append(strconv.AppendInt(append(b, "Content-Length: "...), d.left, 10), "\r\n"...)
+	case d.left == inChunks && status != 204 && status != 304:
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	}
+	switch {
+	case ctx.Response.ConnectionClose(), h.ConnectionClose():
+		b = append(b, "Connection: close\r\n"...)
+	case !h.IsHTTP11():
+		b = append(b, "Connection: keep-alive\r\n"...)
+	}
+	lines := advised(r.answer)
+	if r.stream != nil && r.x.head.wire == wireBedrockStream {
+		lines = lines.Clone(1)
+		lines.Set("content-type", eventStreamType)
+	}
+	b = appendHeaders(b, lines, r.x.limitsLeft(), r.x.req.RequestID)
+	if len(r.x.flow.Arms) > 0 {
+		b = appendLine(b, armsHeader, r.x.flow.ArmLabels())
+	}
+	*d.out = append(b, "\r\n"...)
+}
+
+// send sends the answer to its end. The exchange is over before the last bytes go out: whoever has them may ask again at once, and finds its
+// limits settled.
+func (r *relay) send(ctx *fasthttp.RequestCtx) {
+	defer func() { r.x.conn.mute = true }()
+	if r.bare {
+		r.down.left = 0
+	}
+	err := r.pass()
+	_ = r.Close()
+	if err == nil {
+		err = r.down.end()
+	}
+	if err != nil {
+		ctx.SetConnectionClose()
+		r.x.conn.reset = r.down.left == untilEnd // else it would look like the end
+	}
 }
 
 // advised is the head of an answer, which tells clients not to sit out a wait that is long: they would, in silence.
@@ -110,59 +152,46 @@ func upstreamRequestID(h engine.Headers) string {
 	return h.Get("x-amzn-requestid")
 }
 
-// pourUnframed answers a client that knows no chunks: the end of the connection is the end of the answer. It writes at once,
-// since the server would frame it.
-func (r *relay) pourUnframed(ctx *fasthttp.RequestCtx) {
-	defer r.Close()
-	ctx.Response.Header.SetContentLength(-2)
-	_, err := ctx.Conn().Write(ctx.Response.Header.Header())
-	if err == nil {
-		_, err = r.WriteTo(ctx.Conn())
-	}
-	r.x.conn.reset = err != nil
-	ctx.HijackSetNoResponse(true)
-	ctx.Hijack(func(net.Conn) {})
-}
-
-var errReadRelay = errors.New("a relay writes itself, it is not read")
-
-// Read is never called: the server sees SupportsBodyWriteTo.
-func (r *relay) Read([]byte) (int, error) { return 0, errReadRelay }
-
-// SupportsBodyWriteTo tells the server to call WriteTo. Each write is then one chunk, flushed.
-func (r *relay) SupportsBodyWriteTo() bool { return true }
-
-// WriteTo passes the answer on. An error ends the connection without a clean end.
-func (r *relay) WriteTo(w io.Writer) (n int64, err error) {
+// pass passes the body on. After an error the client gets no clean end.
+func (r *relay) pass() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r.x.server.logf("request %s: panic: %v\n%s", r.x.req.RequestID, p, debug.Stack())
 			r.cut, err = errInternal, errInternal
 		}
-		n = r.x.record.BytesOut
 	}()
+	if r.bare {
+		return nil
+	}
+	var to io.Writer = &r.down
 	if r.stream != nil && r.x.head.wire == wireBedrockStream {
-		w = &framer{to: w}
+		to = &framer{to: to}
+	}
+	if r.primed != nil {
+		return r.primed.resume(to)
+	}
+	if r.stream != nil && !r.x.life.pace.begun { // else the head goes out with the first events
+		if err := r.down.flush(); err != nil {
+			return err
+		}
 	}
 	buf := r.x.server.buffers.Get().(*[]byte)
 	defer r.x.server.buffers.Put(buf)
-	if r.primed != nil {
-		return 0, r.primed.resume(w)
-	}
 	if r.stream != nil {
-		e := eventRelay{relay: r, to: w, buf: *buf, sent: time.Now()}
-		return 0, e.pour()
+		e := eventRelay{relay: r, to: to, buf: *buf, sent: time.Now()}
+		return e.pour()
 	}
-	return 0, r.pour(w, *buf)
+	return r.pour(*buf)
 }
 
 // pour passes on an answer that is no event stream.
-func (r *relay) pour(to io.Writer, buf []byte) error {
+func (r *relay) pour(buf []byte) error {
 	for {
 		n, err := r.answer.Body.Read(buf)
 		if n > 0 {
 			r.keepBytes(buf[:n])
-			if err := r.write(to, buf[:n]); err != nil {
+			r.down.hold = err == io.EOF
+			if err := r.write(&r.down, buf[:n]); err != nil {
 				return err
 			}
 		}

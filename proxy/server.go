@@ -60,8 +60,10 @@ const (
 	defaultNotice = 2 * time.Second
 	// requestHead is the largest head of a request, in bytes.
 	requestHead = 16 << 10
-	// writeBuffer holds what one write to a client takes, in bytes.
+	// writeBuffer holds what one write of an answer to a client takes, in bytes.
 	writeBuffer = 8 << 10
+	// refusalBuffer holds what the HTTP server writes: our own errors, which are small. In bytes.
+	refusalBuffer = 2 << 10
 	// acceptPause is the wait after an accept that failed, for want of descriptors mostly.
 	acceptPause = 50 * time.Millisecond
 )
@@ -84,7 +86,7 @@ func New(o Options) *Server {
 		Logger:                        log.New(io.Discard, "", 0), // it would print heads, keys and all
 		SecureErrorLogMessage:         true,
 		ReadBufferSize:                requestHead,
-		WriteBufferSize:               writeBuffer,
+		WriteBufferSize:               refusalBuffer,
 		StreamRequestBody:             true,
 		DisablePreParseMultipartForm:  true,
 		DisableHeaderNamesNormalizing: true,

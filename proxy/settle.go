@@ -3,8 +3,6 @@ package proxy
 import (
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"sluice/engine"
 )
 
@@ -76,12 +74,8 @@ func (x *exchange) settle() {
 	x.server.enter(r)
 }
 
-// tellArms names the arms that the request had, once it had any.
-func (x *exchange) tellArms(h *fasthttp.ResponseHeader) {
-	if len(x.flow.Arms) > 0 {
-		h.Set("x-sluice-experiment", x.flow.ArmLabels())
-	}
-}
+// armsHeader tells a client the arms that its request had, if it had any.
+const armsHeader = "x-sluice-experiment"
 
 // enter counts a request that ended, and gives its row to the ledger.
 func (s *Server) enter(r *engine.Record) {
