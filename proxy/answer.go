@@ -56,7 +56,7 @@ func (c *upstreamConn) body(ctx context.Context, detach func() bool, method stri
 		b.left, b.read = length, fixedLength{b}
 		return b, length
 	case length == -1:
-		b.read = &chunks{br: c.br}
+		b.read = &chunks{br: &c.br}
 		return b, -1
 	}
 	b.keep, b.read = false, untilClose{b}
@@ -135,6 +135,7 @@ func (b *answerBody) settle(err error) {
 	b.err = err
 	if free && err == io.EOF && b.keep && c.br.Buffered() == 0 {
 		c.pace = nil
+		c.br.release()
 		c.pool.put(c)
 		return
 	}

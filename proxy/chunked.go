@@ -26,7 +26,7 @@ const (
 // chunks decodes a chunked body. A read that fails because its deadline passed may be repeated: no byte is lost. Only the last
 // chunk is the end of the body: a connection that ends anywhere before it gives io.ErrUnexpectedEOF.
 type chunks struct {
-	br      *bufio.Reader
+	br      *inbox
 	state   chunkState
 	left    uint64 // of the chunk
 	trailer int    // bytes of the trailer section so far

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bufio"
 	"errors"
 	"io"
 	"net/http/httputil"
@@ -32,7 +31,7 @@ func (h *haltingReader) Read(p []byte) (int, error) {
 
 // decode reads a chunked body that comes in pieces, and repeats reads that were halted.
 func decode(size int, pieces ...string) (string, error) {
-	c := &chunks{br: bufio.NewReader(&haltingReader{pieces: pieces})}
+	c := &chunks{br: &inbox{from: &haltingReader{pieces: pieces}}}
 	var out strings.Builder
 	p := make([]byte, size)
 	for {
@@ -69,7 +68,7 @@ func TestChunksThatEndEarlyAreCut(t *testing.T) {
 
 func TestMalformedChunksAreAnError(t *testing.T) {
 	for _, text := range []string{"\r\n", "x\r\n", "-1\r\n", "+1\r\nx", "0x1\r\nx", "1\nx\r\n", "1\r\nxx\r\n", "1\r\nx\n", "1\r\nx\r\n0\n\n", " 1\r\nx\r\n", "1 1\r\nx\r\n", "1;\r\r\nx\r\n", "1;\ra\r\nx\r\n",
-		"10000000000000000\r\n", strings.Repeat("0", 5000), "0\r\n" + strings.Repeat("x: y\r\n", 5000)} {
+		"10000000000000000\r\n", strings.Repeat("0", upstreamBuffer), "0\r\n" + strings.Repeat("x: y\r\n", 5000)} {
 		if got, err := decode(100, text); err != errBadChunk {
 			t.Errorf("%.40q: %q, %v", text, got, err)
 		}
@@ -77,7 +76,7 @@ func TestMalformedChunksAreAnError(t *testing.T) {
 }
 
 func TestChunksStopWhereTheBodyStops(t *testing.T) {
-	br := bufio.NewReader(strings.NewReader("1\r\nx\r\n0\r\n\r\nHTTP/1.1"))
+	br := &inbox{from: strings.NewReader("1\r\nx\r\n0\r\n\r\nHTTP/1.1")}
 	if _, err := io.ReadAll(&chunks{br: br}); err != nil {
 		t.Fatal(err)
 	}

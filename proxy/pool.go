@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -156,7 +155,7 @@ func (p *pool) dial(ctx context.Context, timeout time.Duration) (*upstreamConn, 
 		c.control, _ = sc.SyscallConn()
 		c.look = c.peek
 	}
-	c.br = bufio.NewReaderSize(c, upstreamBuffer)
+	c.br.from = c
 	return c, nil
 }
 
@@ -165,7 +164,7 @@ type upstreamConn struct {
 	raw    net.Conn
 	conn   net.Conn // a socket of raw, or TLS over it
 	plain  bool     // there is no TLS
-	br     *bufio.Reader
+	br     inbox
 	head   answerHead // of the answer at hand
 	pool   *pool
 	since  time.Time // when it came back to the pool
@@ -222,7 +221,7 @@ func (u underTLS) Read(p []byte) (int, error) {
 // kill closes the connection at once, whatever runs on it.
 func (c *upstreamConn) kill() { _ = c.raw.Close() }
 
-// Read fills the buffered reader: it is called only when something must be waited for.
+// Read is called only when something must be waited for.
 func (c *upstreamConn) Read(p []byte) (int, error) {
 	_ = c.raw.SetReadDeadline(c.deadline())
 	n, err := c.conn.Read(p)
@@ -230,6 +229,23 @@ func (c *upstreamConn) Read(p []byte) (int, error) {
 		c.last = time.Now()
 	}
 	return n, err
+}
+
+// fill waits as Read does, without memory where the connection can.
+func (c *upstreamConn) fill() (buf *[]byte, n int, err error) {
+	if f, ok := c.conn.(filler); ok {
+		_ = c.raw.SetReadDeadline(c.deadline())
+		if buf, n, err = f.fill(); n > 0 {
+			c.last = time.Now()
+		}
+		return buf, n, err
+	}
+	buf = inboxBuffers.Get().(*[]byte)
+	if n, err = c.Read(*buf); n > 0 {
+		return buf, n, nil
+	}
+	inboxBuffers.Put(buf)
+	return nil, 0, err
 }
 
 func (c *upstreamConn) deadline() time.Time {

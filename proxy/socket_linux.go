@@ -20,6 +20,8 @@ type socket struct {
 	net.Conn
 	raw     syscall.RawConn
 	in, out transfer
+	taking  func(fd uintptr) bool // take
+	taken   *[]byte               // what take read into
 	asking  func(fd uintptr) bool // ask
 	asked   bool                  // what is out went out, or was to
 	silent  bool                  // nothing was there to be read before
@@ -45,7 +47,7 @@ func newSocket(nc net.Conn) net.Conn {
 		return nc
 	}
 	s := &socket{Conn: nc, raw: raw}
-	s.in.step, s.out.step, s.asking = s.in.receive, s.out.send, s.ask
+	s.in.step, s.out.step, s.asking, s.taking = s.in.receive, s.out.send, s.ask, s.take
 	return s
 }
 
@@ -59,6 +61,40 @@ func (s *socket) Read(p []byte) (int, error) {
 		err = io.EOF
 	}
 	return t.done, err
+}
+
+// fill is filler's.
+func (s *socket) fill() (buf *[]byte, n int, err error) {
+	t := &s.in
+	t.done, t.errno = 0, 0
+	err = s.raw.Read(s.taking)
+	if buf, s.taken = s.taken, nil; t.done > 0 {
+		return buf, t.done, nil
+	}
+	switch {
+	case err != nil:
+	case t.errno != 0:
+		err = os.NewSyscallError("read", t.errno)
+	default:
+		err = io.EOF
+	}
+	if buf != nil {
+		inboxBuffers.Put(buf)
+	}
+	return nil, 0, err
+}
+
+// take reads into a buffer that it has only while something is there.
+func (s *socket) take(fd uintptr) bool {
+	t := &s.in
+	s.taken = inboxBuffers.Get().(*[]byte)
+	t.p = *s.taken
+	over := t.receive(fd)
+	if t.p = nil; !over {
+		inboxBuffers.Put(s.taken)
+		s.taken = nil
+	}
+	return over
 }
 
 func (s *socket) Write(p []byte) (int, error) {
