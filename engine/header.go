@@ -74,7 +74,7 @@ func (h Headers) Clone(extra int) Headers {
 
 // EqualFold compares two ASCII names without regard to case.
 func EqualFold(a, b string) bool {
-	return len(a) == len(b) && equalFold(a, b) // names mostly differ in length: that much is inlined
+	return len(a) == len(b) && (a == b || equalFold(a, b)) // names mostly differ in length, or not at all
 }
 
 // equalFold compares two names of one length.

@@ -8,6 +8,14 @@ var hopByHop = [...]string{
 
 // HopByHop reports whether a header of this name ends at the next hop.
 func HopByHop(name string) bool {
+	if name == "" {
+		return false
+	}
+	switch name[0] | 0x20 {
+	default: // most names begin otherwise
+		return false
+	case 'c', 'k', 'p', 't', 'u':
+	}
 	for _, h := range hopByHop {
 		if EqualFold(name, h) {
 			return true
@@ -24,6 +32,14 @@ var credentialPrefixes = [...]string{"x-sluice-", "x-amz-", "x-goog-"}
 
 // CredentialHeader reports whether a header of this name may carry a credential: no script sees it and none may set it.
 func CredentialHeader(name string) bool {
+	if name == "" {
+		return false
+	}
+	switch name[0] | 0x20 {
+	default: // most names begin otherwise
+		return false
+	case 'a', 'c', 'p', 's', 'x':
+	}
 	for _, n := range credentialNames {
 		if EqualFold(name, n) {
 			return true

@@ -78,7 +78,7 @@ func (h *answerHead) line(line string) error {
 		h.closing = true
 		return nil
 	}
-	value = strings.Trim(value, " \t")
+	value = trimBlank(value)
 	switch {
 	case engine.EqualFold(name, "content-length"):
 		return h.contentLength(value)
@@ -122,7 +122,7 @@ func (h *answerHead) transferEncoding(value string) error {
 
 func namesClose(value string) bool {
 	for token := range strings.SplitSeq(value, ",") {
-		if engine.EqualFold(strings.Trim(token, " \t"), "close") {
+		if engine.EqualFold(trimBlank(token), "close") {
 			return true
 		}
 	}

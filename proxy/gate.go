@@ -306,7 +306,7 @@ func presented(lines engine.Headers) (key string, others []string, own bool) {
 	}
 	for v := range lines.All("authorization") {
 		if scheme, token, ok := strings.Cut(v, " "); ok && engine.EqualFold(scheme, "bearer") {
-			take(strings.Trim(token, " \t"))
+			take(trimBlank(token))
 		}
 	}
 	return key, others, own

@@ -23,10 +23,21 @@ func parseHeaders(raw string) (h engine.Headers, ok bool) {
 		case !found, line[0] == '\t', strings.IndexByte(name, ' ') >= 0:
 			return nil, false
 		default:
-			h = append(h, engine.Header{Name: name, Value: strings.Trim(value, " \t")})
+			h = append(h, engine.Header{Name: name, Value: trimBlank(value)})
 		}
 	}
 	return h, true
+}
+
+// trimBlank drops what may stand around the value of a line. strings.Trim makes a set of it each time.
+func trimBlank(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 // endToEnd drops, in place, the lines that end at this hop: the known ones and those that Connection names.
@@ -34,7 +45,7 @@ func endToEnd(h engine.Headers) engine.Headers {
 	var named map[string]bool // in small letters; a hostile Connection names thousands
 	for v := range h.All("connection") {
 		for name := range strings.SplitSeq(v, ",") {
-			if name = strings.Trim(name, " \t"); name != "" && !engine.HopByHop(name) && !engine.EqualFold(name, "close") {
+			if name = trimBlank(name); name != "" && !engine.HopByHop(name) && !engine.EqualFold(name, "close") {
 				if named == nil {
 					named = make(map[string]bool)
 				}

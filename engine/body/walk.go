@@ -1,6 +1,9 @@
 package body
 
-import "bytes"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // What is here walks over bytes that were scanned and checks nothing again.
 
@@ -14,7 +17,13 @@ func (m member) named(b []byte, name string) bool {
 		return false
 	}
 	raw := b[m.key.start+1 : m.key.end-1]
-	return string(raw) == name || !plain(raw) && unquote(raw) == name
+	switch {
+	case string(raw) == name:
+		return true
+	case len(raw) == 0 || name == "" || raw[0] != name[0] && raw[0] != '\\' && raw[0] < utf8.RuneSelf: // what begins otherwise goes on in vain
+		return false
+	}
+	return !plain(raw) && unquote(raw) == name
 }
 
 // walk goes over the members of an object or the elements of a list. Over any other value it finds none.
