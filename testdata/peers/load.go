@@ -50,11 +50,11 @@ type run struct {
 	failed   int           // answers that were no success, and connections that broke
 }
 
-// load asks p for a while on so many connections.
-func load(ctx context.Context, root debian, p *peer, script, body string, connections, seconds int) (run, error) {
-	wrk := root.command(ctx, "usr/bin/wrk", "-t1", fmt.Sprintf("-c%d", connections), fmt.Sprintf("-d%ds", seconds), "--timeout", "10s", "--latency",
+// load asks p for a while as c says.
+func load(ctx context.Context, root debian, p *peer, script, body string, c cell, seconds int) (run, error) {
+	wrk := root.command(ctx, "usr/bin/wrk", "-t1", fmt.Sprintf("-c%d", c.connections), fmt.Sprintf("-d%ds", seconds), "--timeout", "10s", "--latency",
 		"-s", script, "http://"+p.addr+"/v1/messages")
-	wrk.Env = append(wrk.Env, "BODY="+body, "KEY=sk-sluice-p0")
+	wrk.Env = append(wrk.Env, "BODY="+body, "KEY=sk-sluice-p0", fmt.Sprintf("PAUSE=%d", c.pause))
 	pids := tree(p.run.Process.Pid)
 	before := cpu(pids)
 	out, err := wrk.CombinedOutput()

@@ -17,9 +17,11 @@ import (
 type options struct {
 	sluice, cache   string
 	rounds, seconds int
+	streams         int
 	peers           []string
 	connections     []int
 	shapes          []shape
+	half            bool // ask at half of the peak too
 }
 
 func main() {
@@ -41,13 +43,14 @@ func parseFlags() (o options, err error) {
 	flag.StringVar(&o.cache, "cache", filepath.Join(home, "sluice-peers"), "the `FOLDER` where Debian's packages are kept unpacked")
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each peer is asked, in turn with the others")
 	flag.IntVar(&o.seconds, "seconds", 2, "how long")
+	flag.IntVar(&o.streams, "streams", 9500, "how many streams are held open to look at the memory, 0 = none")
 	short := flag.Bool("short", false, "a minute in all: two rounds at 32 connections, with 1 KB of JSON and 27 events")
 	peers := flag.String("peers", "", "parts of `NAMES`, a comma list; default: all")
 	shaped := flag.String("shapes", "", "parts of `NAMES` of requests, a comma list; default: all")
 	connections := flag.String("c", "1,32,256", "`NUMBERS` of connections, a comma list")
 	flag.Parse()
 	if *short {
-		o.rounds, *connections, *shaped = 2, "32", "1 KB,27"
+		o.rounds, *connections, *shaped, o.streams = 2, "32", "1 KB,27", 0
 	}
 	for n := range strings.SplitSeq(*connections, ",") {
 		v, err := strconv.Atoi(n)
@@ -56,6 +59,7 @@ func parseFlags() (o options, err error) {
 		}
 		o.connections = append(o.connections, v)
 	}
+	o.half = slices.Contains(o.connections, peakAt)
 	o.shapes = slices.DeleteFunc(slices.Clone(shapes), func(s shape) bool { return !named(s.name, *shaped) })
 	o.peers = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n != direct && n != rival && !named(n, *peers) })
 	return o, nil
@@ -85,21 +89,42 @@ func compare(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	peers = slices.DeleteFunc(peers, func(p *peer) bool { return !slices.Contains(o.peers, p.name) })
+	peers = slices.DeleteFunc(slices.Clone(peers), func(p *peer) bool { return !slices.Contains(o.peers, p.name) })
 	done := make(results)
 	for _, s := range o.shapes {
 		for _, n := range o.connections {
-			if err := measure(ctx, w, root, peers, s, n, o, done); err != nil {
+			if err := measure(ctx, w, root, peers, cell{shape: s.name, connections: n}, s, o, done); err != nil {
 				return err
 			}
 		}
+		if !o.half {
+			continue
+		}
+		peak := done.median(cell{shape: s.name, connections: peakAt, peer: rival}, rate)
+		half := cell{shape: s.name, connections: crowd, pause: int(2 * crowd * 1000 / max(peak, 1))}
+		if err := measure(ctx, w, root, peers, half, s, o, done); err != nil {
+			return err
+		}
+	}
+	holding := make(map[string]held)
+	for _, p := range peers {
+		if o.streams == 0 || p.name == direct || p.name == "nginx" || p.name == "HAProxy + Lua" {
+			continue
+		}
+		if holding[p.name], err = hold(ctx, p, o.streams); err != nil {
+			return err
+		}
 	}
 	done.print(os.Stdout, o)
+	printHeld(os.Stdout, o.peers, holding)
 	return nil
 }
 
+// At half of the rival's peak, which it has with peakAt connections, a crowd asks: each client pauses between two requests.
+const peakAt, crowd = 32, 256
+
 // measure asks all peers in turn, several times.
-func measure(ctx context.Context, w *world, root debian, peers []*peer, s shape, connections int, o options, into results) error {
+func measure(ctx context.Context, w *world, root debian, peers []*peer, c cell, s shape, o options, into results) error {
 	script, err := w.write("ask.lua", "ask.lua")
 	if err != nil {
 		return err
@@ -114,13 +139,13 @@ func measure(ctx context.Context, w *world, root debian, peers []*peer, s shape,
 		}
 	}
 	for round := range o.rounds {
-		fmt.Fprintf(os.Stderr, "%s, c = %d, round %d of %d\n", s.name, connections, round+1, o.rounds)
+		fmt.Fprintf(os.Stderr, "%s, round %d of %d\n", c, round+1, o.rounds)
 		for _, p := range peers {
-			r, err := load(ctx, root, p, script, body, connections, o.seconds)
+			c.peer = p.name
+			r, err := load(ctx, root, p, script, body, c, o.seconds)
 			if err != nil {
 				return err
 			}
-			c := cell{s.name, connections, p.name}
 			into[c] = append(into[c], r)
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -11,7 +12,15 @@ import (
 type cell struct {
 	shape       string
 	connections int
+	pause       int // between two requests of a connection, in milliseconds
 	peer        string
+}
+
+func (c cell) String() string {
+	if c.pause > 0 {
+		return fmt.Sprintf("%s at half of the rival's peak, c = %d, each pausing %d ms", c.shape, c.connections, c.pause)
+	}
+	return fmt.Sprintf("%s, c = %d", c.shape, c.connections)
 }
 
 // results are the runs of all cells.
@@ -39,16 +48,29 @@ func resident(r run) float64 { return float64(r.memory) }
 
 // print writes one table for each shape and number of connections: medians, and ratios of medians.
 func (r results) print(to io.Writer, o options) {
-	for _, s := range o.shapes {
-		for _, n := range o.connections {
-			fmt.Fprintf(to, "\n%s, c = %d\n%-18s %10s %9s %9s %9s %9s %9s %8s %7s\n", s.name, n,
-				"", "answers/s", "/direct", "/rival", "p50 ms", "p99 ms", "CPU us", "CPU/rival", "MB")
-			for _, name := range o.peers {
-				r.line(to, cell{s.name, n, name})
-			}
+	var heads []cell
+	for c := range r {
+		if c.peer == rival {
+			heads = append(heads, c)
+		}
+	}
+	slices.SortFunc(heads, func(a, b cell) int {
+		return cmp.Or(place(a.shape)-place(b.shape), a.pause-b.pause, a.connections-b.connections)
+	})
+	for _, c := range heads {
+		fmt.Fprintf(to, "\n%s\n%-18s %10s %9s %9s %9s %9s %9s %8s %7s\n", c,
+			"", "answers/s", "/direct", "/rival", "p50 ms", "p99 ms", "CPU us", "CPU/rival", "MB")
+		for _, name := range o.peers {
+			c.peer = name
+			r.line(to, c)
 		}
 	}
 	fmt.Fprintf(to, "\nrival: %s; CPU: of the proxy's processes for one answer; failed answers are marked\n", rival)
+}
+
+// place is where a shape stands in the table.
+func place(name string) int {
+	return slices.IndexFunc(shapes, func(s shape) bool { return s.name == name })
 }
 
 func (r results) line(to io.Writer, c cell) {
