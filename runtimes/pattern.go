@@ -2,10 +2,12 @@ package runtimes
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"regexp/syntax"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 
@@ -26,9 +28,10 @@ const (
 // Patterns keeps regular expressions compiled. It may be shared by any number of goroutines; the zero value is ready. When it is full it
 // begins anew: a script that makes up expressions costs itself the compiling, and nobody memory.
 type Patterns struct {
-	mu       sync.RWMutex
-	compiled map[string]*compiled // guarded by mu
-	insts    int                  // of compiled; guarded by mu
+	compiled atomic.Pointer[map[string]*compiled] // replaced, never written to: what is found is found without a lock
+
+	mu    sync.Mutex // of those who replace it
+	insts int        // of compiled; guarded by mu
 }
 
 // compiled is an expression ready for use.
@@ -49,9 +52,10 @@ func (p *Patterns) find(expr string) *compiled {
 	if p == nil {
 		return nil
 	}
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.compiled[expr]
+	if known := p.compiled.Load(); known != nil {
+		return (*known)[expr]
+	}
+	return nil
 }
 
 // keep keeps a compiled expression.
@@ -61,11 +65,15 @@ func (p *Patterns) keep(expr string, re *compiled) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.compiled == nil || len(p.compiled) >= maxPatterns || p.insts+re.insts > maxKept {
-		p.compiled, p.insts = make(map[string]*compiled), 0
+	more := make(map[string]*compiled)
+	if known := p.compiled.Load(); known == nil || len(*known) >= maxPatterns || p.insts+re.insts > maxKept {
+		p.insts = 0
+	} else {
+		maps.Copy(more, *known)
 	}
-	p.compiled[expr] = re
+	more[expr] = re
 	p.insts += re.insts
+	p.compiled.Store(&more)
 }
 
 // compile returns an expression, compiled, and pays for that where it was not before.
@@ -232,7 +240,12 @@ func (c *Call) replaced(name string, re *compiled, s source, with string) (strin
 		}
 		out = append(out, s.text[end:start]...)
 		before := len(out)
-		if out = re.ExpandString(out, with, s.read.Text, at); s.inside {
+		if groups == 0 {
+			out = append(out, with...)
+		} else {
+			out = re.ExpandString(out, with, s.read.Text, at)
+		}
+		if s.inside {
 			quoted := body.AppendString(nil, string(out[before:]))
 			out = append(out[:before], quoted[1:len(quoted)-1]...)
 		}

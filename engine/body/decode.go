@@ -28,17 +28,21 @@ type Builder[V any] interface {
 // *SyntaxError.
 func Decode[V any](src []byte, b Builder[V]) (V, error) {
 	var none V
-	top, err := Scan(src)
-	if err != nil {
-		return none, err
+	s := scanner{b: src, count: maxIndexed} // no index of the members, which all are read
+	root, ok := s.whole(0)
+	if !ok {
+		return none, s.err
 	}
 	d := decoder[V]{src: src, build: b}
-	v, _ := d.value(top.root.start)
+	v, _ := d.value(root.start)
 	if d.err != nil {
 		return none, d.err
 	}
 	return v, nil
 }
+
+// fewMembers is how many keys and values a decoder has room for from the first object on: enough for most events of a stream.
+const fewMembers = 8
 
 // decoder builds from scanned bytes. Its methods take the index at which something starts and return the index after it.
 type decoder[V any] struct {
@@ -84,6 +88,9 @@ func (d *decoder[V]) list(i int) (V, int) {
 }
 
 func (d *decoder[V]) object(i int) (V, int) {
+	if d.keys == nil {
+		d.keys, d.values = make([]string, 0, fewMembers), slices.Grow(d.values, fewMembers)
+	}
 	keys, values := len(d.keys), len(d.values)
 	var places map[string]int
 	for i = space(d.src, i+1); d.src[i] != '}'; {

@@ -93,6 +93,20 @@ func (s *state) print(L *glua.LState) int {
 	return 0
 }
 
+// typeNames are the words of type(v), made once: a script asks for them at every turn.
+var typeNames = func() (out [glua.LTChannel + 1]glua.LValue) {
+	for t := range out {
+		out[t] = glua.LString(glua.LValueType(t).String())
+	}
+	return out
+}()
+
+// typeOf is type(v).
+func typeOf(L *glua.LState) int {
+	L.Push(typeNames[L.CheckAny(1).Type()])
+	return 1
+}
+
 func (s *state) tostring(L *glua.LState) int {
 	v := L.CheckAny(1)
 	if _, ok := v.(glua.LString); !ok {

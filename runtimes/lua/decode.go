@@ -83,7 +83,25 @@ func (b *builder) Object(keys []string, values []glua.LValue) glua.LValue {
 	b.s.work(1+len(keys), size)
 	boxed := make([]glua.LValue, len(keys))
 	for i, key := range keys {
-		boxed[i] = glua.LString(key)
+		boxed[i] = b.s.boxedKey(key)
 	}
 	return newMap(boxed, values)
+}
+
+// Bounds of the keys that a state keeps boxed: those of JSON come again and again.
+const (
+	maxKeys    = 256
+	maxKeyText = 32 // bytes
+)
+
+// boxedKey is a key of a decoded object as the interpreter holds it.
+func (s *state) boxedKey(key string) glua.LValue {
+	if v, ok := s.keys[key]; ok {
+		return v
+	}
+	v := glua.LValue(glua.LString(key))
+	if len(key) <= maxKeyText && len(s.keys) < maxKeys {
+		s.keys[key] = v
+	}
+	return v
 }

@@ -12,7 +12,7 @@ import (
 // kept are the functions of the interpreter's own libraries that scripts reach as they are. What is not here loads code, leaves the
 // sandbox, differs from run to run, or has a bounded form in this package.
 var kept = map[string][]string{
-	"":       {"_VERSION", "select", "tonumber", "type"},
+	"":       {"_VERSION", "select", "tonumber"},
 	"string": {"len", "sub"},
 	"math": {"abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "deg", "exp", "floor", "fmod", "frexp", "ldexp", "log", "log10",
 		"max", "min", "mod", "modf", "pi", "pow", "rad", "sin", "sinh", "sqrt", "tan", "tanh"},
@@ -24,7 +24,7 @@ func (s *state) own() map[string]map[string]glua.LGFunction {
 		"": {
 			"assert": s.assert, "error": s.raiseValue, "getmetatable": s.getMetatable, "ipairs": s.ipairs, "next": s.nextEntry, "pairs": s.pairs,
 			"pcall": s.pcall, "print": s.print, "rawequal": s.rawEqual, "rawget": s.rawGet, "rawset": s.rawSet, "require": s.require,
-			"setmetatable": s.setMetatable, "tostring": s.tostring, "unpack": s.unpack, "xpcall": s.xpcall, concatFunction: s.concat,
+			"setmetatable": s.setMetatable, "tostring": s.tostring, "type": typeOf, "unpack": s.unpack, "xpcall": s.xpcall, concatFunction: s.concat,
 		},
 		"string": {
 			"byte": s.byteOf, "char": s.char, "find": s.find, "format": s.format, "gmatch": s.gmatch, "gsub": s.gsub, "match": s.match, "rep": s.rep,

@@ -41,11 +41,12 @@ type state struct {
 	quietly          *glua.LFunction // what pcall and xpcall call the function with
 
 	upstreams map[*engine.Upstream]*candidate
-	held      candidates       // of the call that runs
-	args      []runtimes.Value // room for the arguments of a method; nil while one uses it
-	text      []byte           // room to join strings in
-	allocated int64            // bytes, by all calls so far
-	untouched uint64           // the digest of locals before the first call; 0 = there is none
+	held      candidates             // of the call that runs
+	args      []runtimes.Value       // room for the arguments of a method; nil while one uses it
+	text      []byte                 // room to join strings in
+	keys      map[string]glua.LValue // of decoded objects, boxed
+	allocated int64                  // bytes, by all calls so far
+	untouched uint64                 // the digest of locals before the first call; 0 = there is none
 	hooks     callHooks
 	raised    string // what the script last called error with, cut at engine.MaxErrorMessage
 }
@@ -77,7 +78,7 @@ var unguarded bool
 func newState(p *programs, files fs.FS, config *engine.Object) *state {
 	s := &state{L: glua.NewState(stateOptions), meter: newMeter(), programs: p, files: files, protos: make(map[string]*glua.FunctionProto),
 		loaded: make(map[string]*module), types: make(map[*runtimes.Type]*hostType), upstreams: make(map[*engine.Upstream]*candidate),
-		frozen: make(map[*glua.LTable]*glua.LTable)}
+		frozen: make(map[*glua.LTable]*glua.LTable), keys: make(map[string]glua.LValue)}
 	s.args = make([]runtimes.Value, 0, argsRoom)
 	s.meter.vm = peekState(s.L)
 	if !unguarded {

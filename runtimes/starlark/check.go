@@ -45,6 +45,9 @@ func checks(scope sky.StringDict) {
 		return v, nil
 	})
 	add(keyCheck, func(v sky.Value) (sky.Value, error) { return v, hashed(v) })
+	for name, f := range asOperators {
+		add("$"+name, f)
+	}
 	for name := range methods {
 		add("$."+name, attribute(name))
 	}

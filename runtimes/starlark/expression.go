@@ -56,7 +56,7 @@ func (g *guarding) expr(p *syntax.Expr) {
 		g.expr(&e.X)
 		*p = dotted(e)
 	case *syntax.CallExpr:
-		g.call(e)
+		*p = g.call(e)
 	case *syntax.LambdaExpr:
 		g.params(e.Params)
 		g.expr(&e.Body)
@@ -190,14 +190,30 @@ func dotted(e *syntax.DotExpr) syntax.Expr {
 }
 
 // call guards the function and the arguments of a call.
-func (g *guarding) call(e *syntax.CallExpr) {
+func (g *guarding) call(e *syntax.CallExpr) syntax.Expr {
 	if dot, ok := e.Fn.(*syntax.DotExpr); ok && dot.Name.Name == "get" && g.get(e, dot) {
-		return
+		return e
+	}
+	if fn, ok := e.Fn.(*syntax.Ident); ok && asOperators[fn.Name] != nil && !g.rebound[fn.Name] && len(e.Args) == 1 && positional(e.Args[0]) {
+		g.expr(&e.Args[0])
+		return look(e.Lparen, "$"+fn.Name, e.Args[0])
 	}
 	g.expr(&e.Fn)
 	for i := range e.Args {
 		g.argument(&e.Args[i])
 	}
+	return e
+}
+
+// positional reports whether an argument is one value without a name.
+func positional(arg syntax.Expr) bool {
+	switch e := arg.(type) {
+	case *syntax.UnaryExpr:
+		return e.Op != syntax.STAR && e.Op != syntax.STARSTAR
+	case *syntax.BinaryExpr:
+		return e.Op != syntax.EQ
+	}
+	return true
 }
 
 // get guards x.get(key) and x.get(key, default), which most scripts call most often: it is enough to look at the key.
@@ -205,15 +221,8 @@ func (g *guarding) get(e *syntax.CallExpr, dot *syntax.DotExpr) bool {
 	if len(e.Args) == 0 {
 		return false
 	}
-	switch first := e.Args[0].(type) {
-	case *syntax.UnaryExpr:
-		if first.Op == syntax.STAR || first.Op == syntax.STARSTAR {
-			return false
-		}
-	case *syntax.BinaryExpr:
-		if first.Op == syntax.EQ {
-			return false
-		}
+	if !positional(e.Args[0]) {
+		return false
 	}
 	g.expr(&dot.X)
 	for i := range e.Args {

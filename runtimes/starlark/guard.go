@@ -22,7 +22,7 @@ const (
 // of ours, which costs no call. New nodes have the positions of those they stand for, so that errors keep their places. The error is a
 // *engine.ScriptError.
 func guard(file *syntax.File) error {
-	g := &guarding{}
+	g := &guarding{rebound: rebound(file)}
 	file.Stmts = g.stmts(file.Stmts)
 	if g.refused != nil {
 		return g.refused
@@ -33,6 +33,7 @@ func guard(file *syntax.File) error {
 type guarding struct {
 	depth   int
 	temps   int
+	rebound map[string]bool     // of asOperators: what the file may use for something else
 	refused *engine.ScriptError // the first thing that the compiler must not get
 }
 

@@ -22,6 +22,7 @@ func keep(s *engine.State, d *sky.Dict) error {
 		return nil
 	}
 	var k keeper
+	k.eachEntry = k.entry
 	if err := k.value(d); err != nil {
 		return err
 	}
@@ -30,7 +31,19 @@ func keep(s *engine.State, d *sky.Dict) error {
 }
 
 // keeper walks over what is kept.
-type keeper struct{ runtimes.Kept }
+type keeper struct {
+	runtimes.Kept
+	eachEntry func(key, value sky.Value) bool // entry, made once: a method value costs an allocation
+	err       error                           // of an entry
+}
+
+// entry walks over an entry of a dict, and reports whether to go on.
+func (k *keeper) entry(key, value sky.Value) bool {
+	if k.err = k.value(key); k.err == nil {
+		k.err = k.value(value)
+	}
+	return k.err == nil
+}
 
 func (k *keeper) value(v sky.Value) error {
 	text, _ := v.(sky.String)
@@ -39,14 +52,8 @@ func (k *keeper) value(v sky.Value) error {
 	}
 	switch v := v.(type) {
 	case *sky.Dict:
-		for key, value := range v.Entries() {
-			if err := k.value(key); err != nil {
-				return err
-			}
-			if err := k.value(value); err != nil {
-				return err
-			}
-		}
+		v.Entries()(k.eachEntry)
+		return k.err
 	case *sky.List:
 		for i := range v.Len() {
 			if err := k.value(v.Index(i)); err != nil {

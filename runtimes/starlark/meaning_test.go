@@ -38,6 +38,21 @@ func TestTheGuardsChangeNoMeaning(t *testing.T) {
 }
 
 const meanings = `
+return [type(v) for v in [None, True, 1, 1.5, "", b"", [], {}, (), len, type, ctx, candidates, json, range(2)]]
+return [len(v) for v in ["ab", b"abc", [1], {}, (), candidates, range(4)]]
+x = 5; return len(x)
+x = None; return 1 + len(x)
+return len(ctx)
+return type(1, 2)
+return type()
+return len(x = [1])
+return [len(*[[1]]), len(**{"x": [1]})]
+return type(type(1)) + type(len("a"))
+type = 3; return [type, len("a")]
+len = lambda v: 7; return len("a")
+return [[len for len in [1, 2]], type(3)]
+return dict(type = type(1), len = len("ab"))
+return sorted(["ccc", "a", "bb"], key = len)
 return [1 + 2, 2.5 + 1, "a" + "b", [1] + [2], (1,) + (2,), b"a" + b"b"]
 x = 1; y = "a"; return x + y
 x = [1]; return x + (2,)
