@@ -90,6 +90,9 @@ func (p *Param) takes(v Value) bool {
 	switch p.Type {
 	case "string":
 		return v.Kind == String
+	case texts:
+		_, isList := asList(v)
+		return v.Kind == String || isList
 	case "bool":
 		return v.Kind == Bool
 	case "number":

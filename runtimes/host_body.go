@@ -60,6 +60,14 @@ var TypeBody = newType(Type{
 		{Name: "raw", Params: []Param{{Name: "path", Type: "string", Optional: true}}, Result: "string or nothing",
 			Doc:  "The text at path as it stands in the body; of the whole, whatever it is, where path is empty or left out.",
 			Call: atPath("raw", bodyRaw)},
+		{Name: "values", Result: "int", Doc: "How many values the body holds, those within others among them: what it takes to decode it. 0 where it is not JSON.",
+			Call: func(c *Call, receiver any, _ []Value) (Value, error) {
+				b := receiver.(*BodyView)
+				if err := b.missing("values"); err != nil {
+					return Value{}, fmt.Errorf("values: %w", err)
+				}
+				return OfInt(int64(body.Count(b.doc.Bytes()))), c.spend(len(b.doc.Bytes()) / 16)
+			}},
 		{Name: "json", Result: "any", Doc: "The whole body, decoded. A body that is not JSON is an error.", Call: bodyJSON},
 		{Name: "set", Params: []Param{bodyPath, {Name: "value", Type: "value"}},
 			Doc: "Makes value the one at path; -1 appends to a list. In request and response alone.", Call: edits("set", bodySet)},

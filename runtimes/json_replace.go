@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -13,19 +14,50 @@ func libReplaceJSON(c *Call, _ any, args []Value) (Value, error) {
 	if len(s) > MaxText {
 		return Value{}, fmt.Errorf("json.replace: %w", errLongText)
 	}
-	re, err := c.compile(args[0].Str)
+	exprs, replacements := args[0], args[2]
+	if exprs.Kind == String && replacements.Kind == String {
+		out, err := c.replaceJSON(exprs, s, replacements)
+		return OfString(out), err
+	}
+	from, ok := asList(exprs)
+	to, both := asList(replacements)
+	if !ok || !both || from.Len() != to.Len() {
+		return Value{}, errors.New("json.replace: p and with are not two strings, nor two lists of one length")
+	}
+	for i := range from.Len() {
+		var err error
+		if s, err = c.replaceJSON(from.At(i), s, to.At(i)); err != nil {
+			return Value{}, err
+		}
+	}
+	return OfString(s), nil
+}
+
+// replaceJSON replaces the matches of one expression, and returns s itself where there are none.
+func (c *Call) replaceJSON(expr Value, s string, with Value) (string, error) {
+	if expr.Kind != String || with.Kind != String {
+		return "", fmt.Errorf("json.replace: a list holds %s, want strings", describeKind(notText(expr, with)))
+	}
+	re, err := c.compile(expr.Str)
 	if err == nil {
 		err = c.spend(len(s) / 16)
 	}
 	if err != nil {
-		return Value{}, fmt.Errorf("json.replace: %w", err)
+		return "", fmt.Errorf("json.replace: %w", err)
 	}
 	if re.misses(s) && !strings.Contains(s, escaped) {
-		return args[1], nil
+		return s, nil
 	}
-	r := jsonReplacer{c, re, args[2].Str}
-	out, err := r.replace(s)
-	return OfString(out), err
+	r := jsonReplacer{c, re, with.Str}
+	return r.replace(s)
+}
+
+// notText is the first of two values that is no string.
+func notText(a, b Value) Value {
+	if a.Kind != String {
+		return a
+	}
+	return b
 }
 
 // jsonReplacer replaces the matches of an expression in the strings of a JSON text, and in what is outside of them.

@@ -25,10 +25,10 @@ var Libraries = []Library{
 				Call: libDecode},
 			{Name: "encode", Params: []Param{{Name: "value", Type: "value"}}, Result: "string", Doc: "The JSON text of a value.",
 				Call: libEncode},
-			{Name: "replace", Params: append(pattern[:2:2], Param{Name: "with", Type: "string"}), Result: "string",
+			{Name: "replace", Params: []Param{{Name: "p", Type: texts}, pattern[1], {Name: "with", Type: texts}}, Result: "string",
 				Doc: "re.replace in each string of the JSON text s, keys as well; all bytes but the matches stay. What stands outside of strings is " +
 					"searched as it is: s may be cut, or no JSON at all. Letters, digits and %+-._@ that are escaped as \\u0041 are found at any " +
-					"depth, in JSON within strings too.",
+					"depth, in JSON within strings too. Of two lists, each expression is replaced after the one before it.",
 				Call: libReplaceJSON},
 			{Name: "array", Params: []Param{{Name: "t", Type: "any"}}, Result: "list",
 				Doc: "Marks a table to be written as a list, even when it is empty; in Starlark it returns what it is given."},
@@ -49,6 +49,9 @@ var Libraries = []Library{
 			Doc: "A map as a query, in its order; a list gives its name once for each element.", Call: libQuery},
 	}},
 }
+
+// texts is the type of one string, or of a list of them.
+const texts = "string or list of string"
 
 var pattern = []Param{{Name: "p", Type: "string"}, {Name: "s", Type: "string"}}
 

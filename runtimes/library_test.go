@@ -52,6 +52,12 @@ func TestLibraryFunctions(t *testing.T) {
 		f("json", "replace", jsonOf(t, str(want)), str("ab"), str(s), str("[]"))
 		f("json", "replace", jsonOf(t, str(want)), str("(a)[b]"), str(s), str("[]"))
 	}
+	f("json", "replace", `"b b"`, seq(str("a"), str("c")), str("a a"), seq(str("c"), str("b")))
+	f("json", "replace", `"a"`, seq(), str("a"), seq())
+	f("json", "replace", "json.replace: p and with are not two strings, nor two lists of one length", seq(str("a")), str("a"), str("b"))
+	f("json", "replace", "json.replace: p and with are not two strings, nor two lists of one length", seq(str("a")), str("a"), seq())
+	f("json", "replace", "json.replace: a list holds a number, want strings", seq(num(1)), str("a"), seq(str("b")))
+	f("json", "replace", "json.replace: a list holds nothing, want strings", seq(str("a")), str("a"), seq(nothing))
 	f("json", "replace", "json.replace: the text is longer than 32 MiB", str("a"), str(strings.Repeat("a", 60_000)), str(strings.Repeat("b", 1000)))
 	f("json", "replace", "json.replace: an expression of 5000 bytes, want at most 4096", str(strings.Repeat("a", 5000)), str(""), str(""))
 	f("re", "test", "true", str("(?i)[x]AB[y]|(?i)k+"), str("\u212a"))

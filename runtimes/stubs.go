@@ -103,6 +103,9 @@ func luaType(t string) string {
 	if t, ok := strings.CutSuffix(t, " or nothing"); ok {
 		return luaType(t) + "?"
 	}
+	if a, b, ok := strings.Cut(t, " or "); ok {
+		return luaType(a) + "|" + luaType(b)
+	}
 	if t, ok := strings.CutPrefix(t, "list of "); ok {
 		return luaType(t) + "[]"
 	}
@@ -217,6 +220,9 @@ func (w *docWriter) pyFunction(m *Method, indent, self string) {
 func pyType(t string) string {
 	if t, ok := strings.CutSuffix(t, " or nothing"); ok {
 		return pyType(t) + " | None"
+	}
+	if a, b, ok := strings.Cut(t, " or "); ok {
+		return pyType(a) + " | " + pyType(b)
 	}
 	if t, ok := strings.CutPrefix(t, "list of "); ok {
 		return "list[" + pyType(t) + "]"

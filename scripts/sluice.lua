@@ -166,6 +166,10 @@ function body:type(path) end
 ---@return string?
 function body:raw(path) end
 
+-- How many values the body holds, those within others among them: what it takes to decode it. 0 where it is not JSON.
+---@return integer
+function body:values() end
+
 -- The whole body, decoded. A body that is not JSON is an error.
 ---@return any
 function body:json() end
@@ -380,10 +384,10 @@ function json.decode(text) end
 ---@return string
 function json.encode(value) end
 
--- re.replace in each string of the JSON text s, keys as well; all bytes but the matches stay. What stands outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and %+-._@ that are escaped as \u0041 are found at any depth, in JSON within strings too.
----@param p string
+-- re.replace in each string of the JSON text s, keys as well; all bytes but the matches stay. What stands outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and %+-._@ that are escaped as \u0041 are found at any depth, in JSON within strings too. Of two lists, each expression is replaced after the one before it.
+---@param p string|string[]
 ---@param s string
----@param with string
+---@param with string|string[]
 ---@return string
 function json.replace(p, s, with) end
 

@@ -105,6 +105,7 @@ class Body:
     def has(self, path: str) -> bool: ...  # Whether there is a value at path, null included.
     def type(self, path: str) -> str | None: ...  # "null", "bool", "number", "string", "list" or "object"; nothing where path is absent.
     def raw(self, path: str = ...) -> str | None: ...  # The text at path as it stands in the body; of the whole, whatever it is, where path is empty or left out.
+    def values(self) -> int: ...  # How many values the body holds, those within others among them: what it takes to decode it. 0 where it is not JSON.
     def json(self) -> Any: ...  # The whole body, decoded. A body that is not JSON is an error.
     def set(self, path: str, value: Any) -> None: ...  # Makes value the one at path; -1 appends to a list. In request and response alone.
     def set_raw(self, path: str, text: str) -> None: ...  # As set, with JSON text. In request and response alone.
@@ -226,7 +227,7 @@ class json:
     @staticmethod
     def encode(value: Any) -> str: ...  # The JSON text of a value.
     @staticmethod
-    def replace(p: str, s: str, with_: str) -> str: ...  # re.replace in each string of the JSON text s, keys as well; all bytes but the matches stay. What stands outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and %+-._@ that are escaped as \u0041 are found at any depth, in JSON within strings too.
+    def replace(p: str | list[str], s: str, with_: str | list[str]) -> str: ...  # re.replace in each string of the JSON text s, keys as well; all bytes but the matches stay. What stands outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and %+-._@ that are escaped as \u0041 are found at any depth, in JSON within strings too. Of two lists, each expression is replaced after the one before it.
     @staticmethod
     def array(t: Any) -> list[Any]: ...  # Marks a table to be written as a list, even when it is empty; in Starlark it returns what it is given.
 

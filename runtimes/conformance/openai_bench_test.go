@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/body"
 	"sluice/runtimes"
 )
 
@@ -112,6 +113,51 @@ func begun(t testing.TB, lang runtimes.Language, pieces [2]string) func() {
 	}
 	piece(pieces[0])
 	return func() { piece(pieces[1]) }
+}
+
+// TestTinyBlocksAreRefusedBeforeTheyOverrunABudget: a client that sends nothing but blocks of a few bytes gets an error, and does not have
+// the script put aside.
+func TestTinyBlocksAreRefusedBeforeTheyOverrunABudget(t *testing.T) {
+	user := func(block string) [3]string {
+		return [3]string{`{"model":"m","messages":[{"role":"user","content":[`, block, `]}]}`}
+	}
+	shapes := map[string][3]string{
+		"texts":        user(`{"type":"text","text":"a"}`),
+		"messages":     {`{"model":"m","messages":[`, `{"role":"user","content":"a"},{"role":"assistant","content":"b"}`, `]}`},
+		"calls":        {`{"model":"m","messages":[{"role":"assistant","content":[`, `{"type":"tool_use","id":"t","name":"N","input":{}}`, `]}]}`},
+		"results":      user(`{"type":"tool_result","tool_use_id":"t","content":"a"}`),
+		"long results": user(`{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":""}]}`),
+		"odd":          user(`{"type":""}`),
+		"empty":        user(`{}`),
+		"lists":        user(`[]`),
+		"numbers":      user(`1`),
+		"tools":        {`{"model":"m","messages":[],"tools":[`, `{"name":"a","input_schema":{}}`, `]}`},
+	}
+	for what, parts := range shapes {
+		for _, most := range []int{30_000, 50_000} { // of less than a MiB, and of two
+			text := strings.Repeat(" ", (most-30_000)/10_000<<20) + parts[0] + parts[1]
+			each := body.Count([]byte(parts[0]+parts[1]+","+parts[1]+parts[2])) - body.Count([]byte(parts[0]+parts[1]+parts[2]))
+			fits := (most - body.Count([]byte(text+parts[2]))) / each
+			for _, lang := range languages() {
+				d := bundledDialect(t, lang, "openai").(engine.Dialect)
+				ask := func(n int) error {
+					r := runtimes.SampleRequest()
+					r.Body = []byte(text + strings.Repeat(","+parts[1], n) + parts[2])
+					_, err := runtimes.Shape(d, r, runtimes.SamplePrincipal(), candidates()[0])
+					return err
+				}
+				if err := ask(fits); err != nil {
+					t.Errorf("%s%s, %d values: %v", what, lang.Extension(), most, err)
+				}
+				if err := ask(fits + 1); err == nil || !strings.Contains(err.Error(), fmt.Sprintf(" may hold %d values to be translated, got ", most)) {
+					t.Errorf("%s%s, more than %d values: got %v", what, lang.Extension(), most, err)
+				}
+				if err := ask(1_000_000 / len(parts[1])); err != nil && strings.Contains(err.Error(), "budgets.") {
+					t.Errorf("%s%s, a million bytes: got %v", what, lang.Extension(), err)
+				}
+			}
+		}
+	}
 }
 
 func BenchmarkOpenAIEvent(b *testing.B) {

@@ -67,6 +67,66 @@ func TestRedactedTextsAreTheSameHoweverTheyCome(t *testing.T) {
 	}
 }
 
+// A delta that needs no decoding comes out as one that does: a space before it is what makes the difference.
+func TestPlainDeltasAreTheSameDecoded(t *testing.T) {
+	texts := []string{"the key", " sk-ant-0123456789abcdef", "sk-", "ant-0123", "456789abcdef ", "me@example.org,", "Grüße ", "\x7f", "<a&b>\u2028", "\xff", "back\\\\", "\\u0040 ",
+		"\\n", `\"`, "", "word", "\t"}
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		var events []string
+		for range 1 + r.IntN(8) {
+			field := []string{"text", "text", "thinking"}[r.IntN(3)]
+			kind := []string{field, field, field, "thinking"}[r.IntN(4)] + "_delta"
+			index := []string{"0", "0", "1", "10"}[r.IntN(4)]
+			if r.IntN(60) == 0 {
+				index = []string{"01", "1000000", "-1", "0.0"}[r.IntN(4)]
+			}
+			events = append(events, fmt.Sprintf(`{"type":"content_block_delta","index":%s,"delta":{"type":"%s","%s":"%s"}%s}`,
+				index, kind, field, texts[r.IntN(len(texts))], []string{"", "   "}[r.IntN(2)]))
+			if r.IntN(6) == 0 {
+				events = append(events, `{"type":"content_block_stop","index":0}`)
+			}
+		}
+		var want string
+		for _, lang := range languages() {
+			for _, space := range []string{"", " "} {
+				got := sentOf(bundledDialect(t, lang, "redact"), events, space)
+				if want == "" {
+					want = got
+				}
+				if got != want {
+					t.Fatalf("%s: %q after %q:\ngot  %s\nwant %s", lang.Extension(), events, space, got, want)
+				}
+			}
+		}
+	}
+}
+
+// sentOf is what a dialect makes of the data of events, each of which begins with a space or not, and of their end.
+func sentOf(d engine.AnswerDialect, events []string, space string) string {
+	var out strings.Builder
+	state := &engine.State{}
+	out.WriteString("sent:")
+	for _, data := range append(events, "") {
+		e := engine.StreamEvent{Name: "content_block_delta", Data: []byte(space + data)}
+		if strings.Contains(data, "_stop") {
+			e.Name = "content_block_stop"
+			e.Data = []byte(data)
+		}
+		if data == "" {
+			e = engine.StreamEvent{Name: engine.EndEvent, End: true, Complete: true}
+		}
+		sent, err := d.TransformEvent(runtimes.SampleRequest(), state, e)
+		if err != nil {
+			return out.String() + "an error"
+		}
+		for _, e := range sent {
+			fmt.Fprintf(&out, "\n%s %s", e.Name, e.Data)
+		}
+	}
+	return out.String()
+}
+
 func TestALongWordIsRefused(t *testing.T) {
 	for _, lang := range languages() {
 		d := bundledDialect(t, lang, "redact")

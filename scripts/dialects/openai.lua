@@ -31,7 +31,15 @@ local function address(base)
   return base .. (string.sub(base, -3) == "/v1" and "/chat/completions" or "/v1/chat/completions")
 end
 
+-- How many values a request may hold, and how many more for each MiB of it: with what is made of it, one takes up to 2 KB of
+-- budgets.memory.
+local MAX_VALUES, MAX_VALUES_PER_MIB = 30000, 10000
+
 function shape(ctx, upstream, principal, request)
+  local most = MAX_VALUES + math.floor(request.body.size / 1048576) * MAX_VALUES_PER_MIB
+  if request.body:values() > most then
+    error("a request of " .. request.body.size .. " bytes may hold " .. most .. " values to be translated, got " .. request.body:values())
+  end
   request.body:replace(chat_request(object(request.body:json()), upstream:model(ctx.model), ctx.stream, request.state))
   request.url = address(upstream.base_url)
   for _, name in ipairs(HEADERS) do request.headers:remove(name) end

@@ -3,7 +3,8 @@
 -- It wraps the dialect that it requires.
 local base = require("dialects.anthropic")
 local lib = require("lib.redact")
-local redact = lib.redact
+local redact, WORDS = lib.redact, lib.WORDS
+local encode, find, match, type = json.encode, re.find, string.match, type
 
 plugin = { name = "redact", version = "1.1.0", description = "another dialect, without keys and addresses in what passes" }
 
@@ -21,8 +22,12 @@ local BLOCKS = { content_block_delta = true, content_block_start = true, content
 local NAMES = { content_block_delta = true, content_block_start = true, content_block_stop = true, message_start = true,
   message_delta = true, message_stop = true, ping = true }
 
+-- A delta as the Messages API writes most of them, with a text that has no escape: what stands before the text, the index, the type, the
+-- field and the text. It reads as it stands, and is not decoded and written anew.
+local PLAIN = '^(\\{"type":"content_block_delta","index":(0|[1-9]\\d{0,5}),"delta":\\{"type":"(text_delta|thinking_delta)","(text|thinking)":)"([^"\\\\\\x00-\\x1f\\x{FFFD}]*)"\\} *\\}$'
+
 local function text_of(data)
-  return type(data) == "string" and data or json.encode(data)
+  return type(data) == "string" and data or encode(data)
 end
 
 local function is_object(v) return type(v) == "table" and getmetatable(v) ~= "list" end
@@ -60,16 +65,16 @@ function transform_response(ctx, response)
   lib.redact_body(response.body)
 end
 
--- Everything that goes out goes by here.
-local function send(out, e, name, raw)
+-- Everything that goes out goes by here: raw, which an event of a name holds, and was received as e, nil where it was not.
+local function send(out, e, name, received, raw)
   local clean, called = redact(raw), NAMES[name] and name or redact(name)
-  local same = type(e) ~= "table" and clean == e.data and called == e.name
+  local same = clean == received and called == name and type(e) == "userdata"
   out[#out + 1] = same and e or { name = called, data = clean }
 end
 
 -- The object that is the data of an event. Data of another kind is looked at as a text, where none could be expected.
 local function object_of(name, raw)
-  if re.test("^[ \\t\\r\\n]*\\{", raw) then
+  if match(raw, "^[ \t\r\n]*{") then
     local data = json.decode(raw)
     if data.completion == nil then return data end
   elseif not string.find(raw, "{", 1, true) and not BLOCKS[name] then
@@ -84,62 +89,74 @@ local function index_of(data)
   if type(index) == "number" and index >= 0 and index < 1000000 and index == math.floor(index) then return index end
 end
 
-local function marked(index) return "," .. string.format("%d", index) .. "," end
+local function marked(index) return "," .. index .. "," end
 
-local function is_over(kept, index) return string.find(kept.over, marked(index), 1, true) ~= nil end
+local function is_over(state, index) return string.find(state.redact_over, marked(index), 1, true) ~= nil end
 
-local function end_block(kept, index)
-  if not is_over(kept, index) then kept.over = kept.over .. string.format("%d,", index) end
+local function end_block(state, index)
+  if not is_over(state, index) then state.redact_over = state.redact_over .. index .. "," end
 end
 
-local function held_of(kept, index, field)
-  for _, h in ipairs(kept.held) do
-    if h.index == index and h.field == field then return h end
-  end
+-- Refuses what no delta can be of.
+local function open_block(state, index)
+  if not index or is_over(state, index) then error("a delta of no block, or of one that is over") end
 end
+
+local function type_of(field) return field == "partial_json" and "input_json_delta" or field .. "_delta" end
 
 -- Adds a piece to what is held of a field of a block, and returns what of that need not wait.
-local function hold(kept, index, kind, field, value)
-  local h = held_of(kept, index, field)
-  if not h then
-    h = { index = index, type = type(kind) == "string" and kind or field .. "_delta", field = field, text = "" }
-    kept.held[#kept.held + 1] = h
+local function hold(state, index, kind, field, value)
+  local held, key = state.redact_held, index .. " " .. field
+  local before = held[key]
+  if not before then -- what is held is of a block that is not over
+    open_block(state, index)
+    if type(kind) == "string" and kind ~= type_of(field) then
+      state.redact_types = state.redact_types or {}
+      state.redact_types[key] = kind
+    end
   end
-  local text = h.text .. value
-  h.text = text
-  if FLOWING[field] then
-    h.text = lib.unfinished(text)
-    if #h.text > MAX_WORD then error("a word is longer than " .. MAX_WORD .. " bytes") end
+  local text = before and before .. value or value
+  if not FLOWING[field] then
+    held[key] = text
+    return ""
   end
-  return string.sub(text, 1, #text - #h.text)
+  local whole, word = match(text, WORDS)
+  if not whole then whole, word = "", text end
+  if #word > MAX_WORD then error("a word is longer than " .. MAX_WORD .. " bytes") end
+  held[key] = word
+  return whole
 end
 
 -- Takes out of a delta what is to wait, and tells whether anything is left of it.
-local function hold_delta(kept, index, delta)
-  if not index or is_over(kept, index) then error("a delta of no block, or of one that is over") end
+local function hold_delta(state, index, delta)
   if not is_object(delta) then error("a delta that is no object") end
-  local left, fields = false, {}
-  for field in pairs(delta) do fields[#fields + 1] = field end
-  for _, field in ipairs(fields) do
+  local left = false
+  for field, value in pairs(delta) do
     if field ~= "type" then
-      if type(delta[field]) == "string" then delta[field] = hold(kept, index, delta.type, field, delta[field]) end
-      left = left or delta[field] ~= ""
+      if type(value) == "string" then
+        value = hold(state, index, delta.type, field, value)
+        delta[field] = value
+      else
+        open_block(state, index)
+      end
+      left = left or value ~= ""
     end
   end
   return left
 end
 
-local function hold_block(kept, index, block)
+local function hold_block(state, index, block)
   if not index then error("a block without its index") end
-  if is_over(kept, index) then
-    local from, to = string.find(kept.over, marked(index), 1, true)
-    kept.over = string.sub(kept.over, 1, from) .. string.sub(kept.over, to + 1)
+  if is_over(state, index) then
+    local over = state.redact_over
+    local from, to = string.find(over, marked(index), 1, true)
+    state.redact_over = string.sub(over, 1, from) .. string.sub(over, to + 1)
   end
   local changed = false
   for _, field in ipairs(BEGUN) do
     local value = block[field]
     if type(value) == "string" and value ~= "" then
-      block[field] = hold(kept, index, nil, field, value)
+      block[field] = hold(state, index, nil, field, value)
       changed = changed or block[field] ~= value
     end
   end
@@ -147,69 +164,87 @@ local function hold_block(kept, index, block)
 end
 
 -- Takes out of the blocks that begin with an event what may go on in their deltas, and tells whether there was any.
-local function hold_beginnings(kept, index, data)
+local function hold_beginnings(state, index, data)
   local changed, message = false, data.message
-  if is_object(data.content_block) then changed = hold_block(kept, index, data.content_block) end
+  if is_object(data.content_block) then changed = hold_block(state, index, data.content_block) end
   if is_object(message) and type(message.content) == "table" and not is_object(message.content) then
     for i, block in ipairs(message.content) do
-      if is_object(block) then changed = hold_block(kept, i - 1, block) or changed end
+      if is_object(block) then changed = hold_block(state, i - 1, block) or changed end
     end
   end
   return changed
 end
 
 -- A word may be escaped JSON as well as not. What waited is JSON itself, or in one word.
-local function send_held(out, h)
-  local text = FLOWING[h.field] and h.text or redact(h.text)
+local function send_held(out, index, kind, field, text)
+  if not FLOWING[field] then text = redact(text) end
   if text == "" then return end
-  local delta = { type = h.type }
-  delta[h.field] = text
-  send(out, {}, "content_block_delta", json.encode({ type = "content_block_delta", index = h.index, delta = delta }))
+  local delta = { type = kind }
+  delta[field] = text
+  send(out, nil, "content_block_delta", nil, encode({ type = "content_block_delta", index = index, delta = delta }))
 end
 
 -- Sends what is held of a block, or of all, which is whole by then.
-local function flush(out, kept, index)
-  local left = {}
-  for _, h in ipairs(kept.held) do
-    if not index or h.index == index then
-      end_block(kept, h.index)
-      send_held(out, h)
+local function flush(out, state, index)
+  local types, left = state.redact_types or {}, {}
+  for key, text in pairs(state.redact_held) do
+    local at, field = string.match(key, "^(%d+) (.*)$")
+    at = tonumber(at)
+    if not index or at == index then
+      end_block(state, at)
+      send_held(out, at, types[key] or type_of(field), field, text)
+      types[key] = nil
     else
-      left[#left + 1] = h
+      left[key] = text
     end
   end
-  kept.held = left
-  if index then end_block(kept, index) end
+  state.redact_held = left
+  if index then end_block(state, index) end
 end
 
--- Sends an event without its secrets. What may be a part of one waits in kept for the rest.
-local function pass_event(out, kept, e)
+-- Sends an event without its secrets. What may be a part of one waits in state for the rest.
+local function pass_event(out, state, e)
   local name, raw = e.name or "", text_of(e.data)
+  local plain = (name == "content_block_delta" or name == "") and find(PLAIN, raw)
+  if plain then
+    local _, before, index, kind, field, value = unpack(plain)
+    local text = hold(state, index, kind, field, value)
+    if text ~= "" then send(out, e, name, raw, before .. encode(text) .. "}}") end
+    return
+  end
   local data = object_of(name, raw)
   local kind, index = data.type, index_of(data)
   if name == "content_block_stop" or kind == "content_block_stop" then
-    flush(out, kept, index)
+    flush(out, state, index)
   elseif name == "message_stop" or kind == "message_stop" then
-    flush(out, kept, nil)
+    flush(out, state, nil)
   end
   if name == "content_block_delta" or kind == "content_block_delta" or index and is_object(data.delta) then
-    if not hold_delta(kept, index, data.delta) then return end
-    raw = json.encode(data)
-  elseif hold_beginnings(kept, index, data) then
-    raw = json.encode(data)
+    if not hold_delta(state, index, data.delta) then return end
+    send(out, e, name, raw, encode(data))
+  elseif (data.content_block or data.message) and hold_beginnings(state, index, data) then
+    send(out, e, name, raw, encode(data))
+  else
+    send(out, e, name, raw, raw)
   end
-  send(out, e, name, raw)
 end
 
+local base_event = base.transform_event
+
 function transform_event(ctx, event, state)
-  local given = base.transform_event and base.transform_event(ctx, event, state)
-  if not given then
-    given = event.name == "$end" and {} or { event }
+  local given, over = base_event and base_event(ctx, event, state), event.name == "$end"
+  if not state.redact_held then
+    -- What is held of each field of each block, by "INDEX FIELD", and the blocks that are over. redact_types has the types of
+    -- their deltas, but for those that type_of knows.
+    state.redact_held, state.redact_over = {}, ","
   end
-  state.redact = state.redact or { held = {}, over = "," }
   local out = {}
-  for _, e in ipairs(given) do pass_event(out, state.redact, e) end
-  if event.name == "$end" then flush(out, state.redact, nil) end
+  if given then
+    for _, e in ipairs(given) do pass_event(out, state, e) end
+  elseif not over then
+    pass_event(out, state, event)
+  end
+  if over then flush(out, state, nil) end
   return out
 end
 

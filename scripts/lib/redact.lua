@@ -1,6 +1,7 @@
 -- Takes secrets and addresses out of texts: out of JSON, wherever they stand in it, and out of anything else.
 -- config: patterns, the names of those that are used ([key, token, email]); all where it does not say.
 local redact = {}
+local replace = json.replace
 
 -- Every pattern matches within one word, so that a stream need not hold back more than the word that is not over. A text that stands in all
 -- of its matches makes a pattern cheap: without it nothing is searched. One key must begin a word, as it is likely within the base64 of an
@@ -16,10 +17,13 @@ local patterns = {
   { "token", "eyJ[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]*", "[token]" },
   { "email", "(?i)[a-z0-9._%+-]+@[a-z0-9.-]+\\.[a-z]{2,}", "[email]" },
 }
-local WORD = "[A-Za-z0-9._%+@\\\\-]*$"
+
+-- A text up to a byte that neither stands in a match nor is the backslash of an escape, and what follows: it may go on as a secret.
+redact.WORDS = "^(.*[^A-Za-z0-9._%%+@\\-])(.*)$"
 
 local function chosen()
-  local known, names, wanted, out = {}, {}, {}, {}
+  local known, names, wanted = {}, {}, {}
+  local expressions, marks = json.array({}), json.array({})
   for _, p in ipairs(patterns) do
     if not known[p[1]] then names[#names + 1] = p[1] end
     known[p[1]] = true
@@ -31,22 +35,18 @@ local function chosen()
     wanted[name] = true
   end
   for _, p in ipairs(patterns) do
-    if wanted[p[1]] then out[#out + 1] = p end
+    if wanted[p[1]] then
+      expressions[#expressions + 1], marks[#marks + 1] = p[2], p[3]
+    end
   end
-  return out
+  return expressions, marks
 end
 
-local used = chosen()
+local expressions, marks = chosen()
 
 -- A text without what the patterns find: in JSON in every string, keys as well; all other bytes stay.
-local function clean(text)
-  for _, p in ipairs(used) do text = json.replace(p[2], text, p[3]) end
-  return text
-end
+local function clean(text) return replace(expressions, text, marks) end
 redact.redact = clean
-
--- The word at the end of a text, of which more may come.
-function redact.unfinished(text) return re.find(WORD, text)[1] end
 
 function redact.redact_body(body)
   local raw = body:raw("")
