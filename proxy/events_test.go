@@ -74,7 +74,6 @@ func TestATruncatedStreamEndsInOneError(t *testing.T) {
 		want(t, "code", row.Code, engine.CodeUpstreamUnreachable)
 	}
 	big := "event: x\ndata: " + strings.Repeat("y", 2<<20)
-	f("", lastChunk)
 	f(start, lastChunk, start)
 	f(start+delta, "", start, delta)
 	f(start, "", start, delta[:20])

@@ -30,6 +30,7 @@ type exchange struct {
 	life       life
 	reserved   int64              // of bodies_total, in bytes
 	spending   engine.Reservation // nil = the key has no limits, or nothing is held of them yet
+	begun      begun              // the stream that answers, of which the first event was read
 	served     bool               // an upstream answered with a success
 	forecast   *promptcache.Forecast
 	counted    bool          // among the open streams
@@ -193,6 +194,10 @@ func (x *exchange) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Resp
 			_ = resp.Body.Close()
 			return nil, refusal
 		}
+	}
+	if err := x.await(resp); err != nil {
+		_ = resp.Body.Close()
+		return nil, causeOr(ctx, err)
 	}
 	return resp, nil
 }

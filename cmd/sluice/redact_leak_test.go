@@ -100,6 +100,9 @@ func TestNoFrameOfAStreamLeaks(t *testing.T) {
 		f("id: "+leakKey+"\nretry: 1\nevent: "+leakMail+"\ndata: {\"a\":\""+leakKey+"\"}\n\n"+stop, "event: [email]\ndata: {\"a\":\"[key]\"}\n\n"+stop)
 		f("event: "+leakKey+"\nevent: x\ndata: "+leakMail+"\n\n"+stop, "event: x\ndata: [email]\n\n"+stop)
 		f(stop+": "+leakKey, stop)
-		f(": "+leakKey+"\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"message\":\""+leakMail+"\"}}\n\n", "event: error\ndata: {\"type\":\"error\",\"error\":{\"message\":\"[email]\"}}\n\n")
+		failure := ": " + leakKey + "\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"" + leakMail + "\"}}\n\n"
+		told := "{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"[email]\"}}"
+		f(failure, told) // it is the whole answer
+		f("event: ping\ndata: {}\n\n"+failure, "event: error\ndata: "+told+"\n\n")
 	}
 }

@@ -1,0 +1,162 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"sluice/engine"
+	"sluice/engine/body"
+	"sluice/proxy/eventstream"
+)
+
+// begun is the body of a stream of which the first bytes were read already.
+type begun struct {
+	io.ReadCloser
+	head []byte
+	end  error // how the stream ended behind head, nil = it goes on
+}
+
+// Read yields what was read first, and with the last of it the end, if that is known: they go out together.
+func (b *begun) Read(p []byte) (int, error) {
+	if len(b.head) == 0 && b.end == nil {
+		return b.ReadCloser.Read(p)
+	}
+	n := copy(p, b.head)
+	if b.head = b.head[n:]; len(b.head) > 0 {
+		return n, nil
+	}
+	return n, b.end
+}
+
+// firstEventRoom is how much of a stream is read for its first event, in bytes. A larger one is looked at when it goes out.
+const firstEventRoom = 4 << 10
+
+// firstEventWait is how long the head of a stream waits for its first event. A provider that refuses does so at once.
+const firstEventWait = time.Second
+
+// await reads the first event of a stream of messages. One that is an error becomes the answer that its upstream would have given with a
+// status: nothing went to the client yet, so it can go elsewhere. The head of a stream that is slow to begin goes out without its first
+// event, so that its client sees that it was let in, and gets its pings. An error means that the stream ended before its first event.
+func (x *exchange) await(resp *engine.Response) error {
+	if x.req.Path != messagesPath || x.req.Method == "HEAD" || !resp.IsEventStream() {
+		return nil
+	}
+	pace, s := &x.life.pace, splitter{}
+	pace.wake = time.Now().Add(min(x.server.PingEvery, firstEventWait))
+	defer func() { pace.wake = time.Time{} }()
+	buf, held := make([]byte, firstEventRoom), 0
+	for held < len(buf) {
+		n, err := resp.Body.Read(buf[held:])
+		end := s.next(buf[held : held+n])
+		held += n
+		switch {
+		case end >= 0:
+			first := buf[:held-n+end]
+			if name, data, ok := parseEvent(first); ok && tellsFailure(name, data) {
+				fail(resp, data)
+				return nil
+			}
+		case err != nil && (err != io.EOF || held == 0):
+			return x.neverBegan(err)
+		case err == nil && (n > 0 || time.Now().Before(pace.wake)):
+			continue
+		}
+		x.putBack(resp, buf[:held], err)
+		return nil
+	}
+	x.putBack(resp, buf, nil)
+	return nil
+}
+
+// putBack puts back what was read of a stream, and how it ended there.
+func (x *exchange) putBack(resp *engine.Response, head []byte, end error) {
+	x.begun = begun{resp.Body, head, end}
+	resp.Body, x.life.pace.begun = &x.begun, len(head) > 0
+}
+
+// neverBegan is the failure of a stream that ended before its first event. What is no stream was garbled on its way, and another upstream
+// may be asked; what broke off may have been worked on.
+func (x *exchange) neverBegan(err error) error {
+	r := &engine.Refusal{Code: cutCode(err), Cause: marked{err, engine.ErrBegun}}
+	switch name := x.flow.Upstream.Name; {
+	case x.life.Err() != nil:
+		return err
+	case errors.Is(err, eventstream.ErrCorrupt):
+		r.Cause = nil
+		r.Message = fmt.Sprintf("upstream %q: %v", name, err)
+	case errors.Is(err, errIdle):
+		r.Message = fmt.Sprintf("upstream %q: %v", name, err)
+	default:
+		r.Message = fmt.Sprintf("upstream %q ended its answer early", name)
+	}
+	return r
+}
+
+// tellsFailure reports whether an event is an error: by its name, or without one by what it holds.
+func tellsFailure(name, data []byte) bool {
+	if len(name) > 0 {
+		return string(name) == "error"
+	}
+	top, err := body.Scan(data)
+	if err != nil {
+		return false
+	}
+	if v, _ := top.Get("type"); isText(v, "error") {
+		return true
+	}
+	_, answers := top.Get("choices")
+	told, _ := top.Get("error")
+	return !answers && (told.Kind() == body.Object || told.Kind() == body.String && !isText(told, ""))
+}
+
+func isText(v body.Value, want string) bool {
+	text, ok := v.Text()
+	return ok && text == want
+}
+
+// fail makes of a stream whose first event is an error an answer with the status of that error.
+func fail(resp *engine.Response, data []byte) {
+	h := resp.Headers.Clone(1)
+	h.Remove("content-length")
+	h.Set("content-type", "application/json")
+	if kind, ok := textAt(data, "exception"); ok {
+		h.Set("x-amzn-errortype", kind)
+	}
+	_ = resp.Body.Close()
+	data = bytes.Clone(data)
+	resp.Status, resp.Headers = statusOf(data), h
+	resp.Body, resp.Length = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+}
+
+// statuses are those that errors of these kinds have before a stream begins: of the API, of OpenAI and of Bedrock.
+var statuses = map[string]int{
+	"invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403, "not_found_error": 404,
+	"conflict_error": 409, "request_too_large": 413, "rate_limit_error": 429, "timeout_error": 504, "overloaded_error": 529,
+	"rate_limit_exceeded": 429, "insufficient_quota": 429,
+	"validationexception": 400, "accessdeniedexception": 403, "resourcenotfoundexception": 404, "modeltimeoutexception": 408,
+	"modelerrorexception": 424, "modelstreamerrorexception": 424, "throttlingexception": 429, "modelnotreadyexception": 429,
+	"serviceunavailableexception": 503,
+}
+
+// statusOf is the status of an error that a stream told: the number that it names, or that of its kind, or else 500.
+func statusOf(data []byte) int {
+	top, err := body.Scan(data)
+	if err != nil {
+		return 500
+	}
+	for _, path := range []body.Path{{"error", "code"}, {"error", "type"}, {"exception"}} {
+		v, _ := top.Value().Get(path)
+		if n, err := strconv.Atoi(strings.Trim(string(v.Raw()), `"`)); err == nil && n >= 400 && n <= 599 {
+			return n
+		}
+		if kind, ok := v.Text(); ok && statuses[strings.ToLower(kind)] != 0 {
+			return statuses[strings.ToLower(kind)]
+		}
+	}
+	return 500
+}

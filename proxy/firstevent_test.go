@@ -1,0 +1,116 @@
+package proxy_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"sluice/engine"
+	"sluice/engine/health"
+	"sluice/proxy/eventstream"
+)
+
+const bedrockHead = "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.amazon.eventstream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+// exceptionFrame is an exception as Bedrock tells it in a stream.
+func exceptionFrame(kind string) string {
+	return string(eventstream.Append(nil, []byte(`{"message":"slow down"}`), ":message-type", "exception", ":exception-type", kind))
+}
+
+// pair is a rig with a first upstream that answers so, and a second one that works, or none.
+func pair(t *testing.T, kind engine.UpstreamKind, answer string, second bool) *rig {
+	t.Helper()
+	a := plays(t, rough(answer)).upstream("a")
+	a.Kind = kind
+	upstreams := []*engine.Upstream{a}
+	if second {
+		b := plays(t, rough(eventHead+chunk(start+delta+usage+stop)+lastChunk)).upstream("b")
+		b.Priority = 1
+		upstreams = append(upstreams, b)
+	}
+	r := newRig(t, upstreams...)
+	r.gen.Vitals, r.gen.Retry = health.NewTracker(nil), engine.Retry{Attempts: 2, Statuses: []int{429, 500, 503, 529}}
+	r.gen.Strategy, _ = engine.NewStrategy("priority", 0)
+	return r.start()
+}
+
+// TestAStreamThatBeginsWithAnErrorIsAnAnswerWithItsStatus: nothing went to the client yet. attempt is the status of the first attempt.
+func TestAStreamThatBeginsWithAnErrorIsAnAnswerWithItsStatus(t *testing.T) {
+	t.Parallel()
+	f := func(kind engine.UpstreamKind, answer, code string, attempt int, elsewhere bool) {
+		t.Helper()
+		r := pair(t, kind, answer, false)
+		got := r.do(post("/v1/messages", helloStream))
+		want(t, "alone", got.code(), code)
+		row := r.ledger.wait(t, 1)[0]
+		want(t, "attempt", row.Trace.Attempts[0].Status, attempt)
+		want(t, "type", got.Header.Get("content-type"), "application/json")
+		r = pair(t, kind, answer, true)
+		got = r.do(post("/v1/messages", helloStream))
+		row = r.ledger.wait(t, 1)[0]
+		if want(t, "attempts", len(row.Trace.Attempts) == 2, elsewhere); elsewhere {
+			want(t, "beside another", got.code(), "200 ")
+			want(t, "body", got.body, start+delta+usage+stop)
+		}
+	}
+	event := func(kind string) string {
+		return eventHead + chunk("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\""+kind+"\",\"message\":\"m\"}}\n\n") + lastChunk
+	}
+	f(direct, event("overloaded_error"), "529 ", 529, true)
+	f(direct, event("rate_limit_error"), "429 ", 429, true)
+	f(direct, event("invalid_request_error"), "400 ", 400, false)
+	f(direct, event("odd"), "500 ", 500, true)
+	f(direct, eventHead+chunk("event: error\r\nda")+chunk("ta: no JSON\r\n\r\n")+lastChunk, "500 ", 500, true)
+	f(custom, eventHead+chunk("data: {\"error\":{\"message\":\"m\",\"code\":503}}\n\ndata: [DONE]\n\n")+lastChunk, "503 ", 503, true)
+	f(custom, eventHead+chunk("data: {\"error\":{\"message\":\"m\",\"type\":\"rate_limit_exceeded\"}}\n\n")+lastChunk, "429 ", 429, true)
+	f(engine.KindBedrockRuntime, bedrockHead+chunk(exceptionFrame("throttlingException"))+lastChunk, "429 ", 429, true)
+	f(engine.KindBedrockRuntime, bedrockHead+chunk(exceptionFrame("validationException"))+lastChunk, "400 ", 400, false)
+	f(engine.KindBedrockRuntime, bedrockHead+chunk(exceptionFrame("modelStreamErrorException"))+lastChunk, "424 ", 424, true)
+	f(engine.KindBedrockRuntime, bedrockHead+chunk("<html>no frame</html>")+lastChunk, "502 upstream_unreachable", 0, true)
+	f(direct, eventHead+lastChunk, "502 upstream_unreachable", 0, false) // it may have been worked on
+	f(direct, eventHead+chunk("event: message_st"), "502 upstream_unreachable", 0, false)
+}
+
+// TestWhatOnlyLooksLikeAnErrorPasses: an error beside an answer, and one behind the first event.
+func TestWhatOnlyLooksLikeAnErrorPasses(t *testing.T) {
+	t.Parallel()
+	f := func(kind engine.UpstreamKind, events string) {
+		t.Helper()
+		got := pair(t, kind, eventHead+chunk(events)+lastChunk, true).do(post("/v1/messages", helloStream))
+		want(t, "code", got.code(), "200 ")
+		if !strings.HasPrefix(got.body, events) {
+			t.Errorf("got %q, want %q first", got.body, events)
+		}
+	}
+	f(custom, "data: {\"choices\":[],\"error\":{\"code\":503}}\n\n")
+	f(custom, "data: {\"error\":null}\n\n")
+	f(custom, "data: {\"error\":\"\"}\n\n")
+	f(custom, ": wait\n\ndata: {\"error\":{\"code\":503}}\n\n")
+	f(direct, start+"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n")
+	f(direct, "event: x\ndata: "+strings.Repeat("y", 2<<20)+"\n\n"+start)
+	f(direct, "event: x\ndata: "+strings.Repeat("y", 5000)+"\n\n"+start)
+}
+
+// TestAnErrorThatComesLateIsToldInTheStream has an upstream that sends its first event only when the client has the head.
+func TestAnErrorThatComesLateIsToldInTheStream(t *testing.T) {
+	t.Parallel()
+	headed := make(chan struct{})
+	late := "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n"
+	p := plays(t, func(s *stage) {
+		s.next()
+		s.say(eventHead + chunk("event: er"))
+		<-headed
+		s.say(chunk(late[9:]) + lastChunk)
+	})
+	r := newRig(t, p.upstream("a"))
+	r.options.PingEvery = 20 * time.Millisecond
+	r.start()
+	resp := r.dial().send(post("/v1/messages", helloStream)).head("POST")
+	want(t, "status", resp.StatusCode, 200)
+	close(headed)
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || !strings.HasSuffix(string(body), late) {
+		t.Errorf("got %q, %v", body, err)
+	}
+}
