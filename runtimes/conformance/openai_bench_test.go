@@ -49,18 +49,41 @@ func BenchmarkRedactShape200KB(b *testing.B) {
 	benchmarkShape(b, "redact", strings.ReplaceAll(conversation(), "hello", "me@example.org"))
 }
 
-// BenchmarkRedactEvent looks at the pieces of a text, and of the input of a tool, which waits.
-func BenchmarkRedactEvent(b *testing.B) {
+// redactedEvents are the pieces of a text, and of the input of a tool, which waits.
+var redactedEvents = func() map[string]engine.StreamEvent {
 	delta := func(delta string) engine.StreamEvent {
 		return engine.StreamEvent{Name: "content_block_delta", Data: []byte(`{"type":"content_block_delta","index":0,"delta":` + delta + `}`)}
 	}
+	return map[string]engine.StreamEvent{
+		"text":    delta(`{"type":"text_delta","text":" of main.go prints it"}`),
+		"address": delta(`{"type":"text_delta","text":" me@example.org "}`),
+		"input":   delta(`{"type":"input_json_delta","partial_json":""}`),
+		"ping":    {Name: "ping", Data: []byte(`{"type":"ping"}`)},
+	}
+}()
+
+// What a redacted event may allocate: it is most of what it takes.
+func TestARedactedEventAllocatesLittle(t *testing.T) {
+	most := map[string]float64{".star": 90, ".lua": 66}
 	for _, lang := range languages() {
-		for name, event := range map[string]engine.StreamEvent{
-			"text":    delta(`{"type":"text_delta","text":" of main.go prints it"}`),
-			"address": delta(`{"type":"text_delta","text":" me@example.org "}`),
-			"input":   delta(`{"type":"input_json_delta","partial_json":""}`),
-			"ping":    {Name: "ping", Data: []byte(`{"type":"ping"}`)},
-		} {
+		d, ctx := bundledDialect(t, lang, "redact"), runtimes.SampleRequest()
+		for name, event := range redactedEvents {
+			state := &engine.State{}
+			got := testing.AllocsPerRun(200, func() {
+				if _, err := d.TransformEvent(ctx, state, event); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if got > most[lang.Extension()] {
+				t.Errorf("%s%s: %v allocations, want at most %v", name, lang.Extension(), got, most[lang.Extension()])
+			}
+		}
+	}
+}
+
+func BenchmarkRedactEvent(b *testing.B) {
+	for _, lang := range languages() {
+		for name, event := range redactedEvents {
 			b.Run(name+lang.Extension(), func(b *testing.B) {
 				d, state, ctx := bundledDialect(b, lang, "redact"), &engine.State{}, runtimes.SampleRequest()
 				b.ReportAllocs()

@@ -65,11 +65,18 @@ function transform_response(ctx, response)
   lib.redact_body(response.body)
 end
 
+-- What is returned is read before the next call begins: one list serves all calls, and one event that is the first of each.
+local OUT, FIRST = {}, {}
+
 -- Everything that goes out goes by here: raw, which an event of a name holds, and was received as e, nil where it was not.
 local function send(out, e, name, received, raw)
   local clean, called = redact(raw), NAMES[name] and name or redact(name)
   local same = clean == received and called == name and type(e) == "userdata"
-  out[#out + 1] = same and e or { name = called, data = clean }
+  if not same then
+    e = #out == 0 and FIRST or {}
+    e.name, e.data = called, clean
+  end
+  out[#out + 1] = e
 end
 
 -- The object that is the data of an event. Data of another kind is looked at as a text, where none could be expected.
@@ -238,7 +245,8 @@ function transform_event(ctx, event, state)
     -- their deltas, but for those that type_of knows.
     state.redact_held, state.redact_over = {}, ","
   end
-  local out = {}
+  local out = OUT
+  for i = #out, 1, -1 do out[i] = nil end
   if given then
     for _, e in ipairs(given) do pass_event(out, state, e) end
   elseif not over then
