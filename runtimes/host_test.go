@@ -27,7 +27,7 @@ func TestTheTablesHaveWhatTheContractNames(t *testing.T) {
 	f(runtimes.TypeRateLimit, "kind window limit remaining resets_ms")
 	f(runtimes.TypeQuota, "window state status utilization resets_ms")
 	f(runtimes.TypeHeaders, "all set add remove")
-	f(runtimes.TypeBody, "size get has type raw json set set_raw remove replace")
+	f(runtimes.TypeBody, "size get has type raw values json set set_raw remove replace")
 	f(runtimes.TypeRequest, "url method headers body state")
 	f(runtimes.TypeResponse, "status headers body state")
 	f(runtimes.TypeStreamEvent, "name data complete json")
