@@ -73,7 +73,6 @@ type settings struct {
 	upstream string // of a: ", queue: …"
 	url      string // of a, in place of the simulated one
 	open     string // how long a breaker is open, in place of 30s
-	failures int    // how many open it, in place of 5
 }
 
 func startChaos(t *testing.T, s settings) *chaos {
@@ -126,9 +125,9 @@ func chaosConfig(s settings, b string) string {
 		text += fmt.Sprintf("  %s: %s\n", name, waits[name])
 	}
 	const upstream = "  - {name: %s, kind: anthropic_direct, base_url: %q, priority: %d, signer: {type: anthropic_key, key: k}, " +
-		"breaker: {failures: %d, within: 10s, open: %s}%s}\n"
-	failures, open := cmp.Or(s.failures, 5), cmp.Or(s.open, "30s")
-	text += "upstreams:\n" + fmt.Sprintf(upstream, "a", s.url, 0, failures, open, s.upstream) + fmt.Sprintf(upstream, "b", b, 1, failures, open, "")
+		"breaker: {failures: 5, within: 10s, open: %s}%s}\n"
+	open := cmp.Or(s.open, "30s")
+	text += "upstreams:\n" + fmt.Sprintf(upstream, "a", s.url, 0, open, s.upstream) + fmt.Sprintf(upstream, "b", b, 1, open, "")
 	return text + fmt.Sprintf("principals:\n  - name: p\n    keys: [%q]\n    limits: [{kind: requests, window: 1h, max: 1000000}, "+
 		"{kind: output_tokens, window: 1h, max: 100000000}, {kind: concurrency, max: 1000}]\n", keys.Sum(liveKey)) +
 		"filters: [{name: choose, script: filters/choose.star}]\n"
