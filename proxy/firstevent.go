@@ -30,6 +30,7 @@ func (b *begun) Read(p []byte) (int, error) {
 	if b.head = b.head[n:]; len(b.head) > 0 {
 		return n, nil
 	}
+	b.head = nil // a stream may last long
 	return n, b.end
 }
 
