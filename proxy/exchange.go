@@ -30,7 +30,6 @@ type exchange struct {
 	life       life
 	reserved   int64              // of bodies_total, in bytes
 	spending   engine.Reservation // nil = the key has no limits, or nothing is held of them yet
-	begun      begun              // the stream that answers, of which the first event was read
 	served     bool               // an upstream answered with a success
 	forecast   *promptcache.Forecast
 	counted    bool          // among the open streams

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"sluice/engine"
@@ -17,8 +18,10 @@ import (
 // begun is the body of a stream of which the first bytes were read already.
 type begun struct {
 	io.ReadCloser
-	head []byte
-	end  error // how the stream ended behind head, nil = it goes on
+	buffers *sync.Pool // where buf goes when its bytes are taken
+	buf     *[]byte    // nil = they are
+	head    []byte     // what is left of them
+	end     error      // how the stream ended behind head, nil = it goes on
 }
 
 // Read yields what was read first, and with the last of it the end, if that is known: they go out together.
@@ -30,15 +33,28 @@ func (b *begun) Read(p []byte) (int, error) {
 	if b.head = b.head[n:]; len(b.head) > 0 {
 		return n, nil
 	}
-	b.head = nil // a stream may last long
+	b.release()
 	return n, b.end
 }
 
-// firstEventRoom is how much of a stream is read for its first event, in bytes. A larger one is looked at when it goes out.
-const firstEventRoom = 4 << 10
+// Close ends the stream, wherever it is.
+func (b *begun) Close() error {
+	b.release()
+	return b.ReadCloser.Close()
+}
+
+func (b *begun) release() {
+	if b.buf != nil {
+		b.buffers.Put(b.buf)
+	}
+	b.buf, b.head = nil, nil
+}
 
 // firstEventWait is how long the head of a stream waits for its first event. A provider that refuses does so at once.
 const firstEventWait = time.Second
+
+// goodStart begins a stream that is no failure.
+var goodStart = []byte("event: message_start\n")
 
 // await reads the first event of a stream of messages. One that is an error becomes the answer that its upstream would have given with a
 // status: nothing went to the client yet, so it can go elsewhere. The head of a stream that is slow to begin goes out without its first
@@ -50,34 +66,33 @@ func (x *exchange) await(resp *engine.Response) error {
 	pace, s := &x.life.pace, splitter{}
 	pace.wake = time.Now().Add(min(x.server.PingEvery, firstEventWait))
 	defer func() { pace.wake = time.Time{} }()
-	buf, held := make([]byte, firstEventRoom), 0
+	b := &begun{ReadCloser: resp.Body, buffers: &x.server.buffers, buf: x.server.buffers.Get().(*[]byte)}
+	buf, held := *b.buf, 0
 	for held < len(buf) {
 		n, err := resp.Body.Read(buf[held:])
 		end := s.next(buf[held : held+n])
 		held += n
 		switch {
+		case bytes.HasPrefix(buf[:held], goodStart): // the rest of it may come later
 		case end >= 0:
 			first := buf[:held-n+end]
 			if name, data, ok := parseEvent(first); ok && tellsFailure(name, data) {
 				fail(resp, data)
+				b.release()
 				return nil
 			}
 		case err != nil && (err != io.EOF || held == 0):
+			b.release()
 			return x.neverBegan(err)
 		case err == nil && (n > 0 || time.Now().Before(pace.wake)):
 			continue
 		}
-		x.putBack(resp, buf[:held], err)
-		return nil
+		b.end = err
+		break
 	}
-	x.putBack(resp, buf, nil)
+	b.head = buf[:held]
+	resp.Body, pace.begun = b, held > 0
 	return nil
-}
-
-// putBack puts back what was read of a stream, and how it ended there.
-func (x *exchange) putBack(resp *engine.Response, head []byte, end error) {
-	x.begun = begun{resp.Body, head, end}
-	resp.Body, x.life.pace.begun = &x.begun, len(head) > 0
 }
 
 // neverBegan is the failure of a stream that ended before its first event. What is no stream was garbled on its way, and another upstream
