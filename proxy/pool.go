@@ -184,6 +184,7 @@ type upstreamConn struct {
 	until time.Time
 	idle  time.Duration // 0 = no bound
 	last  time.Time     // when the last byte came
+	armed time.Time     // the bound that the connection has
 	pace  *pace         // of who reads the answer, nil = it waits as long as it takes
 }
 
@@ -223,7 +224,7 @@ func (c *upstreamConn) kill() { _ = c.raw.Close() }
 
 // Read is called only when something must be waited for.
 func (c *upstreamConn) Read(p []byte) (int, error) {
-	_ = c.raw.SetReadDeadline(c.deadline())
+	c.arm()
 	n, err := c.conn.Read(p)
 	if n > 0 {
 		c.last = time.Now()
@@ -234,7 +235,7 @@ func (c *upstreamConn) Read(p []byte) (int, error) {
 // fill waits as Read does, without memory where the connection can.
 func (c *upstreamConn) fill() (buf *[]byte, n int, err error) {
 	if f, ok := c.conn.(filler); ok {
-		_ = c.raw.SetReadDeadline(c.deadline())
+		c.arm()
 		if buf, n, err = f.fill(); n > 0 {
 			c.last = time.Now()
 		}
@@ -246,6 +247,14 @@ func (c *upstreamConn) fill() (buf *[]byte, n int, err error) {
 	}
 	inboxBuffers.Put(buf)
 	return nil, 0, err
+}
+
+// arm bounds the next read.
+func (c *upstreamConn) arm() {
+	if d := c.deadline(); d != c.armed {
+		c.armed = d
+		_ = c.raw.SetReadDeadline(d)
+	}
 }
 
 func (c *upstreamConn) deadline() time.Time {

@@ -216,7 +216,7 @@ type asker interface {
 // ask sends a request that is small.
 func (c *upstreamConn) ask(a asker, request []byte, wait engine.Timeouts) error {
 	c.expect(wait)
-	_ = c.raw.SetReadDeadline(c.deadline())
+	c.arm()
 	n, err := a.Ask(request)
 	if err == nil && n < len(request) {
 		err = c.write(wait.Idle, request[n:], nil)
