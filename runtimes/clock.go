@@ -34,6 +34,7 @@ func (c *Clock) Late(b engine.Budget) bool {
 	ran := time.Since(c.began)
 	if ran > c.turn {
 		runtime.Gosched()
+		yield()
 		c.turn = time.Since(c.began) + nextTurn
 	}
 	return b.Time > 0 && ran > b.Time
