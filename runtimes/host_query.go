@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sluice/engine"
+	"sluice/engine/body"
 )
 
 // queryMap is a request's query, decoded as it is asked for. A pair that does not decode is left out.
@@ -64,11 +65,11 @@ func putQuery(r *engine.RequestContext, v Value) error {
 
 // writeQuery writes a map as a query, in its order. The same long text may stand in it many times, so that c pays for each.
 func writeQuery(c *Call, m Value) (string, error) {
-	var b strings.Builder
+	var out []byte
 	var over error
 	err := eachText(m, func(name, value string) {
 		size := len(name) + len(value) + 2
-		if over == nil && b.Len()+size > MaxText {
+		if over == nil && len(out)+size > MaxText {
 			over = errLongText
 		}
 		if over == nil {
@@ -77,15 +78,14 @@ func writeQuery(c *Call, m Value) (string, error) {
 		if over != nil {
 			return
 		}
-		if b.Len() > 0 {
-			b.WriteByte('&')
+		if len(out) > 0 {
+			out = append(out, '&')
 		}
-		b.WriteString(url.QueryEscape(name))
-		b.WriteByte('=')
-		b.WriteString(url.QueryEscape(value))
+		out = append(body.AppendText(out, url.QueryEscape(name)), '=')
+		out = body.AppendText(out, url.QueryEscape(value))
 	})
 	if err == nil {
 		err = over
 	}
-	return b.String(), err
+	return textIn(out), err
 }

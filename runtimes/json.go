@@ -2,6 +2,7 @@ package runtimes
 
 import (
 	"fmt"
+	"unsafe"
 
 	"sluice/engine"
 	"sluice/engine/body"
@@ -86,7 +87,7 @@ func (e *jsonWriter) write(v Value, depth int) (err error) {
 	case Float:
 		e.dst, err = body.AppendFloat(e.dst, v.Float())
 	case String:
-		e.dst = body.AppendString(e.dst, v.Str)
+		e.dst = body.AppendString(body.Grow(e.dst, len(v.Str)+2), v.Str)
 	case List, Map:
 		return e.collection(v, depth)
 	case Own:
@@ -162,6 +163,12 @@ func (c *Call) encodeJSON(v Value) ([]byte, error) {
 	}
 	return c.Codec.AppendJSON(room, v)
 }
+
+// bytesIn are the bytes of a text, for who only reads them: a copy of a long one takes long.
+func bytesIn(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
+
+// textIn is a text that was made, and that nobody writes to any more.
+func textIn(made []byte) string { return unsafe.String(unsafe.SliceData(made), len(made)) }
 
 // decodeJSON makes a value of the script's own of JSON text. Scalars need no Codec, which pays for what it allocates.
 func (c *Call) decodeJSON(src []byte) (Value, error) {

@@ -73,7 +73,7 @@ func (r *jsonReplacer) replace(s string) (string, error) {
 	pass := func(start, end int, inside bool) error {
 		clean, err := r.text(s[start:end], inside)
 		if err == nil && clean != s[start:end] {
-			out, kept = append(append(out, s[kept:start]...), clean...), end
+			out, kept = body.AppendText(body.AppendText(out, s[kept:start]), clean), end
 		}
 		return err
 	}
@@ -89,8 +89,8 @@ func (r *jsonReplacer) replace(s string) (string, error) {
 	if err := pass(from, len(s), false); err != nil || out == nil {
 		return s, err
 	}
-	out = append(out, s[kept:]...)
-	return string(out), r.call.payText(2 * len(out))
+	out = body.AppendText(out, s[kept:])
+	return textIn(out), r.call.payText(2 * len(out))
 }
 
 // escaped is a part of every escape that a match may hide behind.

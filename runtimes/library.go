@@ -77,10 +77,7 @@ func libDecode(c *Call, _ any, args []Value) (Value, error) {
 	if len(args[0].Str) > MaxText {
 		return Value{}, fmt.Errorf("json.decode: %w", errLongText)
 	}
-	if err := c.allocate(len(args[0].Str)); err != nil {
-		return Value{}, err
-	}
-	v, err := c.decodeJSON([]byte(args[0].Str))
+	v, err := c.decodeJSON(bytesIn(args[0].Str))
 	if err != nil {
 		return Value{}, fmt.Errorf("json.decode: %w", err)
 	}
@@ -92,7 +89,7 @@ func libEncode(c *Call, _ any, args []Value) (Value, error) {
 	if err != nil {
 		return Value{}, fmt.Errorf("json.encode: %w", err)
 	}
-	return OfString(string(b)), c.allocate(len(b))
+	return OfString(textIn(b)), nil
 }
 
 // libEscape escapes the segments that a server could take for directories as well.

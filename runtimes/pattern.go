@@ -238,7 +238,7 @@ func (c *Call) replaced(name string, re *compiled, s source, with string) (strin
 		if err := c.payText(2 * grows); err != nil {
 			return "", err
 		}
-		out = append(out, s.text[end:start]...)
+		out = body.AppendText(body.Grow(out, grows), s.text[end:start])
 		before := len(out)
 		if groups == 0 {
 			out = append(out, with...)
@@ -254,7 +254,7 @@ func (c *Call) replaced(name string, re *compiled, s source, with string) (strin
 	if err := c.payText(2*(len(s.text)-end) + len(out)); err != nil {
 		return "", err
 	}
-	return string(append(out, s.text[end:]...)), nil
+	return textIn(body.AppendText(out, s.text[end:])), nil
 }
 
 func (c *Call) everyMatch(name string, re *compiled, s string) ([][]int, error) {

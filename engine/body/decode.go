@@ -78,11 +78,13 @@ func (d *decoder[V]) list(i int) (V, int) {
 	for i = space(d.src, i+1); d.src[i] != ']'; {
 		var v V
 		v, i = d.value(i)
+		if len(d.values) == cap(d.values) {
+			d.values = Grow(d.values, 1)
+		}
 		d.values = append(d.values, v)
 		i = d.next(i)
 	}
-	elems := make([]V, len(d.values)-base)
-	copy(elems, d.values[base:])
+	elems := Append(make([]V, 0, len(d.values)-base), d.values[base:])
 	d.values = d.values[:base]
 	return d.build.Array(elems), i + 1
 }

@@ -16,7 +16,7 @@ func AppendString(dst []byte, s string) []byte {
 	}
 	for i := 0; i < len(s); i++ {
 		end := plainEnd(s, i)
-		dst = append(dst, s[i:end]...)
+		dst = AppendText(dst, s[i:end])
 		if i = end; i < len(s) {
 			dst = appendEscaped(dst, s[i])
 		}

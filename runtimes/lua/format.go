@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"sluice/engine/body"
+
 	glua "github.com/yuin/gopher-lua"
 )
 
@@ -25,7 +27,7 @@ func (s *state) format(L *glua.LState) int {
 		if plain < 0 {
 			plain = len(format)
 		}
-		out = append(s.need(L, "string.format", out, plain), format[:plain]...)
+		out = body.AppendText(s.need(L, "string.format", out, plain), format[:plain])
 		if format = format[plain:]; format == "" {
 			break
 		}
@@ -104,9 +106,9 @@ func (s *state) appendPadded(L *glua.LState, out []byte, directive, text string)
 	fill := max(0, least-len(text))
 	out = s.need(L, "string.format", out, len(text)+fill)
 	if strings.Contains(directive[:len(directive)-len(flags)], "-") {
-		return append(append(out, text...), strings.Repeat(" ", fill)...)
+		return append(body.AppendText(out, text), strings.Repeat(" ", fill)...)
 	}
-	return append(append(out, strings.Repeat(" ", fill)...), text...)
+	return body.AppendText(append(out, strings.Repeat(" ", fill)...), text)
 }
 
 // toInt cuts the fraction off. What an integer cannot hold becomes the nearest one that it can.

@@ -3,6 +3,8 @@ package lua
 import (
 	"strings"
 
+	"sluice/engine/body"
+
 	glua "github.com/yuin/gopher-lua"
 )
 
@@ -155,7 +157,7 @@ func (m *matcher) appendReplacement(out []byte, with glua.LValue, start, end int
 
 // add appends to what becomes of the text.
 func (m *matcher) add(out []byte, text string) []byte {
-	return append(m.s.need(m.L, "string.gsub", out, len(text)), text...)
+	return body.AppendText(m.s.need(m.L, "string.gsub", out, len(text)), text)
 }
 
 // appendTemplate appends a replacement text, with %0 to %9 for captures.

@@ -3,6 +3,8 @@ package lua
 import (
 	"sort"
 
+	"sluice/engine/body"
+
 	glua "github.com/yuin/gopher-lua"
 )
 
@@ -55,7 +57,7 @@ func (s *state) tableConcat(L *glua.LState) int {
 			L.RaiseError("table.concat: element %d is %s, want a string or a number", i, describe(at(i)))
 		}
 		if i < to {
-			out = append(s.need(L, "table.concat", out, len(separator)), separator...)
+			out = body.AppendText(s.need(L, "table.concat", out, len(separator)), separator)
 		}
 	}
 	s.pushText(L, out)

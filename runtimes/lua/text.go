@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
+	"sluice/engine/body"
+
 	glua "github.com/yuin/gopher-lua"
 )
 
@@ -51,7 +53,7 @@ func (s *state) need(L *glua.LState, operation string, out []byte, n int) []byte
 	}
 	size := max(64, 2*cap(out), len(out)+n)
 	s.allocate(L, size)
-	return append(make([]byte, 0, size), out...)
+	return body.Append(make([]byte, 0, size), out)
 }
 
 // pushText gives the script a text that was made in the room. A long one is not copied: nobody writes to where it lies.
@@ -85,7 +87,7 @@ func (s *state) addText(L *glua.LState, operation string, out []byte, v glua.LVa
 func appendText(dst []byte, v glua.LValue) ([]byte, bool) {
 	switch v := v.(type) {
 	case glua.LString:
-		return append(dst, v...), true
+		return body.AppendText(dst, string(v)), true
 	case glua.LNumber:
 		if whole(v) {
 			return strconv.AppendInt(dst, int64(v), 10), true

@@ -68,6 +68,11 @@ func operator(op syntax.Token, of cost) builtin {
 		if err != nil {
 			return nil, err
 		}
+		if op == syntax.PLUS {
+			if z := joined(x, y); z != nil {
+				return z, nil
+			}
+		}
 		z, err := sky.Binary(op, x, y)
 		if err != nil {
 			return nil, err
@@ -202,7 +207,13 @@ func extendBy(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple)
 	if err == nil && bytes > 0 {
 		err = r.makes(x, y, bytes)
 	}
-	return y, err
+	if err != nil {
+		return nil, err
+	}
+	if z := joined(x, y); z != nil {
+		return sum{z}, nil
+	}
+	return y, nil
 }
 
 // lengthen pays for adding the elements of y, if it has any, to a list.
@@ -266,10 +277,15 @@ func (r *runner) payCompares(x, list sky.Value) error {
 // cut pays for x[lo:hi] and returns x. Of a text and a tuple nothing is copied.
 func cut(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
 	bytes := int64(slotBytes)
-	if l, ok := args[0].(*sky.List); ok {
+	l, ok := args[0].(*sky.List)
+	if ok {
 		bytes = listBytes + slotBytes*int64(l.Len())
 	}
-	return args[0], runnerOf(thread).allocate(bytes)
+	err := runnerOf(thread).allocate(bytes)
+	if ok && l.Len() > longList {
+		return sliced{l}, err
+	}
+	return args[0], err
 }
 
 // cutBySteps pays for x[lo:hi:step] and returns x. The interpreter lets the result grow element by element.
