@@ -1,7 +1,6 @@
 package runtimes
 
 import (
-	"runtime"
 	"time"
 
 	"sluice/engine"
@@ -33,8 +32,7 @@ func (c *Clock) Skip(since time.Time) {
 func (c *Clock) Late(b engine.Budget) bool {
 	ran := time.Since(c.began)
 	if ran > c.turn {
-		runtime.Gosched()
-		yield()
+		stepAside()
 		c.turn = time.Since(c.began) + nextTurn
 	}
 	return b.Time > 0 && ran > b.Time
