@@ -87,5 +87,5 @@ func writeQuery(c *Call, m Value) (string, error) {
 	if err == nil {
 		err = over
 	}
-	return textIn(out), err
+	return body.TextOf(out), err
 }

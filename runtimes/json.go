@@ -167,9 +167,6 @@ func (c *Call) encodeJSON(v Value) ([]byte, error) {
 // bytesIn are the bytes of a text, for who only reads them: a copy of a long one takes long.
 func bytesIn(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
-// textIn is a text that was made, and that nobody writes to any more.
-func textIn(made []byte) string { return unsafe.String(unsafe.SliceData(made), len(made)) }
-
 // decodeJSON makes a value of the script's own of JSON text. Scalars need no Codec, which pays for what it allocates.
 func (c *Call) decodeJSON(src []byte) (Value, error) {
 	if err := c.spend(len(src) / 2); err != nil {

@@ -90,7 +90,7 @@ func (r *jsonReplacer) replace(s string) (string, error) {
 		return s, err
 	}
 	out = body.AppendText(out, s[kept:])
-	return textIn(out), r.call.payText(2 * len(out))
+	return body.TextOf(out), r.call.payText(2 * len(out))
 }
 
 // escaped is a part of every escape that a match may hide behind.

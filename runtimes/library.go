@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 
+	"sluice/engine/body"
+
 	"github.com/cespare/xxhash/v2"
 )
 
@@ -89,7 +91,7 @@ func libEncode(c *Call, _ any, args []Value) (Value, error) {
 	if err != nil {
 		return Value{}, fmt.Errorf("json.encode: %w", err)
 	}
-	return OfString(textIn(b)), nil
+	return OfString(body.TextOf(b)), nil
 }
 
 // libEscape escapes the segments that a server could take for directories as well.

@@ -254,7 +254,7 @@ func (c *Call) replaced(name string, re *compiled, s source, with string) (strin
 	if err := c.payText(2*(len(s.text)-end) + len(out)); err != nil {
 		return "", err
 	}
-	return textIn(body.AppendText(out, s.text[end:])), nil
+	return body.TextOf(body.AppendText(out, s.text[end:])), nil
 }
 
 func (c *Call) everyMatch(name string, re *compiled, s string) ([][]int, error) {

@@ -1,7 +1,9 @@
 package body
 
 import (
+	"runtime"
 	"slices"
+	"strings"
 	"unsafe"
 )
 
@@ -18,6 +20,7 @@ func Append[E any](dst, src []E) []E {
 	for len(src) > n {
 		dst = append(dst, src[:n]...)
 		src = src[n:]
+		runtime.Gosched() // the signals arrive within the moves, where they stop nobody
 	}
 	return append(dst, src...)
 }
@@ -37,6 +40,22 @@ func Grow[E any](dst []E, n int) []E {
 	}
 	return Append(make([]E, 0, len(dst)+max(n, len(dst)/2)), dst)
 }
+
+// Repeat is strings.Repeat, piece by piece.
+func Repeat(s string, n int) string {
+	size := len(s) * n
+	if size <= piece {
+		return strings.Repeat(s, n)
+	}
+	out, unit := make([]byte, 0, size), strings.Repeat(s, min(n, 1+piece/len(s)))
+	for size-len(out) > len(unit) {
+		out = AppendText(out, unit)
+	}
+	return TextOf(AppendText(out, unit[:size-len(out)]))
+}
+
+// TextOf is a text that was made, and that nobody writes to any more, where it lies.
+func TextOf(made []byte) string { return unsafe.String(unsafe.SliceData(made), len(made)) }
 
 // pieceOf is how many elements of a slice are a piece.
 func pieceOf[E any](of []E) int { return piece / max(1, int(unsafe.Sizeof(*new(E)))) }

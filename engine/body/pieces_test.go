@@ -21,6 +21,13 @@ func TestAppendsByPiecesAreAppends(t *testing.T) {
 			}
 		}
 	}
+	for _, s := range []string{"", "a", "abcdefg", strings.Repeat("ab", piece)} {
+		for _, n := range []int{0, 1, 2, piece/7 + 1, 1<<18 + 1} {
+			if n*len(s) < 1<<22 && Repeat(s, n) != strings.Repeat(s, n) {
+				t.Errorf("%d times %d bytes differ", n, len(s))
+			}
+		}
+	}
 	words := slices.Repeat([]string{"a", "b", "c"}, piece/16)
 	if got := Append(words, words); !slices.Equal(got, slices.Concat(words, words)) {
 		t.Errorf("%d words and as many more: got %d others", len(words), len(got))

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-	"unsafe"
 
 	"sluice/engine/body"
 
@@ -61,7 +60,7 @@ func (s *state) pushText(L *glua.LState, made []byte) {
 	s.spend(L, len(made)/64)
 	if cap(made) > keptText {
 		s.allocate(L, boxBytes)
-		L.Push(glua.LString(unsafe.String(unsafe.SliceData(made), len(made))))
+		L.Push(glua.LString(body.TextOf(made)))
 		return
 	}
 	s.allocate(L, boxBytes+len(made))
@@ -147,7 +146,7 @@ func (s *state) rep(L *glua.LState) int {
 	}
 	s.spend(L, len(text)*n/64)
 	s.allocate(L, boxBytes+len(text)*n)
-	L.Push(glua.LString(strings.Repeat(text, n)))
+	L.Push(glua.LString(body.Repeat(text, n)))
 	return 1
 }
 

@@ -1,8 +1,6 @@
 package starlark
 
 import (
-	"unsafe"
-
 	"sluice/engine/body"
 
 	sky "go.starlark.net/starlark"
@@ -15,13 +13,24 @@ const (
 	longList = 4 << 10  // elements
 )
 
+// long is x op y where it is made here; nil = it is not.
+func long(op syntax.Token, x, y sky.Value) sky.Value {
+	switch op {
+	case syntax.PLUS:
+		return joined(x, y)
+	case syntax.STAR:
+		return repeated(x, y)
+	}
+	return nil
+}
+
 // joined is x + y where both are texts or both are lists, and long; nil = they are not.
 func joined(x, y sky.Value) sky.Value {
 	switch x := x.(type) {
 	case sky.String:
 		if y, ok := y.(sky.String); ok && len(x)+len(y) > longText {
 			out := body.AppendText(body.AppendText(make([]byte, 0, len(x)+len(y)), string(x)), string(y))
-			return sky.String(unsafe.String(unsafe.SliceData(out), len(out)))
+			return sky.String(body.TextOf(out))
 		}
 	case *sky.List:
 		if y, ok := y.(*sky.List); ok && x.Len()+y.Len() > longList {
@@ -30,6 +39,19 @@ func joined(x, y sky.Value) sky.Value {
 		}
 	}
 	return nil
+}
+
+// repeated is x * y where one is a text, the other a number, and the product long; nil = they are not.
+func repeated(x, y sky.Value) sky.Value {
+	if _, ok := x.(sky.Int); ok {
+		x, y = y, x
+	}
+	s, ok := x.(sky.String)
+	times, err := sky.AsInt32(y)
+	if !ok || err != nil || times < 1 || len(s) == 0 || len(s) <= longText/times {
+		return nil
+	}
+	return sky.String(body.Repeat(string(s), times))
 }
 
 // appendElements appends the elements of a list from one place up to another.

@@ -68,12 +68,10 @@ func operator(op syntax.Token, of cost) builtin {
 		if err != nil {
 			return nil, err
 		}
-		if op == syntax.PLUS {
-			if z := joined(x, y); z != nil {
-				return z, nil
-			}
+		z := long(op, x, y)
+		if z == nil {
+			z, err = sky.Binary(op, x, y)
 		}
-		z, err := sky.Binary(op, x, y)
 		if err != nil {
 			return nil, err
 		}
