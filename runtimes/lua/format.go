@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"sluice/engine/body"
-
 	glua "github.com/yuin/gopher-lua"
 )
 
@@ -27,7 +25,7 @@ func (s *state) format(L *glua.LState) int {
 		if plain < 0 {
 			plain = len(format)
 		}
-		out = body.AppendText(s.need(L, "string.format", out, plain), format[:plain])
+		out = s.addLong(L, s.need(L, "string.format", out, plain), format[:plain])
 		if format = format[plain:]; format == "" {
 			break
 		}
@@ -106,9 +104,9 @@ func (s *state) appendPadded(L *glua.LState, out []byte, directive, text string)
 	fill := max(0, least-len(text))
 	out = s.need(L, "string.format", out, len(text)+fill)
 	if strings.Contains(directive[:len(directive)-len(flags)], "-") {
-		return append(body.AppendText(out, text), strings.Repeat(" ", fill)...)
+		return append(s.addLong(L, out, text), strings.Repeat(" ", fill)...)
 	}
-	return body.AppendText(append(out, strings.Repeat(" ", fill)...), text)
+	return s.addLong(L, append(out, strings.Repeat(" ", fill)...), text)
 }
 
 // toInt cuts the fraction off. What an integer cannot hold becomes the nearest one that it can.

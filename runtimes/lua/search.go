@@ -3,8 +3,6 @@ package lua
 import (
 	"strings"
 
-	"sluice/engine/body"
-
 	glua "github.com/yuin/gopher-lua"
 )
 
@@ -157,7 +155,7 @@ func (m *matcher) appendReplacement(out []byte, with glua.LValue, start, end int
 
 // add appends to what becomes of the text.
 func (m *matcher) add(out []byte, text string) []byte {
-	return body.AppendText(m.s.need(m.L, "string.gsub", out, len(text)), text)
+	return m.s.addLong(m.L, m.s.need(m.L, "string.gsub", out, len(text)), text)
 }
 
 // appendTemplate appends a replacement text, with %0 to %9 for captures.

@@ -3,8 +3,6 @@ package lua
 import (
 	"sort"
 
-	"sluice/engine/body"
-
 	glua "github.com/yuin/gopher-lua"
 )
 
@@ -57,7 +55,7 @@ func (s *state) tableConcat(L *glua.LState) int {
 			L.RaiseError("table.concat: element %d is %s, want a string or a number", i, describe(at(i)))
 		}
 		if i < to {
-			out = body.AppendText(s.need(L, "table.concat", out, len(separator)), separator)
+			out = s.addLong(L, s.need(L, "table.concat", out, len(separator)), separator)
 		}
 	}
 	s.pushText(L, out)

@@ -30,6 +30,13 @@ func (s *state) allocate(L *glua.LState, bytes int) {
 	}
 }
 
+// look ends the script when a budget is spent.
+func (s *state) look(L *glua.LState) {
+	if s.meter.look() != nil {
+		L.RaiseError("%s", s.meter.Err().Error())
+	}
+}
+
 // bound ends the script if a text would be longer than one may be.
 func (s *state) bound(L *glua.LState, operation string, n int) {
 	if n > maxText {
@@ -52,7 +59,7 @@ func (s *state) need(L *glua.LState, operation string, out []byte, n int) []byte
 	}
 	size := max(64, 2*cap(out), len(out)+n)
 	s.allocate(L, size)
-	return body.Append(make([]byte, 0, size), out)
+	return s.addLong(L, make([]byte, 0, size), body.TextOf(out))
 }
 
 // pushText gives the script a text that was made in the room. A long one is not copied: nobody writes to where it lies.
@@ -79,14 +86,27 @@ func (s *state) addText(L *glua.LState, operation string, out []byte, v glua.LVa
 	} else if digits, ok := digitsOf(v); ok {
 		n = len(digits)
 	}
-	return appendText(s.need(L, operation, out, n), v)
+	out = s.need(L, operation, out, n)
+	if text, ok := v.(glua.LString); ok && n > pieceOfText {
+		return s.addLong(L, out, string(text)), true
+	}
+	return appendText(out, v)
+}
+
+// addLong appends a long text into what has the room. Between two pieces the call makes room for others.
+func (s *state) addLong(L *glua.LState, out []byte, text string) []byte {
+	for ; len(text) > pieceOfText; text = text[pieceOfText:] {
+		out = append(out, text[:pieceOfText]...)
+		s.look(L)
+	}
+	return append(out, text...)
 }
 
 // appendText is addText into what has the room.
 func appendText(dst []byte, v glua.LValue) ([]byte, bool) {
 	switch v := v.(type) {
 	case glua.LString:
-		return body.AppendText(dst, string(v)), true
+		return append(dst, v...), true
 	case glua.LNumber:
 		if whole(v) {
 			return strconv.AppendInt(dst, int64(v), 10), true

@@ -7,17 +7,18 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// What the interpreter would copy in one go, for as long as the scheduler cannot stop it, is copied piece by piece here.
+// What the interpreter would copy in one go, for as long as the scheduler cannot stop it, is copied piece by piece here. Between two pieces
+// the call makes room for others.
 const (
-	longText = 64 << 10 // bytes
-	longList = 4 << 10  // elements
+	longText = 256 << 10 // bytes
+	longList = 4 << 10   // elements
 )
 
 // long is x op y where it is made here; nil = it is not.
-func long(op syntax.Token, x, y sky.Value) sky.Value {
+func (r *runner) long(op syntax.Token, x, y sky.Value) sky.Value {
 	switch op {
 	case syntax.PLUS:
-		return joined(x, y)
+		return r.joined(x, y)
 	case syntax.STAR:
 		return repeated(x, y)
 	}
@@ -25,17 +26,17 @@ func long(op syntax.Token, x, y sky.Value) sky.Value {
 }
 
 // joined is x + y where both are texts or both are lists, and long; nil = they are not.
-func joined(x, y sky.Value) sky.Value {
+func (r *runner) joined(x, y sky.Value) sky.Value {
 	switch x := x.(type) {
 	case sky.String:
 		if y, ok := y.(sky.String); ok && len(x)+len(y) > longText {
-			out := body.AppendText(body.AppendText(make([]byte, 0, len(x)+len(y)), string(x)), string(y))
-			return sky.String(body.TextOf(out))
+			out := r.appendText(make([]byte, 0, len(x)+len(y)), string(x))
+			return sky.String(body.TextOf(r.appendText(out, string(y))))
 		}
 	case *sky.List:
 		if y, ok := y.(*sky.List); ok && x.Len()+y.Len() > longList {
-			out := appendElements(make([]sky.Value, 0, x.Len()+y.Len()), x, 0, x.Len())
-			return sky.NewList(appendElements(out, y, 0, y.Len()))
+			out := r.appendElements(make([]sky.Value, 0, x.Len()+y.Len()), x, 0, x.Len())
+			return sky.NewList(r.appendElements(out, y, 0, y.Len()))
 		}
 	}
 	return nil
@@ -54,9 +55,21 @@ func repeated(x, y sky.Value) sky.Value {
 	return sky.String(body.Repeat(string(s), times))
 }
 
+// appendText appends a text.
+func (r *runner) appendText(out []byte, s string) []byte {
+	for ; len(s) > longText; s = s[longText:] {
+		out = body.AppendText(out, s[:longText])
+		r.look()
+	}
+	return body.AppendText(out, s)
+}
+
 // appendElements appends the elements of a list from one place up to another.
-func appendElements(out []sky.Value, of *sky.List, from, to int) []sky.Value {
+func (r *runner) appendElements(out []sky.Value, of *sky.List, from, to int) []sky.Value {
 	for i := from; i < to; i++ {
+		if (i-from)%longList == longList-1 {
+			r.look()
+		}
 		out = append(out, of.Index(i))
 	}
 	return out
@@ -70,10 +83,13 @@ var _ sky.HasBinary = sum{}
 func (s sum) Binary(syntax.Token, sky.Value, sky.Side) (sky.Value, error) { return s.Value, nil }
 
 // sliced stands for a long list in list[from:to].
-type sliced struct{ *sky.List }
+type sliced struct {
+	*sky.List
+	r *runner
+}
 
 var _ sky.Sliceable = sliced{}
 
 func (s sliced) Slice(from, to, _ int) sky.Value {
-	return sky.NewList(appendElements(make([]sky.Value, 0, to-from), s.List, from, to))
+	return sky.NewList(s.r.appendElements(make([]sky.Value, 0, to-from), s.List, from, to))
 }

@@ -68,7 +68,7 @@ func operator(op syntax.Token, of cost) builtin {
 		if err != nil {
 			return nil, err
 		}
-		z := long(op, x, y)
+		z := r.long(op, x, y)
 		if z == nil {
 			z, err = sky.Binary(op, x, y)
 		}
@@ -208,7 +208,7 @@ func extendBy(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple)
 	if err != nil {
 		return nil, err
 	}
-	if z := joined(x, y); z != nil {
+	if z := r.joined(x, y); z != nil {
 		return sum{z}, nil
 	}
 	return y, nil
@@ -279,9 +279,10 @@ func cut(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky
 	if ok {
 		bytes = listBytes + slotBytes*int64(l.Len())
 	}
-	err := runnerOf(thread).allocate(bytes)
+	r := runnerOf(thread)
+	err := r.allocate(bytes)
 	if ok && l.Len() > longList {
-		return sliced{l}, err
+		return sliced{l, r}, err
 	}
 	return args[0], err
 }
