@@ -3,14 +3,17 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -44,6 +47,10 @@ type siege struct {
 	client         *http.Client
 	hurried        *http.Client       // of the innocent: it waits for siegeTime
 	provider       *simulate.Provider // of the offender
+
+	mu      sync.Mutex
+	serving string                   // the bomb that is in place; guarded by mu
+	longest map[string]time.Duration // that the innocent waited, by the bomb that was in place then; guarded by mu
 }
 
 // calmScripts do nothing, one a slot.
@@ -98,7 +105,7 @@ func (g *siege) fuse(b bomb) string {
 func besiege(t *testing.T, ext string) *siege {
 	t.Helper()
 	dir := t.TempDir()
-	g := &siege{T: t, ext: ext, scripts: filepath.Join(dir, "scripts"),
+	g := &siege{T: t, ext: ext, longest: make(map[string]time.Duration), scripts: filepath.Join(dir, "scripts"),
 		client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 8}}}
 	g.hurried = &http.Client{Timeout: siegeTime, Transport: g.client.Transport}
 	t.Cleanup(g.client.CloseIdleConnections)
@@ -299,7 +306,7 @@ func (g *siege) others(least time.Duration, during func()) (took []time.Duration
 				t.Errorf("an innocent principal is answered %s, %v", got, err)
 				return
 			}
-			took = append(took, time.Since(began))
+			took = append(took, g.waited(time.Since(began)))
 		}
 	})
 	began := time.Now()
@@ -308,6 +315,45 @@ func (g *siege) others(least time.Duration, during func()) (took []time.Duration
 	close(over)
 	wait.Wait()
 	return took
+}
+
+// besideBusy asks as the innocent for so long beside a process of its own that keeps a processor busy, as any script may.
+func (g *siege) besideBusy(long time.Duration) []time.Duration {
+	g.Helper()
+	busy := exec.Command("sh", "-c", "while :; do :; done")
+	if err := busy.Start(); err != nil {
+		g.Fatal(err)
+	}
+	defer busy.Wait()
+	defer busy.Process.Kill()
+	return g.others(long, func() {})
+}
+
+// serve says which bomb is put in place.
+func (g *siege) serve(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.serving = name
+}
+
+// waited notes how long the innocent waited.
+func (g *siege) waited(took time.Duration) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.longest[g.serving] = max(g.longest[g.serving], took)
+	return took
+}
+
+// worst tells of the bombs under which the innocent waited longest.
+func (g *siege) worst() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	names := slices.SortedFunc(maps.Keys(g.longest), func(a, b string) int { return cmp.Compare(g.longest[b], g.longest[a]) })
+	var out []string
+	for _, name := range names[:min(8, len(names))] {
+		out = append(out, fmt.Sprintf("%s %v", name, g.longest[name].Round(100*time.Microsecond)))
+	}
+	return strings.Join(out, ", ")
 }
 
 // rest is the memory that the process has resident at this moment. From now on peak tells the most that it has.
