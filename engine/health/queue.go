@@ -162,13 +162,19 @@ func (t *Tracker) leave(h *host) {
 	}
 }
 
-// moveOn gives what places there are to the first in line whose account takes requests. The queue is held.
+// moveOn gives what places there are to the first in line whose account takes requests. How many there are the last in line knows: the
+// others may have come before a reload. The queue is held.
 func (t *Tracker) moveOn(h *host) {
+	if len(h.line) == 0 {
+		return
+	}
+	last := h.line[len(h.line)-1]
+	most := last.accounts[slices.Index(last.hosts, h)].Concurrency
 	for i := 0; i < len(h.line); {
 		w := h.line[i]
 		at := slices.Index(w.hosts, h)
 		a := w.accounts[at]
-		if !h.squeeze(a.Concurrency) {
+		if !h.squeeze(most) {
 			return
 		}
 		v := t.admit(h, h.account(a.Client), a)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -370,6 +371,33 @@ func TestWhoeverWaitsForARestGoesWhenItEnds(t *testing.T) {
 		if v := looks(tr, a); v.Queued != 0 || v.InFlight != 0 {
 			t.Errorf("%+v", v)
 		}
+	})
+}
+
+func TestMorePlacesAfterAReloadAreForThoseWhoWaitAlready(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, u := health.NewTracker(nil), named("up")
+		u.Concurrency, u.Queue = 1, engine.Queue{Max: 5, Wait: time.Hour}
+		first := tr.Enter(place(u, ""))
+		var served atomic.Int32
+		wait := func(u *engine.Upstream) {
+			if v, _ := tr.Wait(t.Context(), []engine.Account{place(u, "")}); v != nil {
+				served.Add(1)
+				time.Sleep(time.Minute)
+				v.Leave()
+			}
+		}
+		go wait(u)
+		synctest.Wait()
+		more := *u
+		more.Concurrency = 3
+		go wait(&more)
+		synctest.Wait()
+		if v := looks(tr, place(&more, "")); served.Load() != 2 || v.InFlight != 3 || v.Queued != 0 {
+			t.Errorf("%d are served, %d wait, want two and none", served.Load(), v.Queued)
+		}
+		first.Leave()
+		time.Sleep(time.Hour)
 	})
 }
 
