@@ -85,15 +85,23 @@ func (cs coolings) with(c rest, now time.Time) coolings {
 		}
 	}
 	if len(out) >= maxScopes {
-		soonest := 0
+		least := 0
 		for i := range out {
-			if out[i].Until.Before(out[soonest].Until) {
-				soonest = i
+			if out[i].before(&out[least]) {
+				least = i
 			}
 		}
-		out = slices.Delete(out, soonest, soonest+1)
+		out = slices.Delete(out, least, least+1)
 	}
 	return append(out, c)
+}
+
+// before reports whether r is given up before o, where there are too many: what nobody insists on goes first, then what ends first.
+func (r *rest) before(o *rest) bool {
+	if r.Soft != o.Soft {
+		return r.Soft
+	}
+	return r.Until.Before(o.Until)
 }
 
 // worked is cs after a success, without what is over: that is also what nobody insisted on, and not a real exhaustion.

@@ -133,6 +133,27 @@ func TestAWindowOfAModelFamilyCoolsThatFamilyAlone(t *testing.T) {
 	})
 }
 
+// TestNamesThatClientsMakeUpEndNoRealRest: of rests there are only so many, and what nobody insists on goes first.
+func TestNamesThatClientsMakeUpEndNoRealRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, u := health.NewTracker(nil), named("up")
+		opus := place(u, "claude-opus-4-5")
+		answer(tr, opus, headed(429, "anthropic-ratelimit-unified-status: rejected", "anthropic-ratelimit-unified-representative-claim: seven_day_opus",
+			fmt.Sprint("anthropic-ratelimit-unified-reset: ", time.Now().Add(5*time.Minute).Unix())))
+		for i := range 100 {
+			unknown := headed(404)
+			unknown.Body = fmt.Appendf(nil, `{"error":{"type":"not_found_error","message":"model: m%d"}}`, i)
+			answer(tr, place(u, fmt.Sprint("m", i)), unknown)
+		}
+		if v := looks(tr, opus); v.Healthy || v.Cooldown != 5*time.Minute {
+			t.Errorf("opus: %+v", v)
+		}
+		if v := looks(tr, place(u, "m99")); v.Cooling.Class != engine.ClassModel {
+			t.Errorf("the latest: %+v", v)
+		}
+	})
+}
+
 // TestACoolDownGoesByTheUpstreamsOwnName: whatever the request calls the model, it is the same one there.
 func TestACoolDownGoesByTheUpstreamsOwnName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
