@@ -76,9 +76,11 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 // writeHead puts the head of the answer where it waits for the first bytes of the body.
 func (r *relay) writeHead(ctx *fasthttp.RequestCtx, now time.Time) {
 	d, h := &r.down, &ctx.Request.Header
-	if d.left < 0 && !r.bare && !h.IsHTTP11() { // the client knows no chunks
+	if d.left < 0 && !h.IsHTTP11() { // the client knows no chunks
 		d.left = untilEnd
-		ctx.SetConnectionClose()
+		if !r.bare {
+			ctx.SetConnectionClose()
+		}
 	}
 	b := appendStatus(*d.room(), r.answer.Status, now)
 	switch status := r.answer.Status; {

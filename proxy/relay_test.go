@@ -243,6 +243,9 @@ func TestAClientOfHTTP10GetsNoChunks(t *testing.T) {
 	f(chunked+chunk("abc"), "", false, false)
 	f(eventHead+chunk(start+stop)+lastChunk, start+stop, true, true)
 	f(eventHead+chunk(start), start+"event: error\n", false, true)
+	old = strings.Replace(bare("HEAD"), "HTTP/1.1", "HTTP/1.0", 1)
+	f(chunked, "", true, true)
+	f("HTTP/1.1 200 OK\r\n\r\n", "", true, true)
 }
 
 func TestUsageIsReadFromTheAnswer(t *testing.T) {
