@@ -241,6 +241,28 @@ func TestAnUpstreamThatStallsIsGivenUp(t *testing.T) {
 	}
 }
 
+// TestAnUpstreamWaitsForAClientAsLongAsItTakes: while its client takes nothing, nobody reads what the upstream has sent meanwhile.
+func TestAnUpstreamWaitsForAClientAsLongAsItTakes(t *testing.T) {
+	const size = 24 << 20 // more than the sockets on the way hold
+	sent := make(chan struct{})
+	u := plays(t, func(s *stage) {
+		s.next()
+		s.say(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size) + strings.Repeat("x", size))
+		close(sent)
+	}).upstream("a")
+	u.Timeouts.Idle = 50 * time.Millisecond
+	r := newRig(t, u).start()
+	c := r.dial().send(post("/v1/messages", hello))
+	select {
+	case <-sent:
+		t.Fatal("nobody had to wait")
+	case <-time.After(4 * u.Timeouts.Idle): // that much of silence would be an upstream that stalled
+	}
+	got := c.read("POST")
+	want(t, "length", len(got.body), size)
+	want(t, "code", r.ledger.wait(t, 1)[0].Code, "")
+}
+
 func TestADialectMayRewordAnErrorEvent(t *testing.T) {
 	odd := "event: error\r\ndata: {\"odd\":\r\ndata: 1}\r\n\r\n"
 	r := newRig(t, plays(t, rough(eventHead+chunk(start+odd+delta)+chunk(odd[:9])+chunk(odd[9:])+lastChunk)).upstream("a"))

@@ -180,10 +180,11 @@ type upstreamConn struct {
 	looked  error
 	byte    [1]byte
 
-	// What bounds the next read from the network: a fixed moment while it is set, else the time since the last byte.
+	// What bounds the next read from the network: a fixed moment while it is set, else the time since last.
 	until time.Time
 	idle  time.Duration // 0 = no bound
-	last  time.Time     // when the last byte came
+	last  time.Time     // since when the next byte is waited for: whoever takes an answer may take long over what came
+	came  bool          // something came since then
 	armed time.Time     // the bound that the connection has
 	pace  *pace         // of who reads the answer, nil = it waits as long as it takes
 }
@@ -226,9 +227,7 @@ func (c *upstreamConn) kill() { _ = c.raw.Close() }
 func (c *upstreamConn) Read(p []byte) (int, error) {
 	c.arm()
 	n, err := c.conn.Read(p)
-	if n > 0 {
-		c.last = time.Now()
-	}
+	c.came = c.came || n > 0
 	return n, err
 }
 
@@ -236,9 +235,8 @@ func (c *upstreamConn) Read(p []byte) (int, error) {
 func (c *upstreamConn) fill() (buf *[]byte, n int, err error) {
 	if f, ok := c.conn.(filler); ok {
 		c.arm()
-		if buf, n, err = f.fill(); n > 0 {
-			c.last = time.Now()
-		}
+		buf, n, err = f.fill()
+		c.came = c.came || n > 0
 		return buf, n, err
 	}
 	buf = inboxBuffers.Get().(*[]byte)
@@ -251,6 +249,9 @@ func (c *upstreamConn) fill() (buf *[]byte, n int, err error) {
 
 // arm bounds the next read.
 func (c *upstreamConn) arm() {
+	if c.came {
+		c.last, c.came = time.Now(), false
+	}
 	if d := c.deadline(); d != c.armed {
 		c.armed = d
 		_ = c.raw.SetReadDeadline(d)

@@ -227,7 +227,7 @@ func (c *upstreamConn) ask(a asker, request []byte, wait engine.Timeouts) error 
 
 // expect sets the time that the head of the answer has.
 func (c *upstreamConn) expect(wait engine.Timeouts) {
-	c.last, c.idle, c.until = time.Now(), wait.Idle, time.Time{}
+	c.last, c.came, c.idle, c.until = time.Now(), false, wait.Idle, time.Time{}
 	if wait.ResponseHeader > 0 {
 		c.until = c.last.Add(wait.ResponseHeader)
 	} else {
