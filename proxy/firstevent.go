@@ -145,7 +145,10 @@ func fail(resp *engine.Response, data []byte) {
 	}
 	_ = resp.Body.Close()
 	data = bytes.Clone(data)
-	resp.Status, resp.Headers = statusOf(data), h
+	if resp.Status = statusOf(data); resp.Status == 429 && h.Get("retry-after") == "" {
+		h.Set("retry-after", "0") // the head of a success had no reason to say when to come back: that it does not is no spend cap
+	}
+	resp.Headers = h
 	resp.Body, resp.Length = io.NopCloser(bytes.NewReader(data)), int64(len(data))
 }
 

@@ -35,6 +35,18 @@ func pair(t *testing.T, kind engine.UpstreamKind, answer string, second bool) *r
 	return r.start()
 }
 
+// TestAThrottleThatAStreamTellsIsNoSpendCap: a head that was a success had no reason to say when to come back.
+func TestAThrottleThatAStreamTellsIsNoSpendCap(t *testing.T) {
+	t.Parallel()
+	r := pair(t, direct, eventHead+chunk("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"m\"}}\n\n")+lastChunk, false)
+	got := r.do(post("/v1/messages", helloStream))
+	want(t, "answer", got.code(), "429 ")
+	cooling := r.gen.Vitals.Vitals(r.gen.Upstreams[0].Upstream, time.Now()).Cooling
+	if cooling.Class != engine.ClassThrottled || time.Until(cooling.Until) > time.Minute {
+		t.Errorf("it cools for %v: %q, want a throttle", time.Until(cooling.Until), cooling.Class)
+	}
+}
+
 // TestAStreamThatBeginsWithAnErrorIsAnAnswerWithItsStatus: nothing went to the client yet. attempt is the status of the first attempt.
 func TestAStreamThatBeginsWithAnErrorIsAnAnswerWithItsStatus(t *testing.T) {
 	t.Parallel()
