@@ -31,6 +31,7 @@ type exchange struct {
 	reserved   int64              // of bodies_total, in bytes
 	spending   engine.Reservation // nil = the key has no limits, or nothing is held of them yet
 	served     bool               // an upstream answered with a success
+	broke      bool               // its stream ended in an error: its usage was not told to the end
 	forecast   *promptcache.Forecast
 	counted    bool          // among the open streams
 	watched    bool          // the client's leaving cancels it

@@ -27,7 +27,7 @@ func spends(path string) bool { return path == "/v1/messages" || path == "/v1/co
 // settleLimits books what the request spent, once its row is complete, and gives it its cost. A client that leaves after the request went
 // out has spent what it was expected to: the upstream may have worked for it.
 func (x *exchange) settleLimits(r *engine.Record, now time.Time) {
-	spent := engine.Spent{Model: x.billed(r), Usage: r.Usage, Whole: r.Code == "" || x.flow.Withheld != nil}
+	spent := engine.Spent{Model: x.billed(r), Usage: r.Usage, Whole: r.Code == "" && !x.broke || x.flow.Withheld != nil}
 	if x.gen != nil && x.gen.Prices != nil && r.Usage.Known {
 		r.CostMicroUSD, _ = x.gen.Prices.Cost(spent.Model, r.Usage)
 	}

@@ -46,6 +46,7 @@ func TestEveryExitSettlesTheLimitsOnce(t *testing.T) {
 	f("an answer without usage", answers(ok(`{}`)), whole, "99", "9936", 200)
 	f("a stream", answers(eventHead+chunk(start+delta+usage+stop)+lastChunk), streams, "99", "9991", 200)
 	f("a stream that breaks off", func(s *stage) { s.next(); s.say(eventHead + chunk(start)) }, streams, "99", "9936", 200)
+	f("a stream that ends in an error", answers(eventHead+chunk(start+"event: error\ndata: {}\n\n")+lastChunk), streams, "99", "9936", 200)
 	f("an error of the upstream", answers(strings.Replace(ok("{}"), "200 OK", "500 Oh", 1)), whole, "100", "10000", 500)
 	f("no answer", func(s *stage) { s.next() }, whole, "100", "10000", 502)
 	f("a refusal of ours", answers(ok("{}")), func(r *rig) { r.do(post("/v1/messages", "{")) }, "100", "10000", 400)

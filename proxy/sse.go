@@ -147,7 +147,14 @@ type stream struct {
 // see takes note of an event.
 func (s *stream) see(name, data []byte) {
 	s.count(name, data)
-	s.ended = s.ended || isLast(name)
+	s.end(name)
+}
+
+// end takes note of the name of an event that goes out.
+func (s *stream) end(name []byte) {
+	if !s.ended && isLast(name) {
+		s.ended, s.x.broke = true, string(name) == "error"
+	}
 }
 
 // count takes the tokens that an event tells.

@@ -77,7 +77,7 @@ func (t *transform) note(s *stream, name, data []byte) {
 	if !wireIsAnthropics(t.answer) {
 		s.count(name, data)
 	}
-	s.ended = s.ended || isLast(name)
+	s.end(name)
 }
 
 func (t *transform) write(b []byte, s *stream, events []engine.StreamEvent, received []byte) []byte {
