@@ -577,3 +577,23 @@ func TestAPoolThatCannotBeReached(t *testing.T) {
 		t.Errorf("%v", classes)
 	}
 }
+
+// TestARefusalThatStallsGoesElsewhere: what it means is told by its head, and a long silence is for answers that take long.
+func TestARefusalThatStallsGoesElsewhere(t *testing.T) {
+	t.Parallel()
+	a := plays(t, func(s *stage) {
+		s.next()
+		s.say("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 30\r\nContent-Length: 90\r\n\r\n{\"type\":")
+		s.gone()
+	}).upstream("a")
+	a.Timeouts.Idle = time.Hour
+	b := plays(t, answers(ok("{}"))).upstream("b")
+	b.Priority = 1
+	r := newRig(t, a, b)
+	r.gen.Vitals, r.gen.Retry = health.NewTracker(nil), engine.Retry{Attempts: 2, Statuses: []int{429}}
+	r.gen.Strategy, _ = engine.NewStrategy("priority", 0)
+	r.start()
+	want(t, "answer", r.do(post("/v1/messages", hello)).code(), "200 ")
+	want(t, "cooling", r.gen.Vitals.Vitals(a, time.Now()).Cooling.Class, engine.ClassThrottled)
+	want(t, "attempts", len(r.ledger.wait(t, 1)[0].Trace.Attempts), 2)
+}

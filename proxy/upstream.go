@@ -25,6 +25,9 @@ const (
 	writePiece = 1 << 20
 	// earlyAnswer is how long the answer may take of an upstream that stopped reading.
 	earlyAnswer = time.Second
+	// refusalIdle is the longest silence within an answer that is an error. Its body is small and known from the start, and until it is here
+	// nobody learns what to leave alone, or goes elsewhere.
+	refusalIdle = 5 * time.Second
 	// maxInterim is how many 1xx heads an answer may begin with.
 	maxInterim = 16
 )
@@ -149,6 +152,9 @@ func (t *Transport) exchange(c *upstreamConn, s engine.Signed) error {
 	c.until, c.idle = time.Time{}, wait.Idle
 	switch {
 	case err == nil:
+		if c.head.status >= 400 && (c.idle == 0 || c.idle > refusalIdle) {
+			c.idle = refusalIdle
+		}
 		return nil
 	case !begun && writeErr != nil:
 		return marked{fmt.Errorf("send the request: %w", writeErr), engine.ErrUnsent}
