@@ -63,28 +63,26 @@ func (x *exchange) await(resp *engine.Response) error {
 	if x.req.Path != messagesPath || x.req.Method == "HEAD" || !resp.IsEventStream() {
 		return nil
 	}
-	pace, s := &x.life.pace, splitter{}
+	pace, first := &x.life.pace, firstEvent{}
 	pace.wake = time.Now().Add(min(x.server.PingEvery, firstEventWait))
 	defer func() { pace.wake = time.Time{} }()
 	b := &begun{ReadCloser: resp.Body, buffers: &x.server.buffers, buf: x.server.buffers.Get().(*[]byte)}
 	buf, held := *b.buf, 0
 	for held < len(buf) {
 		n, err := resp.Body.Read(buf[held:])
-		end := s.next(buf[held : held+n])
 		held += n
+		name, data, here := first.in(buf[:held], err == io.EOF)
 		switch {
 		case bytes.HasPrefix(buf[:held], goodStart): // the rest of it may come later
-		case end >= 0:
-			first := buf[:held-n+end]
-			if name, data, ok := parseEvent(first); ok && tellsFailure(name, data) {
-				fail(resp, data)
-				b.release()
-				return nil
-			}
-		case err != nil && (err != io.EOF || held == 0):
+		case here && tellsFailure(name, data):
+			fail(resp, data)
+			b.release()
+			return nil
+		case here:
+		case err != nil:
 			b.release()
 			return x.neverBegan(err)
-		case err == nil && (n > 0 || time.Now().Before(pace.wake)):
+		case time.Now().Before(pace.wake):
 			continue
 		}
 		b.end = err
@@ -93,6 +91,33 @@ func (x *exchange) await(resp *engine.Response) error {
 	b.head = buf[:held]
 	resp.Body, pace.begun = b, held > 0
 	return nil
+}
+
+// firstEvent finds the first event of a stream as it comes, past comments and empty lines, which are none.
+type firstEvent struct {
+	splitter splitter
+	start    int // where it begins, or what is none before it
+	at       int // up to where it was split
+}
+
+// in reads the first event in b, which is all that came so far, if it is there. The last one of a stream that ended needs no empty line.
+func (f *firstEvent) in(b []byte, ended bool) (name, data []byte, ok bool) {
+	for f.at < len(b) {
+		n := f.splitter.next(b[f.at:])
+		if n < 0 {
+			f.at = len(b)
+			break
+		}
+		f.at += n
+		if name, data, ok = parseEvent(b[f.start:f.at]); ok {
+			return name, data, true
+		}
+		f.start = f.at
+	}
+	if ended {
+		return parseEvent(b[f.start:])
+	}
+	return nil, nil, false
 }
 
 // neverBegan is the failure of a stream that ended before its first event. What is no stream was garbled on its way, and another upstream
@@ -140,7 +165,7 @@ func fail(resp *engine.Response, data []byte) {
 	h := resp.Headers.Clone(1)
 	h.Remove("content-length")
 	h.Set("content-type", "application/json")
-	if kind, ok := textAt(data, "exception"); ok {
+	if kind, ok := textAt(data, "exception"); ok && headText(kind) {
 		h.Set("x-amzn-errortype", kind)
 	}
 	_ = resp.Body.Close()

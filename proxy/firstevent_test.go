@@ -75,12 +75,15 @@ func TestAStreamThatBeginsWithAnErrorIsAnAnswerWithItsStatus(t *testing.T) {
 	f(direct, event("odd"), "500 ", 500, true)
 	f(direct, eventHead+chunk("event: error\r\nda")+chunk("ta: no JSON\r\n\r\n")+lastChunk, "500 ", 500, true)
 	f(custom, eventHead+chunk("data: {\"error\":{\"message\":\"m\",\"code\":503}}\n\ndata: [DONE]\n\n")+lastChunk, "503 ", 503, true)
+	f(custom, eventHead+chunk(": wait")+chunk("\n\n")+chunk("\n\ndata: {\"error\":{\"code\":503}}\n\n")+lastChunk, "503 ", 503, true)
+	f(custom, eventHead+chunk("retry: 3\r\n\r\n")+chunk("data: {\"error\":{\"code\":503}}\n")+lastChunk, "503 ", 503, true)
 	f(custom, eventHead+chunk("data: {\"error\":{\"message\":\"m\",\"type\":\"rate_limit_exceeded\"}}\n\n")+lastChunk, "429 ", 429, true)
 	f(engine.KindBedrockRuntime, bedrockHead+chunk(exceptionFrame("throttlingException"))+lastChunk, "429 ", 429, true)
 	f(engine.KindBedrockRuntime, bedrockHead+chunk(exceptionFrame("validationException"))+lastChunk, "400 ", 400, false)
 	f(engine.KindBedrockRuntime, bedrockHead+chunk(exceptionFrame("modelStreamErrorException"))+lastChunk, "424 ", 424, true)
 	f(engine.KindBedrockRuntime, bedrockHead+chunk("<html>no frame</html>")+lastChunk, "502 upstream_unreachable", 0, true)
 	f(direct, eventHead+lastChunk, "502 upstream_unreachable", 0, false) // it may have been worked on
+	f(direct, eventHead+chunk(": wait\n\n")+lastChunk, "502 upstream_unreachable", 0, false)
 	f(direct, eventHead+chunk("event: message_st"), "502 upstream_unreachable", 0, false)
 }
 
@@ -98,10 +101,22 @@ func TestWhatOnlyLooksLikeAnErrorPasses(t *testing.T) {
 	f(custom, "data: {\"choices\":[],\"error\":{\"code\":503}}\n\n")
 	f(custom, "data: {\"error\":null}\n\n")
 	f(custom, "data: {\"error\":\"\"}\n\n")
-	f(custom, ": wait\n\ndata: {\"error\":{\"code\":503}}\n\n")
 	f(direct, start+"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n")
 	f(direct, "event: x\ndata: "+strings.Repeat("y", 2<<20)+"\n\n"+start)
 	f(direct, "event: x\ndata: "+strings.Repeat("y", 5000)+"\n\n"+start)
+}
+
+// TestNothingOfAFirstEventBecomesALineOfTheHead that is a line of its own: what an exception is called is the upstream's to say.
+func TestNothingOfAFirstEventBecomesALineOfTheHead(t *testing.T) {
+	t.Parallel()
+	f := func(kind engine.UpstreamKind, answer string) {
+		t.Helper()
+		got := pair(t, kind, answer, false).do(post("/v1/messages", helloStream))
+		want(t, "code", got.code(), "500 ")
+		want(t, "planted line", got.Header.Get("x-planted"), "")
+	}
+	f(direct, eventHead+chunk("event: error\ndata: {\"exception\":\"a\\r\\nx-planted: 1\\r\\n\\r\\n\"}\n\n")+lastChunk)
+	f(engine.KindBedrockRuntime, bedrockHead+chunk(exceptionFrame("a\r\nx-planted: 1"))+lastChunk)
 }
 
 // TestAnErrorThatComesLateIsToldInTheStream has an upstream that sends its first event only when the client has the head.
@@ -126,3 +141,35 @@ func TestAnErrorThatComesLateIsToldInTheStream(t *testing.T) {
 		t.Errorf("got %q, %v", body, err)
 	}
 }
+
+// TestCommentsKeepNoHeadBack has an upstream that sends nothing but comments until the client has the head.
+func TestCommentsKeepNoHeadBack(t *testing.T) {
+	t.Parallel()
+	headed := make(chan struct{})
+	p := plays(t, func(s *stage) {
+		s.next()
+		s.say(eventHead)
+		for range firstComments {
+			select {
+			case <-headed:
+				s.say(chunk(start+delta+usage+stop) + lastChunk)
+				return
+			case <-time.After(5 * time.Millisecond):
+				s.say(chunk(": w\n\n"))
+			}
+		}
+	})
+	r := newRig(t, p.upstream("a"))
+	r.options.PingEvery = 20 * time.Millisecond
+	r.start()
+	resp := r.dial().send(post("/v1/messages", helloStream)).head("POST")
+	want(t, "status", resp.StatusCode, 200)
+	close(headed)
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || !strings.HasSuffix(string(body), start+delta+usage+stop) {
+		t.Errorf("got %q, %v", body, err)
+	}
+}
+
+// firstComments is how many comments are sent at most: fewer than fill the room for a first event.
+const firstComments = 600
