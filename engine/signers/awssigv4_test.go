@@ -174,6 +174,23 @@ func TestAProfileThatIsNotThereIsToldByName(t *testing.T) {
 	refusal(t, err, engine.CodeSignerFailed, "failed to get shared config profile, teem")
 }
 
+func TestWhatAProcessAnswersIsToldNobody(t *testing.T) {
+	home := alone(t)
+	output := filepath.Join(home, "output")
+	write(t, filepath.Join(home, "config"), "[profile team]\ncredential_process = cat "+output+"\n")
+	f := func(text string) {
+		t.Helper()
+		write(t, output, text)
+		_, err := chain(t, newRig(t), "team").do(context.Background(), t)
+		refusal(t, err, engine.CodeSignerFailed, "aws: the credential service answered what is no credential; tried again")
+	}
+	const keys = `{"Version":1,"AccessKeyId":"planted","SecretAccessKey":"planted","Expiration":`
+	f(keys + `"soon"}`)
+	f(keys + `1767225600}`)
+	f(keys)
+	f("planted")
+}
+
 // container answers keys as the agent of a container does.
 func container(t *testing.T, answer http.HandlerFunc) {
 	t.Helper()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -93,14 +94,18 @@ func fetchGCP(ctx context.Context, file []byte, now func() time.Time) (*lease[gc
 	return newLease(gcpToken{newSecret("Bearer " + t.AccessToken), quotaProject(c.JSON)}, start, t.Expiry), nil
 }
 
-// googleError drops the body of an answer, which the library would repeat.
+// googleError drops what a service or a program answered, which the library would repeat, but for its status and code.
 func googleError(err error) error {
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) && refused.Response != nil {
 		return fmt.Errorf("google: %w", tokenRefusal(refused.Response, refused.Body))
 	}
-	return fmt.Errorf("google: %w", withoutURL(err))
+	return errors.New("google: " + repeated.ReplaceAllString(withoutURL(err).Error(), "$1"))
 }
+
+// repeated is an answer in an error of a federated or an impersonated account, which has no type, with what says so before it.
+var repeated = regexp.MustCompile(`(?s)(status code \d{3}|cannot fetch token: \d{3}|oauth2: "[a-z_]{1,40}"|oauth2: "|unable to parse [a-z ]+|` +
+	`unable to retrieve AWS [a-z ]+|unsuccessful response).*`)
 
 // gcp is the factory of one account.
 type gcp struct {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -201,4 +202,38 @@ func TestNoGoogleCredentialsAtAllIsToldByName(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "GOOGLE_APPLICATION_CREDENTIALS") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestAFederatedAccountTellsNothingThatItWasAnswered: its errors have no type, and the library repeats in them what it was told.
+func TestAFederatedAccountTellsNothingThatItWasAnswered(t *testing.T) {
+	t.Setenv("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
+	subject := filepath.Join(t.TempDir(), "subject")
+	write(t, subject, "planted")
+	f := func(answer http.HandlerFunc, file, want string) {
+		t.Helper()
+		e := newEndpoint(t, answer)
+		s, err := newRig(t).start().GCPOAuth(upID, "up", []byte(strings.ReplaceAll(file, "URL", e.URL)))
+		_, err = send(t, factory(t, s, err), engine.Credential{}, 200)
+		refusal(t, err, engine.CodeSignerFailed, want)
+	}
+	federated := func(source string) string {
+		return `{"type":"external_account","audience":"a","subject_token_type":"urn:ietf:params:oauth:token-type:jwt","token_url":"URL","credential_source":` +
+			strings.ReplaceAll(source, "FILE", subject) + `}`
+	}
+	const impersonated = `{"type":"impersonated_service_account","service_account_impersonation_url":"URL/x:generateAccessToken",
+		"source_credentials":{"type":"authorized_user","client_id":"c","client_secret":"planted","refresh_token":"planted","token_uri":"URL"}}`
+	page := says(400, "text/html", "<html>planted")
+	f(page, federated(`{"file":"FILE"}`), "google: oauth2/google: status code 400; tried again")
+	f(page, federated(`{"url":"URL"}`), "google: oauth2/google/externalaccount: status code 400; tried again")
+	f(page, federated(`{"executable":{"command":"cat FILE","timeout_millis":5000}}`), "google: oauth2/google/externalaccount: unable to parse response; tried")
+	f(page, impersonated, ": oauth2: cannot fetch token: 400; tried again")
+	f(says(400, "application/json", `{"error":"invalid_grant","error_description":"planted"}`), impersonated, `: oauth2: "invalid_grant"; tried again`)
+	f(says(400, "application/json", `{"error":"planted 1"}`), impersonated, ": oauth2: ")
+	f(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			gives("planted", "", 3600)(w, r)
+			return
+		}
+		page(w, r)
+	}, impersonated, "google: oauth2/google: status code 400; tried again")
 }
