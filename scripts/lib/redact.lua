@@ -15,7 +15,7 @@ local patterns = {
   { "key", "github_pat_[A-Za-z0-9_]{36,}", "[key]" },
   { "key", "xox[abprs]-[A-Za-z0-9-]{10,}", "[key]" },
   { "token", "eyJ[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]{8,}\\.[A-Za-z0-9_-]*", "[token]" },
-  { "email", "(?i)[a-z0-9._%+-]+@[a-z0-9.-]+\\.[a-z]{2,}", "[email]" },
+  { "email", "[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\\.[A-Za-z]{2,}", "[email]" },
 }
 
 -- A text up to a byte that neither stands in a match nor is the backslash of an escape, and what follows: it may go on as a secret.
