@@ -45,7 +45,7 @@ func (c *Call) replaceJSON(expr Value, s string, with Value) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("json.replace: %w", err)
 	}
-	if re.misses(s) && !strings.Contains(s, escaped) {
+	if re.missesJSON(s) {
 		return s, nil
 	}
 	r := jsonReplacer{c, re, with.Str}
@@ -93,12 +93,9 @@ func (r *jsonReplacer) replace(s string) (string, error) {
 	return body.TextOf(out), r.call.payText(2 * len(out))
 }
 
-// escaped is a part of every escape that a match may hide behind.
-const escaped = `\u00`
-
 // text is a text, the inside of a string of JSON or what stands outside of them, with its matches replaced.
 func (r *jsonReplacer) text(s string, inside bool) (string, error) {
-	if r.re.misses(s) && !strings.Contains(s, escaped) {
+	if r.re.missesJSON(s) {
 		return s, nil
 	}
 	if strings.IndexByte(s, '\\') >= 0 {

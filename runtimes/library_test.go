@@ -52,6 +52,10 @@ func TestLibraryFunctions(t *testing.T) {
 		f("json", "replace", jsonOf(t, str(want)), str("ab"), str(s), str("[]"))
 		f("json", "replace", jsonOf(t, str(want)), str("(a)[b]"), str(s), str("[]"))
 	}
+	for expr, inside := range map[string]string{"a/b": `a\/b`, `a"b`: `a\"b`, `a\\b`: `a\\b`, "a\nb": `a\nb`, "ł+": `\u0142`, "é": `\u00e9`, "😀": `\ud83d\ude00`, "a,b": `\u0061,b`} {
+		f("json", "replace", jsonOf(t, str(`["[]"]`)), str(expr), str(`["`+inside+`"]`), str("[]"))
+		f("json", "replace", jsonOf(t, str(`["[]"]`)), str("(?:"+expr+"|never)"), str(`["`+inside+`"]`), str("[]")) // nothing stands in all matches
+	}
 	f("json", "replace", `"b b"`, seq(str("a"), str("c")), str("a a"), seq(str("c"), str("b")))
 	f("json", "replace", `"a"`, seq(), str("a"), seq())
 	f("json", "replace", "json.replace: p and with are not two strings, nor two lists of one length", seq(str("a")), str("a"), str("b"))

@@ -39,10 +39,14 @@ type compiled struct {
 	*regexp.Regexp
 	insts int    // instructions, about: a search may go through all of them for each byte
 	part  string // stands in every match; "" = nothing does that is known
+	hides string // stands in every JSON that holds part otherwise than as it is
 }
 
 // misses reports whether s has no match, where that is seen at a glance.
 func (re *compiled) misses(s string) bool { return !strings.Contains(s, re.part) }
+
+// missesJSON is misses for a text that may be JSON: part may stand there as escapes.
+func (re *compiled) missesJSON(s string) bool { return re.misses(s) && !strings.Contains(s, re.hides) }
 
 // searchSteps is what a search through n bytes costs.
 func (re *compiled) searchSteps(n int) int { return n * (1 + re.insts/16) * (1 + re.NumSubexp()/8) }
@@ -111,7 +115,16 @@ func compilePattern(expr string) (*compiled, error) {
 	if groups := re.NumSubexp(); groups > maxGroups {
 		return nil, fmt.Errorf("an expression with %d groups, want at most %d", groups, maxGroups)
 	}
-	return &compiled{re, insts, partOf(tree)}, nil
+	part := partOf(tree)
+	return &compiled{re, insts, part, hidesOf(part)}, nil
+}
+
+// hidesOf is how every escape begins that part may hide behind. A quote, a backslash, a solidus and a control character have short ones.
+func hidesOf(part string) string {
+	if strings.ContainsFunc(part, func(r rune) bool { return r < ' ' || r > 0xff || strings.ContainsRune(`"/\`, r) }) {
+		return `\`
+	}
+	return `\u00`
 }
 
 // partOf is a text that is a part of every match of tree, "" = none is known.
