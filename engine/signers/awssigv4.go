@@ -159,6 +159,7 @@ func (s sigv4) Sign(ctx context.Context, shaped engine.Shaped, capability *engin
 	lines, body := shaped.Headers(), shaped.Body()
 	strip(lines)
 	to := *shaped.URL()
+	to.RawQuery = strings.ReplaceAll(to.RawQuery, ";", "%3B") // else the library leaves out what holds one
 	req := &http.Request{Method: shaped.Method(), URL: &to, Host: to.Host, Header: http.Header{}, ContentLength: int64(len(body))}
 	if kind, ok := lines.Lookup("content-type"); ok {
 		req.Header.Set("Content-Type", kind)

@@ -88,6 +88,26 @@ func signsAs(t *testing.T, v vector) {
 	}
 }
 
+// TestAllOfAQueryIsSigned has a sign that may be escaped and need not: both are signed as the escape.
+func TestAllOfAQueryIsSigned(t *testing.T) {
+	r := newRig(t)
+	f, err := r.start().AWSSigV4(signers.AWS{Upstream: upID, Service: "bedrock", Region: "us-east-1", AccessKey: "A", SecretKey: "S"})
+	c := call{signers: factory(t, f, err)}
+	signed := func(query string) string {
+		c.draft = draft{Method: "POST", URL: "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/invoke?" + query}
+		sent, err := c.do(context.Background(), t)
+		if err != nil || !strings.HasSuffix(sent[0].RequestURI(), "?"+query) {
+			t.Fatalf("sent %v, %v", sent, err)
+		}
+		return header(sent[0], "authorization")
+	}
+	for _, query := range []string{"a=%s", "a=1%sb=2&c", "%s"} {
+		if plain := strings.ReplaceAll(query, "%s", ";"); signed(plain) != signed(strings.ReplaceAll(query, "%s", "%3B")) {
+			t.Errorf("%q is not signed whole", plain)
+		}
+	}
+}
+
 func TestARefusedAttemptIsSignedAnew(t *testing.T) {
 	r := newRig(t)
 	f, err := r.start().AWSSigV4(signers.AWS{Upstream: upID, Service: "bedrock", Region: "us-east-1", AccessKey: "A", SecretKey: "S"})
