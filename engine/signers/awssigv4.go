@@ -100,11 +100,10 @@ func awsError(err error) error {
 	var kind *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &answered):
-	case errors.As(err, &syntax), errors.As(err, &kind), strings.Contains(err.Error(), "EC2 IMDS role credentials"), // a page taken for a role's name
-		strings.Contains(err.Error(), "process output"): // which is repeated whole
+	case errors.As(err, &syntax), errors.As(err, &kind), strings.Contains(err.Error(), "EC2 IMDS role credentials"): // a page taken for a role's name
 		return errors.New("aws: the credential service answered what is no credential")
 	default:
-		return fmt.Errorf("aws: %w", err)
+		return fmt.Errorf("aws: %w", withoutAnswer(err))
 	}
 	var coded interface{ ErrorCode() string }
 	if errors.As(err, &coded) && awsCode.MatchString(coded.ErrorCode()) {

@@ -198,17 +198,17 @@ func TestWhatAProcessAnswersIsToldNobody(t *testing.T) {
 	home := alone(t)
 	output := filepath.Join(home, "output")
 	write(t, filepath.Join(home, "config"), "[profile team]\ncredential_process = cat "+output+"\n")
-	f := func(text string) {
+	f := func(text, want string) {
 		t.Helper()
 		write(t, output, text)
 		_, err := chain(t, newRig(t), "team").do(context.Background(), t)
-		refusal(t, err, engine.CodeSignerFailed, "aws: the credential service answered what is no credential; tried again")
+		refusal(t, err, engine.CodeSignerFailed, want+"; tried again")
 	}
 	const keys = `{"Version":1,"AccessKeyId":"planted","SecretAccessKey":"planted","Expiration":`
-	f(keys + `"soon"}`)
-	f(keys + `1767225600}`)
-	f(keys)
-	f("planted")
+	f(keys+`"soon"}`, "aws: failed to refresh cached credentials, process provider error: parse failed of process output")
+	f(keys+`1767225600}`, "parse failed of process output")
+	f(keys, "aws: the credential service answered what is no credential")
+	f("planted", "aws: the credential service answered what is no credential")
 }
 
 // container answers keys as the agent of a container does.

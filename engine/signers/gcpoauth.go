@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
@@ -100,12 +99,8 @@ func googleError(err error) error {
 	if errors.As(err, &refused) && refused.Response != nil {
 		return fmt.Errorf("google: %w", tokenRefusal(refused.Response, refused.Body))
 	}
-	return errors.New("google: " + repeated.ReplaceAllString(withoutURL(err).Error(), "$1"))
+	return fmt.Errorf("google: %w", withoutURL(err))
 }
-
-// repeated is an answer in an error of a federated or an impersonated account, which has no type, with what says so before it.
-var repeated = regexp.MustCompile(`(?s)(status code \d{3}|cannot fetch token: \d{3}|oauth2: "[a-z_]{1,40}"|oauth2: "|unable to parse [a-z ]+|` +
-	`unable to retrieve AWS [a-z ]+|unsuccessful response).*`)
 
 // gcp is the factory of one account.
 type gcp struct {

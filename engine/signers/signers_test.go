@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -228,4 +229,41 @@ func TestACredentialThatWouldSplitTheHeadIsRefused(t *testing.T) {
 	if refusal(t, err, engine.CodeSignerFailed, ""); strings.Contains(err.Error(), "evil") {
 		t.Errorf("got %v, want it without the value", err)
 	}
+}
+
+// TestAGarbledAnswerIsRepeatedToNobody, whoever was asked for a token: where a head ends too early, what it takes for a line may be one.
+func TestAGarbledAnswerIsRepeatedToNobody(t *testing.T) {
+	alone(t)
+	t.Setenv("HOME", t.TempDir()) // where gcloud's file would be
+	without(t, "GOOGLE_APPLICATION_CREDENTIALS")
+	f := func(answer string) {
+		t.Helper()
+		garbled := func(w http.ResponseWriter, _ *http.Request) {
+			c, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			fmt.Fprint(c, answer)
+			c.Close()
+		}
+		e, r := newEndpoint(t, garbled), newRig(t)
+		container(t, garbled)
+		t.Setenv("GCE_METADATA_HOST", strings.TrimPrefix(e.URL, "http://"))
+		file, err := r.start().GCPOAuth(upID, "up", serviceAccount(t, e))
+		account := factory(t, file, err)
+		found, err := r.start().GCPOAuth(upID, "up", nil)
+		for _, signers := range []engine.SignerFactory{r.load(r.start(), "", oauth(e, "refresh-0")), account, factory(t, found, err), chain(t, r, "").signers} {
+			_, err := call{signers: signers}.do(context.Background(), t)
+			refusal(t, err, engine.CodeSignerFailed, "tried again")
+		}
+	}
+	f("planted\r\n\r\n")
+	f("HTTP/1.1 planted\r\n\r\n")
+	f("HTTP/1.1 200 OK\r\n{\"access_token\":\"planted\"}\r\n\r\n")
+	f("HTTP/1.1 200 OK\r\nplanted\r\n\r\n")
+	f("HTTP/1.1 200 OK\r\nContent-Length: planted\r\n\r\n")
+	f("HTTP/1.1 200 OK\r\nTransfer-Encoding: planted\r\n\r\n")
+	f("HTTP/1.1 302 Found\r\nLocation: http://planted/%\r\n\r\n")
+	f("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\nplanted")
 }

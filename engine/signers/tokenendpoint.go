@@ -131,6 +131,19 @@ func withoutURL(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || os.IsTimeout(err) {
 		return errors.New("no answer in time")
 	}
+	return withoutAnswer(err)
+}
+
+// repeated is where errors of the libraries begin to repeat what a service or a program answered, which may be a token. Most of them have no
+// type: those of the HTTP client about a garbled answer, of federated and impersonated accounts, of a credential_process.
+var repeated = regexp.MustCompile(`(?s)(transport connection broken|parse Location header|status code \d{3}|cannot fetch token: \d{3}|` +
+	`oauth2: "[a-z_]{1,40}"|oauth2: "|unable to parse [a-z ]+|unable to retrieve AWS [a-z ]+|unsuccessful response|process output).*`)
+
+// withoutAnswer is an error up to where it repeats an answer.
+func withoutAnswer(err error) error {
+	if text := err.Error(); repeated.MatchString(text) {
+		return errors.New(repeated.ReplaceAllString(text, "$1"))
+	}
 	return err
 }
 
