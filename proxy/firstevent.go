@@ -147,8 +147,10 @@ func tellsFailure(name, data []byte) bool {
 	if err != nil {
 		return false
 	}
-	if v, _ := top.Get("type"); isText(v, "error") {
-		return true
+	for _, key := range []string{"type", "object"} { // object: vLLM's
+		if v, _ := top.Get(key); isText(v, "error") {
+			return true
+		}
 	}
 	_, answers := top.Get("choices")
 	told, _ := top.Get("error")
@@ -181,7 +183,7 @@ func fail(resp *engine.Response, data []byte) {
 var statuses = map[string]int{
 	"invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403, "not_found_error": 404,
 	"conflict_error": 409, "request_too_large": 413, "rate_limit_error": 429, "timeout_error": 504, "overloaded_error": 529,
-	"rate_limit_exceeded": 429, "insufficient_quota": 429,
+	"rate_limit_exceeded": 429, "insufficient_quota": 429, "context_length_exceeded": 400, "overloaded": 529,
 	"validationexception": 400, "accessdeniedexception": 403, "resourcenotfoundexception": 404, "modeltimeoutexception": 408,
 	"modelerrorexception": 424, "modelstreamerrorexception": 424, "throttlingexception": 429, "modelnotreadyexception": 429,
 	"serviceunavailableexception": 503,
@@ -193,7 +195,7 @@ func statusOf(data []byte) int {
 	if err != nil {
 		return 500
 	}
-	for _, path := range []body.Path{{"error", "code"}, {"error", "type"}, {"exception"}} {
+	for _, path := range []body.Path{{"error", "code"}, {"error", "type"}, {"exception"}, {"code"}} {
 		v, _ := top.Value().Get(path)
 		if n, err := strconv.Atoi(strings.Trim(string(v.Raw()), `"`)); err == nil && n >= 400 && n <= 599 {
 			return n
