@@ -53,9 +53,6 @@ func (b *begun) release() {
 // firstEventWait is how long the head of a stream waits for its first event. A provider that refuses does so at once.
 const firstEventWait = time.Second
 
-// goodStart begins a stream that is no failure.
-var goodStart = []byte("event: message_start\n")
-
 // await reads the first event of a stream of messages. One that is an error becomes the answer that its upstream would have given with a
 // status: nothing went to the client yet, so it can go elsewhere. The head of a stream that is slow to begin goes out without its first
 // event, so that its client sees that it was let in, and gets its pings. An error means that the stream ended before its first event.
@@ -73,7 +70,6 @@ func (x *exchange) await(resp *engine.Response) error {
 		held += n
 		name, data, here := first.in(buf[:held], err == io.EOF)
 		switch {
-		case bytes.HasPrefix(buf[:held], goodStart): // the rest of it may come later
 		case here && tellsFailure(name, data):
 			fail(resp, data)
 			b.release()
