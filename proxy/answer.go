@@ -15,12 +15,20 @@ type pace struct {
 	wake  time.Time // when a Read that waits gives up with 0 bytes and no error, which loses nothing; zero = never
 	begun bool      // some of the body came with its head
 	once  bool      // the request must not be sent twice
+	twice bool      // it was: a kept connection closed as it went out
 }
 
 // once reports whether the request of a call must not be sent twice.
 func once(ctx context.Context) bool {
 	p, _ := ctx.Value(paceKey{}).(*pace)
 	return p != nil && p.once
+}
+
+// sentAgain notes that the request of a call is sent a second time.
+func sentAgain(ctx context.Context) {
+	if p, _ := ctx.Value(paceKey{}).(*pace); p != nil {
+		p.twice = true
+	}
 }
 
 // paceKey is where a context holds a *pace.

@@ -182,10 +182,14 @@ func (x *exchange) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Resp
 		x.life.pace.once = x.req.Method == "POST" && engine.AccountBound(x.req.Path)
 	}
 	resp, err := x.server.Transport.RoundTrip(ctx, s)
+	u := x.flow.Upstream
+	if x.life.pace.twice {
+		x.life.pace.twice = false
+		x.flow.Trace.Attempts = append(x.flow.Trace.Attempts, engine.Attempt{Upstream: u.Name, Error: errStale.Error(), Class: engine.ClassReset})
+	}
 	if err != nil {
 		return nil, err
 	}
-	u := x.flow.Upstream
 	if u.Kind == engine.KindBedrockRuntime || u.Dialect.Script != "" {
 		unframe(resp)
 	}

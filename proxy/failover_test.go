@@ -110,7 +110,8 @@ func (p *pool) post(client *http.Client) int {
 	return resp.StatusCode
 }
 
-// explained checks that each row tells of every attempt: whose failure it was, and that only the last one may be none.
+// explained checks that each row tells of every attempt: whose failure it was, and that only the last one may be none. None is made twice at
+// one upstream but where a kept connection closed under it.
 func (p *pool) explained(n int) []*engine.Record {
 	p.t.Helper()
 	rows := p.ledger.wait(p.t, n)
@@ -118,7 +119,8 @@ func (p *pool) explained(n int) []*engine.Record {
 		asked := map[string]bool{}
 		for i, a := range r.Trace.Attempts {
 			last := i == len(r.Trace.Attempts)-1
-			if failed := a.Class != ""; asked[a.Upstream] || !last && !failed || failed != (a.Status >= 400 || a.Error != "") {
+			again := i > 0 && r.Trace.Attempts[i-1].Upstream == a.Upstream && r.Trace.Attempts[i-1].Error == "the kept connection was closed"
+			if failed := a.Class != ""; asked[a.Upstream] && !again || !last && !failed || failed != (a.Status >= 400 || a.Error != "") {
 				p.t.Fatalf("row %d %s: attempt %d of %+v", r.Status, r.Code, i, r.Trace.Attempts)
 			}
 			asked[a.Upstream] = true
@@ -158,13 +160,18 @@ func TestAPoolOfFiveHidesThatOneInTenFails(t *testing.T) {
 		t.Errorf("%v of %d, want at least 99.9%% of status 200", seen, requests)
 	}
 	t.Logf("%d of %d lost", requests-seen[200], requests)
-	more := 0
+	asked := 0
 	for _, r := range p.explained(requests) {
-		more += len(r.Trace.Attempts) - 1
+		asked += len(r.Trace.Attempts)
 	}
-	if more < requests/20 {
-		t.Errorf("%d second attempts: the faults did not happen", more)
+	if asked < requests+requests/20 {
+		t.Errorf("%d attempts: the faults did not happen", asked)
 	}
+	saw := 0
+	for _, sim := range p.sims {
+		saw += len(sim.Requests())
+	}
+	want(t, "requests that the upstreams saw", saw, asked)
 }
 
 // TestAPoolOfFiveHidesThrottlesToo: among what fails are accounts that want to be left alone for a second, so that all of them are at

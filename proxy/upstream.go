@@ -83,7 +83,11 @@ func (t *Transport) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Res
 			break
 		}
 		resp, err := t.call(ctx, c, s)
-		if again = errors.Is(err, errNotQuiet); !again && !errors.Is(err, errStale) {
+		again = errors.Is(err, errNotQuiet)
+		switch stale := errors.Is(err, errStale); {
+		case stale:
+			sentAgain(ctx)
+		case !again:
 			return resp, err
 		}
 	}

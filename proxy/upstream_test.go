@@ -110,6 +110,30 @@ func TestADeadKeptConnectionIsReplacedOnce(t *testing.T) {
 	f("fresh ones die after one answer", func(s *stage) { s.next() }, 2, true)
 }
 
+// TestTheTraceShowsARequestThatWentOutAgain: the upstream may have seen it twice.
+func TestTheTraceShowsARequestThatWentOutAgain(t *testing.T) {
+	p := plays(t, func(s *stage) {
+		s.next()
+		s.say(ok("{}"))
+		if s.number == 1 {
+			s.next() // and closes
+			return
+		}
+		answers(ok("{}"))(s)
+	})
+	r := newRig(t, p.upstream("a")).start()
+	for range 2 {
+		if got := r.do(post("/v1/messages", hello)); got.err != nil || got.StatusCode != 200 {
+			t.Fatal(got.StatusCode, got.err)
+		}
+	}
+	attempts := r.ledger.wait(t, 2)[1].Trace.Attempts
+	if len(attempts) != 2 || attempts[0].Upstream != "a" || attempts[0].Error != "the kept connection was closed" || attempts[1].Status != 200 {
+		t.Errorf("attempts %+v", attempts)
+	}
+	want(t, "requests", len(p.requests()), 3)
+}
+
 // TestAKeptConnectionThatClosesLateIsNotTriedAgain: the other side read the request and may have worked on it.
 func TestAKeptConnectionThatClosesLateIsNotTriedAgain(t *testing.T) {
 	p := plays(t, func(s *stage) {
