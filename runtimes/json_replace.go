@@ -16,7 +16,7 @@ func libReplaceJSON(c *Call, _ any, args []Value) (Value, error) {
 	}
 	exprs, replacements := args[0], args[2]
 	if exprs.Kind == String && replacements.Kind == String {
-		out, err := c.replaceJSON(exprs, s, replacements)
+		out, err := c.replaceJSON(exprs, s, replacements, 1)
 		return OfString(out), err
 	}
 	from, ok := asList(exprs)
@@ -24,23 +24,25 @@ func libReplaceJSON(c *Call, _ any, args []Value) (Value, error) {
 	if !ok || !both || from.Len() != to.Len() {
 		return Value{}, errors.New("json.replace: p and with are not two strings, nor two lists of one length")
 	}
+	looks := from.Len() // all are paid for with the first
 	for i := range from.Len() {
 		var err error
-		if s, err = c.replaceJSON(from.At(i), s, to.At(i)); err != nil {
+		if s, err = c.replaceJSON(from.At(i), s, to.At(i), looks); err != nil {
 			return Value{}, err
 		}
+		looks = 0
 	}
 	return OfString(s), nil
 }
 
-// replaceJSON replaces the matches of one expression, and returns s itself where there are none.
-func (c *Call) replaceJSON(expr Value, s string, with Value) (string, error) {
+// replaceJSON replaces the matches of one expression, and returns s itself where there are none. It pays for so many looks at s.
+func (c *Call) replaceJSON(expr Value, s string, with Value, looks int) (string, error) {
 	if expr.Kind != String || with.Kind != String {
 		return "", fmt.Errorf("json.replace: a list holds %s, want strings", describeKind(notText(expr, with)))
 	}
 	re, err := c.compile(expr.Str)
-	if err == nil {
-		err = c.spend(len(s) / 16)
+	if err == nil && looks > 0 {
+		err = c.spend(looks * (len(s) / 16))
 	}
 	if err != nil {
 		return "", fmt.Errorf("json.replace: %w", err)
@@ -70,7 +72,11 @@ type jsonReplacer struct {
 func (r *jsonReplacer) replace(s string) (string, error) {
 	var out []byte
 	from, kept := 0, 0 // where what is outside of strings begins, and what out has not
+	part, hides := finder{text: r.re.part, at: -1}, finder{text: r.re.hides, at: -1}
 	pass := func(start, end int, inside bool) error {
+		if part.next(s, start) >= end && hides.next(s, start) >= end {
+			return nil
+		}
 		clean, err := r.text(s[start:end], inside)
 		if err == nil && clean != s[start:end] {
 			out, kept = body.AppendText(body.AppendText(out, s[kept:start]), clean), end
@@ -91,6 +97,22 @@ func (r *jsonReplacer) replace(s string) (string, error) {
 	}
 	out = body.AppendText(out, s[kept:])
 	return body.TextOf(out), r.call.payText(2 * len(out))
+}
+
+// finder finds where a text stands in another, from left to right, and looks at each byte of that once.
+type finder struct {
+	text string
+	at   int // where it stands next, as far as is known
+}
+
+// next is where it stands at start or behind it, the length of s where it does not.
+func (f *finder) next(s string, start int) int {
+	if f.at < start {
+		if f.at = start + strings.Index(s[start:], f.text); f.at < start {
+			f.at = len(s)
+		}
+	}
+	return f.at
 }
 
 // text is a text, the inside of a string of JSON or what stands outside of them, with its matches replaced.
