@@ -65,18 +65,11 @@ function transform_response(ctx, response)
   lib.redact_body(response.body)
 end
 
--- What is returned is read before the next call begins: one list serves all calls, and one event that is the first of each.
-local OUT, FIRST = {}, {}
-
 -- Everything that goes out goes by here: raw, which an event of a name holds, and was received as e, nil where it was not.
 local function send(out, e, name, received, raw)
   local clean, called = redact(raw), NAMES[name] and name or redact(name)
   local same = clean == received and called == name and type(e) == "userdata"
-  if not same then
-    e = #out == 0 and FIRST or {}
-    e.name, e.data = called, clean
-  end
-  out[#out + 1] = e
+  out[#out + 1] = same and e or { name = called, data = clean }
 end
 
 -- The object that is the data of an event. Data of another kind is looked at as a text, where none could be expected.
@@ -211,12 +204,12 @@ end
 
 -- Sends an event without its secrets. What may be a part of one waits in state for the rest.
 local function pass_event(out, state, e)
-  local name, raw = e.name or "", text_of(e.data)
+  local name, raw = e.name or "", e.data
+  if type(raw) ~= "string" then raw = encode(raw) end
   local plain = (name == "content_block_delta" or name == "") and find(PLAIN, raw)
   if plain then
-    local _, before, index, kind, field, value = unpack(plain)
-    local text = hold(state, index, kind, field, value)
-    if text ~= "" then send(out, e, name, raw, before .. encode(text) .. "}}") end
+    local text = hold(state, plain[3], plain[4], plain[5], plain[6])
+    if text ~= "" then send(out, e, name, raw, plain[2] .. encode(text) .. "}}") end
     return
   end
   local data = object_of(name, raw)
@@ -245,8 +238,7 @@ function transform_event(ctx, event, state)
     -- their deltas, but for those that type_of knows.
     state.redact_held, state.redact_over = {}, ","
   end
-  local out = OUT
-  for i = #out, 1, -1 do out[i] = nil end
+  local out = {}
   if given then
     for _, e in ipairs(given) do pass_event(out, state, e) end
   elseif not over then
