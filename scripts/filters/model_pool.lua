@@ -2,7 +2,7 @@
 -- anywhere.
 --
 -- config: pools  a list of {models: [globs], upstreams: [globs over names]}
-local any_glob = require("lib.glob").any_glob
+local globs = require("lib.glob")
 
 plugin = { name = "model_pool", version = "1.0.0", description = "upstreams by the asked model" }
 test_config = { pools = {
@@ -18,10 +18,11 @@ end
 
 function filter(ctx, principal, candidates)
   for _, pool in ipairs(config.pools or {}) do
-    if any_glob(pool.models, ctx.model or "") then
-      local kept = {}
+    if globs.any_glob(pool.models, ctx.model or "") then
+      local kept, names = {}, {}
+      for i, glob in ipairs(pool.upstreams) do names[i] = globs.to_re(glob) end
       for _, c in ipairs(candidates) do
-        if any_glob(pool.upstreams, c.name) then kept[#kept + 1] = c end
+        if globs.covered(names, c.name) then kept[#kept + 1] = c end
       end
       return { keep = kept, reason = "pool for " .. join(pool.models) }
     end

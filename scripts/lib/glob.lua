@@ -1,18 +1,25 @@
 -- Globs over whole names: * stands for any run of characters, ? for one.
 local glob = {}
 
-local function to_re(pattern)
+function glob.to_re(pattern)
   local quoted = re.replace("[^A-Za-z0-9_*?/-]", pattern, "\\${0}")
   return "^(?s:" .. re.replace("\\?", re.replace("\\*", quoted, ".*"), ".") .. ")$"
 end
 
 function glob.glob(pattern, name)
-  return re.test(to_re(pattern), name)
+  return re.test(glob.to_re(pattern), name)
 end
 
 function glob.any_glob(patterns, name)
-  for _, pattern in ipairs(patterns) do
-    if glob.glob(pattern, name) then return true end
+  local expressions = {}
+  for i, pattern in ipairs(patterns) do expressions[i] = glob.to_re(pattern) end
+  return glob.covered(expressions, name)
+end
+
+-- Tells whether any of several globs covers a name, as to_re made expressions of them: once for many names.
+function glob.covered(expressions, name)
+  for _, expression in ipairs(expressions) do
+    if re.test(expression, name) then return true end
   end
   return false
 end
