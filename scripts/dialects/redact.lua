@@ -104,7 +104,7 @@ end
 
 local function type_of(field) return field == "partial_json" and "input_json_delta" or field .. "_delta" end
 
--- Adds a piece to what is held of a field of a block, and returns what of that need not wait.
+-- Adds a piece to what is held of a field of a block, and returns what of that need not wait, and whether it has more than the piece.
 local function hold(state, index, kind, field, value)
   local held, key = state.redact_held, index .. " " .. field
   local before = held[key]
@@ -124,7 +124,7 @@ local function hold(state, index, kind, field, value)
   if not whole then whole, word = "", text end
   if #word > MAX_WORD then error("a word is longer than " .. MAX_WORD .. " bytes") end
   held[key] = word
-  return whole
+  return whole, before and before ~= ""
 end
 
 -- Takes out of a delta what is to wait, and tells whether anything is left of it.
@@ -208,8 +208,8 @@ local function pass_event(out, state, e)
   if type(raw) ~= "string" then raw = encode(raw) end
   local plain = (name == "content_block_delta" or name == "") and find(PLAIN, raw)
   if plain then
-    local text = hold(state, plain[3], plain[4], plain[5], plain[6])
-    if text ~= "" then send(out, e, name, raw, plain[2] .. encode(text) .. "}}") end
+    local text, joined = hold(state, plain[3], plain[4], plain[5], plain[6])
+    if text ~= "" then send(out, e, name, raw, plain[2] .. (joined and encode(text) or '"' .. text .. '"') .. "}}") end
     return
   end
   local data = object_of(name, raw)
