@@ -125,7 +125,7 @@ func (s *socket) ask(fd uintptr) bool {
 		return true
 	}
 	s.asked = true
-	if s.silent = s.in.silent(fd, s.byte[:]); !s.silent {
+	if s.silent = silent(fd, &s.byte); !s.silent {
 		return true
 	}
 	s.out.send(fd)
@@ -165,8 +165,8 @@ func (t *transfer) send(fd uintptr) bool {
 }
 
 // silent reports whether there is nothing to read, neither bytes nor the end of them.
-func (t *transfer) silent(fd uintptr, look []byte) bool {
-	_, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&look[0])), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
+func silent(fd uintptr, look *[1]byte) bool {
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(look)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0)
 	return errno == syscall.EAGAIN
 }
 
