@@ -49,6 +49,7 @@ func (d *downstream) Write(p []byte) (int, error) {
 		if d.left -= int64(len(p)); d.left < 0 {
 			return 0, errTooLong
 		}
+		d.hold = d.hold || d.left == 0
 	}
 	if d.out == nil && !d.hold && d.left != inChunks {
 		return d.to.Write(p)
