@@ -211,7 +211,7 @@ func (g *siege) setOff(b bomb) time.Duration {
 		g.Errorf("the offender is answered %s, want %s", got, want)
 	}
 	if !b.served {
-		g.failed(b, slot, before.Failures)
+		g.failed(b, slot, before)
 	}
 	if got := g.send(b, false); got != calmAnswer(b.hook) {
 		g.Errorf("the next request is answered %s, want %s", got, calmAnswer(b.hook))
@@ -219,11 +219,11 @@ func (g *siege) setOff(b bomb) time.Duration {
 	return took
 }
 
-// failed waits until the status tells of one failure more, and sees that it says what was wrong and where. What observes is never waited for.
-func (g *siege) failed(b bomb, slot string, before int64) {
+// failed waits until the status tells of one failure more than before, and sees that it says what was wrong and where. What observes is never waited for.
+func (g *siege) failed(b bomb, slot string, before besieged) {
 	g.Helper()
 	s := g.status(slot)
-	for late := time.Now().Add(patience); s.Failures == before; s = g.status(slot) {
+	for late := time.Now().Add(patience); s.Failures == before.Failures; s = g.status(slot) {
 		time.Sleep(time.Millisecond)
 		if time.Now().After(late) {
 			g.Errorf("the status tells of no failure")
@@ -233,7 +233,7 @@ func (g *siege) failed(b bomb, slot string, before int64) {
 	if e := s.LastFailure; e == nil || !endsAs(e.Message, b) || e.File == "" || e.Line == 0 && !strings.Contains(e.Message, "left behind") {
 		g.Errorf("the status tells of %+v, want %q and its line", e, b.want)
 	}
-	if s.Abandoned > 0 {
+	if s.Abandoned > before.Abandoned {
 		g.Errorf("a call could not be stopped")
 	}
 }
