@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -226,8 +227,10 @@ type left struct {
 	descriptors         int // without those of the connections that it keeps to its upstreams, for the next request
 }
 
+// within allows for the pipes by which script calls that take long let others in: one for each processor, kept for the next such call.
 func (l left) within(most left) bool {
-	return l.streams <= most.streams && l.goroutines <= most.goroutines && l.clients <= most.clients && l.descriptors <= most.descriptors
+	pipes := 2 * runtime.NumCPU()
+	return l.streams <= most.streams && l.goroutines <= most.goroutines && l.clients <= most.clients && l.descriptors <= most.descriptors+pipes
 }
 
 // held says what a gateway holds right now.
