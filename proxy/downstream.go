@@ -9,8 +9,11 @@ import (
 
 // What downstream.left says of a body that tells no length.
 const (
-	inChunks   = -1
-	untilEnd   = -2 // it ends with its connection
+	inChunks = -1
+	untilEnd = -2 // it ends with its connection
+)
+
+const (
 	lastChunk  = "0\r\n\r\n"
 	keptBuffer = 2 * writeBuffer // a larger one is not kept for the next answer, in bytes
 )

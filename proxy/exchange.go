@@ -271,6 +271,7 @@ func (x *exchange) rescue(ctx *fasthttp.RequestCtx) {
 		if !x.ended {
 			x.refuse(ctx, errInternal)
 		}
+		ctx.SetConnectionClose() // of an answer that was under way the rest is lost
 	}
 }
 

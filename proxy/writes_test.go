@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sluice/engine"
 )
@@ -97,6 +98,36 @@ func TestARequestIsSettledBeforeItsClientHasTheWholeAnswer(t *testing.T) {
 		}
 		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 			t.Error(what, err)
+		}
+		nc.Close()
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		<-served
+	}
+}
+
+// TestALedgerThatPanicsEndsTheConnection: the answer is not whole, and its client must not wait for the rest.
+func TestALedgerThatPanicsEndsTheConnection(t *testing.T) {
+	for what, answer := range benchAnswers {
+		s := quiet(t, instant(t, answer))
+		s.Ledger = beforeEach(func(*engine.Record) { panic("out of paper") })
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(ln) }()
+		nc, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = nc.SetDeadline(time.Now().Add(5 * time.Second))
+		if _, err := nc.Write([]byte(claudeRequest)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(nc); err != nil {
+			t.Errorf("%s: %q, %v, want the end of the connection", what, got, err)
 		}
 		nc.Close()
 		if err := s.Shutdown(t.Context()); err != nil {
