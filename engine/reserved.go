@@ -64,13 +64,16 @@ func reservedHeader(name string) bool {
 }
 
 // ValidName reports whether s can be the name of a header: a token, as RFC 9110 has it.
-func ValidName(s string) bool {
-	for i := 0; i < len(s); i++ {
+func ValidName(s string) bool { return s != "" && TokenLen(s) == len(s) }
+
+// TokenLen is how many bytes of a token s begins with.
+func TokenLen(s string) int {
+	for i := range len(s) {
 		if !tokenBytes[s[i]] {
-			return false
+			return i
 		}
 	}
-	return s != ""
+	return len(s)
 }
 
 // tokenBytes are those that a token may have.

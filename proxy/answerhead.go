@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -66,19 +67,25 @@ func (h *answerHead) statusLine(line []byte) bool {
 
 // line takes one line. One with a space in its name is dropped, with the connection after it: nobody else reads it.
 func (h *answerHead) line(line string) error {
-	name, value, found := strings.Cut(line, ":")
-	name = strings.TrimRight(name, " ") // RFC 9112: a proxy removes what stands there
-	switch {
-	case !found || name == "" || !headText(value):
-		return errHeadInvalid
-	case !engine.ValidName(name):
-		if name[0] == ' ' || !engine.ValidName(strings.ReplaceAll(name, " ", "")) {
+	n := engine.TokenLen(line)
+	name, value := line[:n], line[n:]
+	if name != "" && value != "" && value[0] == ':' {
+		value = value[1:]
+	} else {
+		var found bool
+		name, value, found = strings.Cut(line, ":")
+		name = strings.TrimRight(name, " ") // RFC 9112: a proxy removes what stands there
+		if !found || name == "" || name[0] == ' ' || !engine.ValidName(strings.ReplaceAll(name, " ", "")) {
 			return errHeadInvalid
 		}
+	}
+	switch value = trimBlank(value); {
+	case !headText(value):
+		return errHeadInvalid
+	case len(name) > n:
 		h.closing = true
 		return nil
 	}
-	value = trimBlank(value)
 	switch {
 	case engine.EqualFold(name, "content-length"):
 		return h.contentLength(value)
@@ -131,6 +138,18 @@ func namesClose(value string) bool {
 
 // headText reports whether a line's value has no control characters.
 func headText(s string) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] { // eight bytes at a time: below a space, or 0x7f, which is the one below 0 after the exclusive or
+		word := binary.LittleEndian.Uint64([]byte(s[:8]))
+		below, delete := (word-ones*' ')&^word, (word^ones*0x7f-ones)&^(word^ones*0x7f)
+		if (below|delete)&tops != 0 && !plainText(s[:8]) {
+			return false
+		}
+	}
+	return plainText(s)
+}
+
+func plainText(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return false
