@@ -30,6 +30,10 @@ type conn struct {
 	socket net.Conn // the same, for reads and writes
 	watch  watcher
 
+	reading, writing bound
+	hurried          atomic.Bool // no read waits any more: whatever its bound is
+
+	eager  bool      // it does not tell when it is about to wait: each transfer may
 	begun  bool      // it was read from
 	secure bool      // TLS is spoken above
 	hello  bool      // TLS is spoken where it is not expected
@@ -103,7 +107,39 @@ func (c *conn) abort(cause error) {
 func (c *conn) kill() { _ = c.Conn.Close() }
 
 // hurry ends the wait for the rest of a request. Whatever else runs on the connection goes on.
-func (c *conn) hurry() { _ = c.SetReadDeadline(past) }
+func (c *conn) hurry() {
+	c.hurried.Store(true)
+	_ = c.Conn.SetReadDeadline(past)
+}
+
+// newConn is the connection over nc.
+func newConn(nc net.Conn) *conn {
+	c := &conn{Conn: nc, socket: newSocket(nc)}
+	c.reading.set, c.writing.set = nc.SetReadDeadline, nc.SetWriteDeadline
+	if p, ok := c.socket.(pauser); ok {
+		p.pauses(c.awaitInput, c.writing.arm)
+	} else {
+		c.eager = true
+	}
+	return c
+}
+
+// pauser is a connection that tells when it is about to wait.
+type pauser interface{ pauses(read, write func()) }
+
+// awaitInput is called before a read waits.
+func (c *conn) awaitInput() {
+	c.reading.arm()
+	if c.hurried.Load() { // after arm: whoever hurries comes after it or is seen
+		_ = c.Conn.SetReadDeadline(past)
+	}
+}
+
+// SetReadDeadline bounds the reads that follow.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.reading.until(t)
+	return nil
+}
 
 // past is a deadline that is over.
 var past = time.Unix(1, 0)
@@ -119,13 +155,25 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.hello {
 		return 0, errHello
 	}
-	n, err := c.socket.Read(p)
+	n, err := c.read(p)
 	if !c.secure {
 		c.hello = !c.begun && n > 0 && p[0] == tlsHandshake
 		c.note(p[:n])
 	}
 	c.begun, c.ended, c.failed = true, c.ended || err == io.EOF, err
 	return n, err
+}
+
+func (c *conn) read(p []byte) (int, error) {
+	for {
+		if c.eager {
+			c.awaitInput()
+		}
+		n, err := c.socket.Read(p)
+		if n > 0 || c.hurried.Load() || !c.reading.early(err) {
+			return n, err
+		}
+	}
 }
 
 // note keeps the first line of a request, or as much of it as there is room for.
@@ -135,18 +183,24 @@ func (c *conn) note(p []byte) {
 	}
 }
 
-// Write gives every write its own deadline: a stream may last, a client that takes no byte may not.
+// Write gives every write its own bound: a stream may last, a client that takes no byte may not.
 func (c *conn) Write(p []byte) (int, error) {
 	if c.mute && !c.secure {
 		return len(p), nil
 	}
-	if c.waits.ClientWrite > 0 {
-		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.waits.ClientWrite))
+	c.writing.first(c.waits.ClientWrite)
+	for done := 0; ; {
+		if c.eager {
+			c.writing.arm()
+		}
+		n, err := c.socket.Write(p[done:])
+		if done += n; !c.writing.early(err) {
+			return done, err
+		}
 	}
-	return c.socket.Write(p)
 }
 
-// SetWriteDeadline does nothing: every write sets its own.
+// SetWriteDeadline does nothing: every write has its own bound.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
 // Close ends the connection, once.
@@ -159,7 +213,7 @@ func (c *conn) Close() error {
 	case c.reset && tcp != nil:
 		_ = tcp.SetLinger(0)
 	case c.linger && tcp != nil:
-		_ = c.SetReadDeadline(time.Now().Add(lingerFor))
+		_ = c.Conn.SetReadDeadline(time.Now().Add(lingerFor))
 		if tcp.CloseWrite() == nil {
 			_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 		}
@@ -167,33 +221,23 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// onState sets the deadlines between requests: the next request may take its time to begin, but not to tell its head.
+// onState bounds the reads between requests: the next request may take its time to begin, but not to tell its head.
 func (s *Server) onState(nc net.Conn, state fasthttp.ConnState) {
 	c := connOf(nc)
 	switch state {
 	case fasthttp.StateActive:
 		c.active.Store(true)
-		wait := deadline(c.waits.ClientHeader)
-		if s.closing.Load() { // after the store: Shutdown sees the one or we see the other
-			wait = past
-		}
-		_ = c.SetReadDeadline(wait)
+		c.reading.first(c.waits.ClientHeader)
 	case fasthttp.StateIdle:
 		c.mute = false
-		c.active.Store(false)
 		c.noted = 0
-		wait := deadline(keepAlive)
-		if s.closing.Load() { // likewise
-			wait = past
-		}
-		_ = c.SetReadDeadline(wait)
+		c.active.Store(false)
+		c.reading.first(keepAlive)
+	default:
+		return
 	}
-}
-
-// deadline is the moment after a wait, none for a wait of 0.
-func deadline(wait time.Duration) time.Time {
-	if wait <= 0 {
-		return time.Time{}
+	c.hurried.Store(false)
+	if s.closing.Load() { // after the stores: Shutdown sees the one or we see the other
+		c.hurry()
 	}
-	return time.Now().Add(wait)
 }

@@ -150,7 +150,7 @@ func (p *pool) dial(ctx context.Context, timeout time.Duration) (*upstreamConn, 
 		}
 		c.conn = client
 	}
-	c.killed = c.kill
+	c.killed, c.bound.set = c.kill, raw.SetReadDeadline
 	if sc, ok := raw.(syscall.Conn); ok {
 		c.control, _ = sc.SyscallConn()
 		c.look = c.peek
@@ -185,7 +185,7 @@ type upstreamConn struct {
 	idle  time.Duration // 0 = no bound
 	last  time.Time     // since when the next byte is waited for: whoever takes an answer may take long over what came
 	came  bool          // something came since then
-	armed time.Time     // the bound that the connection has
+	bound bound         // of the reads from the network
 	pace  *pace         // of who reads the answer, nil = it waits as long as it takes
 }
 
@@ -225,19 +225,26 @@ func (c *upstreamConn) kill() { _ = c.raw.Close() }
 
 // Read is called only when something must be waited for.
 func (c *upstreamConn) Read(p []byte) (int, error) {
-	c.arm()
-	n, err := c.conn.Read(p)
-	c.came = c.came || n > 0
-	return n, err
+	for c.arm(); ; {
+		n, err := c.conn.Read(p)
+		if n == 0 && c.bound.early(err) {
+			continue
+		}
+		c.came = c.came || n > 0
+		return n, err
+	}
 }
 
 // fill waits as Read does, without memory where the connection can.
 func (c *upstreamConn) fill() (buf *[]byte, n int, err error) {
 	if f, ok := c.conn.(filler); ok {
-		c.arm()
-		buf, n, err = f.fill()
-		c.came = c.came || n > 0
-		return buf, n, err
+		for c.arm(); ; {
+			if buf, n, err = f.fill(); n == 0 && c.bound.early(err) {
+				continue
+			}
+			c.came = c.came || n > 0
+			return buf, n, err
+		}
 	}
 	buf = inboxBuffers.Get().(*[]byte)
 	if n, err = c.Read(*buf); n > 0 {
@@ -252,10 +259,8 @@ func (c *upstreamConn) arm() {
 	if c.came {
 		c.last, c.came = time.Now(), false
 	}
-	if d := c.deadline(); d != c.armed {
-		c.armed = d
-		_ = c.raw.SetReadDeadline(d)
-	}
+	c.bound.until(c.deadline())
+	c.bound.arm()
 }
 
 func (c *upstreamConn) deadline() time.Time {

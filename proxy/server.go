@@ -121,9 +121,10 @@ func (s *Server) Serve(ln net.Listener) error {
 
 // adopt serves a connection on a goroutine of its own.
 func (s *Server) adopt(nc net.Conn) {
-	c := &conn{Conn: nc, socket: newSocket(nc), watch: s.watcher(nc), secure: s.TLS != nil}
-	c.waits = s.timeouts()
-	_ = c.SetReadDeadline(deadline(c.waits.ClientHeader)) // TLS handshake and first head
+	c := newConn(nc)
+	c.secure, c.waits = s.TLS != nil, s.timeouts()
+	c.watch = s.watcher(c)
+	c.reading.first(c.waits.ClientHeader) // TLS handshake and first head
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
@@ -136,13 +137,13 @@ func (s *Server) adopt(nc net.Conn) {
 }
 
 // watcher is who tells that the client of a connection leaves.
-func (s *Server) watcher(nc net.Conn) watcher {
+func (s *Server) watcher(c *conn) watcher {
 	if s.TLS == nil {
-		if w := s.hangups.watch(nc); w != nil {
+		if w := s.hangups.watch(c.Conn); w != nil {
 			return w
 		}
 	}
-	return newPeeker(nc, s.TLS != nil)
+	return newPeeker(c)
 }
 
 func (s *Server) serveConn(c *conn) {

@@ -34,6 +34,7 @@ type transfer struct {
 	done  int
 	errno syscall.Errno
 	step  func(fd uintptr) bool // reports whether it is over
+	pause func()                // called before it waits; nil = nobody wants to know
 }
 
 // newSocket makes a socket of a TCP connection; any other stays as it is.
@@ -132,6 +133,9 @@ func (s *socket) ask(fd uintptr) bool {
 	return s.out.done < len(s.out.p)
 }
 
+// pauses is pauser's.
+func (s *socket) pauses(read, write func()) { s.in.pause, s.out.pause = read, write }
+
 // run waits for the transfer of p in one direction.
 func (t *transfer) run(wait func(func(uintptr) bool) error, p []byte, what string) error {
 	t.p, t.done, t.errno = p, 0, 0
@@ -146,7 +150,9 @@ func (t *transfer) run(wait func(func(uintptr) bool) error, p []byte, what strin
 // receive takes what is there.
 func (t *transfer) receive(fd uintptr) bool {
 	n, again := t.call(syscall.SYS_READ, fd, t.p)
-	t.done = n
+	if t.done = n; again {
+		t.waits()
+	}
 	return !again
 }
 
@@ -155,6 +161,7 @@ func (t *transfer) send(fd uintptr) bool {
 	for t.done < len(t.p) {
 		n, again := t.call(syscall.SYS_WRITE, fd, t.p[t.done:])
 		if t.done += n; again {
+			t.waits()
 			return false
 		}
 		if t.errno != 0 {
@@ -162,6 +169,13 @@ func (t *transfer) send(fd uintptr) bool {
 		}
 	}
 	return true
+}
+
+// waits is called before the transfer waits: its bound may be set now.
+func (t *transfer) waits() {
+	if t.pause != nil {
+		t.pause()
+	}
 }
 
 // silent reports whether there is nothing to read, neither bytes nor the end of them.

@@ -228,6 +228,9 @@ func (c *upstreamConn) ask(a asker, request []byte, wait engine.Timeouts) error 
 	c.expect(wait)
 	c.arm()
 	n, err := a.Ask(request)
+	for n == 0 && c.bound.early(err) { // of a bound from before it was kept
+		n, err = a.Ask(request)
+	}
 	if err == nil && n < len(request) {
 		err = c.write(wait.Idle, request[n:], nil)
 		c.expect(wait)

@@ -27,6 +27,7 @@ type watcher interface {
 type peeker struct {
 	conn   net.Conn
 	raw    syscall.RawConn
+	bound  *bound // of the connection's reads
 	tls    bool
 	timer  *time.Timer
 	parked chan struct{} // gets one value when the goroutine of the timer is done
@@ -34,9 +35,9 @@ type peeker struct {
 	of     *life
 }
 
-func newPeeker(c net.Conn, tls bool) *peeker {
-	p := &peeker{conn: c, tls: tls, parked: make(chan struct{}, 1)}
-	if sc, ok := c.(syscall.Conn); ok {
+func newPeeker(c *conn) *peeker {
+	p := &peeker{conn: c.Conn, bound: &c.reading, tls: c.secure, parked: make(chan struct{}, 1)}
+	if sc, ok := c.Conn.(syscall.Conn); ok {
 		p.raw, _ = sc.SyscallConn()
 	}
 	return p
@@ -58,6 +59,7 @@ func (p *peeker) stop() {
 		_ = p.conn.SetReadDeadline(past)
 		<-p.parked
 		_ = p.conn.SetReadDeadline(time.Time{})
+		p.bound.armed = time.Time{}
 	}
 	p.of = nil // a connection that waits must not keep its last exchange in memory
 }
