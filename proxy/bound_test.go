@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"crypto/tls"
 	"io"
 	"net/http"
 	"strings"
@@ -77,18 +78,25 @@ type letters struct{}
 
 func (letters) Read(p []byte) (int, error) { return copy(p, strings.Repeat("x", len(p))), nil }
 
-// TestAClientThatIsTooSlowAgainIsLate: the bound of a wait counts also where one before it passed harmlessly.
+// TestAClientThatIsTooSlowAgainIsLate: the bound of a wait counts also where one before it passed harmlessly. Under TLS clients are watched
+// by whoever sets bounds on the same connection.
 func TestAClientThatIsTooSlowAgainIsLate(t *testing.T) {
 	t.Parallel()
-	slow := simulated(t, simulate.Options{Latency: 100 * time.Millisecond})
-	r := newRig(t, upstream("a", slow.URL()))
-	r.gen.Timeouts.ClientHeader, r.gen.Timeouts.ClientBody = 50*time.Millisecond, 50*time.Millisecond
-	r.start()
-	raw := post("/v1/messages", hello, "anthropic-version: 2023-06-01")
-	c := r.dial()
-	want(t, "answer", c.send(raw).read("POST").code(), "200 ")
-	want(t, "late body", c.send(raw[:len(raw)-1]).read("POST").code(), "400 client_timeout")
-	c = r.dial()
-	want(t, "answer", c.send(raw).read("POST").code(), "200 ")
-	want(t, "late head", c.send(raw[:20]).read("POST").code(), "400 client_timeout")
+	cert, der := selfSigned(t)
+	for name, config := range map[string]*tls.Config{"plain": nil, "TLS": {Certificates: []tls.Certificate{cert}}} {
+		slow := simulated(t, simulate.Options{Latency: 100 * time.Millisecond})
+		r := newRig(t, upstream("a", slow.URL()))
+		r.gen.Timeouts.ClientHeader, r.gen.Timeouts.ClientBody = 50*time.Millisecond, 50*time.Millisecond
+		r.options.TLS = config
+		r.start()
+		raw := post("/v1/messages", hello, "anthropic-version: 2023-06-01")
+		for _, late := range []string{raw[:len(raw)-1], raw[:20]} {
+			c := r.dial()
+			if config != nil {
+				c = newClient(t, tls.Client(c.nc, &tls.Config{RootCAs: roots(der), ServerName: "localhost"}))
+			}
+			want(t, name, c.send(raw).read("POST").code(), "200 ")
+			want(t, name+" late", c.send(late).read("POST").code(), "400 client_timeout")
+		}
+	}
 }
