@@ -64,6 +64,7 @@ type account struct {
 	cools  atomic.Pointer[coolings] // nil = none
 	limits atomic.Pointer[limits]   // nil = none told
 	mu     sync.Mutex               // held while one of them is replaced
+	lines  engine.Headers           // guarded by mu; of the latest answer that told limits
 }
 
 func (t *Tracker) host(id uuid.UUID) *host {

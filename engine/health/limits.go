@@ -20,71 +20,120 @@ type limits struct {
 	quotas []engine.Quota
 }
 
-// observe takes note of the limits in an answer's head.
+// observe takes note of the limits in an answer's head. The very lines of the answer before tell nothing new, but of quotas that they
+// still hold.
 func (a *account) observe(headers engine.Headers, now time.Time) {
-	if !slices.ContainsFunc(headers, func(h engine.Header) bool { return isLimit(h.Name) }) {
+	first := slices.IndexFunc(headers, func(h engine.Header) bool { return isLimit(h.Name) })
+	if first < 0 {
 		return
 	}
+	headers = headers[first:]
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var v engine.Vitals
-	if l := a.limits.Load(); l != nil {
-		v.RateLimits, v.Quotas = l.rates, l.quotas
+	old := a.limits.Load()
+	if old == nil {
+		old = &limits{}
+	} else if len(old.quotas) == 0 && a.repeats(headers) {
+		return
 	}
-	observeLimits(&v, headers, now)
-	a.limits.Store(&limits{v.RateLimits, v.Quotas})
+	a.lines = a.lines[:0]
+	for i := range headers {
+		if isLimit(headers[i].Name) {
+			a.lines = append(a.lines, headers[i])
+		}
+	}
+	next := &limits{slices.Clone(old.rates), slices.Clone(old.quotas)}
+	next.hear(a.lines, now)
+	a.limits.Store(next)
+}
+
+// repeats reports whether the lines of limits in a head are those of the answer before. It is called with mu held.
+func (a *account) repeats(headers engine.Headers) bool {
+	n := 0
+	for i := range headers {
+		switch {
+		case n < len(a.lines) && headers[i] == a.lines[n]:
+			n++
+		case isLimit(headers[i].Name):
+			return false
+		}
+	}
+	return n == len(a.lines)
 }
 
 func isLimit(name string) bool {
 	return len(name) > len(limitPrefix) && engine.EqualFold(name[:len(limitPrefix)], limitPrefix)
 }
 
-// observeLimits overlays v with the rate limits and quotas that an answer's headers tell. The slices in v are replaced, never written:
-// snapshots share them.
-func observeLimits(v *engine.Vitals, headers engine.Headers, now time.Time) {
-	rates, quotas := slices.Clone(v.RateLimits), slices.Clone(v.Quotas)
-	seen := false
-	for _, h := range headers {
+// hear overlays l, which is not published yet, with the limits that a head tells.
+func (l *limits) hear(headers engine.Headers, now time.Time) {
+	for i := range headers {
+		h := &headers[i]
 		if !isLimit(h.Name) {
 			continue
 		}
-		seen = true
-		name := strings.ToLower(h.Name[len(limitPrefix):])
-		if rest, ok := strings.CutPrefix(name, unifiedPrefix); ok {
+		name := h.Name[len(limitPrefix):]
+		kind, field := splitRate(name)
+		if kind == "" {
+			name = strings.ToLower(name)
+			kind, field = splitRate(name)
+		}
+		if kind != "" {
+			l.hearRate(kind, field, h.Value)
+		} else if rest, ok := strings.CutPrefix(name, unifiedPrefix); ok {
 			window, field := splitUnified(rest)
-			quotas = observeQuota(quotas, window, field, h.Value, now)
-		} else if i := strings.LastIndexByte(name, '-'); i > 0 {
-			rates = observeRate(rates, kinds[name[:i]], name[i+1:], h.Value)
+			l.hearQuota(window, field, h.Value, now)
 		}
 	}
-	if seen {
-		v.RateLimits, v.Quotas = rates, quotas
+}
+
+// splitRate cuts "input-tokens-limit" into the kind of a rate limit, "" = that is none, and the field.
+func splitRate(name string) (kind, field string) {
+	cut := strings.LastIndexByte(name, '-')
+	if cut < 0 {
+		return "", ""
 	}
+	switch name[cut+1:] {
+	case "limit", "remaining", "reset":
+	default:
+		return "", ""
+	}
+	switch name[:cut] {
+	case "requests":
+		kind = "requests"
+	case "tokens":
+		kind = "tokens"
+	case "input-tokens":
+		kind = "input_tokens"
+	case "output-tokens":
+		kind = "output_tokens"
+	}
+	return kind, name[cut+1:]
 }
 
 // splitUnified cuts "5h-utilization" into window and field; "status" alone is the window "unified".
 func splitUnified(rest string) (window, field string) {
-	for _, f := range [...]string{"status", "reset", "utilization"} {
-		if rest == f {
-			return "unified", f
-		}
-		if w, ok := strings.CutSuffix(rest, "-"+f); ok {
-			return w, f
-		}
+	window, field = "unified", rest
+	if cut := strings.LastIndexByte(rest, '-'); cut >= 0 {
+		window, field = rest[:cut], rest[cut+1:]
+	}
+	switch field {
+	case "status", "reset", "utilization":
+		return window, field
 	}
 	return "", ""
 }
 
-func observeQuota(quotas []engine.Quota, window, field, value string, now time.Time) []engine.Quota {
+func (l *limits) hearQuota(window, field, value string, now time.Time) {
 	if window == "" {
-		return quotas
+		return
 	}
-	i := slices.IndexFunc(quotas, func(q engine.Quota) bool { return q.Window == window })
+	i := slices.IndexFunc(l.quotas, func(q engine.Quota) bool { return q.Window == window })
 	if i < 0 {
-		i = len(quotas)
-		quotas = append(quotas, engine.Quota{Window: window, Utilization: -1})
+		i = len(l.quotas)
+		l.quotas = append(l.quotas, engine.Quota{Window: window, Utilization: -1})
 	}
-	q := &quotas[i]
+	q := &l.quotas[i]
 	q.Observed = now
 	switch field {
 	case "status":
@@ -98,22 +147,15 @@ func observeQuota(quotas []engine.Quota, window, field, value string, now time.T
 			q.Utilization = u
 		}
 	}
-	return quotas
 }
 
-// kinds are the rate limits that are known, by their names in headers.
-var kinds = map[string]string{"requests": "requests", "tokens": "tokens", "input-tokens": "input_tokens", "output-tokens": "output_tokens"}
-
-func observeRate(rates []engine.RateLimit, kind, field, value string) []engine.RateLimit {
-	if kind == "" {
-		return rates
-	}
-	i := slices.IndexFunc(rates, func(r engine.RateLimit) bool { return r.Kind == kind })
+func (l *limits) hearRate(kind, field, value string) {
+	i := slices.IndexFunc(l.rates, func(r engine.RateLimit) bool { return r.Kind == kind })
 	if i < 0 {
-		i = len(rates)
-		rates = append(rates, engine.RateLimit{Kind: kind, Window: "1m", Limit: -1, Remaining: -1})
+		i = len(l.rates)
+		l.rates = append(l.rates, engine.RateLimit{Kind: kind, Window: "1m", Limit: -1, Remaining: -1})
 	}
-	r := &rates[i]
+	r := &l.rates[i]
 	switch field {
 	case "limit":
 		take(value, &r.Limit)
@@ -124,7 +166,6 @@ func observeRate(rates []engine.RateLimit, kind, field, value string) []engine.R
 			r.Resets = at
 		}
 	}
-	return rates
 }
 
 // take reads a number; what is none changes nothing.

@@ -24,10 +24,10 @@ func (f *failure) frees() time.Time {
 	if at := f.retryAfter(); !at.IsZero() {
 		return at
 	}
-	var v engine.Vitals
-	observeLimits(&v, f.Headers, f.Now)
+	var told limits
+	told.hear(f.Headers, f.Now)
 	var earliest time.Time
-	for _, r := range v.RateLimits {
+	for _, r := range told.rates {
 		if r.Remaining == 0 && r.Resets.After(f.Now) && (earliest.IsZero() || r.Resets.Before(earliest)) {
 			earliest = r.Resets
 		}
@@ -72,10 +72,10 @@ func (f *failure) claim() string {
 	if family, found := strings.CutPrefix(name, "seven_day_"); found {
 		return "7d_" + family
 	}
-	var v engine.Vitals
-	observeLimits(&v, f.Headers, f.Now)
+	var told limits
+	told.hear(f.Headers, f.Now)
 	window, last := "", time.Time{}
-	for _, q := range v.Quotas {
+	for _, q := range told.quotas {
 		if q.Status == "rejected" && q.Window != "unified" && q.Window != "overage" && !q.Resets.Before(last) {
 			window, last = q.Window, q.Resets
 		}
