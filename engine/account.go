@@ -22,8 +22,8 @@ func (a *Account) Served() string { return a.Upstream.Model(a.Model) }
 // Health is the optional power of a VitalsSource that also decides who takes requests. It may be called from many goroutines. Without it
 // every upstream takes every request, and no answer is judged.
 type Health interface {
-	// Look puts what is known of an account at a moment into v.
-	Look(a Account, now time.Time, v *Vitals)
+	// Look returns what is known of an account at a moment.
+	Look(a Account, now time.Time) *Vitals
 	// Enter takes a place at an account, nil = it takes none now.
 	Enter(a Account) Visit
 	// Wait waits in the queues of accounts that are full or cool until one of them takes a request, and returns its place with that account's
@@ -160,7 +160,7 @@ func (g *Generation) health() Health {
 // anyone is the Health of a world that keeps none.
 type anyone struct{ vitals VitalsSource }
 
-func (o anyone) Look(a Account, now time.Time, v *Vitals)   { *v = *o.vitals.Vitals(a.Upstream, now) }
+func (o anyone) Look(a Account, now time.Time) *Vitals      { return o.vitals.Vitals(a.Upstream, now) }
 func (anyone) Enter(Account) Visit                          { return noVisit{} }
 func (anyone) Wait(context.Context, []Account) (Visit, int) { return nil, 0 }
 

@@ -31,7 +31,6 @@ func (x *Exchange) State() *State { return &x.state }
 // Candidates are the upstreams that may serve x, sorted by id, with what is known of them now. An error is a *Refusal.
 func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 	out := make([]UpstreamCandidate, 0, len(g.Upstreams))
-	vitals := make([]Vitals, len(g.Upstreams))
 	health, allowed := g.health(), 0
 	var lost error // of an upstream that would serve, had it its credential
 	for _, u := range g.Upstreams {
@@ -45,9 +44,7 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 		if state := u.CredentialState(); state.Reconnect {
 			lost = disconnected(u, state)
 		} else {
-			v := &vitals[len(out)]
-			health.Look(x.account(u), x.Request.Now, v)
-			out = append(out, UpstreamCandidate{Upstream: u.Upstream, Vitals: v})
+			out = append(out, UpstreamCandidate{Upstream: u.Upstream, Vitals: health.Look(x.account(u), x.Request.Now)})
 		}
 	}
 	switch {

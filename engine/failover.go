@@ -124,11 +124,9 @@ func (s *search) wait(ctx context.Context) (*UpstreamSlot, *DialectSlot, Visit, 
 
 // look sees how those that are left do now.
 func (s *search) look() {
-	vitals, now := make([]Vitals, len(s.left)), time.Now()
-	left := slices.Clone(s.left)
+	left, now := slices.Clone(s.left), time.Now()
 	for i := range left {
-		s.health.Look(s.x.account(s.g.slot(left[i].ID)), now, &vitals[i])
-		left[i].Vitals = &vitals[i]
+		left[i].Vitals = s.health.Look(s.x.account(s.g.slot(left[i].ID)), now)
 	}
 	s.left = left
 }

@@ -63,7 +63,8 @@ type host struct {
 type account struct {
 	cools  atomic.Pointer[coolings] // nil = none
 	limits atomic.Pointer[limits]   // nil = none told
-	mu     sync.Mutex               // held while one of them is replaced
+	last   atomic.Pointer[glance]   // nil = nobody looked
+	mu     sync.Mutex               // held while cools or limits are replaced
 	lines  engine.Headers           // guarded by mu; of the latest answer that told limits
 }
 
@@ -109,34 +110,6 @@ func (h *host) account(client [16]byte) *account {
 	return a
 }
 
-// Vitals is what is known of an upstream for whatever request.
-func (t *Tracker) Vitals(u *engine.Upstream, now time.Time) *engine.Vitals {
-	v := new(engine.Vitals)
-	t.Look(engine.Account{Upstream: u}, now, v)
-	return v
-}
-
-// Look puts what is known of an account into v. The lists in it are shared and must not be written.
-func (t *Tracker) Look(a engine.Account, now time.Time, v *engine.Vitals) {
-	h := t.host(a.ID)
-	of := h.account(a.Client)
-	*v = engine.Vitals{Breaker: stateClosed, InFlight: int(h.inFlight.Load()), Queued: int(h.queued.Load()),
-		Concurrency: a.Concurrency, ErrorRate: h.errors.value(), TTFB: time.Duration(h.ttfb.value())}
-	v.Full = a.Concurrency > 0 && (v.InFlight >= a.Concurrency || v.Queued > 0)
-	if l := of.limits.Load(); l != nil {
-		v.RateLimits, v.Quotas = l.rates, l.quotas
-	}
-	if v.Cooling = of.cooling(&a, now); v.Cooling.Class != "" {
-		v.Cooldown = v.Cooling.Until.Sub(now)
-	}
-	if !h.calm.Load() {
-		h.mu.Lock()
-		v.Breaker, v.Reopens = h.breaker.state(now), h.breaker.reopens(now)
-		h.mu.Unlock()
-	}
-	v.Healthy = (v.Cooling.Class == "" || v.Cooling.Soft) && v.Reopens == 0
-}
-
 // Clients is how many clients' accounts at an upstream cool so that they take no request, and until when the last of them does.
 func (t *Tracker) Clients(u *engine.Upstream, now time.Time) (cooling int, until time.Time) {
 	h := t.host(u.ID)
@@ -179,13 +152,6 @@ func (t *Tracker) Restore(u *engine.Upstream, c engine.Cooling, now time.Time) {
 	}
 	h := t.host(u.ID)
 	t.cool(h, &h.own, rest{Cooling: c}, u.Name, now)
-}
-
-func (a *account) cooling(of *engine.Account, now time.Time) engine.Cooling {
-	if cs := a.cools.Load(); cs != nil {
-		return cs.of(of, now)
-	}
-	return engine.Cooling{}
 }
 
 // Failures is how many failures of each class an upstream had. Those of answers that broke off are under "broke".

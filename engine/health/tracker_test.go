@@ -30,9 +30,7 @@ func named(name string) *engine.Upstream {
 
 // looks is what a request for a model sees of an upstream now.
 func looks(tr *health.Tracker, a engine.Account) engine.Vitals {
-	var v engine.Vitals
-	tr.Look(a, time.Now(), &v)
-	return v
+	return *tr.Look(a, time.Now())
 }
 
 // answer lets one request to an account be answered, and reports whether it was let in.

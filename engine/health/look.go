@@ -1,0 +1,71 @@
+package health
+
+import (
+	"time"
+
+	"sluice/engine"
+)
+
+// Vitals is what is known of an upstream for whatever request.
+func (t *Tracker) Vitals(u *engine.Upstream, now time.Time) *engine.Vitals {
+	return t.Look(engine.Account{Upstream: u}, now)
+}
+
+// Look is what is known of an account.
+func (t *Tracker) Look(a engine.Account, now time.Time) *engine.Vitals {
+	h := t.host(a.ID)
+	of := h.account(a.Client)
+	at := pace{int(h.inFlight.Load()), int(h.queued.Load()), a.Concurrency, h.errors.value(), time.Duration(h.ttfb.value()), of.limits.Load()}
+	if h.calm.Load() && of.cools.Load() == nil {
+		return of.look(at)
+	}
+	v := at.vitals()
+	if v.Cooling = of.cooling(&a, now); v.Cooling.Class != "" {
+		v.Cooldown = v.Cooling.Until.Sub(now)
+	}
+	h.mu.Lock()
+	v.Breaker, v.Reopens = h.breaker.state(now), h.breaker.reopens(now)
+	h.mu.Unlock()
+	v.Healthy = (v.Cooling.Class == "" || v.Cooling.Soft) && v.Reopens == 0
+	return &v
+}
+
+// pace is all that is known of an account that does not cool, behind a breaker that is closed.
+type pace struct {
+	inFlight, queued, concurrency int
+	errorRate                     float64
+	ttfb                          time.Duration
+	limits                        *limits // nil = none told
+}
+
+// glance is a pace as somebody saw it.
+type glance struct {
+	pace
+	vitals engine.Vitals
+}
+
+// look is what is known at a pace: the same for all as long as nothing changes, which for most upstreams is long.
+func (a *account) look(at pace) *engine.Vitals {
+	if last := a.last.Load(); last != nil && last.pace == at {
+		return &last.vitals
+	}
+	g := &glance{at, at.vitals()}
+	a.last.Store(g)
+	return &g.vitals
+}
+
+func (p *pace) vitals() engine.Vitals {
+	v := engine.Vitals{Healthy: true, Breaker: stateClosed, InFlight: p.inFlight, Queued: p.queued, Concurrency: p.concurrency,
+		Full: p.concurrency > 0 && (p.inFlight >= p.concurrency || p.queued > 0), ErrorRate: p.errorRate, TTFB: p.ttfb}
+	if p.limits != nil {
+		v.RateLimits, v.Quotas = p.limits.rates, p.limits.quotas
+	}
+	return v
+}
+
+func (a *account) cooling(of *engine.Account, now time.Time) engine.Cooling {
+	if cs := a.cools.Load(); cs != nil {
+		return cs.of(of, now)
+	}
+	return engine.Cooling{}
+}
