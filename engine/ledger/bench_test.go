@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"fmt"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -22,7 +24,7 @@ func BenchmarkRecord(bench *testing.B) {
 // BenchmarkWrite is the writer's work for one row, the system's included.
 func BenchmarkWrite(bench *testing.B) {
 	b := openBench(bench)
-	r, out := Sample(200), &batch{ids: derived{}}
+	r, out := Sample(200), newBatch()
 	cpu := stopwatch()
 	bench.ReportAllocs()
 	for bench.Loop() {
@@ -33,6 +35,45 @@ func BenchmarkWrite(bench *testing.B) {
 		}
 	}
 	bench.ReportMetric(float64(bench.N)/cpu(), "rows/cpu-s")
+}
+
+// BenchmarkRow encodes rows as a gateway makes them that is busy with one of ten upstreams, whose limits stay for some rows.
+func BenchmarkRow(bench *testing.B) {
+	rows := busyRows(200)
+	out := newBatch()
+	cpu := stopwatch()
+	bench.ReportAllocs()
+	for i := 0; bench.Loop(); i++ {
+		out.add(rows[i%len(rows)])
+		out.text, out.entries = out.text[:0], out.entries[:0]
+	}
+	bench.ReportMetric(float64(bench.N)/cpu(), "rows/cpu-s")
+}
+
+func busyRows(n int) (rows []*engine.Record) {
+	now := time.Now()
+	idle := &engine.Vitals{Healthy: true, Breaker: closedBreaker}
+	all := make([]engine.UpstreamCandidate, 10)
+	for i := range all {
+		name := fmt.Sprint("c", i)
+		all[i] = engine.UpstreamCandidate{Upstream: &engine.Upstream{ID: engine.UpstreamID(name), Name: name}, Vitals: idle}
+	}
+	var limits []engine.RateLimit
+	for i := range n {
+		if i%20 == 0 {
+			limits = nil
+			for _, kind := range []string{"requests", "tokens", "input_tokens", "output_tokens"} {
+				limits = append(limits, engine.RateLimit{Kind: kind, Window: "1m", Limit: 2000000, Remaining: 1999000 - int64(i), Resets: now})
+			}
+		}
+		r := Sample(200)
+		r.Trace.Candidates = slices.Clone(all)
+		r.Trace.Candidates[8].Vitals = &engine.Vitals{Healthy: true, Breaker: closedBreaker, InFlight: i % 32, TTFB: time.Duration(1e6 + 977*i), RateLimits: limits}
+		r.Trace.Stages = nil
+		r.Timings = engine.Timings{Body: 252, Decide: 10540, TTFB: time.Duration(708578 + i), Duration: time.Duration(712382 + i)}
+		rows = append(rows, r)
+	}
+	return rows
 }
 
 func BenchmarkScan(bench *testing.B) {
@@ -58,7 +99,7 @@ func BenchmarkScan(bench *testing.B) {
 // benchmarkScan looks through rows like r, of which all or none are found, but for one.
 func benchmarkScan(bench *testing.B, r *engine.Record, found int, scan func(*Book, func(*engine.Record))) {
 	b := openBench(bench)
-	out := &batch{ids: derived{}}
+	out := newBatch()
 	const rows = 20000
 	for range rows {
 		if out.add(r); len(out.text) > chunk {

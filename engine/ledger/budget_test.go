@@ -13,7 +13,7 @@ func TestARequestPaysNothingForItsRow(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() { b.Record(r) }); n > 1 {
 		t.Errorf("%g allocations, want at most 1", n)
 	}
-	out := &batch{ids: derived{}}
+	out := newBatch()
 	if n := testing.AllocsPerRun(100, func() {
 		out.add(r)
 		out.text, out.entries = out.text[:0], out.entries[:0]

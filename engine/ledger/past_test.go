@@ -42,7 +42,7 @@ func TestThePastTellsAStartWhatAScanDoes(t *testing.T) {
 	b := openBench(t)
 	d := dice{rand.New(rand.NewPCG(3, 4))}
 	names := []string{"alice", "bob", `quote " and \ slash`, `,"principal":"alice"`, `"cooling":{`, ""}
-	out := &batch{ids: derived{}}
+	out := newBatch()
 	for i := range 4000 {
 		r := d.record()
 		r.RequestID, r.Principal = fmt.Sprint(i), names[d.IntN(len(names))]
@@ -77,7 +77,7 @@ func TestThePastTellsAStartWhatAScanDoes(t *testing.T) {
 // TestARestIsReadOnce: while an account rests every row says so. One that is told in a damaged line was not told.
 func TestARestIsReadOnce(t *testing.T) {
 	b := openBench(t)
-	r, out := Sample(200), &batch{ids: derived{}}
+	r, out := Sample(200), newBatch()
 	r.Trace.Candidates[1].Vitals.Cooling = engine.Cooling{Class: engine.ClassExhausted, Until: r.Started.Add(time.Hour)}
 	for range 100 {
 		out.add(r)
@@ -98,7 +98,7 @@ func TestARestIsReadOnce(t *testing.T) {
 // TestNoLineStopsAStart: a file may hold anything, and it is counted as what it is.
 func TestNoLineStopsAStart(t *testing.T) {
 	b := openBench(t)
-	out := &batch{ids: derived{}}
+	out := newBatch()
 	out.add(Sample(200))
 	for _, junk := range []string{`"cooling":{`, `{"cooling":{"class":"c"`, `,"principal":"`, `{"upstream":"a","cooling":{"scope":"\`, `"cooling":{"cooling":{`} {
 		out.text = append(append(out.text, junk...), '\n')

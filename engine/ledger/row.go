@@ -26,9 +26,9 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // appendRow appends r as one line. Fields that are empty are left out.
-func appendRow(dst []byte, r *engine.Record, ids derived) []byte {
+func appendRow(dst []byte, r *engine.Record, told *mentions) []byte {
 	start := len(dst)
-	w := row{append(dst, `{"v":`...), ids}
+	w := row{append(dst, `{"v":`...), told}
 	w.b = strconv.AppendInt(w.b, rowVersion, 10)
 	w.request(r)
 	w.outcome(r)
@@ -49,8 +49,8 @@ func appendSeal(b []byte, start int) []byte {
 
 // row writes JSON members. Each call writes the comma before it where one is needed.
 type row struct {
-	b   []byte
-	ids derived
+	b    []byte
+	told *mentions
 }
 
 func (w *row) key(k string) {
@@ -274,12 +274,16 @@ func (w *row) candidates(all []engine.UpstreamCandidate) {
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}
-		if c := &all[i]; asItShouldBe(c) && w.ids.has(c.Upstream) {
-			w.b = body.AppendString(w.b, c.Name)
-		} else {
-			w.b = append(w.b, '{')
-			w.candidate(c)
-			w.b = append(w.b, '}')
+		c := &all[i]
+		m := w.told.of(i, c.Upstream)
+		if c.CacheRead == nil && c.Vitals == m.vitals && len(m.text) > 0 {
+			w.b = append(w.b, m.text...)
+			continue
+		}
+		start := len(w.b)
+		w.candidate(c, m)
+		if c.CacheRead == nil {
+			m.vitals, m.text = c.Vitals, append(m.text[:0], w.b[start:]...)
 		}
 	}
 	w.b = append(w.b, ']')
@@ -294,9 +298,15 @@ func asItShouldBe(c *engine.UpstreamCandidate) bool {
 
 // candidate writes what changes of an upstream from request to request, as far as it is not as it should be; the rest is in the config of
 // its time.
-func (w *row) candidate(c *engine.UpstreamCandidate) {
-	w.text("upstream", c.Name)
-	if !w.ids.has(c.Upstream) {
+func (w *row) candidate(c *engine.UpstreamCandidate, m *mention) {
+	if asItShouldBe(c) && m.derived {
+		w.b = body.AppendString(w.b, c.Name)
+		return
+	}
+	w.b = append(w.b, '{')
+	w.key("upstream") // never empty: what follows has its comma, now and where it is written again
+	w.b = body.AppendString(w.b, c.Name)
+	if !m.derived {
 		w.id("id", c.ID)
 	}
 	if v := c.Vitals; v != nil {
@@ -313,27 +323,42 @@ func (w *row) candidate(c *engine.UpstreamCandidate) {
 		w.number("concurrency", int64(v.Concurrency))
 		w.float("error_rate", v.ErrorRate)
 		w.number("ttfb_ns", int64(v.TTFB))
-		w.list("rate_limits", len(v.RateLimits), func(i int) {
-			l := &v.RateLimits[i]
-			w.text("kind", l.Kind)
-			w.text("window", l.Window)
-			w.number("limit", l.Limit)
-			w.number("remaining", l.Remaining)
-			w.millis("resets_ms", l.Resets)
-		})
-		w.list("quotas", len(v.Quotas), func(i int) {
-			q := &v.Quotas[i]
-			w.text("window", q.Window)
-			w.text("status", q.Status)
-			w.float("utilization", q.Utilization)
-			w.millis("resets_ms", q.Resets)
-			w.millis("observed_ms", q.Observed)
-		})
+		w.limits(v, m)
 	}
 	if n := c.CacheRead; n != nil {
 		w.key("cache_read")
 		w.b = strconv.AppendInt(w.b, *n, 10)
 	}
+	w.b = append(w.b, '}')
+}
+
+// limits writes rate limits and quotas, which are the same for many rows.
+func (w *row) limits(v *engine.Vitals, m *mention) {
+	if len(v.RateLimits) == 0 && len(v.Quotas) == 0 {
+		return
+	}
+	if is(v.RateLimits, m.rates) && is(v.Quotas, m.quotas) {
+		w.b = append(w.b, m.limits...)
+		return
+	}
+	start := len(w.b)
+	w.list("rate_limits", len(v.RateLimits), func(i int) {
+		l := &v.RateLimits[i]
+		w.text("kind", l.Kind)
+		w.text("window", l.Window)
+		w.number("limit", l.Limit)
+		w.number("remaining", l.Remaining)
+		w.millis("resets_ms", l.Resets)
+	})
+	w.list("quotas", len(v.Quotas), func(i int) {
+		q := &v.Quotas[i]
+		w.text("window", q.Window)
+		w.text("status", q.Status)
+		w.float("utilization", q.Utilization)
+		w.millis("resets_ms", q.Resets)
+		w.millis("observed_ms", q.Observed)
+	})
+	m.rates, m.quotas, m.limits = v.RateLimits, v.Quotas, append(m.limits[:0], w.b[start:]...)
 }
 
 func (w *row) cooling(c *engine.Cooling) {

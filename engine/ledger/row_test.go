@@ -135,7 +135,7 @@ func TestARowReadsBackAsTheRecordItWas(t *testing.T) {
 	words := vocabulary{}
 	for range 5000 {
 		r := d.record()
-		line := appendRow([]byte("before"), r, derived{})[len("before"):]
+		line := appendRow([]byte("before"), r, newMentions())[len("before"):]
 		got, err := parseRow(line, words)
 		if err != nil || !reflect.DeepEqual(got, r) {
 			t.Fatalf("%v\n%s\n got %+v\nwant %+v", err, line, got, r)
@@ -152,17 +152,17 @@ func TestARowReadsBackAsTheRecordItWas(t *testing.T) {
 func FuzzNoLineIsTakenForAnotherRow(f *testing.F) {
 	d := dice{rand.New(rand.NewPCG(3, 4))}
 	for range 20 {
-		f.Add(appendRow(nil, d.record(), derived{}), 5, byte(1))
+		f.Add(appendRow(nil, d.record(), newMentions()), 5, byte(1))
 	}
 	f.Add([]byte("\"}\n"), 0, byte(0))
 	f.Fuzz(func(t *testing.T, line []byte, at int, flip byte) {
 		if r, err := parseRow(line, nil); err == nil {
-			if again, err := parseRow(appendRow(nil, r, derived{}), nil); err != nil || !reflect.DeepEqual(again, r) {
+			if again, err := parseRow(appendRow(nil, r, newMentions()), nil); err != nil || !reflect.DeepEqual(again, r) {
 				t.Fatalf("%q reads as %+v, which is written as something else: %v", line, r, err)
 			}
 		}
 		rowIDs(line)
-		row := appendRow(nil, &engine.Record{RequestID: string(line)}, derived{})
+		row := appendRow(nil, &engine.Record{RequestID: string(line)}, newMentions())
 		if flip == 0 || at < 0 {
 			return
 		}

@@ -17,12 +17,14 @@ type batch struct {
 	text    []byte
 	entries []entry // offsets count from the start of text
 	rows    int
-	ids     derived
+	told    *mentions
 }
+
+func newBatch() *batch { return &batch{told: newMentions()} }
 
 func (t *batch) add(r *engine.Record) {
 	t.entries = appendEntries(t.entries, int64(len(t.text)), r.RequestID, r.ClientRequestID, r.UpstreamReqID)
-	t.text = appendRow(t.text, r, t.ids)
+	t.text = appendRow(t.text, r, t.told)
 	t.rows++
 }
 
@@ -45,7 +47,7 @@ func (t *batch) cut(n int) []entry {
 // write is the writer's goroutine. It ends when everything is written, or cannot be.
 func (b *Book) write() {
 	defer b.writer.Done()
-	out := &batch{ids: derived{}}
+	out := newBatch()
 	for {
 		select {
 		case <-b.wake:

@@ -1,0 +1,84 @@
+package ledger
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"sluice/engine"
+)
+
+// TestARowIsTheSameWhateverCameBefore writes rows that share upstreams, vitals and limits with others, as a gateway's do, and compares each
+// with what somebody writes who remembers none of them.
+func TestARowIsTheSameWhateverCameBefore(t *testing.T) {
+	d := dice{rand.New(rand.NewPCG(5, 6))}
+	var pool []engine.UpstreamCandidate
+	for range 20 {
+		pool = append(pool, d.candidate())
+	}
+	for i := range pool {
+		u := pool[i].Upstream
+		u.Name = string(rune('a' + i%7)) // some share a name
+		if d.IntN(2) == 0 {
+			u.ID = engine.UpstreamID(string(rune('a' + d.IntN(7)))) // and some an id, which may be another name's
+		}
+		if d.IntN(3) == 0 {
+			pool[i].Vitals = &engine.Vitals{Healthy: true, Breaker: closedBreaker}
+		}
+	}
+	one := func() *engine.UpstreamCandidate { return &pool[d.IntN(len(pool))] }
+	told, latest := newMentions(), pool[:5]
+	for i := range 20000 {
+		r := d.record()
+		if d.IntN(3) == 0 {
+			latest = nil
+			for range d.IntN(6) {
+				latest = append(latest, *one())
+			}
+		}
+		r.Trace.Candidates = append([]engine.UpstreamCandidate(nil), latest...)
+		for i := range r.Trace.Candidates {
+			c := &r.Trace.Candidates[i]
+			switch d.IntN(8) {
+			case 0:
+				c.Vitals = one().Vitals
+			case 1:
+				v := *c.Vitals
+				v.InFlight, v.Cooling, c.Vitals = d.IntN(3), engine.Cooling{}, &v
+			case 2:
+				v := *c.Vitals
+				v.RateLimits, v.Quotas, c.Vitals = one().RateLimits, one().Quotas, &v
+			case 3:
+				c.CacheRead = one().CacheRead
+			case 4:
+				c.Vitals = nil
+			}
+		}
+		got, want := string(appendRow(nil, r, told)), string(appendRow(nil, r, newMentions()))
+		if got != want {
+			t.Fatalf("row %d:\n got %s\nwant %s", i, got, want)
+		}
+		if back, err := parseRow([]byte(got), nil); err != nil || len(back.Trace.Candidates) != len(r.Trace.Candidates) {
+			t.Fatalf("row %d: %v: %s", i, err, got)
+		}
+	}
+}
+
+func TestAWriterRemembersSomeUpstreamsOnly(t *testing.T) {
+	told := newMentions()
+	for range 3 * maxMentions {
+		r := Sample(200)
+		for i := range r.Trace.Candidates {
+			r.Trace.Candidates[i].Upstream = &engine.Upstream{ID: uuid.New(), Name: "u"}
+		}
+		got, want := appendRow(nil, r, told), appendRow(nil, r, newMentions())
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s, want %s", got, want)
+		}
+	}
+	if len(told.byID) > maxMentions || len(told.latest) > 3 {
+		t.Errorf("%d upstreams are remembered", len(told.byID))
+	}
+}
