@@ -7,9 +7,15 @@ import (
 	"unicode/utf8"
 )
 
+// shortText is up to what length a string is looked at as a whole before anything of it is appended.
+const shortText = 256
+
 // AppendString appends s as a JSON string. Only what must be escaped is: quotes, backslashes and control characters. A byte that
 // is not UTF-8 is written as \ufffd.
 func AppendString(dst []byte, s string) []byte {
+	if len(s) <= shortText && len(s)+2 <= cap(dst)-len(dst) && isOwnText(s) {
+		return append(append(append(dst, '"'), s...), '"')
+	}
 	dst = append(dst, '"')
 	if !utf8.ValidString(s) {
 		return appendRepaired(dst, s)

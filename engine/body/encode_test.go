@@ -15,8 +15,10 @@ func TestAppendStringEscapesOnlyWhatItMust(t *testing.T) {
 	t.Parallel()
 	f := func(s, want string) {
 		t.Helper()
-		if got := string(body.AppendString([]byte("x"), s)); got != "x"+want {
-			t.Errorf("%q: got %s, want %s", s, got[1:], want)
+		for _, room := range []int{1, 100} { // it looks for a shorter way where there is room
+			if got := string(body.AppendString(append(make([]byte, 0, room), 'x'), s)); got != "x"+want {
+				t.Errorf("%q: got %s, want %s", s, got[1:], want)
+			}
 		}
 	}
 	f("", `""`)
@@ -32,6 +34,21 @@ func TestAppendStringEscapesOnlyWhatItMust(t *testing.T) {
 	f("\xed\xa0\x80", `"\ufffd\ufffd\ufffd"`)
 }
 
+// TestAppendStringSeesEveryByteWhereverItStands puts each byte at each place of a text of words and of what is left behind them.
+func TestAppendStringSeesEveryByteWhereverItStands(t *testing.T) {
+	t.Parallel()
+	for at := range 19 {
+		for c := range 256 {
+			text := []byte("a claude-sonnet-4-5")
+			text[at] = byte(c)
+			got, want := body.AppendString(make([]byte, 0, 64), string(text)), body.AppendString(nil, string(text))
+			if !bytes.Equal(got, want) || bytes.Equal(got[1:len(got)-1], text) != (c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf) {
+				t.Fatalf("%q: %s, and %s where there is no room", text, got, want)
+			}
+		}
+	}
+}
+
 func FuzzAppendString(f *testing.F) {
 	f.Add("plain")
 	f.Add("<&>\u2028\u2029 \x00\x1f\"\\ \xff 日本 \xed\xa0\x80\n\t\r\b\f\x7f")
@@ -42,7 +59,10 @@ func FuzzAppendString(f *testing.F) {
 		if err := encoder.Encode(s); err != nil {
 			t.Fatal(err)
 		}
-		got := string(body.AppendString(nil, s))
+		got, roomy := string(body.AppendString(nil, s)), string(body.AppendString(make([]byte, 0, len(s)+2), s))
+		if got != roomy {
+			t.Fatalf("got %s, and %s where there is room", got, roomy)
+		}
 		raw := strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029")
 		oracle := raw.Replace(strings.TrimSuffix(want.String(), "\n"))
 		if got != oracle {

@@ -34,6 +34,23 @@ func plainEnd[T string | []byte](s T, i int) int {
 	return i
 }
 
+// isOwnText reports whether s is ASCII that stands for itself in a JSON string.
+func isOwnText(s string) bool {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := word(s[i : i+8])
+		if (w|(w-blanks)|((w^quotes)-ones)|((w^slashes)-ones))&highs != 0 {
+			return false
+		}
+	}
+	for ; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
 // word is the first eight bytes of s, the first lowest. The compiler makes it one load.
 func word[T string | []byte](s T) uint64 {
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
