@@ -47,19 +47,25 @@ func appendSeal(b []byte, start int) []byte {
 	return append(b, "\"}\n"...)
 }
 
-// row writes JSON members. Each call writes the comma before it where one is needed.
+// row writes JSON members, each with a comma before it.
 type row struct {
 	b    []byte
 	told *mentions
 }
 
 func (w *row) key(k string) {
-	if c := w.b[len(w.b)-1]; c != '{' && c != '[' {
+	b := append(w.b, `,"`...)
+	b = append(b, k...)
+	w.b = append(b, `":`...)
+}
+
+// end makes an object of the members that were written from start on: its brace takes the place of the first comma.
+func (w *row) end(start int) {
+	if len(w.b) == start {
 		w.b = append(w.b, ',')
 	}
-	w.b = append(w.b, '"')
-	w.b = append(w.b, k...)
-	w.b = append(w.b, '"', ':')
+	w.b[start] = '{'
+	w.b = append(w.b, '}')
 }
 
 func (w *row) text(k, v string) {
@@ -128,9 +134,9 @@ func (w *row) list(k string, n int, object func(i int)) {
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}
-		w.b = append(w.b, '{')
+		start := len(w.b)
 		object(i)
-		w.b = append(w.b, '}')
+		w.end(start)
 	}
 	w.b = append(w.b, ']')
 }
@@ -194,13 +200,13 @@ func (w *row) outcome(r *engine.Record) {
 
 func (w *row) usage(k string, u *engine.Usage) {
 	w.key(k)
-	w.b = append(w.b, '{')
+	start := len(w.b)
 	w.number("input_tokens", u.InputTokens)
 	w.number("output_tokens", u.OutputTokens)
 	w.number("cache_creation_input_tokens", u.CacheCreationInputTokens)
 	w.number("cache_creation_1h_input_tokens", u.CacheCreation1hTokens)
 	w.number("cache_read_input_tokens", u.CacheReadInputTokens)
-	w.b = append(w.b, '}')
+	w.end(start)
 }
 
 // booked writes what a request counts for, where that is not what its answer told.
@@ -220,11 +226,11 @@ func (w *row) trace(t *engine.RoutingTrace) {
 	w.list("stages", len(t.Stages), func(i int) { w.stage(t, &t.Stages[i]) })
 	if p := &t.Terminal; p.Upstream != "" {
 		w.key("picked")
-		w.b = append(w.b, '{')
+		start := len(w.b)
 		w.text("upstream", p.Upstream)
 		w.text("by", p.By)
 		w.text("script", p.Script)
-		w.b = append(w.b, '}')
+		w.end(start)
 	}
 	w.list("attempts", len(t.Attempts), func(i int) {
 		a := &t.Attempts[i]
@@ -303,9 +309,8 @@ func (w *row) candidate(c *engine.UpstreamCandidate, m *mention) {
 		w.b = body.AppendString(w.b, c.Name)
 		return
 	}
-	w.b = append(w.b, '{')
-	w.key("upstream") // never empty: what follows has its comma, now and where it is written again
-	w.b = body.AppendString(w.b, c.Name)
+	start := len(w.b)
+	w.text("upstream", c.Name)
 	if !m.derived {
 		w.id("id", c.ID)
 	}
@@ -329,7 +334,7 @@ func (w *row) candidate(c *engine.UpstreamCandidate, m *mention) {
 		w.key("cache_read")
 		w.b = strconv.AppendInt(w.b, *n, 10)
 	}
-	w.b = append(w.b, '}')
+	w.end(start)
 }
 
 // limits writes rate limits and quotas, which are the same for many rows.
@@ -366,11 +371,11 @@ func (w *row) cooling(c *engine.Cooling) {
 		return
 	}
 	w.key("cooling")
-	w.b = append(w.b, '{')
+	start := len(w.b)
 	w.text("class", string(c.Class))
 	w.text("scope", c.Scope)
 	w.flag("family", c.Family)
 	w.millis("until_ms", c.Until)
 	w.flag("soft", c.Soft)
-	w.b = append(w.b, '}')
+	w.end(start)
 }
