@@ -39,7 +39,32 @@ func BenchmarkWrite(bench *testing.B) {
 
 // BenchmarkRow encodes rows as a gateway makes them that is busy with one of ten upstreams, whose limits stay for some rows.
 func BenchmarkRow(bench *testing.B) {
+	bench.Run("no filter", func(bench *testing.B) { benchmarkRow(bench, busyRows(200)) })
 	rows := busyRows(200)
+	decision := decisionOf(rows[0])
+	for _, r := range rows {
+		r.Trace.Stages = []engine.StageDecision{decision}
+	}
+	bench.Run("remembered decision", func(bench *testing.B) { benchmarkRow(bench, rows) })
+	for _, r := range rows {
+		r.Trace.Stages = []engine.StageDecision{decisionOf(r)}
+	}
+	bench.Run("new decision", func(bench *testing.B) { benchmarkRow(bench, rows) })
+}
+
+func decisionOf(r *engine.Record) engine.StageDecision {
+	s := engine.StageDecision{Stage: "policy", Script: "filters/policy.star@0123456789ab", Duration: 1234}
+	for i, c := range r.Trace.Candidates {
+		if i%3 == 0 {
+			s.Kept = append(s.Kept, c.ID)
+		} else {
+			s.Dropped = append(s.Dropped, engine.PerCandidateReason{UpstreamID: c.ID, Reason: "its tier is silver"})
+		}
+	}
+	return s
+}
+
+func benchmarkRow(bench *testing.B, rows []*engine.Record) {
 	out := newBatch()
 	cpu := stopwatch()
 	bench.ReportAllocs()

@@ -13,6 +13,8 @@ const maxMentions = 4096
 type mentions struct {
 	byID   map[uuid.UUID]*mention
 	latest []*mention // by position in a row: where the next one most likely has the same upstream
+
+	rulings rulings
 }
 
 // mention is how an upstream was told of last. What it was made of is never written once it is published, and stays in memory as long as

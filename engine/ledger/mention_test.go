@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -10,8 +12,8 @@ import (
 	"sluice/engine"
 )
 
-// TestARowIsTheSameWhateverCameBefore writes rows that share upstreams, vitals and limits with others, as a gateway's do, and compares each
-// with what somebody writes who remembers none of them.
+// TestARowIsTheSameWhateverCameBefore writes rows that share upstreams, vitals, limits and decisions with others, as a gateway's do, and
+// compares each with what somebody writes who remembers none of them.
 func TestARowIsTheSameWhateverCameBefore(t *testing.T) {
 	d := dice{rand.New(rand.NewPCG(5, 6))}
 	var pool []engine.UpstreamCandidate
@@ -29,6 +31,18 @@ func TestARowIsTheSameWhateverCameBefore(t *testing.T) {
 		}
 	}
 	one := func() *engine.UpstreamCandidate { return &pool[d.IntN(len(pool))] }
+	var decisions []engine.StageDecision
+	for range 6 {
+		s := engine.StageDecision{Stage: d.text(), Script: d.text()}
+		for range d.IntN(3) {
+			s.Kept = append(s.Kept, one().ID)
+		}
+		s.Dropped = some(d, func() engine.PerCandidateReason {
+			return engine.PerCandidateReason{UpstreamID: one().ID, Reason: d.text()}
+		})
+		decisions = append(decisions, s, s)
+		decisions[len(decisions)-1].Kept = some(d, func() uuid.UUID { return one().ID })
+	}
 	told, latest := newMentions(), pool[:5]
 	for i := range 20000 {
 		r := d.record()
@@ -56,6 +70,7 @@ func TestARowIsTheSameWhateverCameBefore(t *testing.T) {
 				c.Vitals = nil
 			}
 		}
+		r.Principal, r.Trace.Stages = words[d.IntN(2)], some(d, func() engine.StageDecision { return decisions[d.IntN(len(decisions))] })
 		got, want := string(appendRow(nil, r, told)), string(appendRow(nil, r, newMentions()))
 		if got != want {
 			t.Fatalf("row %d:\n got %s\nwant %s", i, got, want)
@@ -63,6 +78,26 @@ func TestARowIsTheSameWhateverCameBefore(t *testing.T) {
 		if back, err := parseRow([]byte(got), nil); err != nil || len(back.Trace.Candidates) != len(r.Trace.Candidates) {
 			t.Fatalf("row %d: %v: %s", i, err, got)
 		}
+	}
+}
+
+func TestAWriterRemembersSomeRulingsOnly(t *testing.T) {
+	told := newMentions()
+	for i := range 3 * maxRulings / rulingSize {
+		r := Sample(200)
+		r.Principal = fmt.Sprint(i)
+		r.Trace.Stages[0].Dropped[0].Reason = strings.Repeat("x", i%(2*maxRuling))
+		appendRow(nil, r, told)
+		if told.rulings.size > maxRulings+rulingSize+maxRuling+100 {
+			t.Fatalf("%d bytes are remembered", told.rulings.size)
+		}
+	}
+	total := 0
+	for _, r := range told.rulings.at {
+		total += rulingSize + len(r.text) + 8*len(r.among)
+	}
+	if total != told.rulings.size || total < maxRuling {
+		t.Errorf("%d bytes are remembered and %d counted", total, told.rulings.size)
 	}
 }
 

@@ -32,7 +32,7 @@ func appendRow(dst []byte, r *engine.Record, told *mentions) []byte {
 	w.b = strconv.AppendInt(w.b, rowVersion, 10)
 	w.request(r)
 	w.outcome(r)
-	w.trace(&r.Trace)
+	w.trace(r)
 	return appendSeal(w.b, start)
 }
 
@@ -221,9 +221,10 @@ func (w *row) booked(r *engine.Record) {
 	}
 }
 
-func (w *row) trace(t *engine.RoutingTrace) {
+func (w *row) trace(r *engine.Record) {
+	t := &r.Trace
 	w.candidates(t.Candidates)
-	w.list("stages", len(t.Stages), func(i int) { w.stage(t, &t.Stages[i]) })
+	w.list("stages", len(t.Stages), func(i int) { w.stage(t, &t.Stages[i], w.told.rulings.of(stageOf{r.Principal, i})) })
 	if p := &t.Terminal; p.Upstream != "" {
 		w.key("picked")
 		start := len(w.b)
@@ -250,9 +251,23 @@ func (w *row) trace(t *engine.RoutingTrace) {
 	})
 }
 
-func (w *row) stage(t *engine.RoutingTrace, s *engine.StageDecision) {
+func (w *row) stage(t *engine.RoutingTrace, s *engine.StageDecision, told *ruling) {
 	w.text("stage", s.Stage)
 	w.text("script", s.Script)
+	if told.tells(s, t.Candidates) {
+		w.b = append(w.b, told.text...)
+	} else {
+		start := len(w.b)
+		w.ruling(t, s)
+		w.told.rulings.keep(told, s, t.Candidates, w.b[start:])
+	}
+	w.text("reason", s.Reason)
+	w.text("error", s.Error)
+	w.flag("denied", s.Denied)
+	w.number("duration_ns", int64(s.Duration))
+}
+
+func (w *row) ruling(t *engine.RoutingTrace, s *engine.StageDecision) {
 	w.texts("kept", len(s.Kept), func(i int) string { return t.Name(s.Kept[i]) })
 	w.list("reasons", len(s.Dropped), func(i int) {
 		d := &s.Dropped[i]
@@ -260,10 +275,6 @@ func (w *row) stage(t *engine.RoutingTrace, s *engine.StageDecision) {
 		w.flag("kept", d.Kept)
 		w.text("reason", d.Reason)
 	})
-	w.text("reason", s.Reason)
-	w.text("error", s.Error)
-	w.flag("denied", s.Denied)
-	w.number("duration_ns", int64(s.Duration))
 }
 
 // closedBreaker is what a row does not mention.
