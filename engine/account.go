@@ -22,7 +22,7 @@ func (a *Account) Served() string { return a.Upstream.Model(a.Model) }
 // Health is the optional power of a VitalsSource that also decides who takes requests. It may be called from many goroutines. Without it
 // every upstream takes every request, and no answer is judged.
 type Health interface {
-	// Look returns what is known of an account at a moment.
+	// Look returns what is known of an account at a moment. It is shared, and never written.
 	Look(a Account, now time.Time) *Vitals
 	// Enter takes a place at an account, nil = it takes none now.
 	Enter(a Account) Visit
