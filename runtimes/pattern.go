@@ -46,7 +46,9 @@ type compiled struct {
 func (re *compiled) misses(s string) bool { return !strings.Contains(s, re.part) }
 
 // missesJSON is misses for a text that may be JSON: part may stand there as escapes.
-func (re *compiled) missesJSON(s string) bool { return re.misses(s) && !strings.Contains(s, re.hides) }
+func (re *compiled) missesJSON(s string) bool {
+	return re.misses(s) && (strings.IndexByte(s, '\\') < 0 || !strings.Contains(s, re.hides))
+}
 
 // searchSteps is what a search through n bytes costs.
 func (re *compiled) searchSteps(n int) int { return n * (1 + re.insts/16) * (1 + re.NumSubexp()/8) }

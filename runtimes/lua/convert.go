@@ -128,13 +128,21 @@ func (t table) Get(key string) (runtimes.Value, bool) {
 }
 
 func (t table) Each(f func(string, runtimes.Value) bool) string {
-	of := behind(t.of)
-	for k, v := of.Next(glua.LNil); k != glua.LNil; k, v = of.Next(k) {
+	p := peekTable(behind(t.of))
+	for _, v := range p.array {
+		if v != glua.LNil {
+			return runtimes.TypeName(lower(small[1]))
+		}
+	}
+	for _, k := range p.keys {
 		key, ok := k.(glua.LString)
 		if !ok {
+			if p.dict[k] == nil {
+				continue // it was set to nothing
+			}
 			return runtimes.TypeName(lower(k))
 		}
-		if !f(string(key), lower(v)) {
+		if v, ok := p.strdict[string(key)]; ok && !f(string(key), lower(v)) {
 			break
 		}
 	}

@@ -22,7 +22,7 @@ type script struct {
 func (s *script) start() (*state, error) {
 	st := newState(&s.rt.programs, s.manifest.Files, s.manifest.Config)
 	call := s.call("the top level")
-	st.begin(&call, s.manifest.Budget)
+	st.begin(&call, s.manifest.Budget, time.Now())
 	defer st.end()
 	m, err := st.load(s.manifest.Artifact)
 	if err != nil {
@@ -111,8 +111,7 @@ func (i *instance) begin(name string, ctx *engine.RequestContext) (*call, error)
 	} else {
 		c.Now = time.Now()
 	}
-	s.begin(&c.Call, i.manifest.Budget)
-	s.meter.clock.Start(began) // the time of a call that had to run the top level first is one time, as the guard takes it
+	s.begin(&c.Call, i.manifest.Budget, began) // the time of a call that had to run the top level first is one time, as the guard takes it
 	if i.manifest.Fresh {
 		if err := s.restart(); err != nil {
 			c.failed = true

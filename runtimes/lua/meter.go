@@ -40,9 +40,10 @@ func newMeter() *meter {
 	return m
 }
 
-func (m *meter) begin(b engine.Budget) {
+// begin readies the meter for a call that began at a moment.
+func (m *meter) begin(b engine.Budget, began time.Time) {
 	m.given, m.budget, m.body = b, b, 0
-	m.clock.Start(time.Now())
+	m.clock.Start(began)
 	m.steps, m.allocated, m.overrun, m.refused = 0, 0, "", ""
 	m.registers, m.memory = cap(m.vm.reg.array), nil
 	m.lookLater()

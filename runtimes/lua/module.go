@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
 	"sluice/engine"
 	"sluice/runtimes"
@@ -79,7 +80,7 @@ func (l *loaded) Test(name string) error {
 	s := l.state
 	call := l.call(name)
 	call.Now = runtimes.SampleNow()
-	s.begin(&call, l.manifest.Budget)
+	s.begin(&call, l.manifest.Budget, time.Now())
 	call.Invoke = s.invokeFunction
 	s.L.Push(f)
 	s.L.Push(s.newHost(&call, runtimes.OfHost(runtimes.TypeT, &call)))

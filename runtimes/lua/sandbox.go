@@ -152,7 +152,7 @@ func (s *state) readOnly(name string, t *glua.LTable) *glua.LTable {
 // guarded returns the metatable of a read-only table, nil for any other value.
 func guarded(t *glua.LTable) *glua.LTable {
 	mt, ok := t.Metatable.(*glua.LTable)
-	if !ok || mt.RawGetString("__metatable") != glua.LFalse || mt.RawGetString("__newindex") == glua.LNil {
+	if !ok || mt == listMetatable || mt.RawGetString("__metatable") != glua.LFalse || mt.RawGetString("__newindex") == glua.LNil {
 		return nil
 	}
 	return mt

@@ -2,6 +2,7 @@ package lua
 
 import (
 	"io/fs"
+	"time"
 
 	"sluice/engine"
 	"sluice/runtimes"
@@ -91,11 +92,11 @@ func newState(p *programs, files fs.FS, config *engine.Object) *state {
 	return s
 }
 
-// begin readies the state for a call. The caller ends it with end.
-func (s *state) begin(c *runtimes.Call, b engine.Budget) {
+// begin readies the state for a call that began at a moment. The caller ends it with end.
+func (s *state) begin(c *runtimes.Call, b engine.Budget, began time.Time) {
 	c.Codec, c.Position, c.Spend, c.Allocate, c.Extend = s, s.hooks.position, s.hooks.spend, s.hooks.allocate, s.hooks.extend
 	s.call = c
-	s.meter.begin(b)
+	s.meter.begin(b, began)
 	s.meter.memory = &c.Memory
 }
 
