@@ -35,6 +35,7 @@ func (s *state) rawSet(L *glua.LState) int {
 	}
 	s.spend(L, filled(t, key))
 	s.allocate(L, growth(t, key))
+	s.meter.stored = true
 	L.RawSet(t, key, L.CheckAny(3))
 	L.SetTop(1)
 	return 1
@@ -67,6 +68,7 @@ func (s *state) setMetatable(L *glua.LState) int {
 	if mt, ok := t.Metatable.(*glua.LTable); ok && mt.RawGetString("__metatable") != glua.LNil {
 		L.RaiseError("cannot change a protected metatable")
 	}
+	s.meter.stored = true
 	t.Metatable = L.Get(2)
 	if mt, ok := t.Metatable.(*glua.LTable); ok {
 		t.Metatable = s.shown(mt)

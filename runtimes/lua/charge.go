@@ -30,6 +30,7 @@ var prices = [64]price{
 	glua.OP_EQ: {0, (*meter).equality}, glua.OP_LT: {0, (*meter).order}, glua.OP_LE: {0, (*meter).order},
 	glua.OP_GETTABLE: {0, (*meter).read}, glua.OP_SETTABLE: {0, (*meter).write}, glua.OP_SETTABLEKS: {0, (*meter).write},
 	glua.OP_NEWTABLE: {0, (*meter).newTable}, glua.OP_SETLIST: {0, (*meter).setList}, glua.OP_CLOSURE: {0, (*meter).closure},
+	glua.OP_SETUPVAL: {0, (*meter).assign}, glua.OP_SETGLOBAL: {0, (*meter).assign},
 	glua.OP_FORPREP: {boxed: 8}, glua.OP_FORLOOP: {boxed: 16}, glua.OP_VARARG: {0, (*meter).varargs},
 	glua.OP_CALL: {boxed: 8}, glua.OP_TAILCALL: {boxed: 8}, glua.OP_TFORLOOP: {boxed: 8},
 }
@@ -120,12 +121,16 @@ func (m *meter) key(v glua.LValue) {
 	m.steps += int64(len(text) / 64)
 }
 
+func (m *meter) assign(i instruction) { m.store(nil, i.register(i.a())) }
+
 func (m *meter) write(i instruction) {
-	key := i.value(i.b())
+	into, key := i.register(i.a()), i.value(i.b())
+	m.store(into, key)
+	m.store(into, i.value(i.c()))
 	if m.key(key); m.refused != "" {
 		return
 	}
-	if t := receiver(i.register(i.a()), key); t != nil {
+	if t := receiver(into, key); t != nil {
 		if err := full(t, key); err != nil {
 			m.refuse("%v", err)
 			return
@@ -150,6 +155,9 @@ func (m *meter) setList(i instruction) {
 	if last >= maxArrayIndex {
 		m.refuse("a table has %d elements, want fewer than %d", last, maxArrayIndex)
 		return
+	}
+	for j := 1; j <= n && m.following(); j++ {
+		m.store(t, i.register(i.a()+j))
 	}
 	m.steps += int64(n / 16)
 	m.take(peekTable(t).arrayGrowth(last))

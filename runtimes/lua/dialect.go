@@ -70,7 +70,7 @@ func (d *dialect) Shape(ctx *engine.RequestContext, u *engine.Upstream, p *engin
 	if err := runtimes.DecodeNothing("shape", v); err != nil {
 		return engine.Shaped{}, dialectError(c.returned(d.shape, err))
 	}
-	if err := keep(b.State(), state); err != nil {
+	if err := c.keep(b.State(), state); err != nil {
 		return engine.Shaped{}, dialectError(c.returned(d.shape, err))
 	}
 	return b.Build(request.Draft())
@@ -119,7 +119,7 @@ func (d *dialect) TransformResponse(ctx *engine.RequestContext, s *engine.State,
 	}
 	out, err := runtimes.DecodeReply(response, v)
 	if err == nil {
-		err = keep(s, state)
+		err = c.keep(s, state)
 	}
 	if err != nil {
 		return nil, dialectError(c.returned(d.response, err))
@@ -145,7 +145,7 @@ func (d *dialect) TransformEvent(ctx *engine.RequestContext, s *engine.State, e 
 	}
 	out, err := runtimes.DecodeEvents(event, v)
 	if err == nil && len(args) == 3 {
-		err = keep(s, args[2].(*glua.LTable))
+		err = c.keep(s, args[2].(*glua.LTable))
 	}
 	if err != nil {
 		return nil, dialectError(c.returned(d.event, err))

@@ -7,21 +7,38 @@ import (
 	glua "github.com/yuin/gopher-lua"
 )
 
-// What a script keeps of an attempt goes from call to call, and with it from interpreter to interpreter. So it is copied when a call
-// ends: a table that a file-level local still leads to must not be the one that another interpreter works on.
+// What a script keeps of an attempt goes from call to call, and with it from interpreter to interpreter. A table that a file-level local
+// still leads to must not be the one that another interpreter works on. So it is copied when a call ends, unless the meter has seen that
+// the call left no way to it: see meter.store.
+
+// keptState is what is kept between two calls.
+type keptState struct {
+	of  *glua.LTable
+	all []*glua.LTable // of, and all tables below it; nil = too many
+}
+
+// maxFollowed is how many tables the meter follows: it looks through them whenever a table is put anywhere.
+const maxFollowed = 32
 
 // kept returns the table that earlier calls left in s, or a new one. It is the script's to write to.
 func (c *call) kept(s *engine.State) *glua.LTable {
-	if t, ok := s.Kept.(*glua.LTable); ok {
-		return t
+	k, ok := s.Kept.(*keptState)
+	if !ok {
+		return c.L.CreateTable(0, 0)
 	}
-	return c.L.CreateTable(0, 0)
+	c.meter.follow(k.all)
+	return k.of
 }
 
-// keep leaves a copy of t in s for the next call. An error is an *engine.OutputError.
-func keep(s *engine.State, t *glua.LTable) error {
+// keep leaves t, which kept returned, or a copy of it in s for the next call. An error is an *engine.OutputError.
+func (c *call) keep(s *engine.State, t *glua.LTable) error {
+	before := s.Kept
 	s.Kept = nil
 	if first, _ := t.Next(glua.LNil); first == glua.LNil {
+		return nil
+	}
+	if before != nil && !c.meter.stored && compact(t, new(runtimes.Kept)) {
+		s.Kept = before
 		return nil
 	}
 	var k keeper
@@ -29,15 +46,54 @@ func keep(s *engine.State, t *glua.LTable) error {
 	if err != nil {
 		return err
 	}
-	s.Kept = copied
+	if len(k.all) > maxFollowed {
+		k.all = nil
+	}
+	s.Kept = &keptState{copied, k.all}
 	return nil
+}
+
+// compact reports whether t, which n counts, is as a copy of it would be: without places of what is gone. What is rare in a state is left to
+// the copy, and so is what cannot be kept.
+func compact(t *glua.LTable, n *runtimes.Kept) bool {
+	p := peekTable(t)
+	if n.Add(0) != nil || t.Metatable != glua.LNil && t.Metatable != glua.LValue(listMetatable) ||
+		cap(p.array) > 2*len(p.array)+maxPresized || len(p.dict) > 0 || len(p.keys) > len(p.strdict) {
+		return false
+	}
+	for _, v := range p.array {
+		if !compactValue(v, n) {
+			return false
+		}
+	}
+	for key, v := range p.strdict {
+		if n.Add(len(key)) != nil || !compactValue(v, n) {
+			return false
+		}
+	}
+	return true
+}
+
+func compactValue(v glua.LValue, n *runtimes.Kept) bool {
+	switch of := v.(type) {
+	case glua.LString:
+		return n.Add(len(of)) == nil
+	case glua.LNumber, glua.LBool:
+		return n.Add(0) == nil
+	case *glua.LTable:
+		return compact(of, n)
+	}
+	return false
 }
 
 // maxPresized bounds the room that a copy has from the start: what is too large to be kept is noticed on the way.
 const maxPresized = 64
 
 // keeper copies what can be kept: what belongs to no interpreter.
-type keeper struct{ runtimes.Kept }
+type keeper struct {
+	runtimes.Kept
+	all []*glua.LTable // that were made
+}
 
 func (k *keeper) table(t *glua.LTable) (*glua.LTable, error) {
 	if err := k.Add(0); err != nil {
@@ -54,6 +110,7 @@ func (k *keeper) table(t *glua.LTable) (*glua.LTable, error) {
 	if mark {
 		out.Metatable = listMetatable
 	}
+	k.all = append(k.all, out)
 	for key, v := t.Next(glua.LNil); key != glua.LNil; key, v = t.Next(key) {
 		key, err := k.value(key)
 		if err != nil {
@@ -86,7 +143,9 @@ func (k *keeper) texts(p *peekedTable) (*glua.LTable, error) {
 		}
 		keys, values = append(keys, key), append(values, v)
 	}
-	return newMap(keys, values), nil
+	out := newMap(keys, values)
+	k.all = append(k.all, out)
+	return out, nil
 }
 
 func (k *keeper) value(v glua.LValue) (glua.LValue, error) {

@@ -3,10 +3,13 @@ package lua
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"sluice/engine"
 	"sluice/runtimes"
+
+	glua "github.com/yuin/gopher-lua"
 )
 
 // slice is how many steps pass between two looks at the clock: some microseconds, unless instructions work on megabytes of text.
@@ -25,6 +28,8 @@ type meter struct {
 	next      int64           // steps at which to look again
 	allocated int64           // bytes
 	memory    *runtimes.Share // what the call holds of what all calls share; nil = it shares nothing
+	followed  []*glua.LTable  // the tables of the script's state
+	stored    bool            // there may be another way to them
 	registers int             // room for them that was charged
 	overrun   string          // the budget that ended the call, "" = none did
 	message   string          // what the script is told then
@@ -45,7 +50,7 @@ func (m *meter) begin(b engine.Budget, began time.Time) {
 	m.given, m.budget, m.body = b, b, 0
 	m.clock.Start(began)
 	m.steps, m.allocated, m.overrun, m.refused = 0, 0, "", ""
-	m.registers, m.memory = cap(m.vm.reg.array), nil
+	m.registers, m.memory, m.followed, m.stored = cap(m.vm.reg.array), nil, nil, false
 	m.lookLater()
 }
 
@@ -147,6 +152,32 @@ func (m *meter) allocate(bytes int64) error {
 func (m *meter) extend(bytes int) {
 	m.body = max(m.body, bytes)
 	m.budget = m.given.ForBody(m.body)
+}
+
+// follow begins to follow the tables of the script's state; nil: there are too many.
+func (m *meter) follow(tables []*glua.LTable) { m.followed, m.stored = tables, tables == nil }
+
+// following reports whether it matters where a value is put.
+func (m *meter) following() bool { return m.followed != nil && !m.stored }
+
+// store sees a value put into a table, or into a variable that outlasts its function, where into is nil. It may be another way to the tables
+// of the state if it is one of them, if it is a table that becomes a part of one and may be a part of something else, and if it is a
+// function, which may use them. A function of Go that puts something into a table sets stored by itself.
+func (m *meter) store(into, v glua.LValue) {
+	if !m.following() {
+		return
+	}
+	switch v := v.(type) {
+	case *glua.LTable:
+		m.stored = m.follows(v) || m.follows(into)
+	case *glua.LFunction:
+		m.stored = true
+	}
+}
+
+func (m *meter) follows(v glua.LValue) bool {
+	t, ok := v.(*glua.LTable)
+	return ok && slices.Contains(m.followed, t)
 }
 
 // Err is the overrun that ended the call, or else, once, why an instruction was refused.

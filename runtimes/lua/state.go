@@ -112,7 +112,7 @@ func (s *state) restart() (err error) {
 // end closes the call: host values that the script kept answer nothing from now on.
 func (s *state) end() {
 	s.call.Close()
-	s.meter.memory = nil
+	s.meter.memory, s.meter.followed = nil, nil
 	s.call = nil
 	s.allocated += s.meter.allocated
 }

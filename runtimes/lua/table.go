@@ -70,6 +70,7 @@ func (s *state) tableInsert(L *glua.LState) int {
 	if err := full(t, glua.LNumber(n+1)); err != nil {
 		L.RaiseError("table.insert: %v", err)
 	}
+	s.meter.stored = true
 	switch L.GetTop() {
 	case 2:
 		s.allocate(L, peekTable(t).arrayGrowth(n+1))
