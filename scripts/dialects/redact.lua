@@ -4,7 +4,7 @@
 local base = require("dialects.anthropic")
 local lib = require("lib.redact")
 local redact, WORDS = lib.redact, lib.WORDS
-local encode, find, match, type = json.encode, re.find, string.match, type
+local encode, find, match, type, unpack = json.encode, re.find, string.match, type, unpack
 
 plugin = { name = "redact", version = "1.1.0", description = "another dialect, without keys and addresses in what passes" }
 
@@ -22,9 +22,9 @@ local BLOCKS = { content_block_delta = true, content_block_start = true, content
 local NAMES = { content_block_delta = true, content_block_start = true, content_block_stop = true, message_start = true,
   message_delta = true, message_stop = true, ping = true }
 
--- A delta as the Messages API writes most of them, with a text that has no escape: what stands before the text, the index, the type, the
--- field and the text. It reads as it stands, and is not decoded and written anew.
-local PLAIN = '^(\\{"type":"content_block_delta","index":(0|[1-9]\\d{0,5}),"delta":\\{"type":"(text_delta|thinking_delta)","(text|thinking)":)"([^"\\\\\\x00-\\x1f\\x{FFFD}]*)"\\} *\\}$'
+-- A delta as the Messages API writes most of them, with a text that has no escape: the index, the type, the field, the text and the spaces
+-- before the end. It reads as it stands, and is not decoded.
+local PLAIN = '^\\{"type":"content_block_delta","index":(0|[1-9]\\d{0,5}),"delta":\\{"type":"(text_delta|thinking_delta)","(text|thinking)":"([^"\\\\\\x00-\\x1f\\x{FFFD}]*)"\\}( *)\\}$'
 
 local function text_of(data)
   return type(data) == "string" and data or encode(data)
@@ -65,7 +65,7 @@ function transform_response(ctx, response)
   lib.redact_body(response.body)
 end
 
--- Everything that goes out goes by here: raw, which an event of a name holds, and was received as e, nil where it was not.
+-- Everything but plain deltas goes out by here: raw, which an event of a name holds, and was received as e, nil where it was not.
 local function send(out, e, name, received, raw)
   local clean, called = redact(raw), NAMES[name] and name or redact(name)
   local same = clean == received and called == name and type(e) == "userdata"
@@ -104,7 +104,7 @@ end
 
 local function type_of(field) return field == "partial_json" and "input_json_delta" or field .. "_delta" end
 
--- Adds a piece to what is held of a field of a block, and returns what of that need not wait, and whether it has more than the piece.
+-- Adds a piece to what is held of a field of a block, and returns what of that need not wait.
 local function hold(state, index, kind, field, value)
   local held, key = state.redact_held, index .. " " .. field
   local before = held[key]
@@ -124,7 +124,7 @@ local function hold(state, index, kind, field, value)
   if not whole then whole, word = "", text end
   if #word > MAX_WORD then error("a word is longer than " .. MAX_WORD .. " bytes") end
   held[key] = word
-  return whole, before and before ~= ""
+  return whole
 end
 
 -- Takes out of a delta what is to wait, and tells whether anything is left of it.
@@ -202,17 +202,9 @@ local function flush(out, state, index)
   if index then end_block(state, index) end
 end
 
--- Sends an event without its secrets. What may be a part of one waits in state for the rest.
-local function pass_event(out, state, e)
-  local name, raw = e.name or "", e.data
-  if type(raw) ~= "string" then raw = encode(raw) end
-  local plain = (name == "content_block_delta" or name == "") and find(PLAIN, raw)
-  if plain then
-    local text, joined = hold(state, plain[3], plain[4], plain[5], plain[6])
-    if text ~= "" then send(out, e, name, raw, plain[2] .. (joined and encode(text) or '"' .. text .. '"') .. "}}") end
-    return
-  end
-  local data = object_of(name, raw)
+-- What goes out for an event that is no plain delta.
+local function pass_decoded(state, e, name, raw)
+  local out, data = {}, object_of(name, raw)
   local kind, index = data.type, index_of(data)
   if name == "content_block_stop" or kind == "content_block_stop" then
     flush(out, state, index)
@@ -220,31 +212,44 @@ local function pass_event(out, state, e)
     flush(out, state, nil)
   end
   if name == "content_block_delta" or kind == "content_block_delta" or index and is_object(data.delta) then
-    if not hold_delta(state, index, data.delta) then return end
-    send(out, e, name, raw, encode(data))
+    if hold_delta(state, index, data.delta) then send(out, e, name, raw, encode(data)) end
   elseif (data.content_block or data.message) and hold_beginnings(state, index, data) then
     send(out, e, name, raw, encode(data))
   else
     send(out, e, name, raw, raw)
   end
+  return out
+end
+
+-- What goes out for an event, without its secrets. What may be a part of one waits in state for the rest. Of a plain delta nothing but the
+-- text can hold one.
+local function pass_event(state, e, name, raw)
+  local plain = (name == "content_block_delta" or name == "") and find(PLAIN, raw)
+  if not plain then return pass_decoded(state, e, name, raw) end
+  local _, index, kind, field, value, spaces = unpack(plain)
+  local text = hold(state, index, kind, field, value)
+  if text == "" then return {} end
+  local clean = redact(text)
+  if clean == value and spaces == "" and type(e) == "userdata" then return { e } end
+  local data = '{"type":"content_block_delta","index":' .. index .. ',"delta":{"type":"' .. kind .. '","' .. field .. '":' .. encode(clean) .. "}}"
+  return { { name = name, data = data } }
 end
 
 local base_event = base.transform_event
 
 function transform_event(ctx, event, state)
-  local given, over = base_event and base_event(ctx, event, state), event.name == "$end"
+  local given, name = base_event and base_event(ctx, event, state), event.name
   if not state.redact_held then
     -- What is held of each field of each block, by "INDEX FIELD", and the blocks that are over. redact_types has the types of
     -- their deltas, but for those that type_of knows.
     state.redact_held, state.redact_over = {}, ","
   end
+  if not given and name ~= "$end" then return pass_event(state, event, name, event.data) end
   local out = {}
-  if given then
-    for _, e in ipairs(given) do pass_event(out, state, e) end
-  elseif not over then
-    pass_event(out, state, event)
+  for _, e in ipairs(given or {}) do
+    for _, sent in ipairs(pass_event(state, e, e.name or "", text_of(e.data))) do out[#out + 1] = sent end
   end
-  if over then flush(out, state, nil) end
+  if name == "$end" then flush(out, state, nil) end
   return out
 end
 
