@@ -43,6 +43,34 @@ func conversation() string {
 
 func BenchmarkOpenAIShape200KB(b *testing.B) { benchmarkShape(b, "openai", conversation()) }
 
+// chat is a conversation of so many short messages.
+func chat(messages int) string {
+	turn := `{"role":"user","content":"What is there to do, and who does?"},{"role":"assistant","content":"It is done, by whom I do not say"},`
+	return `{"model":"m","max_tokens":1024,"messages":[` + strings.TrimSuffix(strings.Repeat(turn, messages/2), ",") + `]}`
+}
+
+func BenchmarkOpenAIShape8000Messages(b *testing.B) { benchmarkShape(b, "openai", chat(8000)) }
+
+// What a short message may allocate, with the reading of it: budgets.time is short where a body holds nothing else.
+func TestAShortMessageAllocatesLittle(t *testing.T) {
+	for _, lang := range languages() {
+		d := bundledDialect(t, lang, "openai").(engine.Dialect)
+		shape := func(messages int) float64 {
+			text := []byte(chat(messages))
+			return testing.AllocsPerRun(20, func() {
+				r := runtimes.SampleRequest()
+				r.Body = text
+				if _, err := runtimes.Shape(d, r, runtimes.SamplePrincipal(), candidates()[0]); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		if got := (shape(300) - shape(100)) / 200; got > 36 {
+			t.Errorf("%s: %v allocations, want at most 36", lang.Extension(), got)
+		}
+	}
+}
+
 // BenchmarkRedactShape200KB looks through a body, and through one that is full of addresses.
 func BenchmarkRedactShape200KB(b *testing.B) {
 	benchmarkShape(b, "redact", conversation())

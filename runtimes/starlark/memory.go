@@ -23,6 +23,9 @@ func (r *runner) memoryOver() bool {
 
 // share takes what the call has allocated out of what all calls may hold together, and ends the call where that is not to be had.
 func (r *runner) share() {
+	if !r.call.Memory.Short(r.paid) {
+		return
+	}
 	if err := r.call.Memory.Cover(r.paid, r.clock.Over(r.budget)); err != nil {
 		r.stop(engine.BudgetTotalMemory, err.Error())
 	}

@@ -169,8 +169,13 @@ local function messages(asked)
     out[1] = { role = system_role(), content = system }
   end
   for _, m in ipairs(asked.messages) do
-    local f = add[text(object(m).role) or ""]
-    if not f or not f(out, blocks(m.content)) then out[#out + 1] = m end
+    local role, content = object(m).role, object(m).content
+    if type(content) == "string" and (role == "user" or role == "assistant") then
+      if content ~= "" then out[#out + 1] = { role = role, content = content } end
+    else
+      local f = add[text(role) or ""]
+      if not f or not f(out, blocks(content)) then out[#out + 1] = m end
+    end
   end
   return out
 end
