@@ -28,6 +28,6 @@ func TestAnExchangeStaysInItsMemory(t *testing.T) {
 		}
 		<-served
 	}
-	f("json", 41)
-	f("events", 44)
+	f("json", 39)
+	f("events", 41)
 }

@@ -68,6 +68,9 @@ func (c *chunks) ready() bool {
 
 // advance takes one line of the framing.
 func (c *chunks) advance() error {
+	if c.briefly() {
+		return nil
+	}
 	line, err := c.line()
 	if err != nil {
 		return err
@@ -95,6 +98,37 @@ func (c *chunks) advance() error {
 		}
 	}
 	return nil
+}
+
+// briefly takes a line that is here and has nothing special, as nearly all have, and reports whether it did.
+func (c *chunks) briefly() bool {
+	b, _ := c.br.Peek(c.br.Buffered())
+	switch c.state {
+	case chunkEnd:
+		if bytes.HasPrefix(b, crlf) {
+			_, _ = c.br.Discard(len(crlf))
+			c.state = chunkSize
+			return true
+		}
+	case chunkSize:
+		if n, size := leadingHex(b); size > 0 && bytes.HasPrefix(b[n:], crlf) {
+			_, _ = c.br.Discard(n + len(crlf))
+			c.left, c.state = size, chunkData
+			return true
+		}
+	}
+	return false
+}
+
+var crlf = []byte("\r\n")
+
+// leadingHex reads up to eight hexadecimal digits.
+func leadingHex(b []byte) (n int, value uint64) {
+	for n < min(len(b), 8) && hexDigit(b[n]) >= 0 {
+		value = value<<4 | uint64(hexDigit(b[n]))
+		n++
+	}
+	return n, value
 }
 
 // line returns the next line without its CR LF. It is taken only when all of it is here.

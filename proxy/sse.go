@@ -11,6 +11,9 @@ type splitter struct {
 // next returns the index after the first end of an event in b, or -1 if there is none. Every byte is to be given once: after an
 // end, b goes on from there.
 func (s *splitter) next(b []byte) int {
+	if n := plainEvent(b); n > 0 && !s.midLine && !s.afterCR {
+		return n
+	}
 	i := 0
 	if s.afterCR && len(b) > 0 {
 		s.afterCR = false
@@ -42,6 +45,23 @@ func (s *splitter) next(b []byte) int {
 	return -1
 }
 
+// plainEvent is the length of the event that b begins with if all its lines end in LF, as nearly all do; 0 = it may be another.
+func plainEvent(b []byte) int {
+	for i := 0; ; i++ {
+		n := bytes.IndexByte(b[i:], '\n')
+		if n < 0 {
+			return 0
+		}
+		if n == 0 {
+			if i == 0 || bytes.IndexByte(b[:i], '\r') >= 0 {
+				return 0
+			}
+			return i + 1
+		}
+		i += n
+	}
+}
+
 // lineEnd is the index of the first CR or LF in b, or -1.
 func lineEnd(b []byte) int {
 	lf := bytes.IndexByte(b, '\n')
@@ -57,10 +77,13 @@ func lineEnd(b []byte) int {
 // parseEvent reads one whole event. data points into event, unless it had several lines. ok is false where there is neither a
 // name nor data: comments and empty lines are no event.
 func parseEvent(event []byte) (name, data []byte, ok bool) {
-	lines := 0
+	lines, returns := 0, bytes.IndexByte(event, '\r') >= 0
 	for len(event) > 0 {
-		line := event
-		if n := lineEnd(event); n >= 0 {
+		line, n := event, bytes.IndexByte(event, '\n')
+		if returns {
+			n = lineEnd(event)
+		}
+		if n >= 0 {
 			line, event = event[:n], event[n+1:]
 		} else {
 			event = nil

@@ -12,17 +12,15 @@ const maxUsageBody = 4 << 20
 // under the key within. A counter that is absent or null stays as it was. All of them zero tell nothing: no answer is made of no tokens,
 // but a dialect writes zeros where its upstream told no usage.
 func (x *exchange) hear(json []byte, within string) {
-	top, err := body.Scan(json)
+	told, err := body.Check(json)
 	if err != nil {
 		return
 	}
-	usage, _ := top.Get("usage")
-	model, named := top.Get("model")
 	if within != "" {
-		at, _ := top.Get(within)
-		usage, _ = at.Get(body.Path{"usage"})
-		model, named = at.Get(body.Path{"model"})
+		told, _ = told.Get(body.Path{within})
 	}
+	usage, _ := told.Get(body.Path{"usage"})
+	model, named := told.Get(body.Path{"model"})
 	u := &x.record.Usage
 	for key, v := range usage.Members() {
 		switch string(key) {

@@ -35,6 +35,16 @@ func Scan(b []byte, routed ...string) (Top, error) {
 	return Top{src: b, root: root, members: s.members}, nil
 }
 
+// Check is Scan for a body of which little is read, once: it takes no memory for where the members are. The error is a *SyntaxError.
+func Check(b []byte) (Value, error) {
+	s := scanner{b: b, count: maxIndexed}
+	root, ok := s.whole(0)
+	if !ok {
+		return Value{}, s.err
+	}
+	return Value{b[root.start:root.end]}, nil
+}
+
 // Value is the whole body.
 func (t Top) Value() Value { return Value{t.src[t.root.start:t.root.end]} }
 
