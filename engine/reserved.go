@@ -1,67 +1,84 @@
 package engine
 
-// hopByHop are the headers that end at the next hop. Names that Connection lists join them.
-var hopByHop = [...]string{
-	"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
-	"transfer-encoding", "upgrade",
+import "strings"
+
+// HeaderClass says whose a header is where it is not its sender's alone. The zero value is most names.
+type HeaderClass uint8
+
+// The classes. A name may be in several.
+const (
+	HeaderHopByHop   HeaderClass = 1 << iota // it ends at the next hop; names that Connection lists join them
+	HeaderCredential                         // it may carry a credential, ours or the client's: no script sees it and none may set it
+	HeaderTransport                          // the Transport writes it
+	HeaderOurs                               // the gateway writes it
+)
+
+// ClassOf is the class of a header of this name.
+func ClassOf(name string) HeaderClass {
+	if name == "" {
+		return 0
+	}
+	switch name[0] | 0x20 {
+	case 'a':
+		switch {
+		case EqualFold(name, "authorization"), EqualFold(name, "api-key"):
+			return HeaderCredential
+		case EqualFold(name, "accept-encoding"):
+			return HeaderTransport
+		}
+	case 'c':
+		switch {
+		case EqualFold(name, "connection"):
+			return HeaderHopByHop
+		case EqualFold(name, "content-length"):
+			return HeaderTransport
+		case EqualFold(name, "cookie"):
+			return HeaderCredential
+		}
+	case 'e', 'h':
+		if EqualFold(name, "expect") || EqualFold(name, "host") {
+			return HeaderTransport
+		}
+	case 'p':
+		switch {
+		case EqualFold(name, "proxy-authenticate"), EqualFold(name, "proxy-connection"):
+			return HeaderHopByHop
+		case EqualFold(name, "proxy-authorization"):
+			return HeaderHopByHop | HeaderCredential
+		}
+	case 'r':
+		if EqualFold(name, "request-id") {
+			return HeaderOurs
+		}
+	case 's':
+		if EqualFold(name, "set-cookie") {
+			return HeaderCredential
+		}
+	case 'k', 't', 'u':
+		if EqualFold(name, "keep-alive") || EqualFold(name, "te") || EqualFold(name, "trailer") ||
+			EqualFold(name, "transfer-encoding") || EqualFold(name, "upgrade") {
+			return HeaderHopByHop
+		}
+	case 'x':
+		if EqualFold(name, "x-api-key") || hasFoldPrefix(name, "x-sluice-") || hasFoldPrefix(name, "x-amz-") || hasFoldPrefix(name, "x-goog-") {
+			return HeaderCredential
+		}
+	}
+	return 0
+}
+
+func hasFoldPrefix(s, prefix string) bool {
+	return len(s) >= len(prefix) && EqualFold(s[:len(prefix)], prefix)
 }
 
 // HopByHop reports whether a header of this name ends at the next hop.
-func HopByHop(name string) bool {
-	if name == "" {
-		return false
-	}
-	switch name[0] | 0x20 {
-	default: // most names begin otherwise
-		return false
-	case 'c', 'k', 'p', 't', 'u':
-	}
-	for _, h := range hopByHop {
-		if EqualFold(name, h) {
-			return true
-		}
-	}
-	return false
-}
+func HopByHop(name string) bool { return ClassOf(name)&HeaderHopByHop != 0 }
 
-// credentialNames carry credentials, ours or the client's.
-var credentialNames = [...]string{"authorization", "x-api-key", "api-key", "proxy-authorization", "cookie", "set-cookie"}
-
-// credentialPrefixes begin the names of headers that sign or identify.
-var credentialPrefixes = [...]string{"x-sluice-", "x-amz-", "x-goog-"}
-
-// CredentialHeader reports whether a header of this name may carry a credential: no script sees it and none may set it.
-func CredentialHeader(name string) bool {
-	if name == "" {
-		return false
-	}
-	switch name[0] | 0x20 {
-	default: // most names begin otherwise
-		return false
-	case 'a', 'c', 'p', 's', 'x':
-	}
-	for _, n := range credentialNames {
-		if EqualFold(name, n) {
-			return true
-		}
-	}
-	for _, p := range credentialPrefixes {
-		if len(name) >= len(p) && EqualFold(name[:len(p)], p) {
-			return true
-		}
-	}
-	return false
-}
+// CredentialHeader reports whether a header of this name may carry a credential.
+func CredentialHeader(name string) bool { return ClassOf(name)&HeaderCredential != 0 }
 
 // reservedHeader reports whether a header is not a dialect's to set.
-func reservedHeader(name string) bool {
-	for _, n := range [...]string{"host", "content-length", "request-id", "expect", "accept-encoding"} {
-		if EqualFold(name, n) {
-			return true
-		}
-	}
-	return HopByHop(name) || CredentialHeader(name)
-}
+func reservedHeader(name string) bool { return ClassOf(name) != 0 }
 
 // ValidName reports whether s can be the name of a header: a token, as RFC 9110 has it.
 func ValidName(s string) bool { return s != "" && TokenLen(s) == len(s) }
@@ -74,6 +91,14 @@ func TokenLen(s string) int {
 		}
 	}
 	return len(s)
+}
+
+// valid reports whether a line can stand in a head: its name is a token, and its value begins no other line.
+func (h *Header) valid() bool { return ValidName(h.Name) && h.oneLine() }
+
+// oneLine is asked of every line of every request, and quicker than a set of bytes.
+func (h *Header) oneLine() bool {
+	return strings.IndexByte(h.Value, '\r') < 0 && strings.IndexByte(h.Value, '\n') < 0 && strings.IndexByte(h.Value, 0) < 0
 }
 
 // tokenBytes are those that a token may have.

@@ -140,7 +140,7 @@ func (b *ShapedRequestBuilder) checkHeaders(h Headers) (Headers, error) {
 		if !ValidName(line.Name) {
 			return nil, unsupported("header name %q is not a token", Cut(line.Name, MaxReason))
 		}
-		if strings.ContainsAny(line.Value, "\r\n\x00") {
+		if !line.oneLine() {
 			return nil, unsupported("header %q: its value holds CR, LF or NUL", line.Name)
 		}
 		if reservedHeader(line.Name) {

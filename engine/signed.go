@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"strings"
 
 	"github.com/google/uuid"
 )
@@ -42,8 +41,8 @@ func (c *SigningCapability) Seal(shaped Shaped) (Signed, error) {
 	if c == nil || c.done || r == nil || r.consumed || r != c.shaped {
 		return Signed{}, &SignerError{SignerSigningFailed, errSeal.Error(), errSeal}
 	}
-	for _, line := range r.headers {
-		if !ValidName(line.Name) || strings.ContainsAny(line.Value, "\r\n\x00") {
+	for i := range r.headers {
+		if line := &r.headers[i]; !line.valid() {
 			return Signed{}, &SignerError{Variant: SignerInvalidCredentials, Reason: "header " + line.Name + " holds CR, LF or NUL"}
 		}
 	}

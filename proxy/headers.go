@@ -15,7 +15,9 @@ import (
 // is false where a line is folded or a name holds a space, which nobody needs and two parsers read differently.
 func parseHeaders(raw string) (h engine.Headers, ok bool) {
 	h = make(engine.Headers, 0, strings.Count(raw, "\n"))
-	for line := range strings.SplitSeq(raw, "\n") {
+	for raw != "" {
+		var line string
+		line, raw, _ = strings.Cut(raw, "\n")
 		line = strings.TrimSuffix(line, "\r")
 		name, value, found := strings.Cut(line, ":")
 		switch {
@@ -40,20 +42,25 @@ func trimBlank(s string) string {
 	return s
 }
 
-// endToEnd drops, in place, the lines that end at this hop: the known ones and those that Connection names.
-func endToEnd(h engine.Headers) engine.Headers {
-	var named map[string]bool // in small letters; a hostile Connection names thousands
+// named are the names in Connection beside the known ones, in small letters: lines that end at this hop. A hostile Connection names
+// thousands; nil = it names none.
+func named(h engine.Headers) (names map[string]bool) {
 	for v := range h.All("connection") {
 		for name := range strings.SplitSeq(v, ",") {
 			if name = trimBlank(name); name != "" && !engine.HopByHop(name) && !engine.EqualFold(name, "close") {
-				if named == nil {
-					named = make(map[string]bool)
+				if names == nil {
+					names = make(map[string]bool)
 				}
-				named[strings.ToLower(name)] = true
+				names[strings.ToLower(name)] = true
 			}
 		}
 	}
-	kept := h[:0]
+	return names
+}
+
+// endToEnd drops, in place, the lines that end at this hop: the known ones and those that Connection names.
+func endToEnd(h engine.Headers) engine.Headers {
+	kept, named := h[:0], named(h)
 	for _, line := range h {
 		if !engine.HopByHop(line.Name) && (named == nil || !named[strings.ToLower(line.Name)]) {
 			kept = append(kept, line)
@@ -62,31 +69,23 @@ func endToEnd(h engine.Headers) engine.Headers {
 	return kept
 }
 
-func isAnyOf(name string, names []string) bool {
-	for _, n := range names {
-		if engine.EqualFold(name, n) {
-			return true
-		}
-	}
-	return false
-}
-
-// ours are the lines of a request that a Transport writes itself.
-var ours = []string{"host", "content-length", "expect", "accept-encoding"}
-
 // transportHeader reports whether a line of a request is the Transport's own to write, or ends at this hop.
-func transportHeader(name string) bool { return isAnyOf(name, ours) || engine.HopByHop(name) }
+func transportHeader(name string) bool {
+	return engine.ClassOf(name)&(engine.HeaderTransport|engine.HeaderHopByHop) != 0
+}
 
 // scriptHeaders are the lines of a request that scripts and upstreams may see: nothing of this hop, and no credential under any
 // name.
 func scriptHeaders(h engine.Headers, key string) engine.Headers {
-	left := endToEnd(h.Clone(0)) // first: a Connection that holds the key still names what ends here
-	out := left[:0]
-	for _, line := range left {
-		if isAnyOf(line.Name, ours) || engine.CredentialHeader(line.Name) || key != "" && strings.Contains(line.Value, key) {
-			continue
+	const hidden = engine.HeaderHopByHop | engine.HeaderCredential | engine.HeaderTransport
+	named := named(h) // a Connection that holds the key still names what ends here
+	out := make(engine.Headers, 0, len(h))
+	for _, line := range h {
+		switch {
+		case engine.ClassOf(line.Name)&hidden != 0, named != nil && named[strings.ToLower(line.Name)], key != "" && strings.Contains(line.Value, key):
+		default:
+			out = append(out, line)
 		}
-		out = append(out, line)
 	}
 	return out
 }
