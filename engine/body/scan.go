@@ -12,6 +12,9 @@ const MaxDepth = 256
 // members takes no more memory than its bytes.
 const maxIndexed = 256
 
+// smallBody is below what size, in bytes, a body hardly ever has more than eight members.
+const smallBody = 4 << 10
+
 // Top is a scanned body: where it begins and ends, and, if it is an object, where its members are. It refers to the bytes that
 // were scanned, which must not change while it is in use. A Top is not written to again: any number of goroutines may share it.
 type Top struct {
@@ -51,7 +54,12 @@ func (t Top) Value() Value { return Value{t.src[t.root.start:t.root.end]} }
 // Get returns the member of the body that has this key, the last if there are several. A body that is no object has none, nor
 // has the zero Top.
 func (t Top) Get(key string) (Value, bool) {
-	if t.Value().Kind() != Object {
+	for i := len(t.members) - 1; i >= 0; i-- {
+		if m := &t.members[i]; m.named(t.src, key) {
+			return Value{t.src[m.value.start:m.value.end]}, true
+		}
+	}
+	if t.members != nil || t.Value().Kind() != Object {
 		return Value{}, false
 	}
 	at, n := t.walk(t.root).child(key)
@@ -171,7 +179,11 @@ func (s *scanner) member(i, depth int) (member, int) {
 // record takes m into the index of the top object; false if it repeats a routed key.
 func (s *scanner) record(m member) bool {
 	if s.members == nil && s.count == 0 {
-		s.members = make([]member, 0, 16)
+		room := 16
+		if len(s.b) < smallBody {
+			room = 8
+		}
+		s.members = make([]member, 0, room)
 	}
 	if s.count++; s.count <= maxIndexed {
 		s.members = append(s.members, m)

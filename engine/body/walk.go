@@ -12,7 +12,7 @@ import (
 type member struct{ key, value span }
 
 // named is true when the member's key is name, escaped or not. An element has no name.
-func (m member) named(b []byte, name string) bool {
+func (m *member) named(b []byte, name string) bool {
 	if m.key.start == m.key.end {
 		return false
 	}
