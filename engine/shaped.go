@@ -11,8 +11,16 @@ import (
 // everywhere. Signing consumes it.
 type Shaped struct{ r *outgoing }
 
-// outgoing is the one body of a request behind Shaped and Signed. The seal is that nobody outside this package holds one.
+// outgoing is a request on its way from Shaped to Signed, in one piece of memory. The seal is that nobody outside this package holds one.
 type outgoing struct {
+	request
+	consumed   bool
+	capability SigningCapability
+	sealed     request // what was signed; headers has room for it, which nobody else has
+}
+
+// request is what is to be sent.
+type request struct {
 	upstream *Upstream
 	method   string
 	to       address
@@ -20,7 +28,6 @@ type outgoing struct {
 	body     []byte
 	shared   bool // body is the downstream request's own, which nobody writes
 	stream   bool
-	consumed bool
 }
 
 // Draft is what a dialect wants to send. It may be reused once the request was signed: what is sent was copied by then.
@@ -55,7 +62,7 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 	if err != nil {
 		return Shaped{}, err
 	}
-	headers, err := b.checkHeaders(d.Headers)
+	headers, room, err := b.checkHeaders(d.Headers)
 	if err != nil {
 		return Shaped{}, err
 	}
@@ -65,8 +72,9 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 	if err := b.ctx.CheckBody(len(d.Body)); err != nil {
 		return Shaped{}, err
 	}
-	return Shaped{&outgoing{upstream: b.upstream, method: d.Method, to: to, headers: headers, body: d.Body,
-		shared: b.ctx.owns(d.Body), stream: b.ctx.Stream}}, nil
+	r := &outgoing{request: request{b.upstream, d.Method, to, headers, d.Body, b.ctx.owns(d.Body), b.ctx.Stream}}
+	r.sealed.headers = room
+	return Shaped{r}, nil
 }
 
 // Dropped names the headers of the draft that were not taken, in order.
@@ -134,24 +142,24 @@ func (u *Upstream) allows(to *url.URL) bool {
 	return false
 }
 
-func (b *ShapedRequestBuilder) checkHeaders(h Headers) (Headers, error) {
-	out := make(Headers, 0, len(h)+2) // room for a signer's lines
-	for _, line := range h {
-		if !ValidName(line.Name) {
-			return nil, unsupported("header name %q is not a token", Cut(line.Name, MaxReason))
+// checkHeaders returns the lines that are taken, with room for a signer's, and room for the copy that is sealed.
+func (b *ShapedRequestBuilder) checkHeaders(h Headers) (out, room Headers, err error) {
+	most := len(h) + 2
+	both := make(Headers, 2*most)
+	out, room = both[:0:most], both[most:most]
+	for i := range h {
+		switch line := &h[i]; {
+		case !ValidName(line.Name):
+			return nil, nil, unsupported("header name %q is not a token", Cut(line.Name, MaxReason))
+		case !line.oneLine():
+			return nil, nil, unsupported("header %q: its value holds CR, LF or NUL", line.Name)
+		case !reservedHeader(line.Name):
+			out = append(out, *line)
+		case b.ctx.Headers.Get(line.Name) != line.Value: // what the client sent goes without a word
+			b.dropped = append(b.dropped, line.Name)
 		}
-		if !line.oneLine() {
-			return nil, unsupported("header %q: its value holds CR, LF or NUL", line.Name)
-		}
-		if reservedHeader(line.Name) {
-			if b.ctx.Headers.Get(line.Name) != line.Value { // what the client sent goes without a word
-				b.dropped = append(b.dropped, line.Name)
-			}
-			continue
-		}
-		out = append(out, line)
 	}
-	return out, nil
+	return out, room, nil
 }
 
 // Origin is "scheme://host:port" with the scheme's default port filled in.

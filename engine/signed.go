@@ -30,7 +30,7 @@ func (s Shaped) Body() []byte { return s.get().body }
 
 func (s Shaped) get() *outgoing {
 	if s.r == nil || s.r.consumed {
-		return &outgoing{to: address{parsed: &url.URL{}}} // of no use: nothing seals it
+		return &outgoing{request: request{to: address{parsed: &url.URL{}}}} // of no use: nothing seals it
 	}
 	return s.r
 }
@@ -47,17 +47,18 @@ func (c *SigningCapability) Seal(shaped Shaped) (Signed, error) {
 		}
 	}
 	c.done, r.consumed = true, true
-	sealed := *r
-	sealed.headers = r.headers.Clone(0)
+	headers := append(r.sealed.headers, r.headers...)
+	r.sealed = r.request
+	r.sealed.headers = headers
 	if !r.shared {
-		sealed.body = append([]byte(nil), r.body...)
+		r.sealed.body = append([]byte(nil), r.body...)
 	}
-	return Signed{&sealed}, nil
+	return Signed{&r.sealed}, nil
 }
 
 // Signed is a sealed request, the only thing that a Transport sends. Its zero value is refused. Its field has another name than that of
 // Shaped, or one could be converted into the other.
-type Signed struct{ sealed *outgoing }
+type Signed struct{ sealed *request }
 
 // Valid reports whether s was sealed by a SigningCapability. A Transport must refuse any other.
 func (s Signed) Valid() bool { return s.sealed != nil }
@@ -125,7 +126,8 @@ func shapeRequest(d Dialect, ctx *RequestContext, u *Upstream, p *Principal, s *
 
 // signRequest lends s a capability for the length of one Sign call.
 func signRequest(ctx context.Context, s Signer, shaped Shaped) (Signed, error) {
-	capability := &SigningCapability{shaped: shaped.r}
+	capability := &shaped.r.capability
+	capability.shaped = shaped.r
 	signed, err := s.Sign(ctx, shaped, capability)
 	ok := capability.done
 	capability.done = true
