@@ -16,13 +16,12 @@ type search struct {
 	transport Transport
 	health    Health
 
-	left    []UpstreamCandidate // kept, and not asked yet
-	until   time.Time           // after it no other upstream is asked, or waited for; zero = no bound
-	sent    int                 // upstreams that the request went out to
-	best    *Answer             // what the client sees if nobody does better, nil = nothing
-	means   Verdict             // of best
-	outcome Outcome             // of the last round trip
-	last    error               // why the latest one gave nothing that it could see; a *Refusal
+	left  []UpstreamCandidate // kept, and not asked yet
+	until time.Time           // after it no other upstream is asked, or waited for; zero = no bound
+	sent  int                 // upstreams that the request went out to
+	best  *Answer             // what the client sees if nobody does better, nil = nothing
+	means Verdict             // of best
+	last  error               // why the latest one gave nothing that it could see; a *Refusal
 }
 
 // run asks one upstream after the other.
@@ -81,11 +80,10 @@ func (s *search) mayGoOn(ctx context.Context) bool {
 func (s *search) next(ctx context.Context) (*UpstreamSlot, *DialectSlot, Visit, error) {
 	for open := s.left; ; {
 		u, d, err := s.g.Pick(s.x, open)
-		var refusal *Refusal
-		if errors.As(err, &refusal) && refusal.Code == CodeNoUpstreamAvailable {
-			break
-		}
 		if err != nil {
+			if refuses(err, CodeNoUpstreamAvailable) {
+				break
+			}
 			return nil, nil, nil, err
 		}
 		if visit := s.health.Enter(s.x.account(u)); visit != nil {
@@ -97,6 +95,11 @@ func (s *search) next(ctx context.Context) (*UpstreamSlot, *DialectSlot, Visit, 
 		}
 	}
 	return s.wait(ctx)
+}
+
+func refuses(err error, code Code) bool {
+	var refusal *Refusal
+	return errors.As(err, &refusal) && refusal.Code == code
 }
 
 // wait waits until one of those that are left takes a request: a full one that has a place, or one that cools when it may be asked again.

@@ -38,7 +38,7 @@ func (g *Generation) Serve(ctx context.Context, x *Exchange, t Transport) (*Answ
 	if err != nil {
 		return nil, err
 	}
-	s := &search{g: g, x: x, transport: t, health: g.health(), left: left}
+	s := search{g: g, x: x, transport: t, health: g.health(), left: left}
 	if wait := g.Timeouts.ResponseHeader; wait > 0 { // each attempt's, and so many times that of all
 		attempts := len(left)
 		if g.Retry.Attempts > 0 {
@@ -124,8 +124,7 @@ func gone(cause error) *Refusal {
 // send makes one round trip: shape, sign, send. The outcome is empty if nothing was sent.
 func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, signer Signer) (*Response, *Outcome, error) {
 	g, x := s.g, s.x
-	o := &s.outcome
-	*o = Outcome{To: x.account(u), Theirs: u.ForwardsClient}
+	o := &Outcome{To: x.account(u), Theirs: u.ForwardsClient}
 	x.Request.Attempt++
 	x.Request.Vitals = s.vitals(u)
 	shaped, err := g.shape(x, u, d)
@@ -169,8 +168,11 @@ func (s *search) judge(ctx context.Context, visit Visit, o *Outcome) Verdict {
 }
 
 func (g *Generation) shape(x *Exchange, u *UpstreamSlot, d *DialectSlot) (Shaped, error) {
-	start := time.Now()
 	x.state = State{}
+	var start time.Time
+	if d.Script != "" {
+		start = time.Now()
+	}
 	shaped, dropped, err := d.shape(x, u.Upstream)
 	if d.Script != "" {
 		d.Meter.observe(start, err)
