@@ -23,6 +23,7 @@ type exchange struct {
 	gen    *engine.Generation // leased to the end; nil = there is none
 	conn   *conn
 	head   head
+	judged judgement // of head; zero = the gate did not see it
 	req    engine.RequestContext
 	flow   engine.Exchange
 	record *engine.Record // the ledger's once the exchange ended
@@ -93,9 +94,13 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 	return x.relay(ctx, answer)
 }
 
-// begin leases the world and gives the request its id.
+// begin takes over what the gate let in, leases the world and gives the request its id.
 func (s *Server) begin(ctx *fasthttp.RequestCtx) *exchange {
-	x := &exchange{server: s, conn: connOf(ctx.Conn()), gen: s.World.Lease()}
+	x := s.judged.take(&ctx.Request.Header)
+	if x == nil {
+		x = &exchange{server: s}
+	}
+	x.conn, x.gen = connOf(ctx.Conn()), s.World.Lease()
 	id := newRequestID()
 	x.req = engine.RequestContext{RequestID: id, Now: ctx.Time(), Seed: engine.SeedOf(id)}
 	x.req.Seen, x.flow.Request = &x.seen, &x.req
@@ -117,9 +122,8 @@ func (x *exchange) admit(h *fasthttp.RequestHeader) *engine.Refusal {
 		return errDraining
 	}
 	var refusal *engine.Refusal
-	if seen := s.judged.take(h); seen != nil && seen.gen == x.gen.Number && x.req.Now.Sub(seen.at) < stillGood {
-		x.head = seen.head
-	} else {
+	if x.judged.gen != x.gen.Number || x.req.Now.Sub(x.judged.at) >= stillGood {
+		x.head = head{}
 		refusal = s.judge(x.gen, h, &x.head, x.req.Now)
 	}
 	x.describe()

@@ -55,14 +55,14 @@ func (s *Server) gate(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	}
 	defer g.Release()
 	config.ReadTimeout = cmp.Or(g.Timeouts.ClientBody, forever)
-	seen := &judgement{gen: g.Number, at: time.Now()}
-	if refusal := s.judge(g, h, &seen.head, seen.at); refusal != nil {
+	x := &exchange{server: s, judged: judgement{g.Number, time.Now()}}
+	if refusal := s.judge(g, h, &x.head, x.judged.at); refusal != nil {
 		s.judged.take(h)
 		hide(h, refusal)
 		return config
 	}
-	s.judged.put(h, seen)
-	if v, ok := seen.head.lines.Lookup("expect"); ok {
+	s.judged.put(h, x)
+	if v, ok := x.head.lines.Lookup("expect"); ok {
 		hideExpect(h)
 		h.Set(fasthttp.HeaderExpect, v) // the one spelling that the server knows
 	}

@@ -17,7 +17,6 @@ const firstPiece = 64 << 10
 // readBody reads the whole body into memory that the garbage collector owns: a stream, or a retry, may need it to the end. Its
 // size is taken out of bodies_total before it is allocated.
 func (x *exchange) readBody(ctx *fasthttp.RequestCtx) *engine.Refusal {
-	start := time.Now()
 	length := int64(ctx.Request.Header.ContentLength())
 	stream := ctx.RequestBodyStream()
 	if length == 0 || length == -2 || stream == nil {
@@ -35,7 +34,7 @@ func (x *exchange) readBody(ctx *fasthttp.RequestCtx) *engine.Refusal {
 	}
 	x.req.Body = body
 	x.record.BytesIn = int64(len(body))
-	x.record.Timings.Body = time.Since(start)
+	x.record.Timings.Body = time.Since(x.req.Now)
 	return nil
 }
 

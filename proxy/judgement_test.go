@@ -12,7 +12,7 @@ func TestWhatTheGateFoundOfClientsThatLeftIsForgotten(t *testing.T) {
 	var j judgements
 	now := time.Now()
 	for i := range 10_000 {
-		j.put(new(fasthttp.RequestHeader), &judgement{at: now.Add(time.Duration(i) * 10 * time.Millisecond)})
+		j.put(new(fasthttp.RequestHeader), &exchange{judged: judgement{at: now.Add(time.Duration(i) * 10 * time.Millisecond)}})
 	}
 	if n := len(j.of); n > 2*int(stillGood/(10*time.Millisecond)) {
 		t.Errorf("%d judgements are kept of 10,000 clients that left, a hundred in a second", n)
@@ -20,7 +20,7 @@ func TestWhatTheGateFoundOfClientsThatLeftIsForgotten(t *testing.T) {
 	waiting := make([]*fasthttp.RequestHeader, 500)
 	for i := range waiting {
 		waiting[i] = new(fasthttp.RequestHeader)
-		j.put(waiting[i], &judgement{at: now.Add(time.Hour)})
+		j.put(waiting[i], &exchange{judged: judgement{at: now.Add(time.Hour)}})
 	}
 	for _, h := range waiting {
 		if j.take(h) == nil {

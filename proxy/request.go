@@ -67,9 +67,15 @@ func checkModels(r *engine.RequestContext, top body.Top, p *engine.Principal) *e
 	if v, ok := top.Get("model"); ok {
 		r.Model = c.take("model", v)
 	}
-	if p.Models == nil {
+	if p.Models == nil || c.refused != nil {
 		return c.refused // whoever may ask for any model need not name them well
 	}
+	return checkOthers(top, p)
+}
+
+// checkOthers refuses a request that names, beside its own model, one that the principal may not ask for.
+func checkOthers(top body.Top, p *engine.Principal) *engine.Refusal {
+	c := models{p: p}
 	if v, ok := top.Get("fallbacks"); ok {
 		c.entries("fallbacks", v)
 	}
