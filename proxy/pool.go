@@ -68,7 +68,7 @@ func (p *pool) take() *upstreamConn {
 	c := p.idle[n]
 	p.idle[n] = nil
 	p.idle = p.idle[:n]
-	c.reused = true
+	c.reused, c.last = true, p.used
 	return c
 }
 

@@ -199,7 +199,7 @@ func (t *Transport) send(c *upstreamConn, s engine.Signed, wait engine.Timeouts)
 	if a, ok := c.conn.(asker); ok && c.reused && len(body) == 0 {
 		return c.ask(a, head, wait)
 	}
-	defer c.expect(wait)
+	defer func() { c.expect(wait, time.Now()) }()
 	if c.reused && !c.quiet() {
 		return errNotQuiet
 	}
@@ -223,9 +223,9 @@ type asker interface {
 	Ask(p []byte) (n int, err error)
 }
 
-// ask sends a request that is small.
+// ask sends a request that is small, at once after the connection was taken.
 func (c *upstreamConn) ask(a asker, request []byte, wait engine.Timeouts) error {
-	c.expect(wait)
+	c.expect(wait, c.last)
 	c.arm()
 	n, err := a.Ask(request)
 	for n == 0 && c.bound.early(err) { // of a bound from before it was kept
@@ -233,14 +233,14 @@ func (c *upstreamConn) ask(a asker, request []byte, wait engine.Timeouts) error 
 	}
 	if err == nil && n < len(request) {
 		err = c.write(wait.Idle, request[n:], nil)
-		c.expect(wait)
+		c.expect(wait, time.Now())
 	}
 	return err
 }
 
-// expect sets the time that the head of the answer has.
-func (c *upstreamConn) expect(wait engine.Timeouts) {
-	c.last, c.came, c.idle, c.until = time.Now(), false, wait.Idle, time.Time{}
+// expect sets the time that the head of the answer has, from now on.
+func (c *upstreamConn) expect(wait engine.Timeouts, now time.Time) {
+	c.last, c.came, c.idle, c.until = now, false, wait.Idle, time.Time{}
 	if wait.ResponseHeader > 0 {
 		c.until = c.last.Add(wait.ResponseHeader)
 	} else {
