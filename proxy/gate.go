@@ -127,8 +127,8 @@ var errForbiddenOrigin = refuse(engine.CodeForbiddenOrigin,
 
 // read takes in the head of a request, all of it whatever is wrong with it.
 func (into *head) read(h *fasthttp.RequestHeader) *engine.Refusal {
-	into.method = string(h.Method())
-	into.asked, into.query, _ = strings.Cut(string(h.RequestURI()), "?")
+	into.method = known(h.Method())
+	into.asked, into.query, _ = strings.Cut(known(h.RequestURI()), "?")
 	if into.method == "POST" {
 		into.wire, into.model = wireOf(into.asked)
 	}
@@ -142,6 +142,19 @@ func (into *head) read(h *fasthttp.RequestHeader) *engine.Refusal {
 		return refuse(engine.CodeBadRequest, "a header line is folded, or has a space in its name")
 	}
 	return checkLine(into)
+}
+
+// known is b as a string, without memory of its own where it is what most requests have.
+func known(b []byte) string {
+	switch string(b) {
+	case "POST":
+		return "POST"
+	case messagesPath:
+		return messagesPath
+	case messagesPath + "?beta=true":
+		return messagesPath + "?beta=true"
+	}
+	return string(b)
 }
 
 // spoken reports whether the request names a version of HTTP that is spoken here. The HTTP server takes any.
