@@ -231,6 +231,8 @@ func normalPath(p string) bool {
 		switch c := p[i]; {
 		case c <= ' ' || c >= 0x7f || c == '\\' || c == '#':
 			return false
+		case c == '/' && oddSegment(p[i+1:]):
+			return false
 		case c == '%':
 			if i+2 >= len(p) || hexDigit(p[i+1]) < 0 || hexDigit(p[i+2]) < 0 {
 				return false
@@ -240,8 +242,19 @@ func normalPath(p string) bool {
 			}
 		}
 	}
-	return !strings.Contains(p, "//") && !strings.Contains(p, "/./") && !strings.Contains(p, "/../") &&
-		!strings.HasSuffix(p, "/.") && !strings.HasSuffix(p, "/..")
+	return true
+}
+
+// oddSegment reports whether what follows a slash begins with an empty segment that is not the last, or with "." or "..".
+func oddSegment(rest string) bool {
+	if strings.HasPrefix(rest, "/") {
+		return true
+	}
+	if !strings.HasPrefix(rest, ".") {
+		return false
+	}
+	segment, _, _ := strings.Cut(rest, "/")
+	return segment == "." || segment == ".."
 }
 
 // hasPlainForm reports whether c must not be percent-encoded in a path.
