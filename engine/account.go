@@ -22,8 +22,8 @@ func (a *Account) Served() string { return a.Upstream.Model(a.Model) }
 // Health is the optional power of a VitalsSource that also decides who takes requests. It may be called from many goroutines. Without it
 // every upstream takes every request, and no answer is judged.
 type Health interface {
-	// Look returns what is known of an account at a moment. It is shared, and never written.
-	Look(a Account, now time.Time) *Vitals
+	// Look returns what is known of an account at a moment, and does not keep a. What it returns is shared, and never written.
+	Look(a *Account, now time.Time) *Vitals
 	// Enter takes a place at an account, nil = it takes none now.
 	Enter(a Account) Visit
 	// Wait waits in the queues of accounts that are full or cool until one of them takes a request, and returns its place with that account's
@@ -138,15 +138,22 @@ func (v *Vitals) closed() bool {
 }
 
 // account is u as this request meets it.
-func (x *Exchange) account(u *UpstreamSlot) Account {
-	a := Account{Upstream: u.Upstream, Model: x.Request.Model}
+func (x *Exchange) account(u *UpstreamSlot) (a Account) {
+	x.meet(u, &a)
+	return a
+}
+
+// meet makes a the account of u. Candidates are many, and their accounts one after the other in one piece of memory.
+func (x *Exchange) meet(u *UpstreamSlot, a *Account) {
+	a.Upstream, a.Model = u.Upstream, x.Request.Model
 	if u.ForwardsClient {
 		if x.hashed == ([16]byte{}) {
 			x.hashed = x.Client.hash()
 		}
 		a.Client = x.hashed
+	} else {
+		a.Client = [16]byte{}
 	}
-	return a
 }
 
 // health is who decides, or nobody.
@@ -160,7 +167,7 @@ func (g *Generation) health() Health {
 // anyone is the Health of a world that keeps none.
 type anyone struct{ vitals VitalsSource }
 
-func (o anyone) Look(a Account, now time.Time) *Vitals      { return o.vitals.Vitals(a.Upstream, now) }
+func (o anyone) Look(a *Account, now time.Time) *Vitals     { return o.vitals.Vitals(a.Upstream, now) }
 func (anyone) Enter(Account) Visit                          { return noVisit{} }
 func (anyone) Wait(context.Context, []Account) (Visit, int) { return nil, 0 }
 

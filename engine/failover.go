@@ -129,7 +129,8 @@ func (s *search) wait(ctx context.Context) (*UpstreamSlot, *DialectSlot, Visit, 
 func (s *search) look() {
 	left, now := slices.Clone(s.left), time.Now()
 	for i := range left {
-		left[i].Vitals = s.health.Look(s.x.account(s.g.slot(left[i].ID)), now)
+		a := s.x.account(s.g.slot(left[i].ID))
+		left[i].Vitals = s.health.Look(&a, now)
 	}
 	s.left = left
 }

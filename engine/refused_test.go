@@ -72,7 +72,7 @@ func refusing(t *testing.T, decide func(leave func()) engine.RetryDecision) (eng
 	var v engine.Vitals
 	for _, u := range f.generation.Upstreams {
 		if u.Name == "a" {
-			v = *f.tracker.Look(engine.Account{Upstream: u.Upstream, Model: "m-1"}, time.Now())
+			v = *f.tracker.Look(&engine.Account{Upstream: u.Upstream, Model: "m-1"}, time.Now())
 		}
 	}
 	if f.open != 0 {

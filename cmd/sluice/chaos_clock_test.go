@@ -53,7 +53,7 @@ func aCoolDownTakesAsLongWhateverTheClockSays(t *testing.T) {
 		v.Judge(&engine.Outcome{To: to, Status: 429, Headers: headers, Now: now})
 		v.Leave()
 		for _, by := range jumps {
-			cools, over := tracker.Look(to, jumped(now.Add(25*time.Second), by)), tracker.Look(to, jumped(now.Add(31*time.Second), by))
+			cools, over := tracker.Look(&to, jumped(now.Add(25*time.Second), by)), tracker.Look(&to, jumped(now.Add(31*time.Second), by))
 			if cools.Healthy || cools.Cooldown > 6*time.Second || !over.Healthy {
 				t.Errorf("by %v: %v, %v", by, cools.Cooldown, over.Cooling)
 			}

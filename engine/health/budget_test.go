@@ -20,7 +20,7 @@ func TestAVisitStaysInItsMemory(t *testing.T) {
 	f := func(budget float64, o engine.Outcome) {
 		t.Helper()
 		n := testing.AllocsPerRun(1000, func() {
-			tr.Look(a, time.Now())
+			tr.Look(&a, time.Now())
 			v := tr.Enter(a)
 			v.Judge(&o)
 			v.Leave()
@@ -32,8 +32,8 @@ func TestAVisitStaysInItsMemory(t *testing.T) {
 	f(2, headed(200, "content-type: application/json", "request-id: r"))
 	f(2, headed(200, keyLimits("1999000")...)) // the same as before
 	f(5, headed(200, subscriptionLimits...))
-	tr.Look(a, time.Now())
-	if n := testing.AllocsPerRun(100, func() { tr.Look(a, time.Now()) }); n > 0 {
+	tr.Look(&a, time.Now())
+	if n := testing.AllocsPerRun(100, func() { tr.Look(&a, time.Now()) }); n > 0 {
 		t.Errorf("%g allocations for what has not changed", n)
 	}
 }
@@ -52,7 +52,7 @@ func BenchmarkLook(b *testing.B) {
 			tr.Enter(all[3])
 		}
 		for i := range all {
-			tr.Look(all[i], now)
+			tr.Look(&all[i], now)
 		}
 	}
 }
@@ -64,7 +64,7 @@ func BenchmarkVisit(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {
-			tr.Look(a, time.Now())
+			tr.Look(&a, time.Now())
 			v := tr.Enter(a)
 			v.Judge(&fine)
 			v.Leave()

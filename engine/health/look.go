@@ -8,11 +8,11 @@ import (
 
 // Vitals is what is known of an upstream for whatever request.
 func (t *Tracker) Vitals(u *engine.Upstream, now time.Time) *engine.Vitals {
-	return t.Look(engine.Account{Upstream: u}, now)
+	return t.Look(&engine.Account{Upstream: u}, now)
 }
 
 // Look is what is known of an account.
-func (t *Tracker) Look(a engine.Account, now time.Time) *engine.Vitals {
+func (t *Tracker) Look(a *engine.Account, now time.Time) *engine.Vitals {
 	h := t.host(a.ID)
 	of := h.account(a.Client)
 	at := pace{int(h.inFlight.Load()), int(h.queued.Load()), a.Concurrency, h.errors.value(), time.Duration(h.ttfb.value()), of.limits.Load()}
@@ -20,7 +20,7 @@ func (t *Tracker) Look(a engine.Account, now time.Time) *engine.Vitals {
 		return of.look(at)
 	}
 	v := at.vitals()
-	if v.Cooling = of.cooling(&a, now); v.Cooling.Class != "" {
+	if v.Cooling = of.cooling(a, now); v.Cooling.Class != "" {
 		v.Cooldown = v.Cooling.Until.Sub(now)
 	}
 	h.mu.Lock()

@@ -11,7 +11,10 @@ import (
 
 func TestWhatIsKnownIsSharedUntilAnyOfItChanges(t *testing.T) {
 	tr, u := health.NewTracker(nil), named("up")
-	look := func() *engine.Vitals { return tr.Look(place(u, "m"), time.Now()) }
+	look := func() *engine.Vitals {
+		a := place(u, "m")
+		return tr.Look(&a, time.Now())
+	}
 	var visit engine.Visit
 	judge := func(o engine.Outcome) { o.To, o.Now = place(u, "m"), time.Now(); visit.Judge(&o) }
 	for _, change := range []struct {

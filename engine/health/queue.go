@@ -124,7 +124,7 @@ func (t *Tracker) join(w *waiter) {
 
 // opens reports whether an account may take a request by a moment, as far as anybody can tell.
 func (t *Tracker) opens(a *engine.Account, now, by time.Time) bool {
-	v := t.Look(*a, now)
+	v := t.Look(a, now)
 	return v.Reopens == 0 && (v.Cooling.Class == "" || v.Cooling.Soft || !v.Cooling.Until.After(by))
 }
 

@@ -30,7 +30,7 @@ func named(name string) *engine.Upstream {
 
 // looks is what a request for a model sees of an upstream now.
 func looks(tr *health.Tracker, a engine.Account) engine.Vitals {
-	return *tr.Look(a, time.Now())
+	return *tr.Look(&a, time.Now())
 }
 
 // answer lets one request to an account be answered, and reports whether it was let in.
