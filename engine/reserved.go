@@ -60,14 +60,15 @@ func ClassOf(name string) HeaderClass {
 			return HeaderHopByHop
 		}
 	case 'x':
-		if EqualFold(name, "x-api-key") || hasFoldPrefix(name, "x-sluice-") || hasFoldPrefix(name, "x-amz-") || hasFoldPrefix(name, "x-goog-") {
+		if EqualFold(name, "x-api-key") || HasFoldPrefix(name, "x-sluice-") || HasFoldPrefix(name, "x-amz-") || HasFoldPrefix(name, "x-goog-") {
 			return HeaderCredential
 		}
 	}
 	return 0
 }
 
-func hasFoldPrefix(s, prefix string) bool {
+// HasFoldPrefix reports whether an ASCII name begins with prefix, without regard to case.
+func HasFoldPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && EqualFold(s[:len(prefix)], prefix)
 }
 

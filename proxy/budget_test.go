@@ -28,6 +28,6 @@ func TestAnExchangeStaysInItsMemory(t *testing.T) {
 		}
 		<-served
 	}
-	f("json", 39)
-	f("events", 41)
+	f("json", 31)
+	f("events", 33)
 }

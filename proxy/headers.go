@@ -111,7 +111,7 @@ func withheld(name string) bool {
 	}
 	switch name[0] | 0x20 {
 	case 'c':
-		return engine.EqualFold(name, "content-length") || engine.EqualFold(name, "connection") || hasFoldPrefix(name, "cf-")
+		return engine.EqualFold(name, "content-length") || engine.EqualFold(name, "connection") || engine.HasFoldPrefix(name, "cf-")
 	case 'd':
 		return engine.EqualFold(name, "date")
 	case 's':
@@ -119,13 +119,9 @@ func withheld(name string) bool {
 	case 't':
 		return engine.EqualFold(name, "transfer-encoding")
 	case 'x':
-		return hasFoldPrefix(name, "x-sluice-")
+		return engine.HasFoldPrefix(name, "x-sluice-")
 	}
 	return false
-}
-
-func hasFoldPrefix(s, prefix string) bool {
-	return len(s) >= len(prefix) && engine.EqualFold(s[:len(prefix)], prefix)
 }
 
 // appendHeaders writes an upstream's lines for the client, and in the place of some what the key has left: its account's limits are not
