@@ -68,7 +68,7 @@ func (x *exchange) bill(a *engine.Answer) {
 	}
 	x.served = true
 	if wireIsAnthropics(a) {
-		x.hear(a.Original, "")
+		x.hear(a.Original)
 	}
 }
 

@@ -184,9 +184,9 @@ func (s *stream) end(name []byte) {
 func (s *stream) count(name, data []byte) {
 	switch string(name) {
 	case "message_start":
-		s.x.hear(data, "message")
+		s.x.hearStart(data)
 	case "message_delta":
-		s.x.hear(data, "")
+		s.x.hear(data)
 	}
 }
 

@@ -8,19 +8,27 @@ import (
 // maxUsageBody is up to which size, in bytes, an answer that is no stream is kept to read its usage from.
 const maxUsageBody = 4 << 20
 
-// hear takes in what an answer tells of its cost: its model and the counters of its usage, which are members of the object, or of the one
-// under the key within. A counter that is absent or null stays as it was. All of them zero tell nothing: no answer is made of no tokens,
-// but a dialect writes zeros where its upstream told no usage.
-func (x *exchange) hear(json []byte, within string) {
-	told, err := body.Check(json)
+var (
+	ofMessage = []string{"usage", "model"} // the members that tell its cost
+	ofStart   = []string{"message"}        // that of a stream's first event
+)
+
+// hearStart takes in what the first event of a stream tells of its cost.
+func (x *exchange) hearStart(json []byte) {
+	if told, err := body.Pick(json, ofStart...); err == nil {
+		x.hear(told[0].Raw())
+	}
+}
+
+// hear takes in what a message, or an event of that form, tells of its cost: its model and the counters of its usage. A counter that is
+// absent or null stays as it was. All of them zero tell nothing: no answer is made of no tokens, but a dialect writes zeros where its
+// upstream told no usage.
+func (x *exchange) hear(json []byte) {
+	told, err := body.Pick(json, ofMessage...)
 	if err != nil {
 		return
 	}
-	if within != "" {
-		told, _ = told.Get(body.Path{within})
-	}
-	usage, _ := told.Get(body.Path{"usage"})
-	model, named := told.Get(body.Path{"model"})
+	usage, model := told[0], told[1]
 	u := &x.record.Usage
 	for key, v := range usage.Members() {
 		switch string(key) {
@@ -39,7 +47,7 @@ func (x *exchange) hear(json []byte, within string) {
 			}
 		}
 	}
-	if named && !x.asked(model) {
+	if model.Kind() != body.Absent && !x.asked(model) {
 		x.record.Answered, _ = model.Text()
 		x.record.Answered = engine.Cut(x.record.Answered, maxModel)
 	}

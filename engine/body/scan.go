@@ -38,14 +38,20 @@ func Scan(b []byte, routed ...string) (Top, error) {
 	return Top{src: b, root: root, members: s.members}, nil
 }
 
-// Check is Scan for a body of which little is read, once: it takes no memory for where the members are. The error is a *SyntaxError.
-func Check(b []byte) (Value, error) {
-	s := scanner{b: b, count: maxIndexed}
-	root, ok := s.whole(0)
-	if !ok {
-		return Value{}, s.err
+// Picked are the members of up to so many keys, by the position of the key.
+type Picked [2]Value
+
+// Pick is Scan for a body of which little is read, once. It returns the members of these keys, of one that occurs twice the last, and takes
+// no memory for where the others are. The error is a *SyntaxError.
+func Pick(b []byte, keys ...string) (found Picked, err error) {
+	s := scanner{b: b, count: maxIndexed, picks: keys}
+	if _, ok := s.whole(0); !ok {
+		return found, s.err
 	}
-	return Value{b[root.start:root.end]}, nil
+	for i, at := range s.picked {
+		found[i] = Value{b[at.start:at.end]}
+	}
+	return found, nil
 }
 
 // Value is the whole body.
@@ -77,6 +83,8 @@ type scanner struct {
 	seen    uint64 // bit r: routed[r] has been seen
 	members []member
 	count   int
+	picks   []string
+	picked  [len(Picked{})]span // of picks
 	err     *SyntaxError
 }
 
@@ -190,12 +198,17 @@ func (s *scanner) record(m member) bool {
 	} else {
 		s.members = nil
 	}
-	if len(s.routed) == 0 {
+	if len(s.routed) == 0 && len(s.picks) == 0 {
 		return true
 	}
 	name := s.b[m.key.start+1 : m.key.end-1]
 	if bytes.IndexByte(name, '\\') >= 0 {
 		name = appendUnquoted(nil, name)
+	}
+	for i, key := range s.picks {
+		if string(name) == key {
+			s.picked[i] = m.value
+		}
 	}
 	for r, key := range s.routed {
 		if string(name) != key {

@@ -199,6 +199,28 @@ func TestTopFindsTheMembersOfTheBody(t *testing.T) {
 	}
 }
 
+func TestPickFindsTheLastOfAKeyAtTheTopAlone(t *testing.T) {
+	f := func(src, a, b string) {
+		t.Helper()
+		got, err := body.Pick([]byte(src), "a", "b")
+		if err != nil || string(got[0].Raw()) != a || string(got[1].Raw()) != b {
+			t.Errorf("%s: got %q and %q, %v, want %q and %q", src, got[0].Raw(), got[1].Raw(), err, a, b)
+		}
+	}
+	f(`{"a":1,"b":{"a":2},"a":3}`, "3", `{"a":2}`)
+	f(`{"b":"x","\u0061":[ 1 ]}`, "[ 1 ]", `"x"`)
+	f(`[{"a":1}]`, "", "")
+	f(`{}`, "", "")
+	f(`{`+strings.Repeat(`"c":0,`, 1000)+`"a":1}`, "1", "")
+	if _, err := body.Pick([]byte(`{"a":1,}`), "a"); err == nil {
+		t.Error("got no error of what is no JSON")
+	}
+	src := claudeBody(1_000)
+	if n := testing.AllocsPerRun(100, func() { _, _ = body.Pick(src, routed[:2]...) }); n > 0 {
+		t.Errorf("it allocates %g times", n)
+	}
+}
+
 func TestScanAllocatesNothingButTheIndex(t *testing.T) {
 	f := func(src []byte, want float64) {
 		t.Helper()
@@ -245,6 +267,9 @@ func FuzzScan(f *testing.F) {
 		for key, want := range members {
 			if v, ok := top.Get(key); !ok || !bytes.Equal(v.Raw(), want) {
 				t.Fatalf("%q is %q, want %q", key, v.Raw(), want)
+			}
+			if picked, err := body.Pick(src, "\x00", key); err != nil || !bytes.Equal(picked[1].Raw(), want) {
+				t.Fatalf("%q is picked as %q, %v, want %q", key, picked[1].Raw(), err, want)
 			}
 		}
 	})
