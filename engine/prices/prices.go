@@ -16,6 +16,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -38,13 +39,15 @@ type Table struct {
 var _ engine.Prices = (*Table)(nil)
 
 // Bundled is the table that comes with the program.
-func Bundled() *Table {
+func Bundled() *Table { return bundledTable() }
+
+var bundledTable = sync.OnceValue(func() *Table {
 	t, err := Parse(bundled)
 	if err != nil {
 		panic("prices: the bundled table: " + err.Error())
 	}
 	return t
-}
+})
 
 // Parse reads a table: a date, and a price for each model.
 func Parse(data []byte) (*Table, error) {
