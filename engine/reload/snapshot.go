@@ -3,7 +3,6 @@ package reload
 import (
 	"bytes"
 	"crypto/sha256"
-	"fmt"
 	"io/fs"
 	"maps"
 	"path"
@@ -30,6 +29,8 @@ type file struct {
 	err     error             // why there is no data
 	real    string            // the path behind all links
 	written time.Time         // by its own account, when it had been read
+	read    time.Time         // when that began
+	stamp   stamp             // from then
 }
 
 var missing = &file{err: fs.ErrNotExist}
@@ -46,9 +47,11 @@ func NewSnapshot(files map[string][]byte) *Snapshot {
 }
 
 func (s *Snapshot) seal() *Snapshot {
-	h := sha256.New()
+	h, line := sha256.New(), make([]byte, 0, 128)
 	for _, name := range slices.Sorted(maps.Keys(s.files)) {
-		fmt.Fprintf(h, "%s\x00%x\n", name, s.files[name].sum)
+		f := s.files[name]
+		line = append(append(append(line[:0], name...), 0), f.sum[:]...)
+		h.Write(line)
 	}
 	h.Sum(s.sum[:0])
 	return s
