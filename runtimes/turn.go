@@ -15,6 +15,7 @@ func stepAside() {
 	if d := doors.Get().(*door); d != nil {
 		d.pass()
 		doors.Put(d)
+		go func() {}() // wakes who asks the network from now on: who did has gone on with this call
 	} else {
 		runtime.Gosched()
 	}

@@ -113,7 +113,7 @@ func (m *meter) late() bool { return m.clock.Late(m.budget) }
 func (m *meter) done() bool { return m.look() != nil }
 
 func (m *meter) lookLater() {
-	m.next = m.steps + slice
+	m.next = m.steps + m.clock.Ahead(slice)
 	if m.budget.Steps > 0 {
 		m.next = min(m.next, m.budget.Steps+1)
 	}

@@ -115,7 +115,7 @@ func (r *runner) look() {
 }
 
 // ahead is how many steps the script may take until the next look.
-func (r *runner) ahead() int64 { return min(slice, 1+bulk/(1+r.held+r.paid)) }
+func (r *runner) ahead() int64 { return r.clock.Ahead(min(slice, 1+bulk/(1+r.held+r.paid))) }
 
 func (r *runner) late() bool { return r.clock.Late(r.budget) }
 
