@@ -68,10 +68,10 @@ func (d *dialect) Shape(ctx *engine.RequestContext, u *engine.Upstream, p *engin
 		return engine.Shaped{}, request.Failed(reasonOf(err), err)
 	}
 	if err := runtimes.DecodeNothing("shape", v); err != nil {
-		return engine.Shaped{}, dialectError(c.returned(d.shape, err))
+		return engine.Shaped{}, c.unkept(d.shape, err)
 	}
 	if err := c.keep(b.State(), state); err != nil {
-		return engine.Shaped{}, dialectError(c.returned(d.shape, err))
+		return engine.Shaped{}, c.unkept(d.shape, err)
 	}
 	return b.Build(request.Draft())
 }
@@ -122,7 +122,7 @@ func (d *dialect) TransformResponse(ctx *engine.RequestContext, s *engine.State,
 		err = c.keep(s, state)
 	}
 	if err != nil {
-		return nil, dialectError(c.returned(d.response, err))
+		return nil, c.unkept(d.response, err)
 	}
 	return out, nil
 }
@@ -148,9 +148,16 @@ func (d *dialect) TransformEvent(ctx *engine.RequestContext, s *engine.State, e 
 		err = c.keep(s, args[2].(*glua.LTable))
 	}
 	if err != nil {
-		return nil, dialectError(c.returned(d.event, err))
+		return nil, c.unkept(d.event, err)
 	}
 	return out, nil
+}
+
+// unkept is the error of a call that keeps nothing, though it had the state of its attempt: what it left that leads there goes with its
+// interpreter.
+func (c *call) unkept(h *hook, err error) error {
+	c.failed = true
+	return dialectError(c.returned(h, err))
 }
 
 func dialectError(err error) error {

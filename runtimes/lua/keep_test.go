@@ -100,3 +100,38 @@ end`}, nil))
 	}
 	return told
 }
+
+// A call whose outcome does not count leaves the attempt's state as it is, and no way to it either: not to the calls of another attempt.
+func TestNoWayLeadsToWhatAFailedCallHad(t *testing.T) {
+	t.Parallel()
+	for _, outcome := range []string{`error("no")`, `return 5`, `return { { data = print } }`, `return { {} }`, `state.f = print return {}`,
+		`state.of = ctx return {}`, `while true do end`} {
+		d, err := lua.New().InstantiateDialect(manifest(files{"s.lua": `
+local held
+function transform_event(ctx, event, state)
+  state.inner = state.inner or { n = "own" }
+  if event.data == "leave" then held = state.inner ` + outcome + ` end
+  if event.data == "spoil" and held then held.n = "spoilt" end
+  return { { data = state.inner.n } }
+end`}, nil))
+		if err != nil {
+			t.Fatalf("%s: %v", outcome, err)
+		}
+		mine, other, told := &engine.State{}, &engine.State{}, ""
+		for _, e := range []struct {
+			of   *engine.State
+			data string
+		}{{mine, "begin"}, {mine, "go on"}, {other, "begin"}, {mine, "leave"}, {other, "spoil"}, {mine, "tell"}} {
+			out, err := d.(engine.AnswerDialect).TransformEvent(request(), e.of, engine.StreamEvent{Data: []byte(e.data)})
+			if (err != nil) != (e.data == "leave") {
+				t.Errorf("%s: %s: got error %v", outcome, e.data, err)
+			}
+			for _, event := range out {
+				told = string(event.Data)
+			}
+		}
+		if told != "own" {
+			t.Errorf("%s: the attempt's state is %q", outcome, told)
+		}
+	}
+}
