@@ -124,8 +124,13 @@ func (t *transform) end(s *stream, complete bool) ([]byte, error) {
 
 // transformEnd gives the dialect what is left of the stream, and its end. An error ends the stream at once.
 func (e *eventRelay) transformEnd(err error) error {
-	if err == io.EOF && e.held > 0 { // an event without its empty line
-		event := append(bytes.TrimRight(e.buf[:e.held:e.held], "\r\n"), "\n\n"...)
+	if left := bytes.TrimRight(e.buf[:e.held:e.held], "\r\n"); err == io.EOF && len(left) == 0 {
+		if !e.transform.closed() { // no more than the LF of the last CR LF
+			e.out = append(e.out, e.buf[:e.held]...)
+		}
+		e.held = 0
+	} else if err == io.EOF { // an event without its empty line
+		event := append(left, "\n\n"...)
 		e.held = 0
 		replacement, replaces, err := e.see(event)
 		if !replaces {

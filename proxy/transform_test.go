@@ -248,3 +248,32 @@ func TestAnAnswerThatCannotBeTranslated(t *testing.T) {
 	f(engine.FailClosed, "HTTP/1.1 204 No Content\r\n\r\n", "204 ", "")
 	f(engine.FailClosed, strings.Replace(ok("no"), "200 OK", "400 Bad", 1), "400 ", "no")
 }
+
+// The CR of an event's last line ends it; the LF behind that may come after all has gone out, and is no event.
+func TestTheLastLFOfAStreamThatADialectTranslatesIsNoEvent(t *testing.T) {
+	events := strings.ReplaceAll(start+stop, "\n", "\r\n")
+	for policy, want := range map[engine.FailurePolicy]string{engine.FailClosed: strings.TrimSuffix(events, "\n"), engine.FailOpen: events} {
+		stopped := make(chan struct{})
+		u := plays(t, func(s *stage) {
+			s.next()
+			s.say(eventHead + chunk(strings.TrimSuffix(events, "\n")))
+			<-stopped
+			s.say(chunk("\n") + lastChunk)
+		}).upstream("a")
+		r := newRig(t, u)
+		r.gen.Upstreams[0].Dialect = &engine.DialectSlot{Policy: policy, Script: "x.star", Meter: &engine.Meter{},
+			Dialect: each(func(name string, _ int) ([]engine.StreamEvent, error) {
+				switch name {
+				case "message_stop":
+					close(stopped)
+				case engine.EndEvent:
+					return dropped, nil
+				}
+				return received, nil
+			})}
+		r.start()
+		if got := r.do(post("/v1/messages", helloStream)); got.body != want || got.err != nil {
+			t.Errorf("%v: got %q, %v, want %q", policy, got.body, got.err, want)
+		}
+	}
+}
