@@ -283,17 +283,20 @@ func TestReadersSeeWholeRowsWhileSegmentsComeAndGo(t *testing.T) {
 	fill(b, 1)
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
-	latest := make(chan string, 1)
+	recorded := make(chan string) // handed over once the last one was found, since rows of long ago are removed
+	readers.Go(func() {
+		for id := range recorded {
+			if r, err := b.Find(id); r == nil || err != nil {
+				t.Errorf("a row just recorded: %v, %v", r, err)
+			}
+		}
+	})
 	for range 3 {
 		readers.Go(func() {
 			for {
 				select {
 				case <-stop:
 					return
-				case id := <-latest:
-					if r, err := b.Find(id); r == nil || err != nil {
-						t.Errorf("a row just recorded: %v, %v", r, err)
-					}
 				default:
 				}
 				if page, err := b.Recent(ledger.Query{Principal: "alice", Limit: 1500}); err != nil || len(page) == 0 {
@@ -314,13 +317,10 @@ func TestReadersSeeWholeRowsWhileSegmentsComeAndGo(t *testing.T) {
 		})
 	}
 	for range 30 {
-		rows := fill(b, 100)
-		select {
-		case latest <- rows[50].RequestID:
-		default:
-		}
+		recorded <- fill(b, 100)[50].RequestID
 		eventually(t, "the rows are written", func() bool { return b.Stats().Waiting == 0 })
 	}
+	close(recorded)
 	close(stop)
 	readers.Wait()
 	if s := b.Stats(); s.Damaged != 0 || s.Dropped != 0 {
