@@ -183,7 +183,7 @@ func TestAScriptPutAsideFailsByItsHooksRuleAndOthersGoOn(t *testing.T) {
 			{"shape", "", ", dialect: all%s", "502 dialect_failed", "502 dialect_failed"},
 		} {
 			t.Run(ext+" "+hook.name+" "+hook.over, func(t *testing.T) {
-				config := "budgets: {time: 10s}\n" + hook.config // steps end it, however busy the machine is
+				config := "budgets: {time: 10s, steps: 100000}\n" + hook.config // steps end it, five times within 10 s, however busy the machine is
 				c := contain(t, strings.ReplaceAll(config, "%s", ext), map[string]string{"all" + ext: loops[ext]}, nil,
 					strings.ReplaceAll(hook.upstream, "%s", ext))
 				c.expect(c.send("alice"), "200")
