@@ -90,7 +90,7 @@ func comparePairs(b *testing.B, name string, gateways ...string) float64 {
 			which := (turn + turn/2) % 2 // 0 1 1 0: neither is always first
 			took[which] = append(took[which], spell(b, crowds[which], *shadowSpell/shadowTurns)...)
 		}
-		alone, beside := p99(took[0]), p99(took[1])
+		alone, beside := quantile(took[0], 99), quantile(took[1], 99)
 		ratios = append(ratios, float64(beside)/float64(alone))
 		fmt.Printf("%s, pair %2d: p99 %v without a shadow, %v with it: %.2f×\n", name, i+1, alone, beside, ratios[i])
 	}
@@ -155,7 +155,8 @@ func (a *asker) ask(b *testing.B, due, end time.Time) {
 	}
 }
 
-func p99(took []time.Duration) time.Duration {
+// quantile is how long so many of a hundred took at most.
+func quantile(took []time.Duration, percent int) time.Duration {
 	slices.Sort(took)
-	return took[len(took)*99/100].Round(10 * time.Microsecond)
+	return took[len(took)*percent/100].Round(10 * time.Microsecond)
 }
