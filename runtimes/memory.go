@@ -3,7 +3,6 @@ package runtimes
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,12 +15,12 @@ const granule = 64 << 10
 // memoryWait is how long a call that has no time budget waits for memory.
 const memoryWait = time.Second
 
-// sweepFrom is how many bytes a call has held that is swept up after, and how many one holds that waits for such a sweep: it would else
-// allocate on top of what the one before left.
-const sweepFrom = 16 << 20
+// large is how many bytes a call holds that collecting is put off for. It waits until what the one before left is collected, since it
+// would else allocate on top of that.
+const large = 16 << 20
 
-// sweepAfter is how long the call that is swept up after has to return: until then all that it held is on its stack.
-const sweepAfter = 2 * time.Millisecond
+// collectAfter is how long a large call has to return before what it left is collected: until then all of that is on its stack.
+const collectAfter = 2 * time.Millisecond
 
 // Pool bounds what all calls of scripts hold together. Its zero value has no bound. It may be used by many goroutines.
 type Pool struct {
@@ -29,10 +28,10 @@ type Pool struct {
 	used    atomic.Int64
 	waiting atomic.Int64
 
-	mu    sync.Mutex
-	freed chan struct{} // closed when bytes come free; nil = nobody waits. Guarded by mu
-	swept chan struct{} // closed when the sweep that is under way is done; nil = none is. Guarded by mu
-	again bool          // sweep once more then: a call has ended since, whose memory it took for needed. Guarded by mu
+	mu        sync.Mutex
+	freed     chan struct{} // closed when bytes come free; nil = nobody waits. Guarded by mu
+	collected chan struct{} // closed when the collection that is under way is done; nil = none is. Guarded by mu
+	again     bool          // collect once more then: a call has ended since, whose memory it took for needed. Guarded by mu
 }
 
 // SetLimit changes the bound, in bytes. Calls that hold more keep it.
@@ -72,11 +71,16 @@ func (s *Share) Cover(bytes int64, over time.Time) error {
 func (s *Share) grow(bytes int64, over time.Time) error {
 	more := (bytes - s.held - 1) / granule * granule
 	limit := s.Pool.limit.Load()
-	if s.held+more >= sweepFrom && !s.Pool.awaitSweep(over) {
+	if s.held+more >= large && !s.Pool.awaitCollection(over) {
 		return errors.New("what earlier calls left was not collected within the call's time, want budgets.total_memory to be free")
 	}
 	if !s.Pool.take(more) && (limit > 0 && s.held+more > limit || !s.Pool.wait(more, over)) {
 		return errors.New(TotalOver(limit))
+	}
+	if s.held >= large {
+		garbage.more(more)
+	} else if s.held+more >= large {
+		garbage.putOff(s.held + more)
 	}
 	s.held += more
 	return nil
@@ -88,54 +92,55 @@ func (s *Share) Free() {
 		return
 	}
 	s.Pool.used.Add(-s.held)
-	if s.held >= sweepFrom {
-		s.Pool.sweep()
+	if s.held >= large {
+		garbage.left(s.held)
+		s.Pool.collect()
 	}
 	s.held = 0
 	s.Pool.tell()
 }
 
-// sweep collects garbage and gives its memory back to the machine, beside the calls that run.
-func (p *Pool) sweep() {
+// collect collects what a call leaves, beside the calls that run.
+func (p *Pool) collect() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.again = p.swept != nil; p.again {
+	if p.again = p.collected != nil; p.again {
 		return
 	}
-	p.swept = make(chan struct{})
+	p.collected = make(chan struct{})
 	go func() {
-		for again := true; again; again = p.unswept() {
-			time.Sleep(sweepAfter)
-			debug.FreeOSMemory()
+		for again := true; again; again = p.uncollected() {
+			time.Sleep(collectAfter)
+			garbage.collect()
 		}
 	}()
 }
 
-// unswept ends a sweep, or reports that there is to be another.
-func (p *Pool) unswept() bool {
+// uncollected ends a collection, or reports that there is to be another.
+func (p *Pool) uncollected() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.again {
 		p.again = false
 		return true
 	}
-	close(p.swept)
-	p.swept = nil
+	close(p.collected)
+	p.collected = nil
 	return false
 }
 
-// awaitSweep waits for a sweep that is under way. It reports false when the call's time is over first.
-func (p *Pool) awaitSweep(over time.Time) bool {
+// awaitCollection waits for a collection that is under way. It reports false when the call's time is over first.
+func (p *Pool) awaitCollection(over time.Time) bool {
 	p.mu.Lock()
-	swept := p.swept
+	collected := p.collected
 	p.mu.Unlock()
-	if swept == nil {
+	if collected == nil {
 		return true
 	}
 	timer := time.NewTimer(untilOver(over))
 	defer timer.Stop()
 	select {
-	case <-swept:
+	case <-collected:
 		return true
 	case <-timer.C:
 		return false

@@ -1,0 +1,139 @@
+package runtimes
+
+import (
+	"runtime/debug"
+	"runtime/metrics"
+	"sync"
+	"time"
+	"weak"
+)
+
+// The process seldom collects garbage while calls hold much. It would walk what they hold whenever that has doubled, on each processor that
+// is idle, and others would wait behind it. A large call ends soon, and leaves all that it held at once.
+const (
+	// seldom is GOGC meanwhile: what bounds the process then is how much memory it may take.
+	seldom = 10_000
+	// spare is what the process may take beside what it used before and what large calls hold, in bytes: what others allocate
+	// meanwhile, and what a script takes above its price.
+	spare = 32 << 20
+	// stride is the step in which it may take more, in bytes.
+	stride = 8 << 20
+	// longest is how long one collection is waited for.
+	longest = time.Second
+)
+
+// garbage is how this process collects.
+var garbage collector
+
+// collector puts off collecting while large calls run. It may be used by many goroutines.
+type collector struct {
+	mu      sync.Mutex
+	calls   int   // large ones; guarded by mu
+	held    int64 // bytes, by those; guarded by mu
+	off     bool  // collecting is put off, until resume; guarded by mu
+	percent int   // GOGC, when it is not; guarded by mu
+	limit   int64 // GOMEMLIMIT, when it is not, in bytes; guarded by mu
+	calm    int64 // bytes that the process used beside large calls when it was put off; guarded by mu
+	room    int64 // bytes that it may take for large calls; guarded by mu
+}
+
+// putOff puts off collecting: a call has become large, and holds so many bytes.
+func (c *collector) putOff(held int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls++
+	c.held += held
+	c.follow()
+}
+
+// more is told that a large call holds so many bytes more.
+func (c *collector) more(bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held += bytes
+	c.follow()
+}
+
+// left is told that a large call has ended, which held so many bytes. They are collected by the next collect, and hardly before.
+func (c *collector) left(bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.calls--
+	c.held -= bytes
+}
+
+// follow lets the process take as much as large calls need without collecting. It is called with mu held.
+func (c *collector) follow() {
+	if !c.off {
+		c.off, c.room, c.calm = true, 0, max(0, inUse()-c.held)
+		c.percent, c.limit = debug.SetGCPercent(seldom), debug.SetMemoryLimit(-1)
+	}
+	if c.percent < 0 { // it collects by its limit alone as it is
+		debug.SetGCPercent(c.percent)
+		return
+	}
+	if c.held >= c.room {
+		c.room = c.held/stride*stride + stride
+		debug.SetMemoryLimit(min(c.limit, c.calm+spare+c.room))
+	}
+}
+
+// collect collects what large calls left, beside all that runs, and waits until that is done.
+func (c *collector) collect() {
+	left := weak.Make(new([64]byte)) // is garbage from now on
+	for late := time.Now().Add(longest); left.Value() != nil && time.Now().Before(late); {
+		before := collections()
+		if !c.begin() {
+			break
+		}
+		for collections() == before && time.Now().Before(late) {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.calls > 0 {
+		c.follow()
+	}
+}
+
+// begin begins a collection, unless one is under way. It reports false where the process is not to collect. What runtime.GC does beyond that
+// keeps others from running: it frees all at once, where else whoever allocates frees as much as it needs.
+func (c *collector) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.resume()
+	percent := debug.SetGCPercent(0)
+	defer debug.SetGCPercent(percent)
+	if percent >= 0 {
+		nudge = make([]byte, 2<<20) // for a large object the process looks whether it is to collect, which it is after 1 MiB more at least
+		nudge = nil
+	}
+	return percent >= 0
+}
+
+// nudge is where begin allocates, so that it does. It is guarded by the collector's mu.
+var nudge []byte
+
+// resume ends that collecting is put off. It is called with mu held.
+func (c *collector) resume() {
+	if c.off {
+		c.off = false
+		debug.SetGCPercent(c.percent)
+		debug.SetMemoryLimit(c.limit)
+	}
+}
+
+// collections is how often the process has collected.
+func collections() uint64 { return metric("/gc/cycles/total:gc-cycles") }
+
+// inUse is how many bytes of the machine's memory the process uses: without those that it has free, but did not give back.
+func inUse() int64 {
+	return int64(metric("/memory/classes/total:bytes") - metric("/memory/classes/heap/released:bytes") - metric("/memory/classes/heap/free:bytes"))
+}
+
+func metric(name string) uint64 {
+	s := [1]metrics.Sample{{Name: name}}
+	metrics.Read(s[:])
+	return s[0].Value.Uint64()
+}
