@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/turn"
 )
 
 // How a call that takes long shares the machine.
@@ -37,7 +38,7 @@ func (c *Clock) Late(b engine.Budget) bool {
 	c.pace(ran - c.seen)
 	c.seen = ran
 	if ran > c.turn {
-		stepAside()
+		turn.Yield()
 		c.seen = time.Since(c.began)
 		c.turn = c.seen + nextTurn
 	}

@@ -1,4 +1,4 @@
-package runtimes
+package turn
 
 import (
 	"io"
@@ -37,7 +37,7 @@ func TestALongCallMakesRoomForTheNetwork(t *testing.T) {
 			for !over.Load() {
 				for i := int64(0); i < steps && !over.Load(); i++ {
 				}
-				stepAside()
+				Yield()
 				turns.Add(1)
 			}
 		})

@@ -1,4 +1,5 @@
-package runtimes
+// Package turn is how work that takes long shares the machine with what is short.
+package turn
 
 import (
 	"os"
@@ -7,19 +8,20 @@ import (
 	"syscall"
 )
 
-// stepAside lets others run before a call goes on: what is runnable, then whoever the network has something for, then other processes.
+// Yield lets others run before its caller goes on: what is runnable, then whoever the network has something for, then other processes. It
+// takes some microseconds where nobody waits. The caller holds no lock.
 //
-// Gosched alone lets nobody in from the network where all processors have a call each that takes long: the scheduler asks the network
-// only when it has nothing else to run, and else a monitor asks it each 10 ms.
-func stepAside() {
+// Gosched alone lets nobody in from the network where all processors have work each that takes long: the scheduler asks the network only
+// when it has nothing else to run, and else a monitor asks it each 10 ms.
+func Yield() {
 	if d := doors.Get().(*door); d != nil {
 		d.pass()
 		doors.Put(d)
-		go func() {}() // wakes who asks the network from now on: who did has gone on with this call
+		go func() {}() // wakes who asks the network from now on: who did has gone on with this work
 	} else {
 		runtime.Gosched()
 	}
-	yield()
+	schedYield()
 }
 
 // doors are those that nobody uses.
