@@ -51,6 +51,7 @@ func below(path, root string) bool { return path == root || strings.HasPrefix(pa
 var siblings = map[string]string{
 	"sluice/engine/ledger sluice/engine/body":      "a row is JSON: one way to escape a text is enough",
 	"sluice/engine/promptcache sluice/engine/body": "a prompt is read where it stands in the body",
+	"sluice/engine/body sluice/engine/turn":        "what moves megabytes lets others run meanwhile",
 }
 
 // fences say where a heavy dependency may be imported, and nowhere else.

@@ -5,22 +5,36 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
+
+	"sluice/engine/turn"
 )
 
 // piece is how many bytes are moved at once. The scheduler cannot stop such a move: whoever collects garbage spins on another processor
 // until it is done, and sends it a signal each 5 us meanwhile, under which a move of 16 MiB takes 50 ms.
 const piece = 64 << 10
 
-// Append appends src to dst as append does, piece by piece.
+// piecesATurn is how many pieces are moved until others run. They take some 200 us, most of which the system takes to hand out memory.
+const piecesATurn = 16
+
+// pause stands behind the nth piece that is moved, counted from 1.
+func pause(n int) {
+	if n%piecesATurn == 0 {
+		turn.Yield()
+	} else {
+		runtime.Gosched() // the signals arrive within the moves, where they stop nobody
+	}
+}
+
+// Append appends src to dst as append does, piece by piece. Between those of a long src others run: the caller holds no lock then.
 func Append[E any](dst, src []E) []E {
 	n := pieceOf(dst)
 	if len(src) > n || len(dst) > n {
 		dst = Grow(dst, len(src))
 	}
-	for len(src) > n {
+	for i := 1; len(src) > n; i++ {
 		dst = append(dst, src[:n]...)
 		src = src[n:]
-		runtime.Gosched() // the signals arrive within the moves, where they stop nobody
+		pause(i)
 	}
 	return append(dst, src...)
 }
@@ -48,8 +62,9 @@ func Repeat(s string, n int) string {
 		return strings.Repeat(s, n)
 	}
 	out, unit := make([]byte, 0, size), strings.Repeat(s, min(n, 1+piece/len(s)))
-	for size-len(out) > len(unit) {
+	for i := 1; size-len(out) > len(unit); i++ {
 		out = AppendText(out, unit)
+		pause(i)
 	}
 	return TextOf(AppendText(out, unit[:size-len(out)]))
 }
