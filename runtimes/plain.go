@@ -28,6 +28,7 @@ func ParseObject(src []byte) (*engine.Object, error) {
 // plainBuilder makes the values of an engine.Object out of JSON.
 type plainBuilder struct{}
 
+func (plainBuilder) Pause()                   {}
 func (plainBuilder) Null() any                { return nil }
 func (plainBuilder) Bool(b bool) any          { return b }
 func (plainBuilder) Int(n int64) any          { return n }

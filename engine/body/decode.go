@@ -21,7 +21,12 @@ type Builder[V any] interface {
 	Array(elems []V) V // the builder owns elems, which is not nil
 	// Object takes keys without duplicates: the last value stands where the key came first. The slices are lent for the call.
 	Object(keys []string, values []V) V
+	// Pause is called between two pieces of a long text, which take some 100 us each. It may panic to end the decoding.
+	Pause()
 }
+
+// pieceOfJSON is how many bytes of JSON are read at once, where somebody wants to pause.
+const pieceOfJSON = 16 << 10
 
 // Decode makes a value of src, which must be one JSON value as for Scan. A number without fraction and exponent is an integer,
 // so -0 is 0; one with them that no float64 can hold, or an integer of more than 4096 digits, is an error. Every error is a
@@ -29,11 +34,14 @@ type Builder[V any] interface {
 func Decode[V any](src []byte, b Builder[V]) (V, error) {
 	var none V
 	s := scanner{b: src, count: maxIndexed} // no index of the members, which all are read
+	if len(src) > pieceOfJSON {
+		s.pause = b.Pause
+	}
 	root, ok := s.whole(0)
 	if !ok {
 		return none, s.err
 	}
-	d := decoder[V]{src: src, build: b}
+	d := decoder[V]{src: src, build: b, turn: pieceOfJSON}
 	v, _ := d.value(root.start)
 	if d.err != nil {
 		return none, d.err
@@ -52,6 +60,7 @@ type decoder[V any] struct {
 	keys   []string     // of the objects around the current place
 	values []V          // of the objects and lists around the current place
 	text   []byte       // room to unescape in
+	turn   int          // where the next piece of src begins
 }
 
 func (d *decoder[V]) value(i int) (V, int) {
@@ -132,6 +141,10 @@ func indexOf(keys []string, places map[string]int, key string) (int, map[string]
 
 // next is the index of what follows the value that ended at i: the next value or key, or the closing bracket.
 func (d *decoder[V]) next(i int) int {
+	if i >= d.turn {
+		d.build.Pause()
+		d.turn = i + pieceOfJSON
+	}
 	i = space(d.src, i)
 	if d.src[i] == ',' {
 		i = space(d.src, i+1)
@@ -142,11 +155,24 @@ func (d *decoder[V]) next(i int) int {
 func (d *decoder[V]) string(i int) (string, int) {
 	end := skipText(d.src, i)
 	raw := d.src[i+1 : end-1]
+	if len(raw) > pieceOfJSON {
+		return d.long(raw), end
+	}
 	if plain(raw) {
 		return string(raw), end
 	}
 	d.text = appendUnquoted(d.text[:0], raw)
 	return string(d.text), end
+}
+
+// long is the text of the inside of a long string.
+func (d *decoder[V]) long(raw []byte) string {
+	text := make([]byte, 0, len(raw))
+	for i := 0; i < len(raw); {
+		text, i = appendUnquotedTo(text, raw, i, gapNear(raw, i+pieceOfJSON))
+		d.build.Pause()
+	}
+	return TextOf(text)
 }
 
 func (d *decoder[V]) number(i int) (V, int) {

@@ -20,6 +20,7 @@ type goBuilder struct{}
 
 type bigInt string
 
+func (goBuilder) Pause()                   {}
 func (goBuilder) Null() any                { return nil }
 func (goBuilder) Bool(b bool) any          { return b }
 func (goBuilder) Int(n int64) any          { return n }
@@ -38,6 +39,7 @@ func (goBuilder) Object(keys []string, values []any) any {
 // textBuilder writes each value as Go would, in the order it is given.
 type textBuilder struct{}
 
+func (textBuilder) Pause()                      {}
 func (textBuilder) Null() string                { return "null" }
 func (textBuilder) Bool(b bool) string          { return strconv.FormatBool(b) }
 func (textBuilder) Int(n int64) string          { return fmt.Sprintf("int %d", n) }
@@ -148,6 +150,7 @@ func TestDecodeAllocatesForValuesOnly(t *testing.T) {
 // countBuilder makes nothing: it counts values.
 type countBuilder struct{}
 
+func (countBuilder) Pause()            {}
 func (countBuilder) Null() int         { return 1 }
 func (countBuilder) Bool(bool) int     { return 1 }
 func (countBuilder) Int(int64) int     { return 1 }

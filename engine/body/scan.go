@@ -86,10 +86,13 @@ type scanner struct {
 	picks   []string
 	picked  [len(Picked{})]span // of picks
 	err     *SyntaxError
+	pause   func() // called between two pieces of a long text; nil = it is scanned in one go
+	turn    int    // where the next piece begins, the length of the text = there is none
 }
 
 // whole checks that there is one value and nothing else. The value counts as depth levels down.
 func (s *scanner) whole(depth int) (root span, ok bool) {
+	s.passTo(0)
 	start := space(s.b, 0)
 	end := s.value(start, depth)
 	if end < 0 {
@@ -100,6 +103,18 @@ func (s *scanner) whole(depth int) (root span, ok bool) {
 		return span{}, false
 	}
 	return span{start, end}, true
+}
+
+// passTo is called at i, where a piece begins, once all before it is scanned.
+func (s *scanner) passTo(i int) {
+	s.turn = len(s.b)
+	if s.pause == nil {
+		return
+	}
+	if i > 0 {
+		s.pause()
+	}
+	s.turn = min(len(s.b), i+pieceOfJSON)
 }
 
 func (s *scanner) fail(i int, message string) int {
@@ -154,6 +169,9 @@ func (s *scanner) object(i, depth int) int {
 		}
 		if depth == 0 && !s.record(m) {
 			return -1
+		}
+		if i >= s.turn {
+			s.passTo(i)
 		}
 		i = space(s.b, i)
 		switch s.at(i) {
@@ -235,6 +253,9 @@ func (s *scanner) list(i, depth int) int {
 		if i = s.value(i, depth+1); i < 0 {
 			return -1
 		}
+		if i >= s.turn {
+			s.passTo(i)
+		}
 		i = space(s.b, i)
 		switch s.at(i) {
 		case ',':
@@ -262,7 +283,11 @@ func (s *scanner) literal(i int, want string) int {
 
 func (s *scanner) text(i int) int {
 	for i++; ; {
-		i = plainEnd(s.b, i)
+		i = plainEnd(s.b[:s.turn], i)
+		if i >= s.turn && i < len(s.b) {
+			s.passTo(i)
+			continue
+		}
 		switch c := s.at(i); {
 		case c == '"':
 			return i + 1

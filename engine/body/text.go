@@ -73,8 +73,14 @@ func unquote(raw []byte) string {
 // appendUnquoted appends the text of the inside of a scanned JSON string. Bytes that are not UTF-8 and surrogates without a
 // partner become U+FFFD, so a text out of this package is always UTF-8.
 func appendUnquoted(dst, raw []byte) []byte {
-	dst = slices.Grow(dst, len(raw))
-	for i := 0; i < len(raw); {
+	dst, _ = appendUnquotedTo(slices.Grow(dst, len(raw)), raw, 0, len(raw))
+	return dst
+}
+
+// appendUnquotedTo is appendUnquoted from i to end, or to behind an escape that goes beyond. No character begins before end and ends after
+// it. It returns where it came to.
+func appendUnquotedTo(dst, raw []byte, i, end int) ([]byte, int) {
+	for i < end {
 		switch c := raw[i]; {
 		case c == '\\' && raw[i+1] == 'u':
 			r, n := unescape(raw[i:])
@@ -84,11 +90,24 @@ func appendUnquoted(dst, raw []byte) []byte {
 			dst = append(dst, short(raw[i+1]))
 			i += 2
 		default:
-			end := plainEnd(raw, i)
-			dst, i = appendUTF8(dst, raw[i:end]), end
+			stop := plainEnd(raw[:end], i)
+			dst, i = appendUTF8(dst, raw[i:stop]), stop
 		}
 	}
-	return dst
+	return dst, i
+}
+
+// gapNear is a place near i, no further than the end of raw, at which no character goes on.
+func gapNear(raw []byte, i int) int {
+	if i >= len(raw) {
+		return len(raw)
+	}
+	for k := i; k > i-utf8.UTFMax; k-- {
+		if utf8.RuneStart(raw[k]) {
+			return k
+		}
+	}
+	return i // within so many bytes that begin nothing none goes on
 }
 
 // appendUTF8 appends b with every byte that is not UTF-8 replaced.

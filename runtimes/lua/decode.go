@@ -36,6 +36,13 @@ type builder struct {
 	err error // why a value cannot be made
 }
 
+// Pause looks at the clock.
+func (b *builder) Pause() {
+	if b.s.meter.look() != nil {
+		panic(errStopped)
+	}
+}
+
 func (b *builder) Null() glua.LValue {
 	b.s.work(1, elementBytes)
 	return null

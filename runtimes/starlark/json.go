@@ -43,6 +43,13 @@ func (b builder) charge(bytes int64) {
 	}
 }
 
+// Pause looks at the clock.
+func (b builder) Pause() {
+	if err := b.tick(); err != nil {
+		panic(endOfCall{err})
+	}
+}
+
 func (builder) Null() sky.Value           { return sky.None }
 func (builder) Bool(b bool) sky.Value     { return sky.Bool(b) }
 func (builder) Int(n int64) sky.Value     { return sky.MakeInt64(n) }
@@ -71,9 +78,7 @@ func (b builder) Object(keys []string, values []sky.Value) sky.Value {
 	d := sky.NewDict(len(keys))
 	for i, key := range keys {
 		if i%lookEvery == lookEvery-1 {
-			if err := b.tick(); err != nil {
-				panic(endOfCall{err})
-			}
+			b.Pause()
 		}
 		b.paid += int64(len(key)) + 2*slotBytes
 		_ = d.SetKey(sky.String(key), values[i]) // a new dict takes any string
