@@ -49,6 +49,14 @@ func (c *Call) spend(steps int) error {
 	return c.Spend(int64(steps))
 }
 
+// look lets others run between two pieces of native work.
+func (c *Call) look() error {
+	if c.Look == nil {
+		return nil
+	}
+	return c.Look()
+}
+
 // allocate charges bytes that native code is about to allocate, before it does.
 func (c *Call) allocate(bytes int) error {
 	if c.Allocate == nil {

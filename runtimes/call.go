@@ -23,6 +23,9 @@ type Call struct {
 	Spend func(steps int64) error
 	// Allocate adds bytes that native code is about to allocate; an error is the call's end. Nil: nobody counts.
 	Allocate func(bytes int64) error
+	// Look is called between two pieces of native work that takes long: others run meanwhile, if the call has run long. An error is the call's
+	// end. Nil: nobody waits.
+	Look func() error
 	// Memory is what the call holds of what all calls share. The language covers what it counts with it.
 	Memory Share
 	// Extend adds the part of the budget that bytes of body earn. Nil: there is none.

@@ -40,6 +40,8 @@ type compiled struct {
 	insts int    // instructions, about: a search may go through all of them for each byte
 	part  string // stands in every match; "" = nothing does that is known
 	hides string // stands in every JSON that holds part otherwise than as it is
+
+	looksBack bool // at what stands before a match
 }
 
 // misses reports whether s has no match, where that is seen at a glance.
@@ -118,7 +120,7 @@ func compilePattern(expr string) (*compiled, error) {
 		return nil, fmt.Errorf("an expression with %d groups, want at most %d", groups, maxGroups)
 	}
 	part := partOf(tree)
-	return &compiled{re, insts, part, hidesOf(part)}, nil
+	return &compiled{re, insts, part, hidesOf(part), looksBack(tree)}, nil
 }
 
 // hidesOf is how every escape begins that part may hide behind. A quote, a backslash, a solidus and a control character have short ones.
@@ -190,7 +192,11 @@ func libTest(c *Call, _ any, args []Value) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	return OfBool(!re.misses(s) && re.MatchString(s)), nil
+	if re.misses(s) {
+		return OfBool(false), nil
+	}
+	ok, err := c.hasMatch(re, s)
+	return OfBool(ok), err
 }
 
 func libFind(c *Call, _ any, args []Value) (Value, error) {
@@ -201,10 +207,11 @@ func libFind(c *Call, _ any, args []Value) (Value, error) {
 	if re.misses(s) {
 		return Value{}, nil
 	}
-	if at := re.FindStringSubmatchIndex(s); at != nil {
-		return OfList(match{s, at}), nil
+	at, err := c.firstMatch(re, s)
+	if err != nil || at == nil {
+		return Value{}, err
 	}
-	return Value{}, nil
+	return OfList(match{s, at}), nil
 }
 
 func libFindAll(c *Call, _ any, args []Value) (Value, error) {
@@ -271,37 +278,3 @@ func (c *Call) replaced(name string, re *compiled, s source, with string) (strin
 	}
 	return body.TextOf(body.AppendText(out, s.text[end:])), nil
 }
-
-func (c *Call) everyMatch(name string, re *compiled, s string) ([][]int, error) {
-	if re.misses(s) {
-		return nil, nil
-	}
-	all := re.FindAllStringSubmatchIndex(s, maxMatches+1)
-	if len(all) > maxMatches {
-		return nil, fmt.Errorf("%s: more than %d matches", name, maxMatches)
-	}
-	return all, c.allocate(len(all) * 16 * (re.NumSubexp() + 4))
-}
-
-// match is one match: the whole, then its groups. A group that took no part is nothing.
-type match struct {
-	s  string
-	at []int
-}
-
-func (m match) Len() int { return len(m.at) / 2 }
-
-func (m match) At(i int) Value {
-	if m.at[2*i] < 0 {
-		return Value{}
-	}
-	return OfString(m.s[m.at[2*i]:m.at[2*i+1]])
-}
-
-type matches struct {
-	s   string
-	all [][]int
-}
-
-func (m matches) Len() int       { return len(m.all) }
-func (m matches) At(i int) Value { return OfList(match{m.s, m.all[i]}) }

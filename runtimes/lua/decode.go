@@ -38,7 +38,7 @@ type builder struct {
 
 // Pause looks at the clock.
 func (b *builder) Pause() {
-	if b.s.meter.look() != nil {
+	if b.s.meter.tick() != nil {
 		panic(errStopped)
 	}
 }

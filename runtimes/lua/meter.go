@@ -132,6 +132,14 @@ func (m *meter) spend(steps int64) error {
 	return nil
 }
 
+// tick looks at the budgets in the middle of native code. An error is the call's end.
+func (m *meter) tick() error {
+	if m.look() != nil {
+		return m.Err()
+	}
+	return nil
+}
+
 // take counts bytes that are about to be allocated. The next look comes before they are, if they are too many.
 func (m *meter) take(bytes int) {
 	m.allocated += int64(bytes)

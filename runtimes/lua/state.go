@@ -57,6 +57,7 @@ type callHooks struct {
 	position func() (string, int)
 	spend    func(int64) error
 	allocate func(int64) error
+	tick     func() error
 	extend   func(int)
 }
 
@@ -86,7 +87,7 @@ func newState(p *programs, files fs.FS, config *engine.Object) *state {
 		s.L.SetContext(s.meter)
 	}
 	s.L.Panic = func(L *glua.LState) { panic(&glua.ApiError{Type: glua.ApiErrorRun, Object: L.Get(-1)}) }
-	s.hooks = callHooks{s.position, s.meter.spend, s.meter.allocate, s.meter.extend}
+	s.hooks = callHooks{s.position, s.meter.spend, s.meter.allocate, s.meter.tick, s.meter.extend}
 	s.makeMetatables()
 	s.openBase(config)
 	return s
@@ -94,7 +95,8 @@ func newState(p *programs, files fs.FS, config *engine.Object) *state {
 
 // begin readies the state for a call that began at a moment. The caller ends it with end.
 func (s *state) begin(c *runtimes.Call, b engine.Budget, began time.Time) {
-	c.Codec, c.Position, c.Spend, c.Allocate, c.Extend = s, s.hooks.position, s.hooks.spend, s.hooks.allocate, s.hooks.extend
+	c.Codec, c.Position, c.Spend, c.Allocate = s, s.hooks.position, s.hooks.spend, s.hooks.allocate
+	c.Look, c.Extend = s.hooks.tick, s.hooks.extend
 	s.call = c
 	s.meter.begin(b, began)
 	s.meter.memory = &c.Memory

@@ -32,8 +32,8 @@ func (s *state) allocate(L *glua.LState, bytes int) {
 
 // look ends the script when a budget is spent.
 func (s *state) look(L *glua.LState) {
-	if s.meter.look() != nil {
-		L.RaiseError("%s", s.meter.Err().Error())
+	if err := s.meter.tick(); err != nil {
+		L.RaiseError("%s", err.Error())
 	}
 }
 

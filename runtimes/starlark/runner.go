@@ -46,6 +46,7 @@ type runner struct {
 	positionFunc func() (string, int)
 	spendFunc    func(int64) error
 	allocateFunc func(int64) error
+	tickFunc     func() error
 	extendFunc   func(int)
 }
 
@@ -53,7 +54,8 @@ const runnerKey = "sluice"
 
 func (rt *Runtime) newRunner() *runner {
 	r := new(runner)
-	r.positionFunc, r.spendFunc, r.allocateFunc, r.extendFunc = r.position, r.spend, r.allocate, r.extend
+	r.positionFunc, r.spendFunc, r.allocateFunc = r.position, r.spend, r.allocate
+	r.tickFunc, r.extendFunc = r.tick, r.extend
 	r.thread.SetLocal(runnerKey, r)
 	r.thread.OnMaxSteps = func(*sky.Thread) { r.look() }
 	r.thread.Print = func(_ *sky.Thread, message string) {
@@ -71,7 +73,8 @@ func (rt *Runtime) begin(c *runtimes.Call, file string, b engine.Budget, left le
 	if r == nil {
 		r = rt.newRunner()
 	}
-	c.Codec, c.Position, c.Spend, c.Allocate, c.Extend = r, r.positionFunc, r.spendFunc, r.allocateFunc, r.extendFunc
+	c.Codec, c.Position, c.Spend, c.Allocate = r, r.positionFunc, r.spendFunc, r.allocateFunc
+	c.Look, c.Extend = r.tickFunc, r.extendFunc
 	c.Memory.Pool = rt.Memory
 	r.call, r.file, r.given, r.budget, r.body = c, file, b, b, 0
 	r.clock.Start(time.Now())

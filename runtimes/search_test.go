@@ -1,0 +1,67 @@
+package runtimes
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// What is found one match after the other, and rune by rune, is what the library finds by itself.
+func FuzzSearch(f *testing.F) {
+	for _, expr := range []string{"a", "a*", "", "b|", "(a)(b)?", "é+", "(?i)k", `\b`, "^a", "(?m)^.", "a$", "(?m)$", ".", "(?s).", `[^a]`, "x*?", "(|a)+", `\xff`, "\ufffd"} {
+		for _, s := range []string{"", "a", "abab", "aab b\na", "ééaé", "\xffa\xc3", "xxbx"} {
+			f.Add(expr, s)
+		}
+	}
+	f.Fuzz(func(t *testing.T, expr, s string) {
+		re, err := compilePattern(expr)
+		if err != nil || len(s) > 1<<10 {
+			return
+		}
+		c := &Call{}
+		got, err := c.matchesOf(re, s)
+		if want := re.FindAllStringSubmatchIndex(s, -1); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%q in %q: %v, %v, want %v", expr, s, got, err, want)
+		}
+		if want := re.FindStringSubmatchIndex(s); !reflect.DeepEqual(re.FindReaderSubmatchIndex(&runes{call: c, rest: s}), want) {
+			t.Errorf("%q in %q rune by rune, want %v", expr, s, want)
+		}
+	})
+}
+
+// A search through a long text looks at the clock, and ends when the call does.
+func TestSearchesLookAtTheClock(t *testing.T) {
+	long := strings.Repeat("ab", 1<<19)
+	f := func(name, expr, s string, least int) {
+		t.Helper()
+		re, err := compilePattern(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		looks, last, over := 0, -1, errors.New("over")
+		c := &Call{Look: func() error {
+			if looks++; looks == last {
+				return over
+			}
+			return nil
+		}}
+		ask := map[string]func() error{
+			"test":     func() error { _, err := c.hasMatch(re, s); return err },
+			"find":     func() error { _, err := c.firstMatch(re, s); return err },
+			"find_all": func() error { _, err := c.everyMatch("re.find_all", re, s); return err },
+		}[name]
+		if err := ask(); err != nil || looks < least {
+			t.Errorf("%s of %q: %v after %d looks, want at least %d", name, expr, err, looks, least)
+		}
+		looks, last = 0, least/2
+		if err := ask(); !errors.Is(err, over) || looks != last {
+			t.Errorf("%s of %q: %v after %d looks, want it to end at look %d", name, expr, err, looks, last)
+		}
+	}
+	f("test", "[cd]", long, len(long)/manyRunes-1)
+	f("find", "(?:[ab]*c)?d|[cd]", long, len(long)/manyRunes-1)
+	f("find_all", "[cd]", long, len(long)/manyRunes-1)
+	f("find_all", "a|b", long[:maxMatches], maxMatches/manyMatches)
+	f("find_all", "a", long[:maxMatches], maxMatches/manyMatches/2)
+}
