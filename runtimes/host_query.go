@@ -81,11 +81,26 @@ func writeQuery(c *Call, m Value) (string, error) {
 		if len(out) > 0 {
 			out = append(out, '&')
 		}
-		out = append(body.AppendText(out, url.QueryEscape(name)), '=')
-		out = body.AppendText(out, url.QueryEscape(value))
+		if out, over = c.appendEscaped(out, name, url.QueryEscape); over == nil {
+			out, over = c.appendEscaped(append(out, '='), value, url.QueryEscape)
+		}
 	})
 	if err == nil {
 		err = over
 	}
 	return body.TextOf(out), err
+}
+
+// escapedPiece is how many bytes are escaped at once.
+const escapedPiece = 16 << 10
+
+// appendEscaped appends s as escape writes it, which looks at one byte at a time, piece by piece.
+func (c *Call) appendEscaped(dst []byte, s string, escape func(string) string) ([]byte, error) {
+	for ; len(s) > escapedPiece; s = s[escapedPiece:] {
+		dst = body.AppendText(dst, escape(s[:escapedPiece]))
+		if err := c.look(); err != nil {
+			return dst, err
+		}
+	}
+	return body.AppendText(dst, escape(s)), nil
 }

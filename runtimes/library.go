@@ -108,7 +108,11 @@ func libEscape(c *Call, _ any, args []Value) (Value, error) {
 	if err := c.payText(2 * len(s)); err != nil {
 		return Value{}, err
 	}
-	return OfString(url.PathEscape(s)), nil
+	if len(s) <= escapedPiece {
+		return OfString(url.PathEscape(s)), nil
+	}
+	out, err := c.appendEscaped(nil, s, url.PathEscape)
+	return OfString(body.TextOf(out)), err
 }
 
 func libQuery(c *Call, _ any, args []Value) (Value, error) {

@@ -83,6 +83,34 @@ func TestLibraryFunctions(t *testing.T) {
 	f("url", "query", `url.query: the map has a key that is a bool, want a string`, obj(key(badKey, num(1))))
 }
 
+// What takes long looks at the clock in between, and gives up when the call is over.
+func TestLongTextsAreEscapedWithLooksAtTheClock(t *testing.T) {
+	const size, least = 4 << 20, 100
+	looks, last, over := 0, -1, errors.New("over")
+	c := &runtimes.Call{Look: func() error {
+		if looks++; looks == last {
+			return over
+		}
+		return nil
+	}}
+	long := strings.Repeat("é", size/2)
+	f := func(name string, arg runtimes.Value) {
+		t.Helper()
+		m := library(t, "url", name)
+		looks, last = 0, -1
+		v, err := m.Call(c, nil, []runtimes.Value{arg})
+		if want := strings.Repeat("%C3%A9", size/2); err != nil || looks < least || strings.TrimPrefix(v.Str, "a=") != want {
+			t.Errorf("url.%s: %v after %d looks, want at least %d and the text", name, err, looks, least)
+		}
+		looks, last = 0, least/2
+		if _, err := m.Call(c, nil, []runtimes.Value{arg}); !errors.Is(err, over) || looks != last {
+			t.Errorf("url.%s: %v after %d looks, want it to end at look %d", name, err, looks, last)
+		}
+	}
+	f("escape", str(long))
+	f("query", obj(key("a", str(long))))
+}
+
 func TestNativeWorkIsPaidFor(t *testing.T) {
 	var spent int64
 	over := errors.New("over")

@@ -17,6 +17,16 @@ func AppendString(dst []byte, s string) []byte {
 		return append(append(append(dst, '"'), s...), '"')
 	}
 	dst = append(dst, '"')
+	for i := 4; len(s) > piece; i += 4 { // what must be escaped takes four times as long as what is only moved
+		n := gapNear(s, piece)
+		dst, s = appendInside(dst, s[:n]), s[n:]
+		pause(i)
+	}
+	return append(appendInside(dst, s), '"')
+}
+
+// appendInside appends s as it stands between the quotes.
+func appendInside(dst []byte, s string) []byte {
 	if !utf8.ValidString(s) {
 		return appendRepaired(dst, s)
 	}
@@ -27,10 +37,10 @@ func AppendString(dst []byte, s string) []byte {
 			dst = appendEscaped(dst, s[i])
 		}
 	}
-	return append(dst, '"')
+	return dst
 }
 
-// appendRepaired appends the inside and the closing quote of a string that is not UTF-8.
+// appendRepaired is appendInside for a string that is not UTF-8.
 func appendRepaired(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
@@ -44,7 +54,7 @@ func appendRepaired(dst []byte, s string) []byte {
 		}
 		i += size
 	}
-	return append(dst, '"')
+	return dst
 }
 
 // appendEscaped appends the escape of a quote, a backslash or a control character.

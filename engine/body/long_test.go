@@ -30,6 +30,21 @@ func TestLongTextsDecodeAsShortOnesDo(t *testing.T) {
 	}
 }
 
+// Wherever a piece of a long text ends, it is written as the whole would be.
+func TestLongTextsAreWrittenAsShortOnesAre(t *testing.T) {
+	const long = 64 << 10 // that is written in more than one piece
+	for _, unit := range []string{"a", "é", "日", "😀", "\n", "\x80", "\xe6\x97", "\xf0\x9f\x98"} {
+		for shift := range 4 {
+			want := `"` + strings.Repeat("x", shift)
+			one := body.AppendString(nil, unit)
+			want += strings.Repeat(string(one[1:len(one)-1]), 3*long/len(unit)) + `"`
+			if got := body.AppendString(nil, strings.Repeat("x", shift)+strings.Repeat(unit, 3*long/len(unit))); string(got) != want {
+				t.Errorf("%d bytes, then %q over and over: it is written otherwise", shift, unit)
+			}
+		}
+	}
+}
+
 // restless counts the pauses, and ends the decoding at one of them.
 type restless struct {
 	countBuilder

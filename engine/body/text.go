@@ -98,7 +98,7 @@ func appendUnquotedTo(dst, raw []byte, i, end int) ([]byte, int) {
 }
 
 // gapNear is a place near i, no further than the end of raw, at which no character goes on.
-func gapNear(raw []byte, i int) int {
+func gapNear[T string | []byte](raw T, i int) int {
 	if i >= len(raw) {
 		return len(raw)
 	}
