@@ -1,0 +1,55 @@
+package conformance_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"sluice/engine"
+	"sluice/runtimes"
+)
+
+// writes is how many writes this process has made: one for each time that a call let others run.
+func writes(t *testing.T) (n int) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "syscw: ")
+	if _, err := fmt.Sscan(after, &n); err != nil {
+		t.Fatalf("%v in %q", err, text)
+	}
+	return n
+}
+
+// One call of a library that takes some tens of milliseconds lets others run many times, in both languages.
+func TestOneLongStepLetsOthersRun(t *testing.T) {
+	const least = 10
+	f := func(star, lua string) {
+		t.Helper()
+		source := written{
+			".star": "def filter(ctx, principal, candidates):\n    " + star + "\n    return candidates\n",
+			".lua":  "function filter(ctx, principal, candidates)\n  " + lua + "\n  return candidates\nend\n",
+		}
+		for _, lang := range languages() {
+			m := manifest(lang, source)
+			m.Budget = engine.Budget{}
+			filter, err := lang.InstantiateFilter(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := writes(t)
+			_, err = filter.Filter(runtimes.SampleRequest(), &engine.Principal{}, candidates())
+			if n := writes(t) - before; err != nil || n < least {
+				t.Errorf("%s%s: %v, others ran %d times, want at least %d", source[lang.Extension()], lang.Extension(), err, n, least)
+			}
+		}
+	}
+	f(`json.decode("[" + "[1,1,1,1,1,1,1,1,1,1,1,1,1,1]," * 100000 + "1]")`, `json.decode("[" .. ("[1,1,1,1,1,1,1,1,1,1,1,1,1,1],"):rep(100000) .. "1]")`)
+	f(`json.decode("[\"" + "\\u00e9" * 1500000 + "\"]")`, `json.decode("[\"" .. ("\\u00e9"):rep(1500000) .. "\"]")`)
+	f(`re.find_all("[ab]", "a" * 60000)`, `re.find_all("[ab]", ("a"):rep(60000))`)
+	f(`re.test("([ab]c?)+d|e", "a" * 1000000)`, `re.test("([ab]c?)+d|e", ("a"):rep(1000000))`)
+	f(`url.escape("/" * 8000000)`, `url.escape(("/"):rep(8000000))`)
+}
