@@ -24,7 +24,7 @@ func writes(t *testing.T) (n int) {
 	return n
 }
 
-// One call of a library that takes some tens of milliseconds lets others run many times, in both languages.
+// One step, or a few, that take some tens of milliseconds let others run many times, in both languages.
 func TestOneLongStepLetsOthersRun(t *testing.T) {
 	const least = 10
 	f := func(star, lua string) {
@@ -51,5 +51,6 @@ func TestOneLongStepLetsOthersRun(t *testing.T) {
 	f(`json.decode("[\"" + "\\u00e9" * 1500000 + "\"]")`, `json.decode("[\"" .. ("\\u00e9"):rep(1500000) .. "\"]")`)
 	f(`re.find_all("[ab]", "a" * 60000)`, `re.find_all("[ab]", ("a"):rep(60000))`)
 	f(`re.test("([ab]c?)+d|e", "a" * 1000000)`, `re.test("([ab]c?)+d|e", ("a"):rep(1000000))`)
+	f("for i in range(100):\n        x = [0] * 131072", "for i = 1, 100 do local t = {} t[131071] = i end")
 	f(`url.escape("/" * 8000000)`, `url.escape(("/"):rep(8000000))`)
 }

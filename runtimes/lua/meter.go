@@ -15,6 +15,9 @@ import (
 // slice is how many steps pass between two looks at the clock: some microseconds, unless instructions work on megabytes of text.
 const slice = 200
 
+// bulk is how many bytes may be allocated between two looks, in large pieces: what clears them takes some 100 us.
+const bulk = 512 << 10
+
 // meter counts the steps of one call and ends it when a budget is spent. It is the context of its interpreter, which asks Done before
 // every instruction: so there is no timer and no goroutine, and pcall cannot go on after an overrun, since the next instruction fails
 // again. What the instruction will allocate is charged before it runs. One meter serves the calls of a state, one after the other.
@@ -27,6 +30,7 @@ type meter struct {
 	steps     int64
 	next      int64           // steps at which to look again
 	allocated int64           // bytes
+	looked    int64           // allocated, at the last look
 	memory    *runtimes.Share // what the call holds of what all calls share; nil = it shares nothing
 	followed  []*glua.LTable  // the tables of the script's state
 	stored    bool            // there may be another way to them
@@ -49,7 +53,7 @@ func newMeter() *meter {
 func (m *meter) begin(b engine.Budget, began time.Time) {
 	m.given, m.budget, m.body = b, b, 0
 	m.clock.Start(began)
-	m.steps, m.allocated, m.overrun, m.refused = 0, 0, "", ""
+	m.steps, m.allocated, m.looked, m.overrun, m.refused = 0, 0, 0, "", ""
 	m.registers, m.memory, m.followed, m.stored = cap(m.vm.reg.array), nil, nil, false
 	m.lookLater()
 }
@@ -113,6 +117,7 @@ func (m *meter) late() bool { return m.clock.Late(m.budget) }
 func (m *meter) done() bool { return m.look() != nil }
 
 func (m *meter) lookLater() {
+	m.looked = m.allocated
 	m.next = m.steps + m.clock.Ahead(slice)
 	if m.budget.Steps > 0 {
 		m.next = min(m.next, m.budget.Steps+1)
@@ -140,10 +145,10 @@ func (m *meter) tick() error {
 	return nil
 }
 
-// take counts bytes that are about to be allocated. The next look comes before they are, if they are too many.
+// take counts bytes that are about to be allocated. The next look comes before they are, if they are many or too many.
 func (m *meter) take(bytes int) {
 	m.allocated += int64(bytes)
-	if m.budget.Memory > 0 && m.allocated > m.budget.Memory || m.memory != nil && m.memory.Short(m.allocated) {
+	if m.allocated-m.looked > bulk || m.budget.Memory > 0 && m.allocated > m.budget.Memory || m.memory != nil && m.memory.Short(m.allocated) {
 		m.next = 0
 	}
 }
