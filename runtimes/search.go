@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp/syntax"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -12,6 +13,7 @@ const (
 	manyMatches = 64
 	manyRunes   = 4 << 10
 	longSearch  = 64 << 10 // bytes of a text that is searched rune by rune
+	manyBytes   = 1 << 10  // between two places where a match may begin, where they are rare
 )
 
 // everyMatch is where each match of re is. The search is paid for already.
@@ -35,8 +37,9 @@ func (c *Call) matchesOf(re *compiled, s string) (all [][]int, err error) {
 	if re.looksBack {
 		return re.FindAllStringSubmatchIndex(s, maxMatches+1), nil
 	}
+	slow := re.slow(s)
 	for from, end := 0, -1; from <= len(s) && len(all) <= maxMatches; {
-		at, err := c.firstMatch(re, s[from:])
+		at, err := c.search(re, s[from:], slow)
 		if err != nil || at == nil {
 			return all, err
 		}
@@ -65,30 +68,36 @@ func (c *Call) matchesOf(re *compiled, s string) (all [][]int, err error) {
 }
 
 // firstMatch is where the first match is, nil = there is none.
-func (c *Call) firstMatch(re *compiled, s string) ([]int, error) {
-	if r := c.slowly(re, s); r != nil {
-		at := re.FindReaderSubmatchIndex(r)
-		return at, r.err
+func (c *Call) firstMatch(re *compiled, s string) ([]int, error) { return c.search(re, s, re.slow(s)) }
+
+// search is firstMatch. Slowly, it looks at the clock.
+func (c *Call) search(re *compiled, s string, slowly bool) ([]int, error) {
+	if !slowly {
+		return re.FindStringSubmatchIndex(s), nil
 	}
-	return re.FindStringSubmatchIndex(s), nil
+	r := runes{call: c, rest: s}
+	at := re.FindReaderSubmatchIndex(&r)
+	return at, r.err
 }
 
 // hasMatch reports whether there is a match.
 func (c *Call) hasMatch(re *compiled, s string) (bool, error) {
-	if r := c.slowly(re, s); r != nil {
-		ok := re.MatchReader(r)
-		return ok, r.err
+	if !re.slow(s) {
+		return re.MatchString(s), nil
 	}
-	return re.MatchString(s), nil
+	r := runes{call: c, rest: s}
+	ok := re.MatchReader(&r)
+	return ok, r.err
 }
 
-// slowly reads a long text rune by rune, with looks at the clock; nil = the library searches it faster, since it looks first for what each
-// match begins with.
-func (c *Call) slowly(re *compiled, s string) *runes {
-	if prefix, _ := re.LiteralPrefix(); len(s) <= longSearch || prefix != "" {
-		return nil
+// slow reports whether s is to be read rune by rune, with looks at the clock, because it is long. The library is faster where each match
+// begins with the same text and that is rare: it looks for that first.
+func (re *compiled) slow(s string) bool {
+	if len(s) <= longSearch {
+		return false
 	}
-	return &runes{call: c, rest: s}
+	prefix, _ := re.LiteralPrefix()
+	return prefix == "" || strings.Count(s, prefix) > len(s)/manyBytes
 }
 
 // runes reads a text. It ends where the call does.

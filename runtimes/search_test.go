@@ -60,6 +60,7 @@ func TestSearchesLookAtTheClock(t *testing.T) {
 		}
 	}
 	f("test", "[cd]", long, len(long)/manyRunes-1)
+	f("find", "a+c?d|a[ab]*[cd]", long, len(long)/manyRunes-1) // each match begins with an a
 	f("find", "(?:[ab]*c)?d|[cd]", long, len(long)/manyRunes-1)
 	f("find_all", "[cd]", long, len(long)/manyRunes-1)
 	f("find_all", "a|b", long[:maxMatches], maxMatches/manyMatches)
