@@ -61,9 +61,9 @@ func (r *runner) insertAll(s *sky.Set, iterable sky.Iterable) error {
 	if err := r.work(count(iterable), entryBytes); err != nil {
 		return &namelessError{err}
 	}
-	n := 0
+	left := int64(lookEvery)
 	for e := range sky.Elements(iterable) {
-		if err := r.insertion(&n, e); err != nil {
+		if err := r.insertion(&left, e); err != nil {
 			return err
 		}
 		if err := s.Insert(e); err != nil {
@@ -73,12 +73,13 @@ func (r *runner) insertAll(s *sky.Set, iterable sky.Iterable) error {
 	return nil
 }
 
-// insertion looks at a key that is about to be the nth of a table.
-func (r *runner) insertion(n *int, key sky.Value) error {
-	if *n++; *n%lookEvery == 0 {
+// insertion looks at a key that is about to be put into a table, and at the clock where none is left until the next look.
+func (r *runner) insertion(left *int64, key sky.Value) error {
+	if *left--; *left < 0 {
 		if err := r.tick(); err != nil {
 			return &namelessError{err}
 		}
+		*left = r.clock.Ahead(lookEvery)
 	}
 	return hashed(key)
 }
@@ -106,9 +107,9 @@ func (r *runner) updateFrom(d *sky.Dict, from sky.Value) error {
 		return &namelessError{err}
 	}
 	if m, ok := from.(sky.IterableMapping); ok {
-		n := 0
+		left := int64(lookEvery)
 		for _, item := range m.Items() {
-			if err := r.insertion(&n, item[0]); err != nil {
+			if err := r.insertion(&left, item[0]); err != nil {
 				return err
 			}
 			if err := d.SetKey(item[0], item[1]); err != nil {
@@ -121,13 +122,13 @@ func (r *runner) updateFrom(d *sky.Dict, from sky.Value) error {
 }
 
 func (r *runner) updatePairs(d *sky.Dict, pairs sky.Iterable) error {
-	n := 0
+	left := int64(lookEvery)
 	part := make([]sky.Value, 0, min(lookEvery, count(pairs)))
 	for pair := range sky.Elements(pairs) {
-		if err := r.insertion(&n, firstOf(pair)); err != nil {
+		if err := r.insertion(&left, firstOf(pair)); err != nil {
 			return err
 		}
-		if part = append(part, pair); len(part) == cap(part) {
+		if part = append(part, pair); len(part) == cap(part) || left == 0 {
 			if err := r.nativeUpdate(d, sky.Tuple{sky.NewList(part)}, nil); err != nil {
 				return err
 			}
