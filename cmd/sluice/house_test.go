@@ -52,6 +52,7 @@ var siblings = map[string]string{
 	"sluice/engine/ledger sluice/engine/body":      "a row is JSON: one way to escape a text is enough",
 	"sluice/engine/promptcache sluice/engine/body": "a prompt is read where it stands in the body",
 	"sluice/engine/body sluice/engine/turn":        "what moves megabytes lets others run meanwhile",
+	"sluice/engine/reload sluice/engine/turn":      "a reload lets requests go first",
 }
 
 // fences say where a heavy dependency may be imported, and nowhere else.

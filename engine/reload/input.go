@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"sluice/engine"
+	"sluice/engine/turn"
 )
 
 // Build makes a generation with in.Number from what in gives, and from nothing else that may change. It runs on the loop's goroutine,
@@ -36,8 +37,9 @@ type source struct {
 type basis map[source][sha256.Size]byte
 
 // ReadFile returns the bytes of a file that the config names: a secret, a certificate, a price list. A relative path is taken from the
-// working directory.
+// working directory. Requests go first.
 func (in *Input) ReadFile(name string) ([]byte, error) {
+	turn.Yield()
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/turn"
 )
 
 // Scripts knows of each script the version that serves and the attempt that failed since, if one did. What it knows changes as a whole,
@@ -124,8 +125,9 @@ func (t *Tx) Resolve(snap *Snapshot, script, bindings string, admit Admit) (*Ver
 	return v, nil
 }
 
-// attempt admits what snap has of a script.
+// attempt admits what snap has of a script. Requests go first.
 func attempt(snap *Snapshot, script, bindings string, live *Version, admit Admit) (*Version, *failure) {
+	turn.Yield()
 	c := newClosure(snap, script)
 	var before *Version
 	if live != nil && live.closure.sameIn(snap) {
