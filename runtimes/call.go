@@ -35,14 +35,14 @@ type Call struct {
 	// Invoke calls a function of the script without arguments, for t.fails. An error has no position. Nil outside of tests.
 	Invoke func(function Value) error
 	// Over: the hook returned. See Type.Stale.
-	Over bool
-
-	trail    *trail // what the call read, for a Memo; nil = nobody wants to know
-	lines    int
-	random   uint64
+	Over     bool
 	extended bool
-	headers  HeaderView
-	body     BodyView
+
+	trail   *trail // what the call read, for a Memo; nil = nobody wants to know
+	lines   int
+	random  uint64
+	headers HeaderView
+	body    BodyView
 }
 
 // Codec is JSON in one language's own values.

@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// How far a search goes until others run: some 100 us.
+// How a search makes room for others: each some 100 us.
 const (
 	manyMatches = 64
-	manyRunes   = 4 << 10
-	longSearch  = 64 << 10 // bytes of a text that is searched rune by rune
-	manyBytes   = 1 << 10  // between two places where a match may begin, where they are rare
+	longSearch  = 64 << 10 // bytes of a text that is read rune by rune
+	searchPiece = 4 << 10  // bytes of that between two looks at the clock
+	manyBytes   = 16       // from one place to the next where a match may begin, at most, where they stand everywhere
 )
 
 // everyMatch is where each match of re is. The search is paid for already.
@@ -37,9 +37,9 @@ func (c *Call) matchesOf(re *compiled, s string) (all [][]int, err error) {
 	if re.looksBack {
 		return re.FindAllStringSubmatchIndex(s, maxMatches+1), nil
 	}
-	slow := re.slow(s)
+	r := c.slowly(re, s)
 	for from, end := 0, -1; from <= len(s) && len(all) <= maxMatches; {
-		at, err := c.search(re, s[from:], slow)
+		at, err := re.search(s[from:], r)
 		if err != nil || at == nil {
 			return all, err
 		}
@@ -68,58 +68,74 @@ func (c *Call) matchesOf(re *compiled, s string) (all [][]int, err error) {
 }
 
 // firstMatch is where the first match is, nil = there is none.
-func (c *Call) firstMatch(re *compiled, s string) ([]int, error) { return c.search(re, s, re.slow(s)) }
+func (c *Call) firstMatch(re *compiled, s string) ([]int, error) {
+	return re.search(s, c.slowly(re, s))
+}
 
-// search is firstMatch. Slowly, it looks at the clock.
-func (c *Call) search(re *compiled, s string, slowly bool) ([]int, error) {
-	if !slowly {
+// search is firstMatch, by r where that is not nil.
+func (re *compiled) search(s string, r *runes) ([]int, error) {
+	if r == nil {
 		return re.FindStringSubmatchIndex(s), nil
 	}
-	r := runes{call: c, rest: s}
-	at := re.FindReaderSubmatchIndex(&r)
+	r.text, r.at, r.turn = s, 0, 0
+	at := re.FindReaderSubmatchIndex(r)
 	return at, r.err
 }
 
 // hasMatch reports whether there is a match.
 func (c *Call) hasMatch(re *compiled, s string) (bool, error) {
-	if !re.slow(s) {
+	r := c.slowly(re, s)
+	if r == nil {
 		return re.MatchString(s), nil
 	}
-	r := runes{call: c, rest: s}
-	ok := re.MatchReader(&r)
+	r.text = s
+	ok := re.MatchReader(r)
 	return ok, r.err
 }
 
-// slow reports whether s is to be read rune by rune, with looks at the clock, because it is long. The library is faster where each match
-// begins with the same text and that is rare: it looks for that first.
-func (re *compiled) slow(s string) bool {
+// slowly is for a long text, which is read rune by rune; nil = the library reads it by itself. It is faster where each match begins with the
+// same text and that does not stand everywhere: it looks for that first.
+func (c *Call) slowly(re *compiled, s string) *runes {
 	if len(s) <= longSearch {
-		return false
+		return nil
 	}
-	prefix, _ := re.LiteralPrefix()
-	return prefix == "" || strings.Count(s, prefix) > len(s)/manyBytes
+	if prefix, _ := re.LiteralPrefix(); prefix != "" && strings.Count(s, prefix) <= len(s)/manyBytes {
+		return nil
+	}
+	return &runes{call: c}
 }
 
-// runes reads a text. It ends where the call does.
+// runes reads a text with looks at the clock. It ends where the call does.
 type runes struct {
 	call *Call
-	rest string
-	read int
+	text string
+	at   int
+	turn int // where to look at the clock
 	err  error
 }
 
 var _ io.RuneReader = (*runes)(nil)
 
 func (r *runes) ReadRune() (rune, int, error) {
-	if r.read++; r.read%manyRunes == 0 && r.err == nil {
-		r.err = r.call.look()
-	}
-	if r.rest == "" || r.err != nil {
+	if r.at >= r.turn && !r.more() {
 		return 0, 0, io.EOF
 	}
-	c, size := utf8.DecodeRuneInString(r.rest)
-	r.rest = r.rest[size:]
+	if c := r.text[r.at]; c < utf8.RuneSelf {
+		r.at++
+		return rune(c), 1, nil
+	}
+	c, size := utf8.DecodeRuneInString(r.text[r.at:])
+	r.at += size
 	return c, size, nil
+}
+
+// more reports whether there is more to read.
+func (r *runes) more() bool {
+	if r.at > 0 && r.err == nil {
+		r.err = r.call.look()
+	}
+	r.turn = min(len(r.text), r.at+searchPiece)
+	return r.err == nil && r.at < len(r.text)
 }
 
 // looksBack reports whether tree has a part that looks at what stands before it.

@@ -24,7 +24,7 @@ func FuzzSearch(f *testing.F) {
 		if want := re.FindAllStringSubmatchIndex(s, -1); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%q in %q: %v, %v, want %v", expr, s, got, err, want)
 		}
-		if want := re.FindStringSubmatchIndex(s); !reflect.DeepEqual(re.FindReaderSubmatchIndex(&runes{call: c, rest: s}), want) {
+		if want := re.FindStringSubmatchIndex(s); !reflect.DeepEqual(re.FindReaderSubmatchIndex(&runes{call: c, text: s}), want) {
 			t.Errorf("%q in %q rune by rune, want %v", expr, s, want)
 		}
 	})
@@ -59,10 +59,10 @@ func TestSearchesLookAtTheClock(t *testing.T) {
 			t.Errorf("%s of %q: %v after %d looks, want it to end at look %d", name, expr, err, looks, last)
 		}
 	}
-	f("test", "[cd]", long, len(long)/manyRunes-1)
-	f("find", "a+c?d|a[ab]*[cd]", long, len(long)/manyRunes-1) // each match begins with an a
-	f("find", "(?:[ab]*c)?d|[cd]", long, len(long)/manyRunes-1)
-	f("find_all", "[cd]", long, len(long)/manyRunes-1)
+	f("test", "[cd]", long, len(long)/searchPiece-1)
+	f("find", "a+c?d|a[ab]*[cd]", long, len(long)/searchPiece-1) // each match begins with an a
+	f("find", "(?:[ab]*c)?d|[cd]", long, len(long)/searchPiece-1)
+	f("find_all", "[cd]", long, len(long)/searchPiece-1)
 	f("find_all", "a|b", long[:maxMatches], maxMatches/manyMatches)
 	f("find_all", "a", long[:maxMatches], maxMatches/manyMatches/2)
 }
