@@ -59,7 +59,7 @@ func (r restless) Pause() {
 }
 
 func TestLongTextsAreDecodedWithPauses(t *testing.T) {
-	const size, piece = 4 << 20, 16 << 10
+	const size, piece = 1 << 20, 16 << 10
 	for name, src := range map[string]string{
 		"a list":               "[" + strings.Repeat("1,", size/2) + "1]",
 		"lists within lists":   "[" + strings.Repeat("[[]],", size/5) + "1]",
@@ -74,7 +74,7 @@ func TestLongTextsAreDecodedWithPauses(t *testing.T) {
 			t.Fatal(err)
 		}
 		if least := size / piece; n < 2*least*9/10 || n > 4*least { // each half of it is for checking or for building
-			t.Errorf("%s of %d MiB is decoded with %d pauses, want about %d", name, size>>20, n, 2*least)
+			t.Errorf("%s of %d KiB is decoded with %d pauses, want about %d", name, size>>10, n, 2*least)
 		}
 		for _, most := range []int{1, n} {
 			var ended any
