@@ -40,8 +40,9 @@ type KeyLookup interface {
 // Grant is what a key opens.
 type Grant struct {
 	Principal *Principal
-	KeyID     string  // tells the principal's keys apart, and nothing of the key itself
-	Limiter   Limiter // nil = the holder has no limits
+	KeyID     string    // tells the principal's keys apart, and nothing of the key itself
+	Limiter   Limiter   // nil = the holder has no limits
+	Expires   time.Time // the first moment at which the key opens nothing; zero = never
 }
 
 // VitalsSource tells what was observed of an upstream. The result is never nil and never written.

@@ -28,6 +28,6 @@ func TestAnExchangeStaysInItsMemory(t *testing.T) {
 		}
 		<-served
 	}
-	f("json", 31)
-	f("events", 33)
+	f("json", 28)
+	f("events", 30)
 }

@@ -22,7 +22,7 @@ type exchange struct {
 	server *Server
 	gen    *engine.Generation // leased to the end; nil = there is none
 	conn   *conn
-	head   head
+	head   *head
 	judged judgement // of head; zero = the gate did not see it
 	req    engine.RequestContext
 	flow   engine.Exchange
@@ -40,6 +40,9 @@ type exchange struct {
 	seen       atomic.Uint64 // the headers that scripts read, for req
 	ended      bool
 }
+
+// noHead is the head of a request that nobody read.
+var noHead head
 
 // handle serves one request. It returns when the answer is ready to be written, which for an upstream's answer is before its body
 // came.
@@ -98,7 +101,7 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 func (s *Server) begin(ctx *fasthttp.RequestCtx) *exchange {
 	x := s.judged.take(&ctx.Request.Header)
 	if x == nil {
-		x = &exchange{server: s}
+		x = &exchange{server: s, head: &noHead}
 	}
 	x.conn, x.gen = connOf(ctx.Conn()), s.World.Lease()
 	id := newRequestID()
@@ -123,8 +126,7 @@ func (x *exchange) admit(h *fasthttp.RequestHeader) *engine.Refusal {
 	}
 	var refusal *engine.Refusal
 	if x.judged.gen != x.gen.Number || x.req.Now.Sub(x.judged.at) >= stillGood {
-		x.head = head{}
-		refusal = s.judge(x.gen, h, &x.head, x.req.Now)
+		x.head, refusal = s.judge(x.gen, h, x.req.Now)
 	}
 	x.describe()
 	if refusal != nil && x.head.key != "" && holdsKey(x.record.Path, x.head.key) {
@@ -150,12 +152,11 @@ func (x *exchange) admit(h *fasthttp.RequestHeader) *engine.Refusal {
 
 // describe puts what the head said where scripts, observers and the ledger find it.
 func (x *exchange) describe() {
-	h, r := &x.head, &x.req
+	h, r := x.head, &x.req
 	r.Method, r.Path, r.Query = h.method, h.path, h.query
-	r.Headers = scriptHeaders(h.lines, h.key)
-	r.SessionID = sessionFrom(r.Headers)
+	r.Headers, r.SessionID = h.shown, h.session
 	x.record.Method, x.record.Path = h.method, h.path
-	x.record.ClientRequestID = clientRequestID(r.Headers)
+	x.record.ClientRequestID = h.clientID
 	x.flow.Principal, x.flow.Client = h.principal, h.client
 	if h.principal != nil {
 		x.record.Principal, x.record.KeyID = h.principal.Name, h.keyID

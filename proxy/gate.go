@@ -23,10 +23,14 @@ const maxMethod = 20
 // forever stands for a timeout that is not to be, where 0 would leave the last one in place.
 const forever = 365 * 24 * time.Hour
 
-// head is what the head of a request says.
+// head is what the head of a request says. Requests with the same head share it: nobody writes to one that was judged.
 type head struct {
+	raw       string         // the lines as they stood on the wire
+	from, to  int            // where the digits of the body's length stand in raw, of one that is remembered
 	lines     engine.Headers // all of them, as they came
+	shown     engine.Headers // those that scripts may see
 	method    string
+	uri       string // the address on the wire
 	wire      wire
 	asked     string // the raw path, in whatever shape
 	path      string // of the API: raw, and in normal form if it was let in
@@ -36,7 +40,10 @@ type head struct {
 	principal *engine.Principal
 	keyID     string
 	limiter   engine.Limiter
+	ends      time.Time // when the key does, zero = never
 	client    engine.Credential
+	session   string // that shown tells, "" = none
+	clientID  string // by which the client knows the request, "" = none
 }
 
 // gate judges a request before any of its body is read. The body of a refused one is hidden from the server, which then calls the
@@ -56,7 +63,8 @@ func (s *Server) gate(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	defer g.Release()
 	config.ReadTimeout = cmp.Or(g.Timeouts.ClientBody, forever)
 	x := &exchange{server: s, judged: judgement{g.Number, time.Now()}}
-	if refusal := s.judge(g, h, &x.head, x.judged.at); refusal != nil {
+	var refusal *engine.Refusal
+	if x.head, refusal = s.judge(g, h, x.judged.at); refusal != nil {
 		s.judged.take(h)
 		hide(h, refusal)
 		return config
@@ -97,8 +105,23 @@ func verdict(h *fasthttp.RequestHeader) *engine.Refusal {
 
 var errDraining = &engine.Refusal{Code: engine.CodeDraining, Message: "the gateway is shutting down"}
 
-// judge reads the head of a request into into, as far as it gets, and says why the request is refused, nil = it is not.
-func (s *Server) judge(g *engine.Generation, h *fasthttp.RequestHeader, into *head, now time.Time) *engine.Refusal {
+// judge reads the head of a request, as far as it gets, and says why the request is refused, nil = it is not.
+func (s *Server) judge(g *engine.Generation, h *fasthttp.RequestHeader, now time.Time) (*head, *engine.Refusal) {
+	of := s.heads.recall(g.Number, h, now)
+	if of == nil || s.draining.Load() {
+		of = new(head)
+		refusal := s.examine(g, h, of, now)
+		of.describe()
+		if refusal != nil {
+			return of, refusal
+		}
+		s.heads.keep(g.Number, of)
+	}
+	return of, s.checkBody(g, of, int64(h.ContentLength()))
+}
+
+// examine reads the head of a request into into, and says what is wrong with it, whatever its body is.
+func (s *Server) examine(g *engine.Generation, h *fasthttp.RequestHeader, into *head, now time.Time) *engine.Refusal {
 	refusal := into.read(h)
 	switch {
 	case s.draining.Load():
@@ -119,7 +142,7 @@ func (s *Server) judge(g *engine.Generation, h *fasthttp.RequestHeader, into *he
 	if !into.principal.MayAskPath(into.path) {
 		return refuse(engine.CodePathNotAllowed, "principal %q may not ask %s", into.principal.Name, into.path)
 	}
-	return s.checkBody(g, into, int64(h.ContentLength()))
+	return nil
 }
 
 var errForbiddenOrigin = refuse(engine.CodeForbiddenOrigin,
@@ -128,7 +151,8 @@ var errForbiddenOrigin = refuse(engine.CodeForbiddenOrigin,
 // read takes in the head of a request, all of it whatever is wrong with it.
 func (into *head) read(h *fasthttp.RequestHeader) *engine.Refusal {
 	into.method = known(h.Method())
-	into.asked, into.query, _ = strings.Cut(known(h.RequestURI()), "?")
+	into.uri = known(h.RequestURI())
+	into.asked, into.query, _ = strings.Cut(into.uri, "?")
 	if into.method == "POST" {
 		into.wire, into.model = wireOf(into.asked)
 	}
@@ -136,12 +160,19 @@ func (into *head) read(h *fasthttp.RequestHeader) *engine.Refusal {
 	if !spoken(h) {
 		return errVersion
 	}
-	lines, ok := parseHeaders(string(h.RawHeaders()))
+	into.raw = string(h.RawHeaders())
+	lines, ok := parseHeaders(into.raw)
 	into.lines = lines
 	if !ok {
 		return refuse(engine.CodeBadRequest, "a header line is folded, or has a space in its name")
 	}
 	return checkLine(into)
+}
+
+// describe notes what scripts, observers and the ledger see of the lines.
+func (into *head) describe() {
+	into.shown = scriptHeaders(into.lines, into.key)
+	into.session, into.clientID = sessionFrom(into.shown), clientRequestID(into.shown)
 }
 
 // known is b as a string, without memory of its own where it is what most requests have.
@@ -298,7 +329,7 @@ func authenticate(keys engine.KeyLookup, h *head, now time.Time) *engine.Refusal
 		}
 	}
 	p := grant.Principal
-	h.key, h.principal, h.keyID, h.limiter = key, p, grant.KeyID, grant.Limiter
+	h.key, h.principal, h.keyID, h.limiter, h.ends = key, p, grant.KeyID, grant.Limiter, grant.Expires
 	if p.Disabled {
 		return refuse(engine.CodePrincipalDisabled, "principal %q is disabled", p.Name)
 	}

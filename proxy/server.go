@@ -43,6 +43,7 @@ type Server struct {
 	buffers  sync.Pool // of *[]byte, relayBuffer long
 	hangups  hangups
 	judged   judgements
+	heads    heads
 	draining atomic.Bool   // no request is let in any more
 	over     atomic.Bool   // the drain is over: nothing goes to an upstream any more
 	closing  atomic.Bool   // no connection is kept any more

@@ -23,7 +23,7 @@ func (b *builder) newRing(p *plan, principals []*engine.Principal) (ring, error)
 			if err != nil {
 				return ring{}, err
 			}
-			grant := engine.Grant{Principal: principals[i], KeyID: hash.Short()}
+			grant := engine.Grant{Principal: principals[i], KeyID: hash.Short(), Expires: k.Expires}
 			holder := limits.Holder{Principal: c.Name, Rules: rules(c.Limits), Key: grant.KeyID, KeyRules: rules(k.Limits)}
 			if set := b.spending.Set(holder, p.prices); set != nil {
 				grant.Limiter = set
