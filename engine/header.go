@@ -72,13 +72,16 @@ func (h Headers) Clone(extra int) Headers {
 	return append(make(Headers, 0, len(h)+extra), h...)
 }
 
-// EqualFold compares two ASCII names without regard to case.
-func EqualFold(a, b string) bool {
-	return len(a) == len(b) && (a == b || equalFold(a, b)) // names mostly differ in length, or not at all
-}
+// EqualFold compares two ASCII names without regard to case. It is compiled into its callers: names mostly differ in length.
+func EqualFold(a, b string) bool { return len(a) == len(b) && equalFold(a, b) }
 
-// equalFold compares two names of one length.
+// equalFold compares two names of one length, which mostly do not differ at all.
+//
+//go:noinline
 func equalFold(a, b string) bool {
+	if a == b {
+		return true
+	}
 	for i := 0; i < len(a); i++ {
 		if a[i] != b[i] && lower(a[i]) != lower(b[i]) {
 			return false

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -60,6 +61,9 @@ func named(h engine.Headers) (names map[string]bool) {
 
 // endToEnd drops, in place, the lines that end at this hop: the known ones and those that Connection names.
 func endToEnd(h engine.Headers) engine.Headers {
+	if !slices.ContainsFunc(h, func(line engine.Header) bool { return engine.HopByHop(line.Name) }) {
+		return h // there is no Connection either
+	}
 	kept, named := h[:0], named(h)
 	for _, line := range h {
 		if !engine.HopByHop(line.Name) && (named == nil || !named[strings.ToLower(line.Name)]) {
