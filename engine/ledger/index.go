@@ -2,11 +2,9 @@ package ledger
 
 import (
 	"bufio"
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"os"
-	"slices"
 
 	"sluice/engine"
 )
@@ -74,9 +72,31 @@ func (s *segment) readEntries() (entries []entry, end int64, damaged int64, err 
 	return entries, end, damaged, err
 }
 
+// byHash sorts entries, which it overwrites, by their hashes, one digit after the other from the last to the first. Those of one hash
+// stay in the order of the rows.
+func byHash(entries []entry) []entry {
+	sorted := make([]entry, len(entries))
+	for shift := 0; shift < 64; shift += 8 {
+		var next [257]int // where the next entry of a digit goes
+		for i := range entries {
+			next[entries[i].hash>>shift&0xff+1]++
+		}
+		for digit := range 256 {
+			next[digit+1] += next[digit]
+		}
+		for _, e := range entries {
+			to := &next[e.hash>>shift&0xff]
+			sorted[*to] = e
+			*to++
+		}
+		entries, sorted = sorted, entries
+	}
+	return entries
+}
+
 // writeIndex puts the index of a segment that is full beside it. A crash leaves none, or all of it.
 func (s *segment) writeIndex(entries []entry) error {
-	slices.SortFunc(entries, func(a, b entry) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
+	entries = byHash(entries)
 	name := s.indexPath()
 	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
