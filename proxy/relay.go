@@ -191,7 +191,7 @@ func (r *relay) pour(buf []byte) error {
 	for {
 		n, err := r.answer.Body.Read(buf)
 		if n > 0 {
-			r.keepBytes(buf[:n])
+			r.keepBytes(buf[:n], err == io.EOF)
 			r.down.hold = err == io.EOF
 			if err := r.write(&r.down, buf[:n]); err != nil {
 				return err
@@ -223,12 +223,17 @@ func wireIsAnthropics(a *engine.Answer) bool {
 	return a.Upstream != nil && a.Upstream.Kind != engine.KindCustom
 }
 
-func (r *relay) keepBytes(b []byte) {
+// keepBytes keeps b, which is good until the last one was counted.
+func (r *relay) keepBytes(b []byte, last bool) {
 	if !r.keep {
 		return
 	}
 	if len(r.kept)+len(b) > maxUsageBody {
 		r.keep, r.kept = false, nil
+		return
+	}
+	if r.kept == nil && last { // all of it is here
+		r.kept = b
 		return
 	}
 	if r.kept == nil && r.answer.Length > 0 {
