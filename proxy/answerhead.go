@@ -160,11 +160,16 @@ func plainText(s string) bool {
 
 // headEnd is where the head ends that b begins with, behind its empty line; -1 = further on.
 func headEnd(b []byte) int {
-	i := bytes.Index(b, []byte("\r\n\r\n"))
-	if i < 0 {
-		return -1
+	for at := 0; ; { // from line to line: a search for all four bytes stops at each as well, and takes longer
+		i := bytes.IndexByte(b[at:], '\n')
+		if i < 0 {
+			return -1
+		}
+		if i == 1 && b[at] == '\r' && at > 1 && b[at-2] == '\r' {
+			return at + 2
+		}
+		at += i + 1
 	}
-	return i + 4
 }
 
 // readHead reads heads up to the one that is final.

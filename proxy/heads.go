@@ -88,7 +88,7 @@ func (h *head) same(raw []byte, from, to int) bool {
 
 // lengthIn is where the digits of the content-length stand; nowhere is the end.
 func lengthIn(raw []byte) (from, to int) {
-	const name, tail = "content-length:", "ength:"
+	const name, tail = "content-length:", "gth:" // few names have a g, which is what is looked for first
 	i := bytes.Index(raw, []byte(tail)) + len(tail)
 	begin := i - len(name)
 	if begin < 0 || begin > 0 && raw[begin-1] != '\n' || !engine.EqualFold(string(raw[begin:i]), name) {
