@@ -23,6 +23,7 @@ type Exchange struct {
 	Dry bool
 
 	hashed [16]byte // of Client, zero = not made yet
+	asked  Account  // that was looked at last
 }
 
 // State is what the dialect keeps of the latest attempt.
@@ -32,7 +33,7 @@ func (x *Exchange) State() *State { return &x.state }
 func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 	out := make([]UpstreamCandidate, 0, len(g.Upstreams))
 	health, allowed := g.health(), 0
-	var a Account
+	a := &x.asked
 	var lost error // of an upstream that would serve, had it its credential
 	for _, u := range g.Upstreams {
 		if !x.Principal.MayUse(u.ID) || u.ForwardsClient && x.Client.Empty() {
@@ -45,8 +46,8 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 		if state := u.CredentialState(); state.Reconnect {
 			lost = disconnected(u, state)
 		} else {
-			x.meet(u, &a)
-			out = append(out, UpstreamCandidate{Upstream: u.Upstream, Vitals: health.Look(&a, x.Request.Now)})
+			x.meet(u, a)
+			out = append(out, UpstreamCandidate{Upstream: u.Upstream, Vitals: health.Look(a, x.Request.Now)})
 		}
 	}
 	switch {

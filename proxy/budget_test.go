@@ -28,6 +28,6 @@ func TestAnExchangeStaysInItsMemory(t *testing.T) {
 		}
 		<-served
 	}
-	f("json", 27)
-	f("events", 30)
+	f("json", 26)
+	f("events", 29)
 }
