@@ -49,6 +49,7 @@ type Upstream struct {
 	Concurrency  int // answers at once, 0 = any number
 	Queue        Queue
 	Breaker      Breaker
+	Seat         any // where its health is kept, made by who keeps it; nil = it is looked up by ID
 }
 
 // Queue is who may wait at an upstream that is full, or cools for a moment. The zero value is nobody.

@@ -241,6 +241,9 @@ func (b *builder) newPlan(cfg *config.Config, read func(string) ([]byte, error))
 		c := &cfg.Upstreams[i]
 		u, err := newUpstream(c, cfg.Timeouts, read)
 		note(c.Pos, err)
+		if keeper, ok := b.vitals.(*health.Tracker); ok {
+			u.Seat = keeper.Seat(u.ID)
+		}
 		p.upstreams = append(p.upstreams, u)
 		p.signers[c.ID], err = b.newSigner(c, read)
 		note(c.Signer.Pos, err)

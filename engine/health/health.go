@@ -44,6 +44,7 @@ func NewTracker(logf func(format string, args ...any)) *Tracker {
 
 // host is what all requests to one upstream share. calm, which is true almost always, is what spares them the lock on their way in.
 type host struct {
+	tracker  *Tracker
 	inFlight atomic.Int64
 	queued   atomic.Int64
 	calm     atomic.Bool // the breaker is closed
@@ -68,6 +69,17 @@ type account struct {
 	lines  engine.Headers           // guarded by mu; of the latest answer that told limits
 }
 
+// Seat is where the health of an upstream is kept: what goes into engine.Upstream, so that no request has to look it up.
+func (t *Tracker) Seat(id uuid.UUID) any { return t.host(id) }
+
+// of finds the host of an upstream.
+func (t *Tracker) of(u *engine.Upstream) *host {
+	if h, ok := u.Seat.(*host); ok && h.tracker == t {
+		return h
+	}
+	return t.host(u.ID)
+}
+
 func (t *Tracker) host(id uuid.UUID) *host {
 	if h := (*t.known.Load())[id]; h != nil {
 		return h
@@ -79,7 +91,7 @@ func (t *Tracker) host(id uuid.UUID) *host {
 		return h
 	}
 	known = maps.Clone(known)
-	h := &host{}
+	h := &host{tracker: t}
 	h.calm.Store(true)
 	known[id] = h
 	t.known.Store(&known)
@@ -112,7 +124,7 @@ func (h *host) account(client [16]byte) *account {
 
 // Clients is how many clients' accounts at an upstream cool so that they take no request, and until when the last of them does.
 func (t *Tracker) Clients(u *engine.Upstream, now time.Time) (cooling int, until time.Time) {
-	h := t.host(u.ID)
+	h := t.of(u)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, a := range h.clients {
@@ -150,13 +162,13 @@ func (t *Tracker) Restore(u *engine.Upstream, c engine.Cooling, now time.Time) {
 	if c.Class == "" || c.Soft || c.Class == engine.ClassCredential || !c.Until.After(now) || c.Until.After(now.Add(mostFar)) {
 		return
 	}
-	h := t.host(u.ID)
+	h := t.of(u)
 	t.cool(h, &h.own, rest{Cooling: c}, u.Name, now)
 }
 
 // Failures is how many failures of each class an upstream had. Those of answers that broke off are under "broke".
 func (t *Tracker) Failures(u *engine.Upstream) map[engine.FailureClass]int64 {
-	h := t.host(u.ID)
+	h := t.of(u)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return maps.Clone(h.failures)

@@ -13,7 +13,7 @@ func (t *Tracker) Vitals(u *engine.Upstream, now time.Time) *engine.Vitals {
 
 // Look is what is known of an account.
 func (t *Tracker) Look(a *engine.Account, now time.Time) *engine.Vitals {
-	h := t.host(a.ID)
+	h := t.of(a.Upstream)
 	of := h.account(a.Client)
 	at := pace{int(h.inFlight.Load()), int(h.queued.Load()), a.Concurrency, h.errors.value(), time.Duration(h.ttfb.value()), of.limits.Load()}
 	if h.calm.Load() && of.cools.Load() == nil {

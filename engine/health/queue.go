@@ -108,7 +108,7 @@ func (t *Tracker) join(w *waiter) {
 	now := time.Now()
 	for i := range w.accounts {
 		a := &w.accounts[i]
-		h, until := t.host(a.ID), now.Add(a.Queue.Wait)
+		h, until := t.of(a.Upstream), now.Add(a.Queue.Wait)
 		if len(h.line) >= a.Queue.Max || !t.opens(a, now, until) {
 			continue
 		}

@@ -28,7 +28,7 @@ type visit struct {
 
 // Enter takes a place at an account, nil = it cools, its breaker is open or it is full.
 func (t *Tracker) Enter(a engine.Account) engine.Visit {
-	h := t.host(a.ID)
+	h := t.of(a.Upstream)
 	of := h.account(a.Client)
 	if !h.take(a.Concurrency) {
 		return nil
