@@ -16,7 +16,7 @@ import (
 func bundledDialect(t testing.TB, lang runtimes.Language, name string) engine.AnswerDialect {
 	t.Helper()
 	d, err := lang.InstantiateDialect(&engine.PluginManifest{Name: name, Artifact: "dialects/" + name + lang.Extension(),
-		Files: os.DirFS("../../scripts"), Budget: engine.Budget{Time: 10 * time.Second, Steps: 2_000_000, Memory: 64 << 20, TimePerMiB: time.Second,
+		Files: os.DirFS("../../scripts"), Budget: engine.Budget{Time: time.Minute, Steps: 2_000_000, Memory: 64 << 20, TimePerMiB: time.Second,
 			StepsPerMiB: 20_000_000, MemoryPerMiB: 32 << 20}})
 	if err != nil {
 		t.Fatal(err)
