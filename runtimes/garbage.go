@@ -15,7 +15,7 @@ const (
 	seldom = 10_000
 	// spare is what the process may take beside what it used before and what large calls hold, in bytes: what others allocate
 	// meanwhile, and what a script takes above its price.
-	spare = 32 << 20
+	spare = 16 << 20
 	// stride is the step in which it may take more, in bytes.
 	stride = 8 << 20
 	// longest is how long one collection is waited for.
