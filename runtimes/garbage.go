@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
@@ -106,14 +107,10 @@ func (c *collector) begin() bool {
 	percent := debug.SetGCPercent(0)
 	defer debug.SetGCPercent(percent)
 	if percent >= 0 {
-		nudge = make([]byte, 2<<20) // for a large object the process looks whether it is to collect, which it is after 1 MiB more at least
-		nudge = nil
+		runtime.KeepAlive(make([]byte, 2<<20)) // for a large object the process looks whether it is to collect: after 1 MiB more it is
 	}
 	return percent >= 0
 }
-
-// nudge is where begin allocates, so that it does. It is guarded by the collector's mu.
-var nudge []byte
 
 // resume ends that collecting is put off. It is called with mu held.
 func (c *collector) resume() {
