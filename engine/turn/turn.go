@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -14,6 +15,7 @@ import (
 // Gosched alone lets nobody in from the network where all processors have work each that takes long: the scheduler asks the network only
 // when it has nothing else to run, and else a monitor asks it each 10 ms.
 func Yield() {
+	taken.Add(1)
 	if d := doors.Get().(*door); d != nil {
 		d.pass()
 		doors.Put(d)
@@ -23,6 +25,11 @@ func Yield() {
 	}
 	schedYield()
 }
+
+var taken atomic.Int64
+
+// Taken is how often this process has yielded.
+func Taken() int64 { return taken.Load() }
 
 // doors are those that nobody uses.
 var doors = sync.Pool{New: func() any { return newDoor() }}

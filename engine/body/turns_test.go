@@ -1,27 +1,12 @@
 package body_test
 
 import (
-	"fmt"
-	"os"
 	"strings"
 	"testing"
 
 	"sluice/engine/body"
+	"sluice/engine/turn"
 )
-
-// writes is how many writes this process has made: one for each time that it let others run.
-func writes(t *testing.T) (n int) {
-	t.Helper()
-	text, err := os.ReadFile("/proc/self/io")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(text), "syscw: ")
-	if _, err := fmt.Sscan(after, &n); err != nil {
-		t.Fatalf("%v in %q", err, text)
-	}
-	return n
-}
 
 func TestMovesOfMegabytesLetOthersRun(t *testing.T) {
 	const size, least = 16 << 20, 15
@@ -35,9 +20,9 @@ func TestMovesOfMegabytesLetOthersRun(t *testing.T) {
 		"AppendString": func() { body.AppendString(nil, text) },
 		"Repeat":       func() { body.Repeat("x", size) },
 	} {
-		before := writes(t)
+		before := turn.Taken()
 		move()
-		if n := writes(t) - before; n < least {
+		if n := turn.Taken() - before; n < least {
 			t.Errorf("%s of %d MiB lets others run %d times, want at least %d", name, size>>20, n, least)
 		}
 	}

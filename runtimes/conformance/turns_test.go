@@ -1,28 +1,12 @@
 package conformance_test
 
 import (
-	"fmt"
-	"os"
-	"strings"
 	"testing"
 
 	"sluice/engine"
+	"sluice/engine/turn"
 	"sluice/runtimes"
 )
-
-// writes is how many writes this process has made: one for each time that a call let others run.
-func writes(t *testing.T) (n int) {
-	t.Helper()
-	text, err := os.ReadFile("/proc/self/io")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(text), "syscw: ")
-	if _, err := fmt.Sscan(after, &n); err != nil {
-		t.Fatalf("%v in %q", err, text)
-	}
-	return n
-}
 
 // One step, or a few, that take some tens of milliseconds let others run many times, in both languages.
 func TestOneLongStepLetsOthersRun(t *testing.T) {
@@ -40,9 +24,9 @@ func TestOneLongStepLetsOthersRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			before := writes(t)
+			before := turn.Taken()
 			_, err = filter.Filter(runtimes.SampleRequest(), &engine.Principal{}, candidates())
-			if n := writes(t) - before; err != nil || n < least {
+			if n := turn.Taken() - before; err != nil || n < least {
 				t.Errorf("%s%s: %v, others ran %d times, want at least %d", source[lang.Extension()], lang.Extension(), err, n, least)
 			}
 		}
