@@ -14,9 +14,15 @@ type Path []string
 // appendTo is the segment that, in Set, stands for the position after the last.
 const appendTo = "-1"
 
+// maxPath bounds a path that is read, in bytes: each segment takes more room than it has bytes.
+const maxPath = 16 << 10
+
 // ParsePath reads a path as scripts write it: segments with dots between them, where \. is a dot in a key and \\ a backslash. No
 // segment is empty and the whole is UTF-8.
 func ParsePath(s string) (Path, error) {
+	if len(s) > maxPath {
+		return nil, fmt.Errorf("a path of %d bytes, want at most %d", len(s), maxPath)
+	}
 	if !utf8.ValidString(s) {
 		return nil, fmt.Errorf("path %q: not UTF-8", s)
 	}

@@ -2,6 +2,7 @@ package body_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"sluice/engine/body"
@@ -33,7 +34,7 @@ func TestParsePathRefusesWhatIsNoPath(t *testing.T) {
 		t.Helper()
 		p, err := body.ParsePath(path)
 		if err == nil || err.Error() != want {
-			t.Errorf("%s: got %q, %v, want %s", path, p, err, want)
+			t.Errorf("%.80s: got %q, %v, want %s", path, p, err, want)
 		}
 	}
 	f(``, `path "": expected a key or a position at offset 0`)
@@ -44,4 +45,5 @@ func TestParsePathRefusesWhatIsNoPath(t *testing.T) {
 	f(`a.\b`, `path "a.\\b": expected a dot or a backslash after the backslash at offset 2`)
 	f(`a\`, `path "a\\": expected a dot or a backslash after the backslash at offset 1`)
 	f("a.\xff", `path "a.\xff": not UTF-8`)
+	f(strings.Repeat("a.", 1<<20), `a path of 2097152 bytes, want at most 16384`)
 }
