@@ -31,7 +31,7 @@ func (m *Method) Bind(positional []Value, named []Named) ([]Value, error) {
 		case i < 0 && m.Keywords:
 			more = append(more, n)
 		case i < 0:
-			return nil, fmt.Errorf("%s: unknown argument %q%s", m.Name, n.Name, Suggest(n.Name, m.paramNames()))
+			return nil, fmt.Errorf("%s: unknown argument %s%s", m.Name, quote(n.Name), Suggest(n.Name, m.paramNames()))
 		case has&(1<<i) != 0:
 			return nil, fmt.Errorf("%s: argument %q is given twice", m.Name, n.Name)
 		default:

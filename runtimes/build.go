@@ -27,7 +27,7 @@ func build(t *Type, receiver any, fields Value) error {
 func (t *Type) put(receiver any, name string, v Value) error {
 	f := t.given(name)
 	if f == nil {
-		return fmt.Errorf("%s has no field %q%s", t.Name, name, Suggest(name, t.puttable()))
+		return fmt.Errorf("%s has no field %s%s", t.Name, quote(name), Suggest(name, t.puttable()))
 	}
 	if err := f.Put(receiver, v); err != nil {
 		if nested := err.Error(); strings.HasPrefix(nested, "is ") || strings.HasPrefix(nested,

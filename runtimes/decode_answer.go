@@ -11,6 +11,7 @@ import (
 const (
 	maxEvents     = 1000
 	maxEventBytes = MaxText
+	maxEventName  = 256 // bytes
 )
 
 // DecodeReply reads what transform_response returned; nil passes the original. What is not given is r's as it was edited.
@@ -53,7 +54,7 @@ func (r *Response) take(key string, v Value) error {
 		}
 		r.body.doc.Replace(b)
 	default:
-		return fmt.Errorf("a map with the key %q%s", key, Suggest(key, replyKeys))
+		return fmt.Errorf("a map with the key %s%s", quote(key), Suggest(key, replyKeys))
 	}
 	return nil
 }
@@ -68,7 +69,7 @@ func (r *Response) takeHeaders(v Value) error {
 	}
 	for _, line := range given {
 		if !headerName(line.Name) || strings.ContainsAny(line.Value, "\r\n\x00") {
-			return fmt.Errorf("header %q, whose name is no token or whose value holds CR, LF or NUL", line.Name)
+			return fmt.Errorf("header %s, whose name is no token or whose value holds CR, LF or NUL", quote(line.Name))
 		}
 	}
 	r.headers.copied()
@@ -76,7 +77,7 @@ func (r *Response) takeHeaders(v Value) error {
 		r.headers.lines.Remove(line.Name)
 	}
 	*r.headers.lines = append(*r.headers.lines, given...)
-	return nil
+	return r.headers.bounded("headers")
 }
 
 // DecodeEvents reads what transform_event returned for an event; nil passes it unchanged.
@@ -128,7 +129,7 @@ func (e *StreamEvent) decode(to *engine.StreamEvent, v Value) error {
 				err = invalid(engine.OutputShape, "transform_event returned an event whose data cannot be written: %v", err)
 			}
 		default:
-			err = invalid(engine.OutputShape, "transform_event returned an event with the key %q%s", key,
+			err = invalid(engine.OutputShape, "transform_event returned an event with the key %s%s", quote(key),
 				Suggest(key, []string{"name", "data"}))
 		}
 		return err == nil
@@ -145,6 +146,9 @@ func (e *StreamEvent) decode(to *engine.StreamEvent, v Value) error {
 }
 
 func putEventName(to *string, v Value) error {
+	if len(v.Str) > maxEventName {
+		return invalid(engine.OutputShape, "transform_event returned an event whose name has %d bytes, want at most %d", len(v.Str), maxEventName)
+	}
 	if v.Kind != String && v.Kind != Nil || strings.ContainsAny(v.Str, "\r\n\x00") || v.Str == engine.EndEvent {
 		return invalid(engine.OutputShape, "transform_event returned an event with the name %s, want a text without CR, LF and NUL", describe(v))
 	}

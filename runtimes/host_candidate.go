@@ -142,7 +142,7 @@ func putBaseURL(u *engine.Upstream, v Value) error {
 	}
 	parsed, err := url.Parse(v.Str)
 	if err != nil || parsed.Host == "" {
-		return fmt.Errorf("is %q, want an absolute url", v.Str)
+		return fmt.Errorf("is %s, want an absolute url", describe(v))
 	}
 	u.BaseURL = parsed
 	return nil

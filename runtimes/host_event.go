@@ -174,7 +174,7 @@ func NewEvent(kind string, fields Value) (engine.ObserveEvent, error) {
 		}
 		kinds = append(kinds, eventKinds[i].kind)
 	}
-	return nil, fmt.Errorf("event: unknown kind %q%s", kind, Suggest(kind, kinds))
+	return nil, fmt.Errorf("event: unknown kind %s%s", quote(kind), Suggest(kind, kinds))
 }
 
 func knownEvent(kind string) bool {

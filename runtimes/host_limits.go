@@ -118,7 +118,7 @@ func putQuotaState(receiver any, v Value) error {
 	case v.Str == "missing":
 		q.Observed = time.Time{}
 	default:
-		return fmt.Errorf("is %q, want fresh, stale or missing", v.Str)
+		return fmt.Errorf("is %s, want fresh, stale or missing", describe(v))
 	}
 	return nil
 }

@@ -85,10 +85,19 @@ var TypeResponse = newType(Type{
 type StreamEvent struct {
 	call *Call
 	of   engine.StreamEvent
+	data string // of's, once a script has read it
 }
 
 // NewStreamEvent is an event as it came.
-func NewStreamEvent(c *Call, e engine.StreamEvent) *StreamEvent { return &StreamEvent{c, e} }
+func NewStreamEvent(c *Call, e engine.StreamEvent) *StreamEvent { return &StreamEvent{call: c, of: e} }
+
+// text is the data, copied once however often a script reads it.
+func (e *StreamEvent) text() string {
+	if e.data == "" {
+		e.data = string(e.of.Data)
+	}
+	return e.data
+}
 
 // TypeStreamEvent is one event of a stream. Its receiver is a *StreamEvent.
 var TypeStreamEvent = newType(Type{
@@ -105,10 +114,11 @@ var TypeStreamEvent = newType(Type{
 				return err
 			}},
 		{Name: "data", Type: "string", Doc: "The data; several lines are joined by LF.",
-			Get: func(receiver any) Value { return OfString(string(receiver.(*StreamEvent).of.Data)) },
+			Get: func(receiver any) Value { return OfString(receiver.(*StreamEvent).text()) },
 			Put: func(receiver any, v Value) (err error) {
 				e := receiver.(*StreamEvent)
 				e.of.Data, err = e.call.bytesOf(v)
+				e.data = ""
 				return err
 			}},
 		{Name: "complete", Type: "bool or nothing", Doc: "Of `$end`: whether the upstream ended its answer in good order.",

@@ -52,13 +52,19 @@ func ToObject(v Value) (*engine.Object, error) {
 	if v.Kind != Map {
 		return nil, wrongType(v, "a map")
 	}
-	c := plainCopy{left: maxCompared}
+	c := plainCopy{left: maxCopied}
 	plain, err := c.copy(v, 0)
 	if err != nil {
 		return nil, err
 	}
 	return plain.(*engine.Object), nil
 }
+
+// Bounds of a copy, in values: what a script builds can hold one value 2^40 times, and nothing stops a copy half way.
+const (
+	maxCopied = 1 << 16
+	fewValues = 64 // that a list has room for from the start: one that holds itself is met at every depth
+)
 
 // plainCopy copies values of a script out of it.
 type plainCopy struct{ left int } // values that may still be copied
@@ -90,12 +96,13 @@ func (c *plainCopy) copy(v Value, depth int) (any, error) {
 }
 
 func (c *plainCopy) list(l Lister, depth int) (any, error) {
-	out := make([]any, l.Len())
-	for i := range out {
-		var err error
-		if out[i], err = c.copy(l.At(i), depth+1); err != nil {
+	out := make([]any, 0, min(l.Len(), fewValues))
+	for i := range l.Len() {
+		v, err := c.copy(l.At(i), depth+1)
+		if err != nil {
 			return nil, err
 		}
+		out = append(out, v)
 	}
 	return out, nil
 }

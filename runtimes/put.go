@@ -103,7 +103,7 @@ func putID(to *uuid.UUID, v Value) error {
 	}
 	id, err := uuid.Parse(v.Str)
 	if err != nil {
-		return fmt.Errorf("is %q, want the text of a uuid", v.Str)
+		return fmt.Errorf("is %s, want the text of a uuid", describe(v))
 	}
 	*to = id
 	return nil
@@ -120,12 +120,22 @@ func putHeaders(to *engine.Headers, v Value) error {
 	return err
 }
 
+// maxTexts bounds a map of texts, in texts and what has none in their place: one long list may stand under each of many names.
+const maxTexts = 1 << 14
+
 // eachText calls f for each text of a map of name to text or list of texts, in order. An empty map under a name is an empty list, since
 // one language writes both alike.
 func eachText(m Value, f func(name, value string)) (err error) {
+	left := maxTexts
 	bad := m.Ref.(Mapper).Each(func(name string, v Value) bool {
 		list, isList := asList(v)
+		if left--; isList {
+			left -= list.Len()
+		}
 		switch {
+		case left < 0:
+			err = fmt.Errorf("has more than %d texts", maxTexts)
+			return false
 		case v.Kind == Map && v.Ref.(Mapper).Len() == 0:
 			return true
 		case !isList:
@@ -155,7 +165,7 @@ func oneText(name string, v Value, f func(name, value string)) error {
 		f(name, string(s))
 		return err
 	}
-	return fmt.Errorf("has %s under %q, want a text", describeKind(v), name)
+	return fmt.Errorf("has %s under %s, want a text", describeKind(v), quote(name))
 }
 
 // text is s, or nothing where it is empty.

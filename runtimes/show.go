@@ -15,13 +15,16 @@ func describe(v Value) string {
 	case Nil:
 		return "nothing"
 	case String:
-		return strconv.Quote(engine.Cut(v.Str, maxQuoted))
+		return quote(v.Str)
 	case Bool, Int, Float:
 		s, _ := AppendJSON(nil, v, nil)
 		return "the " + TypeName(v) + " " + string(s)
 	}
 	return describeKind(v)
 }
+
+// quote is a text of a script's in a message.
+func quote(s string) string { return strconv.Quote(engine.Cut(s, maxQuoted)) }
 
 // maxShown bounds a value in a line of a log or a test, in bytes.
 const maxShown = 1 << 10

@@ -131,7 +131,7 @@ func testOK(c *Call, _ any, args []Value) (Value, error) {
 		return Value{}, nil
 	}
 	if args[1].Kind == String {
-		return Value{}, fmt.Errorf("ok: %s", args[1].Str)
+		return Value{}, fmt.Errorf("ok: %s", engine.Cut(args[1].Str, engine.MaxErrorMessage))
 	}
 	return Value{}, fmt.Errorf("ok: got %s", show(c, args[0]))
 }
@@ -150,11 +150,11 @@ func testFails(c *Call, _ any, args []Value) (Value, error) {
 	err := c.Invoke(args[0])
 	switch {
 	case err == nil && args[1].Kind == String:
-		return Value{}, fmt.Errorf("fails: the function returned, want an error with %q", args[1].Str)
+		return Value{}, fmt.Errorf("fails: the function returned, want an error with %s", quote(args[1].Str))
 	case err == nil:
 		return Value{}, errors.New("fails: the function returned, want an error")
 	case args[1].Kind == String && !strings.Contains(err.Error(), args[1].Str):
-		return Value{}, fmt.Errorf("fails: the error is %q, want one with %q", err.Error(), args[1].Str)
+		return Value{}, fmt.Errorf("fails: the error is %q, want one with %s", err.Error(), quote(args[1].Str))
 	}
 	return Value{}, nil
 }
