@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"sluice/engine/body"
 
@@ -71,6 +72,18 @@ func (c *Call) logValue(v Value) error {
 func libHash(c *Call, _ any, args []Value) (Value, error) {
 	s := args[0].Str
 	return OfInt(int64(xxhash.Sum64String(s) >> 11)), c.spend(len(s) / 256)
+}
+
+// sharedText is how long a text is, in bytes, whose pieces are copied: who keeps a piece of a text keeps all of it.
+const sharedText = 1 << 10
+
+// Piece is s[from:to]. Where it is less than half of a long text it has memory of its own, of so many bytes, which the caller pays for.
+func Piece(s string, from, to int) (piece string, copied int) {
+	piece = s[from:to]
+	if len(s) <= sharedText || len(piece) >= len(s)/2 {
+		return piece, 0
+	}
+	return strings.Clone(piece), len(piece)
 }
 
 var errLongText = fmt.Errorf("the text is longer than %d MiB", MaxText>>20)

@@ -211,7 +211,7 @@ func libFind(c *Call, _ any, args []Value) (Value, error) {
 	if err != nil || at == nil {
 		return Value{}, err
 	}
-	return OfList(match{s, at}), nil
+	return OfList(match{c, s, at}), nil
 }
 
 func libFindAll(c *Call, _ any, args []Value) (Value, error) {
@@ -223,7 +223,7 @@ func libFindAll(c *Call, _ any, args []Value) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	return OfList(matches{s, all}), nil
+	return OfList(matches{c, s, all}), nil
 }
 
 func libReplace(c *Call, _ any, args []Value) (Value, error) {

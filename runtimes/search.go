@@ -154,8 +154,9 @@ func looksBack(tree *syntax.Regexp) bool {
 
 // match is one match: the whole, then its groups. A group that took no part is nothing.
 type match struct {
-	s  string
-	at []int
+	call *Call
+	s    string
+	at   []int
 }
 
 func (m match) Len() int { return len(m.at) / 2 }
@@ -164,13 +165,18 @@ func (m match) At(i int) Value {
 	if m.at[2*i] < 0 {
 		return Value{}
 	}
-	return OfString(m.s[m.at[2*i]:m.at[2*i+1]])
+	piece, copied := Piece(m.s, m.at[2*i], m.at[2*i+1])
+	if m.call.payText(copied) != nil {
+		return Value{} // the call is over, whatever it is told
+	}
+	return OfString(piece)
 }
 
 type matches struct {
-	s   string
-	all [][]int
+	call *Call
+	s    string
+	all  [][]int
 }
 
 func (m matches) Len() int       { return len(m.all) }
-func (m matches) At(i int) Value { return OfList(match{m.s, m.all[i]}) }
+func (m matches) At(i int) Value { return OfList(match{m.call, m.s, m.all[i]}) }

@@ -111,7 +111,18 @@ func (k *keeper) table(t *glua.LTable) (*glua.LTable, error) {
 		out.Metatable = listMetatable
 	}
 	k.all = append(k.all, out)
-	for key, v := t.Next(glua.LNil); key != glua.LNil; key, v = t.Next(key) {
+	for i, v := range size.array { // a hole counts as a value, since it takes as much room
+		v, err := k.value(v)
+		if err != nil {
+			return nil, err
+		}
+		out.RawSetInt(i+1, v)
+	}
+	for _, key := range size.keys {
+		v := t.RawGet(key)
+		if v == glua.LNil { // set to nothing
+			continue
+		}
 		key, err := k.value(key)
 		if err != nil {
 			return nil, err

@@ -236,7 +236,7 @@ func (m *matcher) text(n, from, to int) glua.LValue {
 		if n != 0 {
 			m.fail("the pattern has no capture %%%d", n+1)
 		}
-		return glua.LString(m.src[from:to])
+		return m.s.piece(m.L, m.src, from, to)
 	}
 	switch c := m.captures[n]; c.length {
 	case capturePosition:
@@ -245,7 +245,7 @@ func (m *matcher) text(n, from, to int) glua.LValue {
 		m.fail("malformed pattern: a capture is not closed")
 		return nil
 	default:
-		return glua.LString(m.src[c.start : c.start+c.length])
+		return m.s.piece(m.L, m.src, c.start, c.start+c.length)
 	}
 }
 
@@ -255,7 +255,6 @@ func (m *matcher) push(from, to int, whole bool) int {
 	if n == 0 && whole {
 		n = 1
 	}
-	m.s.allocate(m.L, n*boxBytes)
 	for i := range n {
 		m.L.Push(m.text(i, from, to))
 	}

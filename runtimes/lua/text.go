@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"sluice/engine/body"
+	"sluice/runtimes"
 
 	glua "github.com/yuin/gopher-lua"
 )
@@ -155,6 +156,23 @@ func (s *state) concatValues(L *glua.LState) int {
 		L.Push(b)
 		L.Call(2, 1)
 	}
+	return 1
+}
+
+// piece is text[from:to] as a value, paid for.
+func (s *state) piece(L *glua.LState, text string, from, to int) glua.LValue {
+	piece, copied := runtimes.Piece(text, from, to)
+	s.spend(L, copied/64)
+	s.allocate(L, boxBytes+copied)
+	return glua.LString(piece)
+}
+
+// sub is string.sub(s, from, to).
+func (s *state) sub(L *glua.LState) int {
+	text := L.CheckString(1)
+	from, to := fromStart(text, L.CheckInt(2)), fromStart(text, L.OptInt(3, -1))
+	from, to = max(from, 1), min(to, len(text))
+	L.Push(s.piece(L, text, min(from-1, max(to, 0)), max(to, 0)))
 	return 1
 }
 
