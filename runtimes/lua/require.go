@@ -163,12 +163,14 @@ func (s *state) newModule(name string) *module {
 func (s *state) define(L *glua.LState, m *module) int {
 	name := L.Get(2)
 	if !m.running {
-		L.RaiseError("assignment to global %q in a call, want a local", name.String())
+		L.RaiseError("assignment to global %q in a call, want a local", engine.Cut(name.String(), maxTold))
 	}
 	if _, ok := name.(glua.LString); ok && m.globals.RawGet(name) == glua.LNil {
 		_, line := s.position()
 		m.defined = append(m.defined, definition{name.String(), line})
 	}
+	s.spend(L, filled(m.globals, name))
+	s.allocate(L, growth(m.globals, name))
 	L.RawSet(m.globals, name, L.Get(3))
 	return 0
 }
