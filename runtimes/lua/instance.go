@@ -28,7 +28,7 @@ func (s *script) start() (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	st.main = m
+	st.main, st.atLoad = m, st.meter.allocated
 	st.untouched, _ = st.locals()
 	return st, nil
 }
@@ -59,6 +59,9 @@ func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
 		return nil, loadFailed(err)
 	}
 	i.idle = append(i.idle, first)
+	if memory := m.Budget.Memory; memory > 0 && first.atLoad > 0 {
+		i.most = int(min(int64(i.most), max(1, memory/first.atLoad)))
+	}
 	return i, nil
 }
 
@@ -75,10 +78,14 @@ func (i *instance) take() (*state, error) {
 	return i.start()
 }
 
-// give takes a state back. One that has allocated all that a call may has lived long enough: what its file keeps in local variables goes
-// with it, and can never be more than that.
+// lifetime is the part of a call's memory that the calls of a state allocate until it has lived long enough.
+const lifetime = 8
+
+// give takes a state back. What its file keeps in local variables is never more than what the state has allocated: when its calls have
+// allocated a part of what one may it goes, and all of that with it. So idle states hold little, however many there are; and where the
+// top level has allocated much, there are few.
 func (i *instance) give(s *state) {
-	if most := i.manifest.Budget.Memory; most > 0 && s.allocated > most {
+	if most := i.manifest.Budget.Memory; most > 0 && s.allocated-s.atLoad > most/lifetime {
 		return
 	}
 	i.mu.Lock()
@@ -130,7 +137,20 @@ func (c *call) end() {
 		return
 	}
 	c.state.end()
+	c.allocated += lent(c.Request)
 	c.of.give(c.state)
+}
+
+// lent is how much memory the texts of a request take, in bytes: all of it, for a script that keeps one of them.
+func lent(r *engine.RequestContext) int64 {
+	if r == nil {
+		return 0
+	}
+	n := len(r.Path) + len(r.Query)
+	for i := range r.Headers {
+		n += len(r.Headers[i].Name) + len(r.Headers[i].Value)
+	}
+	return int64(n)
 }
 
 // discard ends the call and forgets its state. The memory counts as free once nothing leads to it, since it is collected then.

@@ -47,6 +47,7 @@ type state struct {
 	text      []byte                 // room to join strings in
 	keys      map[string]glua.LValue // of decoded objects, boxed
 	allocated int64                  // bytes, by all calls so far
+	atLoad    int64                  // bytes of those, by the top level
 	untouched uint64                 // the digest of locals before the first call; 0 = there is none
 	hooks     callHooks
 	raised    string // what the script last called error with, cut at engine.MaxErrorMessage
