@@ -34,6 +34,20 @@ type Admission struct {
 // DefaultDeadline is how long one step of an admission may take.
 const DefaultDeadline = 5 * time.Second
 
+const (
+	// suite is how many deadlines all tests of a script have together.
+	suite = 6
+	// maxErrors bounds the errors that are told, each with its line, which may be all of the file.
+	maxErrors = 50
+)
+
+func (a *Admission) deadline() time.Duration {
+	if a.Deadline == 0 {
+		return DefaultDeadline
+	}
+	return a.Deadline
+}
+
 // Binding is a place in the config where a script serves.
 type Binding struct {
 	Slot     engine.SlotKind
@@ -58,6 +72,7 @@ type Admitted struct {
 func (a *Admission) Admit() *Admitted {
 	out := &Admitted{}
 	a.admit(out)
+	out.Errors = out.Errors[:min(len(out.Errors), maxErrors)]
 	for _, e := range out.Errors {
 		e.Source = a.line(e.File, e.Line)
 	}
@@ -105,9 +120,10 @@ func (a *Admission) line(file string, n int) string {
 	return string(bytes.TrimRight(line, "\r"))
 }
 
-// stuck reports whether an error is a budget that ran out. What follows would only take as long again.
+// stuck reports whether an error is a budget that ran out. What follows would only take as long again. So it would after many errors.
 func (out *Admitted) stuck() bool {
-	return len(out.Errors) > 0 && out.Errors[len(out.Errors)-1].Budget != ""
+	n := len(out.Errors)
+	return n >= maxErrors || n > 0 && out.Errors[n-1].Budget != ""
 }
 
 // fail records an error, as a script's if it is one.
@@ -192,10 +208,7 @@ func within[T any](a *Admission, what string, step func() (T, error)) (T, error)
 		v, err := step()
 		done <- result{v, err}
 	}()
-	deadline := a.Deadline
-	if deadline == 0 {
-		deadline = DefaultDeadline
-	}
+	deadline := a.deadline()
 	timer := time.NewTimer(deadline)
 	defer timer.Stop()
 	select {
@@ -334,7 +347,7 @@ func (a *Admission) runTests(functions []Function, out *Admitted) {
 }
 
 // EachTest runs the test_ functions whose names match, in the order of the file and with the file's test_config as config, and tells each
-// result. An error means that the rest cannot run: the script does not load, or a test outlived its deadline.
+// result. An error means that the rest cannot run: the script does not load, a test outlived its deadline, or all together outlived theirs.
 func (a *Admission) EachTest(match func(name string) bool, each func(name string, err error)) error {
 	m, err := a.load(a.firstConfig())
 	if err != nil {
@@ -350,9 +363,14 @@ func (a *Admission) EachTest(match func(name string) bool, each func(name string
 	if m, err = roomy.load(config); err != nil {
 		return err
 	}
+	most := suite * a.deadline()
+	over := time.Now().Add(most)
 	for _, f := range m.Functions() {
 		if !strings.HasPrefix(f.Name, testPrefix) || f.Params != 1 || !match(f.Name) {
 			continue
+		}
+		if time.Now().After(over) {
+			return fmt.Errorf("the tests took longer than %v together, %s and what follows did not run", most, f.Name)
 		}
 		_, err := within(a, f.Name, func() (struct{}, error) { return struct{}{}, m.Test(f.Name) })
 		if wasAbandoned(err) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,6 +75,8 @@ func (m *fakeModule) Test(name string) error {
 		return &engine.ScriptError{File: m.path, Line: 9, Message: "eq: 1 is not 2"}
 	case " hangs":
 		<-m.hang
+	case " takes 2s":
+		time.Sleep(2 * time.Second)
 	case " wants config":
 		if m.config.Len() == 0 {
 			return errors.New("there is no config")
@@ -296,6 +299,26 @@ func TestWhatDoesNotEndIsAbandoned(t *testing.T) {
 	}
 	f("hangs\nfilter(3)", "x.fake: loading took longer than 1ms and was abandoned")
 	f("filter(3) hangs", `x.fake: the probe of binding "b" took longer than 1ms and was abandoned`)
+}
+
+func TestAnAdmissionWithManyTestsEnds(t *testing.T) {
+	many := func(end string) (source string) {
+		for i := range 1000 {
+			source += fmt.Sprintf("test_%d(1) %s\n", i, end)
+		}
+		return source
+	}
+	got, _ := admit(many("fails"))
+	if len(got.Errors) != 50 {
+		t.Errorf("1000 tests that fail: %d errors, want 50", len(got.Errors))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		got, _ := admit(many("takes 2s"))
+		want := "the tests took longer than 30s together, test_16 and what follows did not run"
+		if len(got.Errors) != 1 || got.Errors[0].Message != want || got.Tests != 16 {
+			t.Errorf("1000 tests of 2s: %d passed, %v, want %s", got.Tests, got.Errors, want)
+		}
+	})
 }
 
 func TestAScriptMustBeThereAndHaveItsLanguagesName(t *testing.T) {

@@ -22,6 +22,9 @@ const (
 	maxSources = 1 << 20 // bytes
 )
 
+// maxDefined bounds the globals of a file: they are looked through by name.
+const maxDefined = 2000
+
 // compiledBytes is what compiling a byte of source allocates, measured.
 const compiledBytes = 160
 
@@ -166,6 +169,9 @@ func (s *state) define(L *glua.LState, m *module) int {
 		L.RaiseError("assignment to global %q in a call, want a local", engine.Cut(name.String(), maxTold))
 	}
 	if _, ok := name.(glua.LString); ok && m.globals.RawGet(name) == glua.LNil {
+		if len(m.defined) == maxDefined {
+			L.RaiseError("the file defines more than %d globals, want a table of them", maxDefined)
+		}
 		_, line := s.position()
 		m.defined = append(m.defined, definition{name.String(), line})
 	}
