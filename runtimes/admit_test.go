@@ -222,6 +222,7 @@ func TestAdmission(t *testing.T) {
 	f("global plugin = {\"name\": 1}", nil, `x.fake:1: plugin.name is a number, want a string`)
 	f("global plugin = {\"events\": \"chunk\"}", nil, `x.fake:1: plugin.events is a string, want a list, each a kind of event`)
 	f("global plugin = {\"events\": [\"chunk\", \"x\"]}", nil, `x.fake:1: plugin.events names "x", want a kind of event`)
+	f("global plugin = {\"paths\": ["+strings.Repeat(`"/x",`, 100)+`"/x"]}`, nil, `x.fake:1: plugin.paths has 101 elements, want at most 100`)
 	f(strings.Repeat("\n", runtimes.MaxSource+1), nil, "x.fake: 262145 bytes, want at most 262144")
 }
 

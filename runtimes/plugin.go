@@ -51,11 +51,17 @@ func (p *Plugin) put(key string, v Value) error {
 		Suggest(key, []string{"name", "version", "description", "events", "paths"}))
 }
 
+// maxListed bounds a list in plugin: it is looked through for each request.
+const maxListed = 100
+
 // putTexts takes a list of texts, each of which is to be good.
 func putTexts(to *[]string, key, want string, v Value, good func(string) bool) error {
 	list, ok := asList(v)
 	if !ok {
 		return fmt.Errorf("plugin.%s is %s, want a list, each a %s", key, describeKind(v), want)
+	}
+	if list.Len() > maxListed {
+		return fmt.Errorf("plugin.%s has %d elements, want at most %d", key, list.Len(), maxListed)
 	}
 	for i := range list.Len() {
 		one := list.At(i)

@@ -21,6 +21,9 @@ import (
 // maxEntries bounds a walk, in directory entries: a root that holds more is not a scripts root.
 const maxEntries = 10000
 
+// maxBytes bounds what a walk reads: all of it is held in memory.
+const maxBytes = 64 << 20
+
 // entriesATurn is how many entries a walk looks at until requests go first: it takes some 100 us, or as many milliseconds where all are read.
 const entriesATurn = 32
 
@@ -56,6 +59,7 @@ type walk struct {
 	buf       bytes.Buffer
 	entries   int
 	seen      int // of those, so far
+	bytes     int // of the files, so far
 }
 
 // dir walks one directory. above are the real paths of those it was reached through: a link to one of them leads in a circle.
@@ -107,6 +111,9 @@ func (w *walk) entry(real, name string, mode fs.FileMode, above []string) error 
 	case mode.IsRegular() && isScript(name):
 		w.file(real, name)
 	}
+	if w.bytes > maxBytes {
+		return fmt.Errorf("more than %d MiB of scripts", maxBytes>>20)
+	}
 	return nil
 }
 
@@ -118,6 +125,7 @@ func (w *walk) file(real, name string) {
 	}
 	if !f.missing() {
 		w.snap.files[name] = f
+		w.bytes += len(f.data)
 	}
 }
 

@@ -2,6 +2,7 @@ package reload_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -128,6 +129,11 @@ func TestScanRefusesWhatIsNoScriptsRoot(t *testing.T) {
 		r.symlink("../ddd", "crowd/dddd/"+strings.Repeat("l", i+1))
 		r.write("crowd/dd/"+strings.Repeat("f", i+1)+".star", "")
 	}
+	r.mkdir("heavy")
+	r.write("heavy/a.lua", strings.Repeat("x", reload.MaxScript))
+	for i := range 256 {
+		r.symlink("a.lua", fmt.Sprintf("heavy/%d.lua", i))
+	}
 	f := func(root, want string) {
 		t.Helper()
 		if _, err := reload.Scan(root); err == nil || !strings.Contains(err.Error(), want) {
@@ -136,6 +142,7 @@ func TestScanRefusesWhatIsNoScriptsRoot(t *testing.T) {
 	}
 	f(r.path("none"), "no such file")
 	f(r.path("file"), "not a directory")
+	f(r.path("heavy"), "more than 64 MiB of scripts")
 	f(r.path("crowd"), "more than 10000 files, want a directory of scripts")
 }
 
