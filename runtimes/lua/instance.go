@@ -78,15 +78,18 @@ func (i *instance) take() (*state, error) {
 	return i.start()
 }
 
-// lifetime is the part of a call's memory that the calls of a state allocate until it has lived long enough.
+// lifetime is the part of a call's memory that the calls of a state allocate until it is asked what it keeps.
 const lifetime = 8
 
 // give takes a state back. What its file keeps in local variables is never more than what the state has allocated: when its calls have
-// allocated a part of what one may it goes, and all of that with it. So idle states hold little, however many there are; and where the
-// top level has allocated much, there are few.
+// allocated a part of what one may, and anything is kept, it goes, and all of that with it. So idle states hold little, however many there
+// are; and where the top level has allocated much, there are few.
 func (i *instance) give(s *state) {
 	if most := i.manifest.Budget.Memory; most > 0 && s.allocated-s.atLoad > most/lifetime {
-		return
+		if !i.manifest.Fresh && !s.asLoaded() {
+			return
+		}
+		s.allocated = s.atLoad
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()

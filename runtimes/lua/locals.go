@@ -40,11 +40,12 @@ func (s *state) locals() (sum uint64, ok bool) {
 
 // asLoaded reports whether no call has left anything in a file's local variables: what it decides follows from its arguments alone.
 func (c *call) asLoaded() bool {
-	if c.of.manifest.Fresh {
-		return true
-	}
-	sum, ok := c.locals()
-	return ok && sum == c.untouched
+	return c.of.manifest.Fresh || c.state.asLoaded()
+}
+
+func (s *state) asLoaded() bool {
+	sum, ok := s.locals()
+	return ok && sum == s.untouched
 }
 
 var localsSeed = maphash.MakeSeed()
