@@ -34,8 +34,13 @@ var TypeHeaders = newType(Type{
 	Methods: []Method{
 		{Name: "all", Params: []Param{{Name: "name", Type: "string"}}, Result: "list of string",
 			Doc: "Every value under a name, in order.",
-			Call: func(_ *Call, receiver any, args []Value) (Value, error) {
-				return receiver.(*HeaderView).all(args[0].Str), nil
+			Call: func(c *Call, receiver any, args []Value) (Value, error) {
+				h := receiver.(*HeaderView)
+				if err := c.spend(len(*h.lines) / 4); err != nil {
+					return Value{}, err
+				}
+				all := h.all(args[0].Str)
+				return OfList(all), c.allocate(allBytes * len(all))
 			}},
 		{Name: "set", Params: headerLine, Doc: "Makes value the only one under a name. In request and response alone.",
 			Call: writeHeader("set", func(h *engine.Headers, name, value string) { h.Set(name, value) })},
@@ -139,7 +144,10 @@ func (h *HeaderView) before(i int, name string, seen map[string]bool) bool {
 	return false
 }
 
-func (h *HeaderView) all(name string) Value {
+// allBytes is what a value of all takes, in bytes, while the list of them grows.
+const allBytes = 32
+
+func (h *HeaderView) all(name string) stringList {
 	out := stringList{}
 	for i, line := range *h.lines {
 		if engine.EqualFold(line.Name, name) && !engine.CredentialHeader(name) {
@@ -150,7 +158,7 @@ func (h *HeaderView) all(name string) Value {
 	if len(out) == 0 {
 		h.missing(name)
 	}
-	return OfList(out)
+	return out
 }
 
 // writeHeader edits the lines, a copy of them the first time. Names that a dialect may not set are dropped when the request is built.

@@ -39,6 +39,7 @@ func (s *state) indexMap(L *glua.LState) int {
 	v := runtimes.Value{}
 	if key, ok := L.Get(2).(glua.LString); ok {
 		v, _ = h.of.Ref.(runtimes.Mapper).Get(string(key))
+		s.allocate(L, len(v.Str)) // one of a query is decoded each time
 	}
 	L.Push(s.lift(h.call, v))
 	return 1

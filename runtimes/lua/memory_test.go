@@ -59,6 +59,26 @@ func TestMemoryEndsACallBeforeItIsTaken(t *testing.T) {
 	}
 }
 
+// What a client sends may be long, and is read as often as a script likes.
+func TestWhatIsReadOfALongRequestIsPaidFor(t *testing.T) {
+	const budget = 4 << 20
+	for _, read := range []string{`ctx.headers:all("x-a")`, `ctx.query.a`, `ctx.body:raw("system")`} {
+		r := request()
+		r.Query = "a=" + strings.Repeat("%41", 4000)
+		r.Body = []byte(`{"system":"` + strings.Repeat("x", 10_000) + `"}`)
+		r.Index = nil
+		for range 3000 {
+			r.Headers = append(r.Headers, engine.Header{Name: "x-a", Value: "b"})
+		}
+		filter := filterWith(t, "local t = {} for i = 1, 3000 do t[i] = "+read+" end", budget)
+		var err error
+		took := allocated(func() { _, err = filter.Filter(r, principal(), candidates(upstreams(1))) })
+		if err == nil || took > 2*budget+slack {
+			t.Errorf("3000 times %s: %v, took %d bytes, the budget is %d", read, err, took, budget)
+		}
+	}
+}
+
 // bombs allocate without end, each in its own way.
 var bombs = []string{
 	`while true do local t = {} end`,
