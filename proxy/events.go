@@ -75,6 +75,11 @@ func (e *eventRelay) pass(n int) error {
 			e.out = append(append(e.out, e.buf[sent:end]...), replacement...)
 			sent = at
 		}
+		if len(e.out) >= maxEvent { // of one read of small events a dialect may make many megabytes
+			if err := e.flush(nil); err != nil {
+				return err
+			}
+		}
 		end = at
 	}
 	if e.inside || n-end == len(e.buf) && !e.grow() {

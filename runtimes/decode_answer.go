@@ -10,8 +10,8 @@ import (
 // The bounds of what one call of transform_event returns.
 const (
 	maxEvents     = 1000
-	maxEventBytes = MaxText
-	maxEventName  = 256 // bytes
+	maxEventBytes = 2 << 20 // twice what the largest event that is seen has
+	maxEventName  = 256     // bytes
 )
 
 // DecodeReply reads what transform_response returned; nil passes the original. What is not given is r's as it was edited.
