@@ -58,10 +58,8 @@ func tolled(native *sky.Builtin, t toll) builtin {
 func walkToll(bytes int64) toll {
 	return func(r *runner, args sky.Tuple, _ []sky.Tuple) error {
 		for _, a := range args {
-			if n := count(a); n > 0 {
-				if err := r.work(n, bytes); err != nil {
-					return err
-				}
+			if err := r.workOver(a, bytes); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -185,39 +183,40 @@ func extremeToll(r *runner, args sky.Tuple, kwargs []sky.Tuple) error {
 	if len(args) == 1 {
 		elements = args[0]
 	}
-	if n := count(elements); n > 0 {
-		if err := r.work(n, 0); err != nil {
-			return err
-		}
+	if err := r.workOver(elements, 0); err != nil {
+		return err
 	}
 	for i := range kwargs {
 		if key, ok := kwargs[i][1].(sky.Callable); ok {
 			kwargs[i] = sky.Tuple{kwargs[i][0], &weighed{key}}
 		}
 	}
-	return r.weighAll(elements)
-}
-
-// weighAll looks at each element that may take long to compare and pays for comparing it once.
-func (r *runner) weighAll(elements sky.Value) error {
-	var err error
-	each(elements, func(e sky.Value) bool {
-		err = r.payWeight(e)
-		return err == nil
-	})
+	_, err := r.weighAll(elements)
 	return err
 }
 
-func (r *runner) payWeight(v sky.Value) error {
-	switch v.(type) {
+// weighAll looks at each element that may take long to compare and pays for comparing it once. It returns what the heaviest weighs.
+func (r *runner) weighAll(elements sky.Value) (heaviest visits, err error) {
+	each(elements, func(e sky.Value) bool {
+		var n visits
+		n, err = r.payWeight(e)
+		heaviest = max(heaviest, n)
+		return err == nil
+	})
+	return heaviest, err
+}
+
+func (r *runner) payWeight(v sky.Value) (n visits, err error) {
+	switch v := v.(type) {
+	case sky.String, sky.Bytes:
+		n = weightOf(v)
 	case sky.Tuple, *sky.List, *sky.Dict, *sky.Set:
-	default:
-		return nil
+		n, err = weigh(v, compareDepth)
 	}
-	if err := weigh(v, compareDepth); err != nil {
-		return err
+	if n > 1 {
+		err = r.spend(n)
 	}
-	return r.spend(int64(sky.Len(v)))
+	return n, err
 }
 
 // weighed is a key function whose results are looked at before they are compared.
@@ -227,7 +226,7 @@ type weighed struct{ sky.Callable }
 func (w *weighed) CallInternal(thread *sky.Thread, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
 	v, err := sky.Call(thread, w.Callable, args, kwargs)
 	if err == nil {
-		err = runnerOf(thread).payWeight(v)
+		_, err = runnerOf(thread).payWeight(v)
 	}
 	return v, err
 }
@@ -238,7 +237,11 @@ func zipToll(r *runner, args sky.Tuple, _ []sky.Tuple) error {
 	}
 	least := maxCount + 1
 	for _, a := range args {
-		least = min(least, max(0, count(a)))
+		n, err := r.count(a)
+		if err != nil {
+			return err
+		}
+		least = min(least, max(0, n))
 	}
 	return r.work(least, listBytes+slotBytes*int64(1+len(args)))
 }
@@ -264,8 +267,12 @@ func sorted(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tup
 	if err != nil {
 		return nil, err
 	}
-	r, n := runnerOf(thread), count(iterable)
-	if err := r.work(n, 2*slotBytes); err != nil {
+	r := runnerOf(thread)
+	n, err := r.count(iterable)
+	if err == nil {
+		err = r.work(n, 2*slotBytes)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := r.spend(int64(n*bits.Len(uint(n))) / 2); err != nil {

@@ -13,6 +13,7 @@ import (
 const (
 	compareCheck = "$=="
 	keyCheck     = "$[]"
+	affixCheck   = "$startswith"
 )
 
 // check is a value that looks at the right operand of "|" and returns it or what stands for it: to the interpreter an operator, without
@@ -40,11 +41,16 @@ func checks(scope sky.StringDict) {
 	add(compareCheck, func(v sky.Value) (sky.Value, error) {
 		switch v.(type) {
 		case sky.Tuple, *sky.List, *sky.Dict, *sky.Set:
-			return v, weigh(v, compareDepth)
+			_, err := weigh(v, compareDepth)
+			return v, err
 		}
 		return v, nil
 	})
-	add(keyCheck, func(v sky.Value) (sky.Value, error) { return v, hashed(v) })
+	add(keyCheck, func(v sky.Value) (sky.Value, error) {
+		_, err := hashed(v)
+		return v, err
+	})
+	add(affixCheck, func(v sky.Value) (sky.Value, error) { return v, affixes(v) })
 	for name, f := range asOperators {
 		add("$"+name, f)
 	}
@@ -65,41 +71,52 @@ const (
 	freeVisits = 2000
 	sharing    = 4
 	mostVisits = 1 << 17
+	textVisit  = 128 // bytes of a text that take as long as a visit to compare and to hash
 )
 
-// hashed looks at a key. Only a tuple that holds tuples can take long: nothing else that nests can be hashed.
-func hashed(v sky.Value) error {
-	t, ok := v.(sky.Tuple)
-	if !ok {
-		return nil
-	}
-	for _, e := range t {
-		if _, ok := e.(sky.Tuple); ok {
-			return weigh(t, maxDepth)
+// maxKey bounds the visits that it takes to hash a key: the interpreter does it at each look, and an error repeats the key.
+const maxKey = 1 << 20 / textVisit
+
+// hashed looks at a key and returns how many visits it takes to hash it. Only texts and a tuple can take long: nothing else that nests can
+// be hashed.
+func hashed(v sky.Value) (n visits, err error) {
+	n = weightOf(v)
+	if t, ok := v.(sky.Tuple); ok {
+		nested := false
+		for _, e := range t {
+			_, tuple := e.(sky.Tuple)
+			nested = nested || tuple
+			n += weightOf(e)
+		}
+		if nested {
+			n, err = weigh(v, maxDepth)
 		}
 	}
-	return nil
+	if err == nil && n > maxKey {
+		err = fmt.Errorf("a key of more than %d bytes or %d elements takes too long to look for", maxKey*textVisit, maxKey)
+	}
+	return n, err
 }
 
-// weigh refuses a value that holds the same lists, tuples or dicts so often that a walk through it is much longer than what it takes in
-// memory, down to a depth.
-func weigh(v sky.Value, depth int) error {
+// weigh returns how many visits a walk through a value makes, down to a depth. It refuses one that holds the same texts, lists, tuples or
+// dicts so often that the walk is much longer than what it takes in memory.
+func weigh(v sky.Value, depth int) (visits, error) {
 	w := scales{free: freeVisits}
 	w.quick(v, depth)
-	total := visits(0)
+	total := visits(freeVisits - w.free)
 	if w.free < 0 {
 		w.seen = make(map[place]visits)
 		total = w.count(v, depth)
 	}
 	switch {
 	case w.deep && depth == maxDepth:
-		return errDeep
+		return 0, errDeep
 	case w.real > mostVisits:
-		return fmt.Errorf("a value of more than %d elements takes too long to walk through", mostVisits)
+		return 0, fmt.Errorf("a value of more than %d elements takes too long to walk through", mostVisits)
 	case total > freeVisits && total > min(sharing*w.real, mostVisits):
-		return errors.New("a value that holds the same values many times over takes too long to walk through")
+		return 0, errors.New("a value that holds the same values many times over takes too long to walk through")
 	}
-	return nil
+	return total, nil
 }
 
 var errDeep = fmt.Errorf("a value is nested deeper than %d", maxDepth)
@@ -126,7 +143,7 @@ const manyVisits = 1 << 40
 
 // quick visits each element as often as it occurs, until free is used up.
 func (w *scales) quick(v sky.Value, depth int) {
-	if w.free--; w.free < 0 {
+	if w.free -= int(weightOf(v)); w.free < 0 {
 		return
 	}
 	if depth == 0 {
@@ -148,6 +165,11 @@ func (w *scales) count(v sky.Value, depth int) visits {
 	if n, ok := w.seen[p]; ok {
 		return n
 	}
+	if n := weightOf(v); n > 1 {
+		w.real += n
+		w.seen[p] = n
+		return n
+	}
 	if depth == 0 {
 		w.deep = true
 		return 1
@@ -166,9 +188,24 @@ func (w *scales) count(v sky.Value, depth int) visits {
 	return total
 }
 
-// placeOf tells values that hold others apart; false for any other.
+// weightOf is how many visits a value takes itself, without those that it holds.
+func weightOf(v sky.Value) visits {
+	switch v := v.(type) {
+	case sky.String:
+		return 1 + visits(len(v)/textVisit)
+	case sky.Bytes:
+		return 1 + visits(len(v)/textVisit)
+	}
+	return 1
+}
+
+// placeOf tells values that hold others, and long texts, apart; false for any other.
 func placeOf(v sky.Value, depth int) (place, bool) {
 	switch v := v.(type) {
+	case sky.String:
+		return place{unsafe.Pointer(unsafe.StringData(string(v))), len(v), 0}, len(v) >= textVisit
+	case sky.Bytes:
+		return place{unsafe.Pointer(unsafe.StringData(string(v))), len(v), 0}, len(v) >= textVisit
 	case sky.Tuple:
 		return place{unsafe.Pointer(unsafe.SliceData(v)), len(v), depth}, true
 	case *sky.List:

@@ -191,7 +191,7 @@ func dotted(e *syntax.DotExpr) syntax.Expr {
 
 // call guards the function and the arguments of a call.
 func (g *guarding) call(e *syntax.CallExpr) syntax.Expr {
-	if dot, ok := e.Fn.(*syntax.DotExpr); ok && dot.Name.Name == "get" && g.get(e, dot) {
+	if dot, ok := e.Fn.(*syntax.DotExpr); ok && firstChecks[dot.Name.Name] != "" && g.checkFirst(e, dot) {
 		return e
 	}
 	if fn, ok := e.Fn.(*syntax.Ident); ok && asOperators[fn.Name] != nil && !g.rebound[fn.Name] && len(e.Args) == 1 && positional(e.Args[0]) {
@@ -216,8 +216,11 @@ func positional(arg syntax.Expr) bool {
 	return true
 }
 
-// get guards x.get(key) and x.get(key, default), which most scripts call most often: it is enough to look at the key.
-func (g *guarding) get(e *syntax.CallExpr, dot *syntax.DotExpr) bool {
+// firstChecks are methods that most scripts call most often: it is enough to look at their first argument, by this check.
+var firstChecks = map[string]string{"get": keyCheck, "startswith": affixCheck, "endswith": affixCheck}
+
+// checkFirst guards a call of one of firstChecks.
+func (g *guarding) checkFirst(e *syntax.CallExpr, dot *syntax.DotExpr) bool {
 	if len(e.Args) == 0 {
 		return false
 	}
@@ -229,7 +232,7 @@ func (g *guarding) get(e *syntax.CallExpr, dot *syntax.DotExpr) bool {
 		g.argument(&e.Args[i])
 	}
 	if !simple(e.Args[0]) {
-		e.Args[0] = look(e.Lparen, keyCheck, e.Args[0])
+		e.Args[0] = look(e.Lparen, firstChecks[dot.Name.Name], e.Args[0])
 	}
 	return true
 }

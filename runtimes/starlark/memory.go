@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"sluice/engine"
+
+	sky "go.starlark.net/starlark"
 )
 
 // maxValue bounds what one step may allocate where the budget does not.
@@ -72,6 +74,15 @@ func (r *runner) work(n int, bytes int64) error {
 		return err
 	}
 	return r.allocate(int64(n) * bytes)
+}
+
+// workOver is work over the elements of an iterable. Of any other value it charges nothing.
+func (r *runner) workOver(v sky.Value, bytes int64) error {
+	n, err := r.count(v)
+	if err != nil || n <= 0 {
+		return err
+	}
+	return r.work(n, bytes)
 }
 
 // makeText charges a text that a step makes, for which it allocates so many bytes.

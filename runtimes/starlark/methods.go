@@ -183,7 +183,7 @@ var tableTolls = map[string]methodToll{
 func keyToll(bytes int64) methodToll {
 	return func(r *runner, _ sky.Value, args sky.Tuple, _ []sky.Tuple) error {
 		if len(args) > 0 {
-			if err := hashed(args[0]); err != nil {
+			if _, err := hashed(args[0]); err != nil {
 				return err
 			}
 		}
@@ -242,17 +242,31 @@ func setToll(r *runner, on sky.Value, args sky.Tuple, kwargs []sky.Tuple) error 
 }
 
 func unionToll(r *runner, on sky.Value, args sky.Tuple, _ []sky.Tuple) error {
-	n := max(0, sky.Len(on))
 	for _, a := range args {
-		n += max(0, count(a))
-		var err error
-		each(a, func(e sky.Value) bool {
-			err = hashed(e)
-			return err == nil
-		})
-		if err != nil {
+		if err := r.workOver(a, entryBytes); err != nil {
+			return err
+		}
+		if err := r.payKeys(a); err != nil {
 			return err
 		}
 	}
-	return r.work(n, entryBytes)
+	return r.work(max(0, sky.Len(on)), entryBytes)
+}
+
+// payKeys looks at each element that is about to be a key and pays for hashing it.
+func (r *runner) payKeys(keys sky.Value) error {
+	switch keys.(type) {
+	case *sky.List, sky.Tuple, *sky.Dict, *sky.Set:
+	default:
+		return nil
+	}
+	total := visits(0)
+	for e := range sky.Elements(keys.(sky.Iterable)) {
+		n, err := hashed(e)
+		if err != nil {
+			return err
+		}
+		total += n
+	}
+	return r.spend(total / 2)
 }

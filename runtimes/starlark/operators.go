@@ -216,9 +216,9 @@ func extendBy(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple)
 
 // lengthen pays for adding the elements of y, if it has any, to a list.
 func (r *runner) lengthen(x *sky.List, y sky.Value) error {
-	n := count(y)
-	if n <= 0 {
-		return nil
+	n, err := r.count(y)
+	if err != nil || n <= 0 {
+		return err
 	}
 	if err := r.work(n, growBytes); err != nil {
 		return err
@@ -249,7 +249,7 @@ func in(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.
 			return nil, err
 		}
 	default:
-		if err := hashed(x); err != nil {
+		if _, err := hashed(x); err != nil {
 			return nil, err
 		}
 	}
@@ -258,18 +258,11 @@ func in(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.
 
 // payCompares pays for comparing x with each element of a list.
 func (r *runner) payCompares(x, list sky.Value) error {
-	w := scales{free: freeVisits}
-	w.quick(x, compareDepth)
-	if w.free < 0 {
-		if err := weigh(x, compareDepth); err != nil {
-			return err
-		}
+	each, err := weigh(x, compareDepth)
+	if n := int64(sky.Len(list)) * each; err == nil && n > slice/4 {
+		err = r.spend(n / 2)
 	}
-	n := int64(sky.Len(list))
-	if used := int64(freeVisits - w.free); n*used > slice/4 {
-		return r.spend(n * used / 4)
-	}
-	return nil
+	return err
 }
 
 // cut pays for x[lo:hi] and returns x. Of a text and a tuple nothing is copied.
@@ -300,10 +293,7 @@ func cutBySteps(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tupl
 
 // splat pays for *x among the arguments of a call and returns x.
 func splat(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
-	if n := count(args[0]); n > 0 {
-		return args[0], runnerOf(thread).work(n, growBytes)
-	}
-	return args[0], nil
+	return args[0], runnerOf(thread).workOver(args[0], growBytes)
 }
 
 // maxName bounds a name that is looked up among others, in bytes.

@@ -2,6 +2,7 @@ package starlark
 
 import (
 	"fmt"
+	"math"
 
 	sky "go.starlark.net/starlark"
 )
@@ -141,6 +142,9 @@ func scalarSize(v sky.Value) int64 {
 	case sky.NoneType, sky.Bool:
 		return 5
 	case sky.Float:
+		if math.Abs(float64(v)) >= maxExact {
+			return 320 // as %f and %d write it
+		}
 		return 24
 	case sky.Int:
 		return int64(width(v))*3/10 + 2
@@ -160,21 +164,24 @@ func width(n sky.Int) int {
 	return n.BigInt().BitLen()
 }
 
-// count is how many elements an iterable has, -1 for a value that is none.
-func count(v sky.Value) int {
+// count is how many elements an iterable has, -1 for a value that is none. It pays where it has to walk to know.
+func (r *runner) count(v sky.Value) (int, error) {
 	if n := sky.Len(v); n >= 0 {
-		return n
+		return n, nil
 	}
 	it := sky.Iterate(v)
 	if it == nil {
-		return -1
+		return -1, nil
 	}
 	defer it.Done()
 	n := 0
 	for e := sky.Value(nil); it.Next(&e); {
 		n++ // of the elements or code points of a text, whose length is bounded: see elems
 	}
-	return n
+	if err := r.spend(int64(n) / 2); err != nil {
+		return 0, err
+	}
+	return n, r.allocate(int64(n) * slotBytes)
 }
 
 // maxBits bounds integers: all that is done with one in one step takes some microseconds.

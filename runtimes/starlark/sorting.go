@@ -14,7 +14,8 @@ const lookEvery = 256
 type sorting struct {
 	*runner
 	keys, values []sky.Value // without keys the values are their own
-	n            int
+	left         int64       // compares until the next look
+	each         int64       // compares that the longest one takes as long as
 	err          error
 }
 
@@ -22,7 +23,7 @@ type sorting struct {
 func (s *sorting) derive(key sky.Callable) error {
 	s.keys = s.values
 	if key == nil {
-		return s.weighAll(sky.Tuple(s.keys))
+		return s.weigh()
 	}
 	s.keys = make([]sky.Value, len(s.values))
 	for i, v := range s.values {
@@ -32,7 +33,14 @@ func (s *sorting) derive(key sky.Callable) error {
 		}
 		s.keys[i] = k
 	}
-	return s.weighAll(sky.Tuple(s.keys))
+	return s.weigh()
+}
+
+// weigh looks at the keys, and finds after how many compares of them to look at the clock.
+func (s *sorting) weigh() error {
+	heaviest, err := s.weighAll(sky.Tuple(s.keys))
+	s.left, s.each = lookEvery, 1+heaviest/16
+	return err
 }
 
 func (s *sorting) sort(reverse bool) error {
@@ -49,8 +57,8 @@ func (s *sorting) Len() int { return len(s.values) }
 
 // Less compares the keys of two values.
 func (s *sorting) Less(i, j int) bool {
-	if s.n++; s.n%lookEvery == 0 && s.err == nil {
-		s.err = s.tick()
+	if s.left -= s.each; s.left <= 0 && s.err == nil {
+		s.err, s.left = s.tick(), lookEvery
 	}
 	if s.err != nil {
 		return false

@@ -58,7 +58,7 @@ type namelessError struct{ error }
 
 // insertAll puts the elements of an iterable into a set. Many elements of one hash take long, so that the clock is looked at.
 func (r *runner) insertAll(s *sky.Set, iterable sky.Iterable) error {
-	if err := r.work(count(iterable), entryBytes); err != nil {
+	if err := r.workOver(iterable, entryBytes); err != nil {
 		return &namelessError{err}
 	}
 	left := int64(lookEvery)
@@ -75,13 +75,17 @@ func (r *runner) insertAll(s *sky.Set, iterable sky.Iterable) error {
 
 // insertion looks at a key that is about to be put into a table, and at the clock where none is left until the next look.
 func (r *runner) insertion(left *int64, key sky.Value) error {
-	if *left--; *left < 0 {
+	n, err := hashed(key)
+	if err != nil {
+		return err
+	}
+	if *left -= n; *left < 0 {
 		if err := r.tick(); err != nil {
 			return &namelessError{err}
 		}
 		*left = r.clock.Ahead(lookEvery)
 	}
-	return hashed(key)
+	return nil
 }
 
 // update puts into a dict what an argument and named arguments hold, as dict and dict.update take them. The dict is the receiver of the
@@ -99,11 +103,7 @@ func (r *runner) update(d *sky.Dict, args sky.Tuple, kwargs []sky.Tuple) error {
 }
 
 func (r *runner) updateFrom(d *sky.Dict, from sky.Value) error {
-	n := count(from)
-	if n < 0 {
-		return fmt.Errorf("got %s, want iterable", from.Type())
-	}
-	if err := r.work(n, entryBytes); err != nil {
+	if err := r.workOver(from, entryBytes); err != nil {
 		return &namelessError{err}
 	}
 	if m, ok := from.(sky.IterableMapping); ok {
@@ -118,17 +118,21 @@ func (r *runner) updateFrom(d *sky.Dict, from sky.Value) error {
 		}
 		return nil
 	}
-	return r.updatePairs(d, from.(sky.Iterable))
+	pairs, ok := from.(sky.Iterable)
+	if !ok {
+		return fmt.Errorf("got %s, want iterable", from.Type())
+	}
+	return r.updatePairs(d, pairs)
 }
 
 func (r *runner) updatePairs(d *sky.Dict, pairs sky.Iterable) error {
 	left := int64(lookEvery)
-	part := make([]sky.Value, 0, min(lookEvery, count(pairs)))
+	part := make([]sky.Value, 0, lookEvery)
 	for pair := range sky.Elements(pairs) {
 		if err := r.insertion(&left, firstOf(pair)); err != nil {
 			return err
 		}
-		if part = append(part, pair); len(part) == cap(part) || left == 0 {
+		if part = append(part, pair); len(part) == cap(part) || left <= 0 {
 			if err := r.nativeUpdate(d, sky.Tuple{sky.NewList(part)}, nil); err != nil {
 				return err
 			}

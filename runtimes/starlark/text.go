@@ -15,6 +15,7 @@ var textTolls = map[string]methodToll{
 	"count":          ofText(scanToll),
 	"elem_ords":      elemsToll,
 	"elems":          elemsToll,
+	"endswith":       ofText(affixToll),
 	"find":           ofText(scanToll),
 	"format":         ofText(formatToll),
 	"index":          ofText(scanToll),
@@ -35,6 +36,7 @@ var textTolls = map[string]methodToll{
 	"rstrip":         ofText(stripToll),
 	"split":          ofText(splitToll),
 	"splitlines":     ofText(splitToll),
+	"startswith":     ofText(affixToll),
 	"strip":          ofText(stripToll),
 	"title":          ofText(copyToll),
 	"upper":          ofText(copyToll),
@@ -91,13 +93,39 @@ func stripToll(r *runner, s string, args sky.Tuple) error {
 	return r.spend(int64(len(s)) * int64(among) / 32)
 }
 
+func affixToll(_ *runner, _ string, args sky.Tuple) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return affixes(args[0])
+}
+
+// affixes looks at what a text may begin or end with: one text, or a tuple of which each is tried.
+func affixes(v sky.Value) error {
+	t, ok := v.(sky.Tuple)
+	if !ok {
+		return nil
+	}
+	total := visits(0)
+	for _, e := range t {
+		total += weightOf(e)
+	}
+	if total > freeVisits {
+		return fmt.Errorf("a tuple of %d texts takes too long to try", len(t))
+	}
+	return nil
+}
+
 // joinToll pays for the joined text.
 func joinToll(r *runner, sep string, args sky.Tuple) error {
 	if len(args) == 0 {
 		return nil
 	}
-	n := max(0, count(args[0]))
-	if err := r.work(n, 0); err != nil {
+	n, err := r.count(args[0])
+	if n = max(0, n); err == nil {
+		err = r.work(n, 0)
+	}
+	if err != nil {
 		return err
 	}
 	size := int64(n)*int64(len(sep)) + slotBytes
