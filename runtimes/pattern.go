@@ -93,7 +93,7 @@ func (c *Call) compile(expr string) (*compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Patterns.keep(expr, re)
+	c.Patterns.keep(re.String(), re)
 	if err := c.spend(len(expr) + 16*re.insts); err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func compilePattern(expr string) (*compiled, error) {
 	if insts > maxInsts {
 		return nil, fmt.Errorf("an expression with too many repetitions: about %d instructions, want at most %d", insts, maxInsts)
 	}
-	re, err := regexp.Compile(expr)
+	re, err := regexp.Compile(strings.Clone(expr)) // which keeps it: expr may be a part of a long text
 	if err != nil {
 		return nil, fmt.Errorf("%q is no regular expression: %w", engine.Cut(expr, maxQuoted), err)
 	}

@@ -3,6 +3,8 @@ package runtimes
 import (
 	"errors"
 	"reflect"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -65,4 +67,29 @@ func TestSearchesLookAtTheClock(t *testing.T) {
 	f("find_all", "[cd]", long, len(long)/searchPiece-1)
 	f("find_all", "a|b", long[:maxMatches], maxMatches/manyMatches)
 	f("find_all", "a", long[:maxMatches], maxMatches/manyMatches/2)
+}
+
+// A script may cut an expression out of a long text, which must not be kept for it.
+func TestKeptPatternsHoldNothingElse(t *testing.T) {
+	const long, many = 8 << 20, 16
+	c := Call{Patterns: new(Patterns)}
+	before := held()
+	for i := range many {
+		text := strings.Repeat("x", long) + strconv.Itoa(i)
+		if _, err := c.compile(text[long-1:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if more := held() - before; more > long {
+		t.Errorf("%d expressions hold %d MiB", many, more>>20)
+	}
+	runtime.KeepAlive(c.Patterns)
+}
+
+// held is how many bytes are in use.
+func held() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

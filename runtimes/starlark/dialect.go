@@ -58,7 +58,7 @@ func (d *dialect) Shape(
 	c.extend(len(ctx.Body))
 	request := runtimes.NewRequest(&c.Call, u)
 	state := kept(b.State())
-	request.State = lower(state)
+	request.State = lower(&state.Dict)
 	upstream := &object{of: runtimes.TypeUpstream, receiver: runtimes.NewUpstream(&c.Call, u), call: &c.Call, fixed: d.fixed[u]}
 	c.room = [...]sky.Value{&c.ctx, upstream, &c.principal, newObject(&c.Call, runtimes.TypeRequest, request)}
 	v, err := c.run(d.shape, c.room[:])
@@ -68,7 +68,7 @@ func (d *dialect) Shape(
 	if err := runtimes.DecodeNothing("shape", v); err != nil {
 		return engine.Shaped{}, dialectError(c.returned(d.shape, err))
 	}
-	if err := keep(b.State(), state); err != nil {
+	if err := state.keep(b.State(), c.allocated()); err != nil {
 		return engine.Shaped{}, dialectError(c.returned(d.shape, err))
 	}
 	return b.Build(request.Draft())
@@ -108,7 +108,7 @@ func (d *dialect) TransformResponse(ctx *engine.RequestContext, s *engine.State,
 	defer d.rt.end(c.runner)
 	c.extend(len(r.Body))
 	response, state := runtimes.NewResponse(&c.Call, r), kept(s)
-	response.State = lower(state)
+	response.State = lower(&state.Dict)
 	c.room = [...]sky.Value{&c.ctx, newObject(&c.Call, runtimes.TypeResponse, response), nil, nil}
 	v, err := c.run(d.response, c.room[:2])
 	if err != nil {
@@ -116,7 +116,7 @@ func (d *dialect) TransformResponse(ctx *engine.RequestContext, s *engine.State,
 	}
 	out, err := runtimes.DecodeReply(response, v)
 	if err == nil {
-		err = keep(s, state)
+		err = state.keep(s, c.allocated())
 	}
 	if err != nil {
 		return nil, dialectError(c.returned(d.response, err))
@@ -129,14 +129,14 @@ func (d *dialect) TransformEvent(ctx *engine.RequestContext, s *engine.State, e 
 	c := d.begin("transform_event", ctx, nil, d.budget)
 	defer d.rt.end(c.runner)
 	event, state := runtimes.NewStreamEvent(&c.Call, e), kept(s)
-	c.room = [...]sky.Value{&c.ctx, newObject(&c.Call, runtimes.TypeStreamEvent, event), state, nil}
+	c.room = [...]sky.Value{&c.ctx, newObject(&c.Call, runtimes.TypeStreamEvent, event), &state.Dict, nil}
 	v, err := c.run(d.event, c.room[:3])
 	if err != nil {
 		return nil, dialectError(err)
 	}
 	out, err := runtimes.DecodeEvents(event, v)
 	if err == nil {
-		err = keep(s, state)
+		err = state.keep(s, c.allocated()+int64(len(e.Data)))
 	}
 	if err != nil {
 		return nil, dialectError(c.returned(d.event, err))

@@ -1,33 +1,95 @@
 package starlark
 
 import (
+	"strings"
+
 	"sluice/engine"
 	"sluice/runtimes"
 
 	sky "go.starlark.net/starlark"
 )
 
-// kept returns the dict that earlier calls left in s, or a new one. It is the script's to write to.
-func kept(s *engine.State) *sky.Dict {
-	if d, ok := s.Kept.(*sky.Dict); ok {
-		return d
-	}
-	return new(sky.Dict)
+// copyAfter is how many bytes calls allocate until what they keep is copied. A text may be a small part of a long one, and a table have had
+// room for many entries: what is kept would hold all of that.
+const copyAfter = 1 << 20
+
+// keptState is what is kept between two calls.
+type keptState struct {
+	sky.Dict
+	allocated int64 // bytes, by calls since it was made or copied
 }
 
-// keep leaves d in s for the next call, which no other call has: a script's globals are frozen. An error is an *engine.OutputError.
-func keep(s *engine.State, d *sky.Dict) error {
+// kept returns what earlier calls left in s, or a new one. It is the script's to write to.
+func kept(s *engine.State) *keptState {
+	if k, ok := s.Kept.(*keptState); ok {
+		return k
+	}
+	return new(keptState)
+}
+
+// keep leaves k in s for the next call, which no other call has: a script's globals are frozen. The call has allocated so many bytes. An
+// error is an *engine.OutputError.
+func (k *keptState) keep(s *engine.State, allocated int64) error {
 	s.Kept = nil
-	if d.Len() == 0 {
+	if k.Len() == 0 {
 		return nil
 	}
-	var k keeper
-	k.eachEntry = k.entry
-	if err := k.value(d); err != nil {
+	var walk keeper
+	walk.eachEntry = walk.entry
+	if err := walk.value(&k.Dict); err != nil {
 		return err
 	}
-	s.Kept = d
+	if k.allocated += allocated; k.allocated > copyAfter {
+		old := k
+		k = new(keptState)
+		copies{&old.Dict: &k.Dict}.fill(&k.Dict, &old.Dict)
+	}
+	s.Kept = k
 	return nil
+}
+
+// copies are the lists and dicts that were copied, and what became of them.
+type copies map[sky.Value]sky.Value
+
+func (c copies) fill(to, from *sky.Dict) {
+	for key, v := range from.Entries() {
+		_ = to.SetKey(c.of(key), c.of(v)) // a key can be hashed
+	}
+}
+
+// of is a copy of a value that can be kept, which the script may change.
+func (c copies) of(v sky.Value) sky.Value {
+	switch v := v.(type) {
+	case sky.String:
+		return sky.String(strings.Clone(string(v)))
+	case sky.Tuple:
+		out := make(sky.Tuple, len(v))
+		for i := range v {
+			out[i] = c.of(v[i])
+		}
+		return out
+	case *sky.List:
+		return c.list(v)
+	case *sky.Dict:
+		if c[v] == nil {
+			out := sky.NewDict(v.Len())
+			c[v] = out
+			c.fill(out, v)
+		}
+		return c[v]
+	}
+	return v
+}
+
+func (c copies) list(v *sky.List) sky.Value {
+	if c[v] == nil {
+		elems := make([]sky.Value, v.Len())
+		for i := range elems {
+			elems[i] = c.of(v.Index(i))
+		}
+		c[v] = sky.NewList(elems)
+	}
+	return c[v]
 }
 
 // keeper walks over what is kept.

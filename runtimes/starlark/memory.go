@@ -23,6 +23,12 @@ func (r *runner) memoryOver() bool {
 	return r.budget.Memory > 0 && r.paid > r.budget.Memory
 }
 
+// allocated is how many bytes the call has allocated so far.
+func (r *runner) allocated() int64 {
+	r.pay()
+	return r.paid
+}
+
 // share takes what the call has allocated out of what all calls may hold together, and ends the call where that is not to be had.
 func (r *runner) share() {
 	if !r.call.Memory.Short(r.paid) {
