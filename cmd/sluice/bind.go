@@ -78,7 +78,7 @@ func (s *scripting) resolve() error {
 
 // named says where the config names a script that is not there.
 func (s *scripting) named(script string, err error) error {
-	if _, missing := fs.Stat(s.snapshot, script); missing == nil {
+	if _, missing := fs.Stat(s.snapshot, script); !errors.Is(missing, fs.ErrNotExist) {
 		return err
 	}
 	return config.Errors{{File: s.name, Pos: s.uses[script][0].binding.Pos,

@@ -108,11 +108,27 @@ func compile(path string, src []byte, predeclared func(string) bool, unguarded b
 			return nil, err
 		}
 	}
-	compiled, err := sky.FileProgram(file, predeclared)
+	compiled, err := sky.FileProgram(file, fewUnknown(predeclared))
 	if err != nil {
 		return nil, sourceError(path, src, err)
 	}
 	return &program{compiled, bound, loads}, nil
+}
+
+// fewUnknown is predeclared, until a file has used so many names that nobody knows that it will be refused with them: from then on all are
+// known. For each one that is not the resolver looks through all others for what was meant.
+func fewUnknown(predeclared func(string) bool) func(string) bool {
+	unknown := 0
+	return func(name string) bool {
+		if predeclared(name) {
+			return true
+		}
+		if sky.Universe.Has(name) {
+			return false
+		}
+		unknown++
+		return unknown > 2*maxResolveErrors
+	}
 }
 
 // placeAtName makes an error of a field be told at its name, not at the dot before it.
@@ -234,12 +250,12 @@ func sourceError(path string, src []byte, err error) *engine.ScriptError {
 	if !errors.As(err, &list) {
 		return &engine.ScriptError{File: path, Message: err.Error()}
 	}
-	first := at(list[0].Pos, list[0].Msg)
+	first := at(list[0].Pos, engine.Cut(list[0].Msg, maxMessage))
 	for _, e := range list[1:min(len(list), maxResolveErrors)] {
-		first.Also = append(first.Also, e.Error())
+		first.Also = append(first.Also, engine.Cut(e.Error(), maxMessage))
 	}
-	if more := len(list) - maxResolveErrors; more > 0 {
-		first.Also = append(first.Also, fmt.Sprintf("%s: and %d more", path, more))
+	if len(list) > maxResolveErrors {
+		first.Also = append(first.Also, path+": and more")
 	}
 	return first
 }

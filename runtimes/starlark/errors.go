@@ -55,12 +55,18 @@ func (r *runner) scriptError(err error) *engine.ScriptError {
 	return out
 }
 
+// maxStack bounds the frames of an error: its innermost ones, and those that led there.
+const maxStack = 32
+
 // stackOf lists the frames in files, innermost first.
 func stackOf(frames sky.CallStack) []string {
-	out := make([]string, 0, len(frames))
+	out := make([]string, 0, min(len(frames), maxStack+1))
 	for i := range frames {
-		if f := frames.At(i); inScript(f.Pos) {
-			out = append(out, fmt.Sprintf("%s: in %s", f.Pos, f.Name))
+		if len(frames) > maxStack && i == maxStack/2 {
+			out = append(out, fmt.Sprintf("(%d more calls)", len(frames)-maxStack))
+		}
+		if f := frames.At(i); inScript(f.Pos) && (i < maxStack/2 || i >= len(frames)-maxStack/2) {
+			out = append(out, fmt.Sprintf("%s: in %s", f.Pos, engine.Cut(f.Name, maxMessage)))
 		}
 	}
 	return out

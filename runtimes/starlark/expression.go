@@ -292,6 +292,9 @@ func (g *guarding) entry(e *syntax.DictEntry) {
 }
 
 func (g *guarding) comprehension(e *syntax.Comprehension) syntax.Expr {
+	if len(e.Clauses) > maxClauses {
+		g.refuse(e.Lbrack, "a comprehension of %d clauses, want at most %d", len(e.Clauses), maxClauses)
+	}
 	for _, clause := range e.Clauses {
 		switch c := clause.(type) {
 		case *syntax.ForClause:

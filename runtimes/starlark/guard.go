@@ -10,10 +10,12 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// Bounds of a file beyond its size: the compiler recurses, and a call looks for each name that it is given among all parameters.
+// Bounds of a file beyond its size: the compiler recurses, a call looks for each name that it is given among all parameters, and the end of
+// each clause is looked for through the ends of those in it.
 const (
 	maxNesting = 500
 	maxParams  = 255
+	maxClauses = 255
 )
 
 // guard rewrites a parsed file so that no step of the interpreter takes or allocates more than the budget can see: an operator whose

@@ -46,7 +46,8 @@ func TestALargeSourceIsCompiledOrRefused(t *testing.T) {
 	f("if else", "x = ", "1 if 1 else ", "1", nested)
 	f("lists", "x = [", "[],", "]", "")
 	f("numbers", "x = [", "1,", "]", "")
-	f("clauses", "x = [1 ", " for i in [1]", "]", "")
+	f("clauses", "x = [1 ", " for i in [1]", "]", "a comprehension of ")
+	f("conditions", "x = [1 for i in [1]", " if 1", "]", "a comprehension of ")
 	f("statements", "", "1;", "", "")
 	f("lines", "", "\n", "", "")
 	f("a number", "x = ", "9", "", "an integer of 870")
@@ -57,6 +58,12 @@ func TestALargeSourceIsCompiledOrRefused(t *testing.T) {
 		fmt.Fprintf(&params, "a%d,", i)
 	}
 	f("parameters", "def f("+params.String(), "b,", "): pass", "a function of ")
+	var names strings.Builder
+	for i := range 25_000 {
+		fmt.Fprintf(&names, "u%d,", i)
+	}
+	f("unknown names", "def f(): return ["+names.String(), "a,", "]", "undefined: u0")
+	f("unknown names among many", strings.ReplaceAll(names.String(), ",", "=1\n")+"def f(): return [", "a,", "]", "undefined: a")
 }
 
 func TestWhatAScriptLoadsIsBounded(t *testing.T) {
@@ -75,4 +82,19 @@ func TestWhatAScriptLoadsIsBounded(t *testing.T) {
 		many[fmt.Sprintf("lib/%d.star", i)] = fmt.Sprintf("load(\"lib/%d.star\", \"x\")\n", i+1)
 	}
 	f(many, `lib/62.star:1:1: cannot load lib/63.star: with file "lib/63.star" the script has more than 64 files`)
+}
+
+// A chain of thousands of calls is told by its ends.
+func TestAnErrorTellsOfFewCalls(t *testing.T) {
+	t.Parallel()
+	var src strings.Builder
+	src.WriteString("def f0():\n    fail(\"no\")\n")
+	for i := range 100 {
+		fmt.Fprintf(&src, "def f%d(): f%d()\n", i+1, i)
+	}
+	src.WriteString("def filter(ctx, principal, candidates): f100()\n")
+	stack := scriptError(t, attack(src.String(), usual)).Stack
+	if n := len(stack); n != 32 || stack[0] != "s.star:2:9: in f0" || stack[15] != "(71 more calls)" || stack[n-1] != "s.star:103:45: in filter" {
+		t.Errorf("%d frames: %q", n, stack)
+	}
 }
