@@ -64,14 +64,35 @@ func (e *jsonWriter) pay() error {
 
 var errTooDeep = fmt.Errorf("the value is nested deeper than %d", body.MaxDepth)
 
-func (e *jsonWriter) write(v Value, depth int) (err error) {
+// grown looks at how long the text has become.
+func (e *jsonWriter) grown() error {
 	if len(e.dst) > MaxText {
 		return fmt.Errorf("the JSON text is longer than %d MiB", MaxText>>20)
 	}
 	if len(e.dst)-e.paid >= payEvery {
-		if err := e.pay(); err != nil {
-			return err
-		}
+		return e.pay()
+	}
+	return nil
+}
+
+// longString is from where on a string is paid for while it is written.
+const longString = 64 << 10
+
+func (e *jsonWriter) text(s string) (err error) {
+	if len(s) <= longString {
+		e.dst = body.AppendString(body.Grow(e.dst, len(s)+2), s)
+		return nil
+	}
+	e.dst, err = body.AppendLong(e.dst, s, func(dst []byte) error {
+		e.dst = dst
+		return e.grown()
+	})
+	return err
+}
+
+func (e *jsonWriter) write(v Value, depth int) (err error) {
+	if err := e.grown(); err != nil {
+		return err
 	}
 	switch v.Kind {
 	case Nil:
@@ -87,7 +108,7 @@ func (e *jsonWriter) write(v Value, depth int) (err error) {
 	case Float:
 		e.dst, err = body.AppendFloat(e.dst, v.Float())
 	case String:
-		e.dst = body.AppendString(body.Grow(e.dst, len(v.Str)+2), v.Str)
+		return e.text(v.Str)
 	case List, Map:
 		return e.collection(v, depth)
 	case Own:
@@ -144,8 +165,10 @@ func (e *jsonWriter) object(m Mapper, depth int) (err error) {
 			e.dst = append(e.dst, ',')
 		}
 		first = false
-		e.dst = append(body.AppendString(e.dst, key), ':')
-		err = e.write(v, depth+1)
+		if err = e.text(key); err == nil {
+			e.dst = append(e.dst, ':')
+			err = e.write(v, depth+1)
+		}
 		return err == nil
 	})
 	if err == nil && bad != "" {

@@ -17,7 +17,10 @@ func describe(v Value) string {
 	case String:
 		return quote(v.Str)
 	case Bool, Int, Float:
-		s, _ := AppendJSON(nil, v, nil)
+		s, err := AppendJSON(nil, v, nil)
+		if err != nil { // what JSON has no number for
+			s = strconv.AppendFloat(nil, v.Float(), 'g', -1, 64)
+		}
 		return "the " + TypeName(v) + " " + string(s)
 	}
 	return describeKind(v)

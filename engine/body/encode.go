@@ -25,6 +25,22 @@ func AppendString(dst []byte, s string) []byte {
 	return append(appendInside(dst, s), '"')
 }
 
+// AppendLong is AppendString, which calls grown with what there is between two pieces of a long s, and ends where that returns an error: what
+// must be escaped takes up to six times as many bytes.
+func AppendLong(dst []byte, s string, grown func(dst []byte) error) ([]byte, error) {
+	dst = append(Grow(dst, len(s)+2), '"')
+	for len(s) > piece {
+		n := gapNear(s, piece)
+		if dst, s = appendInside(dst, s[:n]), s[n:]; cap(dst)-len(dst) < len(s) {
+			dst = Grow(dst, 6*piece)
+		}
+		if err := grown(dst); err != nil {
+			return dst, err
+		}
+	}
+	return append(appendInside(dst, s), '"'), nil
+}
+
 // appendInside appends s as it stands between the quotes.
 func appendInside(dst []byte, s string) []byte {
 	if !utf8.ValidString(s) {

@@ -178,7 +178,7 @@ func (r *runner) count(v sky.Value) (int, error) {
 	for e := sky.Value(nil); it.Next(&e); {
 		n++ // of the elements or code points of a text, whose length is bounded: see elems
 	}
-	if err := r.spend(int64(n) / 2); err != nil {
+	if err := r.spend(int64(n)); err != nil {
 		return 0, err
 	}
 	return n, r.allocate(int64(n) * slotBytes)
