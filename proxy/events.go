@@ -14,6 +14,10 @@ import (
 // maxEvent is the largest event that is held back until it is whole, in bytes. A larger one passes in pieces and unseen.
 const maxEvent = 1 << 20
 
+// maxOut is from where on what replaces events goes out before all that was read is looked at, in bytes: of one read of small events a
+// dialect may make many megabytes.
+const maxOut = 1 << 20
+
 // errTruncated: an event stream ended in good order but not with its last event.
 var errTruncated = errors.New("the stream ended before its last event")
 
@@ -73,11 +77,10 @@ func (e *eventRelay) pass(n int) error {
 		}
 		if replaces {
 			e.out = append(append(e.out, e.buf[sent:end]...), replacement...)
-			sent = at
-		}
-		if len(e.out) >= maxEvent { // of one read of small events a dialect may make many megabytes
-			if err := e.flush(nil); err != nil {
-				return err
+			if sent = at; len(e.out) > maxOut {
+				if err := e.drain(); err != nil {
+					return err
+				}
 			}
 		}
 		end = at
@@ -104,6 +107,15 @@ func (e *eventRelay) flush(b []byte) error {
 		b, e.out = e.out, e.out[:0]
 	}
 	return e.send(b)
+}
+
+// drain sends what waits in out, more of which is to come.
+func (e *eventRelay) drain() error {
+	b := e.out
+	e.out = nil // it has become large
+	e.sent = time.Now()
+	e.down.hold = false
+	return e.write(e.to, b)
 }
 
 // grow makes room for an event that fills all of buf. It reports false when the event is too large.

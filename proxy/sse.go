@@ -89,8 +89,11 @@ func parseEvent(event []byte) (name, data []byte, ok bool) {
 			event = nil
 		}
 		if v, found := field(line, "data"); found {
-			if lines++; lines > 1 {
-				v = bytes.Join([][]byte{data, v}, []byte{'\n'})
+			if lines++; lines == 2 { // room for all that may follow
+				data = append(make([]byte, 0, len(data)+1+len(v)+len(event)), data...)
+			}
+			if lines > 1 {
+				v = append(append(data, '\n'), v...)
 			}
 			data, ok = v, true
 		} else if v, found := field(line, "event"); found {

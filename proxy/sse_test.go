@@ -86,6 +86,11 @@ func TestAnEventIsWrittenAsItIsRead(t *testing.T) {
 	f("{}")
 	f("")
 	f("{\n\"a\": 1\n}")
+	long := strings.Repeat("a\n", 1<<20)
+	f(long)
+	if n := testing.AllocsPerRun(1, func() { parseEvent(appendEvent(nil, "", []byte(long))) }); n > 100 {
+		t.Errorf("an event of many lines takes %v allocations", n)
+	}
 }
 
 func TestSeeingAnEventTakesNoMemory(t *testing.T) {

@@ -54,8 +54,11 @@ func (t *transform) apply(s *stream, event, name, data []byte) (replacement []by
 		return nil, true, nil
 	}
 	t.wentOut(true)
-	t.out = t.write(t.out[:0], s, events, event)
-	return t.out, true, nil
+	out := t.write(t.out[:0], s, events, event)
+	if t.out = out; cap(out) > maxOut {
+		t.out = nil
+	}
+	return out, true, nil
 }
 
 // hold keeps a dropped event for the case that the original has to pass after all.
@@ -167,13 +170,16 @@ func (e *eventRelay) failed(b []byte, err error) error {
 	return e.sendError(err)
 }
 
+// primePiece is how much is read at once while the head waits, in bytes: what all events in it become is held.
+const primePiece = 256
+
 // prime goes on until something goes out or the stream ends, and keeps what went out in first: a dialect with on_error: closed can refuse
 // the answer as long as its head waits.
 func (e *eventRelay) prime() *engine.Refusal {
 	e.first = &bytes.Buffer{}
 	e.to = e.first
 	for e.first.Len() == 0 && !e.over {
-		n, err := e.answer.Body.Read(e.buf[e.held:])
+		n, err := e.answer.Body.Read(e.buf[e.held:min(e.held+primePiece, len(e.buf))])
 		failure := e.pass(e.held + n)
 		if failure == nil && err != nil && !e.over {
 			failure, e.over = e.finish(err), true

@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -60,7 +61,10 @@ func (r *Response) take(key string, v Value) error {
 }
 
 func (r *Response) takeHeaders(v Value) error {
-	if empty, isList := asList(v); v.Kind != Map && (!isList || empty.Len() > 0) {
+	if empty, isList := asList(v); isList && empty.Len() == 0 {
+		return nil
+	}
+	if v.Kind != Map {
 		return fmt.Errorf("%s under headers, want a map of name to text", describe(v))
 	}
 	var given engine.Headers
@@ -98,11 +102,17 @@ func DecodeEvents(received *StreamEvent, v Value) ([]engine.StreamEvent, error) 
 		if err := received.decode(&out[i], list.At(i)); err != nil {
 			return nil, err
 		}
-		if size += len(out[i].Data); size > maxEventBytes {
+		if size += onWire(&out[i]); size > maxEventBytes {
 			return nil, invalid(engine.OutputShape, "transform_event returned more than %d MiB of data", maxEventBytes>>20)
 		}
 	}
 	return out, nil
+}
+
+// onWire is about what an event takes in a stream, in bytes: each of its lines is named there.
+func onWire(e *engine.StreamEvent) int {
+	lines := bytes.Count(e.Data, []byte{'\n'}) + bytes.Count(e.Data, []byte{'\r'})
+	return len(e.Name) + len(e.Data) + len("data: ")*lines
 }
 
 // decode reads one event of a list.
