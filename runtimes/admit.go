@@ -148,9 +148,14 @@ func (a *Admission) atGlobal(m Module, name string, err error) *engine.ScriptErr
 
 func (a *Admission) checkSource() error {
 	info, err := fs.Stat(a.Files, a.Path)
+	var unread *fs.PathError
 	switch {
-	case err != nil:
+	case errors.Is(err, fs.ErrNotExist):
 		return errors.New("there is no such file")
+	case errors.As(err, &unread):
+		return unread.Err
+	case err != nil:
+		return err
 	case !strings.HasSuffix(a.Path, a.Language.Extension()):
 		return fmt.Errorf("want a name that ends in %s", a.Language.Extension())
 	case info.Size() > MaxSource:
