@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -23,33 +22,39 @@ func checkCommand() *cli.Command {
 		Usage: "check the config and its scripts as serve would load them; silent when all is fine",
 		UsageText: usage("sluice check [--config FILE] [--scripts DIR] [-v] [SCRIPT…]",
 			"sluice check --config sluice.yaml", "sluice check -v scripts/filters/tier.star"),
+		Description:  "A SCRIPT is checked by itself, with an empty config: what it is bound to is tried where --config says so, too.",
 		Flags:        []cli.Flag{configFlag(), scriptsFlag(), &cli.BoolFlag{Name: "v", Usage: "list what was checked"}},
 		ArgValidator: anyArguments,
 		Action: func(_ context.Context, c *cli.Command) error {
-			if c.Args().Present() {
-				return checkScripts(c, c.Args().Slice())
+			var errs []error
+			list := lister(c)
+			if !c.Args().Present() || c.IsSet("config") {
+				errs = append(errs, checkConfig(c, list))
 			}
-			return checkConfig(c)
+			if c.Args().Present() {
+				errs = append(errs, checkScripts(c, c.Args().Slice(), list))
+			}
+			return errors.Join(errs...)
 		},
 	}
 }
 
 // checkConfig builds everything and throws it away. Without a config it checks all scripts below the scripts root.
-func checkConfig(c *cli.Command) error {
+func checkConfig(c *cli.Command, list func(path string, tests int)) error {
 	name, err := configPath(c)
 	if err != nil {
 		return err
 	}
 	if name == "" {
-		return checkTree(c)
+		return checkTree(c, list)
 	}
 	b := newBuilder(name)
 	b.scripts, b.vitals, b.warn = c.String("scripts"), idle{}, func(err error) { printErrors(c.Root().ErrWriter, err) }
 	g, err := reload.Once(name, func(in *reload.Input) (*engine.Generation, error) {
 		g, err := b.build(in)
-		if err == nil && c.Bool("v") {
+		if err == nil {
 			for _, v := range in.Scripts.Versions() {
-				listScript(c.Root().Writer, v.Path, v.Tests)
+				list(v.Path, v.Tests)
 			}
 		}
 		return g, err
@@ -68,20 +73,27 @@ func (idle) Vitals(*engine.Upstream, time.Time) *engine.Vitals {
 	return &engine.Vitals{Healthy: true, Breaker: "closed"}
 }
 
-func listScript(w io.Writer, path string, tests int) {
-	fmt.Fprintf(w, "%-40s tests passed: %d\n", path, tests)
+// lister prints each script that was found to be fine once, if that was asked for.
+func lister(c *cli.Command) func(path string, tests int) {
+	told := make(map[string]bool)
+	return func(path string, tests int) {
+		if c.Bool("v") && !told[path] {
+			told[path] = true
+			fmt.Fprintf(c.Root().Writer, "%-40s tests passed: %d\n", path, tests)
+		}
+	}
 }
 
-func checkTree(c *cli.Command) error {
+func checkTree(c *cli.Command, list func(path string, tests int)) error {
 	root := or(c.String("scripts"), "scripts")
 	if _, err := os.Stat(root); err != nil && !c.IsSet("scripts") {
 		return misuse(c, "no config %q and no folder %q here, want --config FILE or a SCRIPT", defaultConfig, root)
 	}
-	return checkScripts(c, []string{root})
+	return checkScripts(c, []string{root}, list)
 }
 
 // checkScripts checks scripts by themselves, without a config.
-func checkScripts(c *cli.Command, paths []string) error {
+func checkScripts(c *cli.Command, paths []string, list func(path string, tests int)) error {
 	root, files, err := sources(c.String("scripts"), paths)
 	if err != nil {
 		return err
@@ -105,8 +117,8 @@ func checkScripts(c *cli.Command, paths []string) error {
 		}
 		got := b.examine(snapshot, path)
 		errs = append(errs, joined(got.Errors))
-		if c.Bool("v") && len(got.Errors) == 0 {
-			listScript(c.Root().Writer, path, got.Tests)
+		if len(got.Errors) == 0 {
+			list(path, got.Tests)
 		}
 	}
 	return errors.Join(errs...)
