@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"sluice/engine/config"
 	"sluice/engine/keys"
 )
 
@@ -29,6 +30,9 @@ func newKey(_ context.Context, c *cli.Command) error {
 	name := c.String("principal")
 	if name == "" {
 		return misuse(c, "want --principal NAME")
+	}
+	if _, err := config.ParseName(name); err != nil {
+		return misuse(c, "--principal %q, %v", name, err)
 	}
 	key, hash := keys.New()
 	fmt.Fprintf(c.Root().Writer, `key   %s

@@ -51,7 +51,7 @@ func (d *decoder) binding(b *Binding, place string, named func(*yaml.Node), more
 		slot = engine.SlotDialect
 	}
 	all := []field{
-		opt("name", value(d, &b.Name, parseName)),
+		opt("name", value(d, &b.Name, ParseName)),
 		opt("script", placed(&b.Pos, value(d, &b.Script, parseScript))),
 		opt("experiment", d.experimentName(b, slot)),
 		opt("config", d.free(&b.Config)),
@@ -109,7 +109,7 @@ func (d *decoder) nameAfterScript(b *Binding, n *yaml.Node) {
 	if b.Script == "" {
 		return // reported
 	}
-	name, err := parseName(strings.TrimSuffix(path.Base(b.Script), path.Ext(b.Script)))
+	name, err := ParseName(strings.TrimSuffix(path.Base(b.Script), path.Ext(b.Script)))
 	if err != nil {
 		d.fail(n, "script %s: its file name makes no name for the binding, %v", shown(n), err)
 	}

@@ -49,7 +49,7 @@ func (d *decoder) experiment(e *Experiment) decode {
 		*e = Experiment{Pos: posOf(n), Unit: engine.UnitSession}
 		var names seen
 		got := d.object(n,
-			req("name", value(d, &e.Name, parseName)),
+			req("name", value(d, &e.Name, ParseName)),
 			req("slot", enum(d, &e.Slot, engine.SlotFilter, engine.SlotDialect)),
 			opt("unit", enum(d, &e.Unit, engine.UnitSession, engine.UnitPrincipal, engine.UnitRequest)),
 			req("arms", filled(d, &e.Arms, func(a *Arm) decode { return d.arm(a, &names) }, "want at least one arm")),
@@ -114,7 +114,7 @@ func parseWeight(s string) (float64, error) {
 
 // experimentName reads the name of an experiment for slot, which may stand later in the file.
 func (d *decoder) experimentName(b *Binding, slot engine.SlotKind) decode {
-	read := value(d, &b.Experiment, parseName)
+	read := value(d, &b.Experiment, ParseName)
 	return func(n *yaml.Node) {
 		if d.trials.bound == nil {
 			d.trials.bound = make(map[string]bool)

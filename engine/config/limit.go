@@ -70,7 +70,7 @@ func (d *decoder) limit(l *Limit) decode {
 
 // parseWindow reads a length of time that can be cut into parts.
 func parseWindow(s string) (time.Duration, error) {
-	w, err := parseDuration(s)
+	w, err := ParseDuration(s)
 	if err == nil && w < time.Second {
 		err = errors.New("want a window of at least 1s")
 	}

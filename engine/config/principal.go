@@ -23,7 +23,7 @@ func (d *decoder) principal(p *Principal) decode {
 		filters := d.bindings(&p.Filters, "filters[]", "filter")
 		var keyNames seen
 		got := d.object(n,
-			req("name", value(d, &p.Name, parseName)),
+			req("name", value(d, &p.Name, ParseName)),
 			req("keys", list(d, &p.Keys, func(k *Key) decode { return d.principalKey(k, &keyNames) })),
 			opt("disabled", value(d, &p.Disabled, parseBool)),
 			opt("claims", d.free(&p.Claims)),
@@ -54,7 +54,7 @@ func (d *decoder) principalKey(k *Key, names *seen) decode {
 		}
 		got := d.object(n,
 			req("hash", hash),
-			opt("name", value(d, &k.Name, parseName)),
+			opt("name", value(d, &k.Name, ParseName)),
 			opt("expires", value(d, &k.Expires, parseExpiry)),
 			opt("disabled", value(d, &k.Disabled, parseBool)),
 			opt("limits", d.spending(&k.Limits)),
@@ -82,7 +82,7 @@ func parseHash(s string) (string, error) {
 
 // upstreamName reads the name of an upstream that may stand later in the file.
 func (d *decoder) upstreamName(name *string) decode {
-	read := value(d, name, parseName)
+	read := value(d, name, ParseName)
 	return func(n *yaml.Node) {
 		read(n)
 		d.later = append(d.later, func() {

@@ -104,7 +104,8 @@ func parseSecret(s string) (Secret, error) {
 
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-func parseName(s string) (string, error) {
+// ParseName is s if it is a name of a principal, an upstream or a binding. The error says what was wanted.
+func ParseName(s string) (string, error) {
 	if !namePattern.MatchString(s) {
 		return "", errors.New(`want 1 to 64 letters, digits, ".", "_" or "-", the first a letter or digit`)
 	}
@@ -128,8 +129,8 @@ func parseWhole[T int | int64 | uint64](lowest, highest T) func(string) (T, erro
 	}
 }
 
-// parseDuration reads what time.ParseDuration does, and days before it: 30d, 1d12h.
-func parseDuration(s string) (time.Duration, error) {
+// ParseDuration reads what time.ParseDuration does, and days before it: 30d, 1d12h. It is not negative. The error says what was wanted.
+func ParseDuration(s string) (time.Duration, error) {
 	const most = 3650 // days
 	days, rest, found := strings.Cut(s, "d")
 	if !found {
@@ -147,7 +148,7 @@ func parseDuration(s string) (time.Duration, error) {
 }
 
 func parseSomeTime(s string) (time.Duration, error) {
-	d, err := parseDuration(s)
+	d, err := ParseDuration(s)
 	if err == nil && d == 0 {
 		err = errors.New("want a duration longer than 0")
 	}

@@ -98,7 +98,7 @@ func (d *decoder) timeouts(n *yaml.Node) {
 		opt("client_header", longer(&t.ClientHeader)),
 		opt("client_body", longer(&t.ClientBody)),
 		opt("client_write", longer(&t.ClientWrite)),
-		opt("drain", value(d, &t.Drain, parseDuration)),
+		opt("drain", value(d, &t.Drain, ParseDuration)),
 	)
 }
 

@@ -20,7 +20,7 @@ func (d *decoder) upstream(u *Upstream) decode {
 	return func(n *yaml.Node) {
 		*u = Upstream{Pos: posOf(n), Weight: 1, Labels: &engine.Object{}, Breaker: DefaultBreaker(), Queue: DefaultQueue()}
 		got := d.object(n,
-			req("name", value(d, &u.Name, parseName)),
+			req("name", value(d, &u.Name, ParseName)),
 			opt("id", value(d, &u.ID, parseID)),
 			req("kind", enum(d, &u.Kind, engine.KindAnthropicDirect, engine.KindBedrockRuntime, engine.KindBedrockMantle,
 				engine.KindVertex, engine.KindCustom)),
