@@ -30,7 +30,7 @@ func replayCommand() *cli.Command {
 			"one of them; any other script is one more filter at the end of the chain. It is asked about what the ledger recorded, with the\n" +
 			"config and the labels of today. Bodies are not recorded: a script that reads one cannot be replayed.",
 		Flags: []cli.Flag{configFlag(), scriptsFlag(),
-			&cli.DurationFlag{Name: "since", Usage: "how far back to begin, such as 90m or 24h", Value: time.Hour},
+			&cli.StringFlag{Name: "since", Usage: "how far back to begin, a `DURATION` such as 90m or 7d", Value: "1h"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON, with every request that changes"},
 		},
 		ArgValidator: anyArguments,
@@ -40,6 +40,7 @@ func replayCommand() *cli.Command {
 
 func runReplay(_ context.Context, c *cli.Command) error {
 	name, err := configPath(c)
+	since, notTime := config.ParseDuration(c.String("since"))
 	switch {
 	case err != nil:
 		return err
@@ -47,8 +48,10 @@ func runReplay(_ context.Context, c *cli.Command) error {
 		return misuse(c, "no config %q here, want --config FILE", defaultConfig)
 	case c.NArg() == 0:
 		return misuse(c, "want a SCRIPT")
-	case c.Duration("since") <= 0:
-		return misuse(c, "--since %v, want a duration above 0", c.Duration("since"))
+	case notTime != nil:
+		return misuse(c, "--since %q, %v", c.String("since"), notTime)
+	case since == 0:
+		return misuse(c, "--since %q, want a duration above 0", c.String("since"))
 	}
 	b := newBuilder(name)
 	b.scripts, b.vitals = c.String("scripts"), idle{}
@@ -56,7 +59,7 @@ func runReplay(_ context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	r := &replay{Since: time.Now().Add(-c.Duration("since")).UTC().Truncate(time.Second), Changed: map[engine.Likeness]int{}, Requests: []changed{},
+	r := &replay{Since: time.Now().Add(-since).UTC().Truncate(time.Second), Changed: map[engine.Likeness]int{}, Requests: []changed{},
 		Missing: map[string]int{}, Unreplayable: map[string]string{}, Failed: map[string]int{}}
 	for _, arg := range c.Args().Slice() {
 		script, err := scriptBelow(b.scriptsDir(cfg), arg)
@@ -85,7 +88,10 @@ func runReplay(_ context.Context, c *cli.Command) error {
 
 // scriptBelow is the path of a script below the root, which is given as such or as a file.
 func scriptBelow(root, arg string) (string, error) {
-	if _, err := os.Stat(arg); err == nil {
+	switch _, err := os.Stat(arg); {
+	case filepath.Ext(arg) != ".star" && filepath.Ext(arg) != ".lua":
+		return "", fmt.Errorf("%q is no script, want a name that ends in .star or .lua", arg)
+	case err == nil:
 		return pathBelow(root, arg)
 	}
 	if _, err := os.Stat(filepath.Join(root, arg)); err != nil {

@@ -164,14 +164,27 @@ func loopback(addr string) bool {
 }
 
 func (g *gateway) listenAll() error {
-	for i, addr := range []string{g.cfg.Listen, g.cfg.Admin.Listen} {
-		ln, err := net.Listen("tcp", addr)
-		if err != nil {
-			return err
-		}
-		g.listen[i] = ln
+	var err error
+	if g.listen[0], err = listen(g.cfg.Listen, "--listen"); err != nil {
+		return err
 	}
-	return nil
+	g.listen[1], err = listen(g.cfg.Admin.Listen, "--admin")
+	return err
+}
+
+// listen takes connections on addr. The error tells which flag would have it listen elsewhere.
+func listen(addr, flag string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	var why syscall.Errno
+	switch errors.As(err, &why); {
+	case err == nil:
+		return ln, nil
+	case why == syscall.EADDRINUSE:
+		return nil, fmt.Errorf("listen on %q: %w: stop what listens there, or give another %s", addr, why, flag)
+	case why == syscall.EADDRNOTAVAIL:
+		return nil, fmt.Errorf("listen on %q: %w: want an address of this machine for %s", addr, why, flag)
+	}
+	return nil, fmt.Errorf("%s: %w", flag, err)
 }
 
 // tls is nil for plain HTTP.

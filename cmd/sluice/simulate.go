@@ -64,7 +64,7 @@ func runSimulator(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return misuse(c, "%s", strings.TrimPrefix(err.Error(), "simulate: "))
 	}
-	ln, err := net.Listen("tcp", c.String("listen"))
+	ln, err := listen(c.String("listen"), "--listen")
 	if err != nil {
 		return err
 	}
