@@ -60,6 +60,14 @@ func TestEveryExitSettlesTheLimitsOnce(t *testing.T) {
 		whole(r)
 	}
 	f("an answer that its dialect withholds", answers(ok(`{"usage":{"input_tokens":3,"output_tokens":7}}`)), withheld, "99", "9993", 502)
+	refusing := func(r *rig) {
+		no := translating{response: func(_ *engine.State, r *engine.Reply) (*engine.Reply, error) {
+			return &engine.Reply{Status: 451, Headers: r.Headers, Body: []byte("{}")}, nil
+		}}
+		r.gen.Upstreams[0].Dialect = &engine.DialectSlot{Dialect: no, Script: "x.star", Meter: &engine.Meter{}}
+		whole(r)
+	}
+	f("an answer that its dialect makes an error", answers(ok(`{"usage":{"input_tokens":3,"output_tokens":7}}`)), refusing, "99", "9993", 451)
 	f("one of unknown usage", answers(ok(`{}`)), withheld, "99", "9936", 502)
 	f("counting tokens", answers(ok(`{"input_tokens":3}`)), func(r *rig) { r.do(post("/v1/messages/count_tokens", hello)) }, "99", "10000", 200)
 }

@@ -54,7 +54,8 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 	x.record.Status = a.Status
 	x.record.Timings.TTFB = now.Sub(x.record.Started)
 	x.record.UpstreamReqID = upstreamRequestID(a.Headers)
-	x.served = a.Status/100 == 2
+	told := a.Original != nil && wireIsAnthropics(a) // a 2xx of the upstream, whatever its dialect made of it
+	x.served = a.Status/100 == 2 || told
 	r.down = downstream{to: ctx.Conn(), left: a.Length}
 	switch {
 	case x.req.Method == "HEAD", a.Status == 204, a.Status == 304:
@@ -65,7 +66,7 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 			r.batch.start(x)
 			x.forgetBody()
 		}
-	case x.req.Path == "/v1/messages" && a.Status == 200:
+	case x.req.Path == "/v1/messages" && x.served:
 		r.keep = true
 	}
 	r.writeHead(ctx, now)

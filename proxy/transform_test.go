@@ -203,14 +203,18 @@ func TestUsageIsTheUpstreamsWhereItSpeaksTheAPI(t *testing.T) {
 	_, row = translates(t, mine, engine.FailOpen, custom, answer)
 	want(t, "custom", row.Usage.InputTokens, 77)
 
-	body := translating{response: func(_ *engine.State, r *engine.Reply) (*engine.Reply, error) {
-		return &engine.Reply{Status: 200, Headers: r.Headers, Body: []byte(`{"usage":{"output_tokens":5}}`)}, nil
-	}}
 	plain := ok(`{"usage":{"output_tokens":9}}`, "content-type: application/json")
-	_, row = translates(t, body, engine.FailOpen, direct, plain)
-	want(t, "direct", row.Usage.OutputTokens, 9)
-	_, row = translates(t, body, engine.FailOpen, custom, plain)
-	want(t, "custom", row.Usage.OutputTokens, 5)
+	for status, ofCustom := range map[int]int{200: 5, 201: 5, 451: 0} {
+		body := translating{response: func(_ *engine.State, r *engine.Reply) (*engine.Reply, error) {
+			return &engine.Reply{Status: status, Headers: r.Headers, Body: []byte(`{"usage":{"output_tokens":5}}`)}, nil
+		}}
+		_, row = translates(t, body, engine.FailOpen, direct, plain)
+		want(t, "status", row.Status, status)
+		want(t, "direct", row.Usage.OutputTokens, 9)
+		want(t, "direct, booked", row.Booked.Usage.OutputTokens, 9)
+		_, row = translates(t, body, engine.FailOpen, custom, plain)
+		want(t, "custom", row.Usage.OutputTokens, int64(ofCustom))
+	}
 }
 
 func TestADialectTranslatesAWholeAnswer(t *testing.T) {
