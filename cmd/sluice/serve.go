@@ -219,10 +219,23 @@ func (g *gateway) run(ctx context.Context) error {
 		case err := <-ended:
 			return err
 		case <-hup:
-			g.loop.Reload(ctx) // the loop reports what came of it
+			g.reload(ctx)
 		case <-ctx.Done():
 			return g.drain()
 		}
+	}
+}
+
+// reload looks at the disk now. The loop reports what came of it; where nothing did, that is told too.
+func (g *gateway) reload(ctx context.Context) {
+	outcome, err := g.loop.Reload(ctx)
+	switch {
+	case err != nil:
+		g.out.logf("reload: %v", err)
+	case outcome.Err != nil && len(outcome.News) == 0:
+		g.out.logf("reload: nothing changed, and not all that is on disk serves: %v", flatten(outcome.Err)[0])
+	case len(outcome.News) == 0:
+		g.out.logf("reload: nothing changed, all that is on disk serves")
 	}
 }
 
