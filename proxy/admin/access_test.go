@@ -88,6 +88,21 @@ func TestWithoutATokenOnlyThisMachineIsAnsweredAndNoWebPage(t *testing.T) {
 	f(403, "origin: http://localhost:8788")
 	f(403, "origin: null")
 	f(403, "host: example.com", "authorization: Bearer "+adminToken)
+
+	hosts := func(target, host string, want string) {
+		t.Helper()
+		nc, err := net.Dial("tcp", r.admin)
+		r.must(err)
+		defer nc.Close()
+		_, err = io.WriteString(nc, "GET http://"+target+"/v1/status HTTP/1.1\r\nHost: "+host+"\r\nConnection: close\r\n\r\n")
+		r.must(err)
+		if line, err := bufio.NewReader(nc).ReadString('\n'); err != nil || !strings.Contains(line, want) {
+			t.Errorf("target %q, host %q: %q, %v, want %s", target, host, line, err, want)
+		}
+	}
+	hosts("localhost", "localhost", " 200 ")
+	hosts("example.com", "localhost", " 403 ")
+	hosts("localhost", "example.com", " 403 ")
 }
 
 func TestUnknownPathsAndMethodsAreToldWhatIsThere(t *testing.T) {

@@ -13,6 +13,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -121,7 +123,8 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx, path string) bool {
 	access := s.opts.Access()
 	switch {
 	case access.Token == "":
-		if proxy.FromLoopback(lines(ctx)) {
+		// What the request's target names as the host is in the place of what the header says: both must be this machine.
+		if proxy.FromLoopback(lines(ctx, ctx.Host())) && proxy.FromLoopback(lines(ctx, ctx.Request.Header.Host())) {
 			return true
 		}
 		fail(ctx, 403, "without a token only this machine is answered, and no web page")
@@ -142,8 +145,8 @@ func bears(ctx *fasthttp.RequestCtx, token string) bool {
 }
 
 // lines are the header lines that tell a web page from a program.
-func lines(ctx *fasthttp.RequestCtx) engine.Headers {
-	h := engine.Headers{{Name: "host", Value: string(ctx.Host())}}
+func lines(ctx *fasthttp.RequestCtx, host []byte) engine.Headers {
+	h := engine.Headers{{Name: "host", Value: string(host)}}
 	for _, origin := range ctx.Request.Header.PeekAll("Origin") {
 		h.Add("origin", string(origin))
 	}
@@ -207,6 +210,26 @@ func reply(ctx *fasthttp.RequestCtx, v any) {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	enc.Encode(v) // into memory: it cannot fail for these types
+}
+
+// asked reads the JSON that a request brings, or answers that it is not what want shows.
+func asked(ctx *fasthttp.RequestCtx, into any, want string) bool {
+	text := ctx.PostBody()
+	err := json.Unmarshal(text, into)
+	var other *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return true
+	case len(text) == 0:
+		fail(ctx, 400, "the body is empty, want "+want)
+	case errors.As(err, &other) && other.Field == "":
+		fail(ctx, 400, fmt.Sprintf("the body is of type %s, want %s", other.Value, want))
+	case errors.As(err, &other):
+		fail(ctx, 400, fmt.Sprintf("%q is a %s, want %s", other.Field, other.Value, want))
+	default:
+		fail(ctx, 400, fmt.Sprintf("the body is no JSON: %v, want %s", err, want))
+	}
+	return false
 }
 
 func fail(ctx *fasthttp.RequestCtx, status int, message string) {

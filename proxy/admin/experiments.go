@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 
@@ -32,11 +31,14 @@ func (s *Server) experiments(ctx *fasthttp.RequestCtx, method, path string) {
 			var ask struct {
 				Arm string `json:"arm"`
 			}
-			if err := json.Unmarshal(ctx.PostBody(), &ask); err != nil || ask.Arm == "" {
-				fail(ctx, 400, `want {"arm": NAME}`)
-				return
+			const want = `{"arm": NAME}`
+			switch {
+			case !asked(ctx, &ask, want):
+			case ask.Arm == "":
+				fail(ctx, 400, `there is no "arm", want `+want)
+			default:
+				s.changed(ctx, name, book.Promote(name, ask.Arm, operator))
 			}
-			s.changed(ctx, name, book.Promote(name, ask.Arm, operator))
 		})
 	case verb == "stop":
 		s.only(ctx, method, "POST", func() { s.changed(ctx, name, book.Stop(name, operator)) })

@@ -35,8 +35,12 @@ type Preview struct {
 
 func (s *Server) preview(ctx *fasthttp.RequestCtx) {
 	var ask PreviewRequest
-	if err := json.Unmarshal(ctx.PostBody(), &ask); err != nil || len(ask.Request) == 0 {
-		fail(ctx, 400, `want {"principal": NAME, "request": BODY}`)
+	const want = `{"principal": NAME, "request": BODY}`
+	if !asked(ctx, &ask, want) {
+		return
+	}
+	if len(ask.Request) == 0 {
+		fail(ctx, 400, `there is no "request", want `+want)
 		return
 	}
 	g := s.opts.World.Lease()
