@@ -331,12 +331,16 @@ func authenticate(keys engine.KeyLookup, h *head, now time.Time) *engine.Refusal
 	p := grant.Principal
 	h.key, h.principal, h.keyID, h.limiter, h.ends = key, p, grant.KeyID, grant.Limiter, grant.Expires
 	if p.Disabled {
-		return refuse(engine.CodePrincipalDisabled, "principal %q is disabled", p.Name)
+		return refuseDisabled(p)
 	}
 	if own {
 		h.client = clientCredential(h.lines, key)
 	}
 	return nil
+}
+
+func refuseDisabled(p *engine.Principal) *engine.Refusal {
+	return refuse(engine.CodePrincipalDisabled, "principal %q is disabled", p.Name)
 }
 
 // presented returns the key that counts and those beside it that differ. own is true where x-sluice-key brought it, so that the

@@ -19,6 +19,9 @@ func Understand(raw []byte, p *engine.Principal) (*engine.Exchange, error) {
 	id := uuid.Must(uuid.NewV7()).String()
 	r := &engine.RequestContext{RequestID: id, Now: now, Seed: engine.SeedOf(id), Method: "POST", Path: "/v1/messages", Body: bytes.TrimSpace(raw)}
 	x := &engine.Exchange{Request: r, Principal: p, Dry: true}
+	if p.Disabled {
+		return nil, refuseDisabled(p)
+	}
 	if !bytes.HasPrefix(r.Body, []byte("{")) {
 		if err := parseRaw(raw, x); err != nil {
 			return nil, err
