@@ -93,7 +93,7 @@ func cutList(list []byte, p *engine.Principal) ([]byte, error) {
 // modelsFromConfig answers a question for models that no upstream can be asked, nil = this was another question.
 func (x *exchange) modelsFromConfig(err error) *engine.Answer {
 	asked := askedModel(x.req.Path)
-	if refusalOf(err).Code != engine.CodePathNotServed || x.req.Method != "GET" || x.req.Path != modelsPath && asked == "" {
+	if refusalOf(err).Code != engine.CodePathNotServed || x.req.Method != "GET" && x.req.Method != "HEAD" || x.req.Path != modelsPath && asked == "" {
 		return nil
 	}
 	known := x.configuredModels()

@@ -67,9 +67,12 @@ func TestModelsComeFromTheConfigWhereNoUpstreamServesThem(t *testing.T) {
 	want(t, "list", got.body, `{"data":[`+model("claude-a")+","+model("claude-b")+","+model("claude-literal")+`],"has_more":false,"first_id":"claude-a","last_id":"claude-literal"}`)
 	want(t, "content-type", got.Header.Get("content-type"), "application/json")
 	want(t, "one", ask("GET", "/v1/models/claude-b").body, model("claude-b"))
+	head := ask("HEAD", "/v1/models")
+	want(t, "the head alone", head.StatusCode, 200)
+	want(t, "its length", head.ContentLength, int64(len(got.body)))
 	want(t, "unknown", ask("GET", "/v1/models/claude-hidden").code(), "404 path_not_served")
 	want(t, "not allowed", ask("GET", "/v1/models/other").code(), "403 model_not_allowed")
 	want(t, "another method", ask("DELETE", "/v1/models/claude-b").code(), "404 path_not_served")
 	want(t, "another path", ask("GET", "/v1/files").code(), "404 path_not_served")
-	r.ledger.wait(t, 6)
+	r.ledger.wait(t, 7)
 }
