@@ -34,9 +34,14 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 	out := make([]UpstreamCandidate, 0, len(g.Upstreams))
 	health, allowed := g.health(), 0
 	a := &x.asked
-	var lost error // of an upstream that would serve, had it its credential
+	forwards := false // the client's credential, and there is none
+	var lost error    // of an upstream that would serve, had it its credential
 	for _, u := range g.Upstreams {
-		if !x.Principal.MayUse(u.ID) || u.ForwardsClient && x.Client.Empty() {
+		if !x.Principal.MayUse(u.ID) {
+			continue
+		}
+		if u.ForwardsClient && x.Client.Empty() {
+			forwards = true
 			continue
 		}
 		allowed++
@@ -51,6 +56,9 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 		}
 	}
 	switch {
+	case allowed == 0 && forwards:
+		return nil, &Refusal{Code: CodeNoUpstreamAvailable, Message: fmt.Sprintf("principal %q reaches upstreams with a credential of the client's own alone: "+
+			"send the key as x-sluice-key, and the credential as x-api-key or Authorization: Bearer", x.Principal.Name)}
 	case allowed == 0:
 		return nil, &Refusal{Code: CodeNoUpstreamAvailable, Message: fmt.Sprintf("principal %q reaches no upstream", x.Principal.Name)}
 	case len(out) == 0 && lost != nil:

@@ -488,6 +488,10 @@ func TestCandidatesAreThoseThePrincipalMayUse(t *testing.T) {
 	if got, want := names(candidates(t, w)), w.generation.Upstreams[1].Name; got != want {
 		t.Errorf("without a credential of the client: got %q, want %q", got, want)
 	}
+	w.principal.Upstreams = map[uuid.UUID]bool{w.generation.Upstreams[0].ID: true}
+	if r := w.refusal(t); r.Code != engine.CodeNoUpstreamAvailable || !strings.Contains(r.Message, "send the key as x-sluice-key") {
+		t.Errorf("without a credential of the client, and nobody else: got %v, want %s that says how to send it", r, engine.CodeNoUpstreamAvailable)
+	}
 }
 
 // renewing is a factory that renews its credential, as well as it can.
