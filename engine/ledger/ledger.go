@@ -27,8 +27,9 @@ const (
 	latestRows = 1000
 	// maxBacklog is how many rows wait for the disk at most. From half of it on, only rows of requests that reached an upstream do.
 	maxBacklog = 1 << 15
-	// gather is how long the writer waits for more rows to write at once.
-	gather = 5 * time.Millisecond
+	// gather is how long the writer waits for more rows to write at once. A row is to be on disk within 100 ms, and a busy disk, or
+	// machine, takes its part of that; each write costs a wake-up, and has the runtime's monitor look after the others for a while.
+	gather = 25 * time.Millisecond
 	// chunk is how much is written at once, in bytes, or one row more.
 	chunk = 1 << 20
 	// retryEvery is how long the writer waits after a write that failed.
