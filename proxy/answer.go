@@ -46,29 +46,30 @@ type answerBody struct {
 	err    error // what every further read returns
 }
 
-// body returns the body of the answer whose head was read last, and its length, -1 = unknown.
-func (c *upstreamConn) body(ctx context.Context, detach func() bool, method string) (io.ReadCloser, int64) {
-	b := &answerBody{ctx: ctx, detach: detach, conn: c, keep: !c.spent && !c.head.closing}
-	if c.pace, _ = ctx.Value(paceKey{}).(*pace); c.pace != nil {
+// begin makes b the body of the answer whose head its connection read last, and returns its length, -1 = unknown.
+func (b *answerBody) begin(method string) int64 {
+	c := b.conn
+	b.keep = !c.spent && !c.head.closing
+	if c.pace, _ = b.ctx.Value(paceKey{}).(*pace); c.pace != nil {
 		c.pace.begun = c.br.Buffered() > 0
 	}
 	length, status := c.head.length, c.head.status
 	switch {
 	case method == "HEAD":
 		b.settle(io.EOF)
-		return b, max(length, -1)
+		return max(length, -1)
 	case status == 204, status == 304, length == 0:
 		b.settle(io.EOF)
-		return b, 0
+		return 0
 	case length > 0:
 		b.left, b.read = length, fixedLength{b}
-		return b, length
+		return length
 	case length == -1:
 		b.read = &chunks{br: &c.br}
-		return b, -1
+		return -1
 	}
 	b.keep, b.read = false, untilClose{b}
-	return b, -1
+	return -1
 }
 
 // fixedLength reads a body of known length.

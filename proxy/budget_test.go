@@ -28,6 +28,6 @@ func TestAnExchangeStaysInItsMemory(t *testing.T) {
 		}
 		<-served
 	}
-	f("json", 26)
-	f("events", 29)
+	f("json", 24)
+	f("events", 27)
 }

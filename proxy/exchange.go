@@ -38,6 +38,7 @@ type exchange struct {
 	watched    bool          // the client's leaving cancels it
 	dispatched time.Time     // when the request first went to an upstream
 	seen       atomic.Uint64 // the headers that scripts read, for req
+	relaying   relay
 	ended      bool
 }
 

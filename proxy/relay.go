@@ -17,7 +17,7 @@ import (
 // it takes one write.
 const relayBuffer = writeBuffer - 64
 
-// relay carries one answer to the client. Closing it ends the exchange.
+// relay carries one answer to the client. Closing it ends the exchange, in whose memory it lies.
 type relay struct {
 	x      *exchange
 	answer *engine.Answer
@@ -37,7 +37,8 @@ type relay struct {
 
 // relay answers the client with a, unless its dialect refuses that. The HTTP server then has nothing more to send.
 func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Refusal {
-	r := &relay{x: x, answer: a}
+	r := &x.relaying
+	*r = relay{x: x, answer: a}
 	if a.TransformsEvents() && x.req.Method != "HEAD" {
 		r.stream, r.transform = &stream{x: x}, &transform{answer: a, x: x}
 		r.batch.start(x)

@@ -125,9 +125,14 @@ func (t *Transport) call(ctx context.Context, c *upstreamConn, s engine.Signed) 
 	detach := afterEnd(ctx, c.killed)
 	err := t.exchange(c, s)
 	if err == nil {
-		resp := &engine.Response{Status: c.head.status, Headers: endToEnd(c.head.lines)}
-		resp.Body, resp.Length = c.body(ctx, detach, s.Method())
-		return resp, nil
+		var a struct { // in one piece of memory
+			engine.Response
+			body answerBody
+		}
+		a.Status, a.Headers = c.head.status, endToEnd(c.head.lines)
+		a.body = answerBody{ctx: ctx, detach: detach, conn: c}
+		a.Body, a.Length = &a.body, a.body.begin(s.Method())
+		return &a.Response, nil
 	}
 	detach()
 	c.kill()
