@@ -42,6 +42,7 @@ type Call struct {
 	lines   int
 	random  uint64
 	headers HeaderView
+	query   queryMap
 	body    BodyView
 }
 

@@ -23,7 +23,7 @@ var TypeCtx = newType(Type{
 		requestText("method", "The HTTP method.", func(r *engine.RequestContext) *string { return &r.Method }),
 		requestText("path", "The path, without the query.", func(r *engine.RequestContext) *string { return &r.Path }),
 		{Name: "query", Type: "map of string", Doc: "The decoded query; of a repeated name the first value.",
-			Get: ofRequest(func(r *engine.RequestContext) Value { return OfMap(queryMap{r}) }),
+			Get: func(receiver any) Value { return OfMap(receiver.(*Call).queryOf()) },
 			Put: putRequest(putQuery)},
 		{Name: "headers", Type: "headers", Doc: "The headers, read-only.",
 			Get: func(receiver any) Value { return OfHost(TypeHeaders, receiver.(*Call).headersOf()) },

@@ -8,45 +8,58 @@ import (
 	"sluice/engine/body"
 )
 
-// queryMap is a request's query, decoded as it is asked for. A pair that does not decode is left out.
-type queryMap struct{ r *engine.RequestContext }
-
-func (q queryMap) Len() int {
-	n := 0
-	q.each(func(string, string) bool { n++; return true })
-	return n
+// queryMap is a request's query, decoded once a call: what a client sends has room for thousands of pairs. One that does not decode is left
+// out, and of a repeated name the first is taken.
+type queryMap struct {
+	text  string // that was decoded
+	pairs []Named
+	at    map[string]int // where the pair of a name is
 }
 
-func (q queryMap) Get(key string) (found Value, ok bool) {
-	q.each(func(k, v string) bool {
-		if k == key {
-			found, ok = OfString(v), true
+var _ Mapper = (*queryMap)(nil)
+
+// queryOf is the query of the call's request, which the call pays for.
+func (c *Call) queryOf() *queryMap {
+	if text := c.request().Query; c.query.text != text {
+		if c.spend(len(text)/2) != nil || c.allocate(4*len(text)) != nil {
+			return &queryMap{} // the call is over, whatever it is told
 		}
-		return !ok
-	})
-	return found, ok
-}
-
-func (q queryMap) Each(f func(string, Value) bool) string {
-	q.each(func(k, v string) bool { return f(k, OfString(v)) })
-	return ""
-}
-
-// each calls f for the first value of each name, in order, until it returns false.
-func (q queryMap) each(f func(key, value string) bool) {
-	seen := make(map[string]bool)
-	for pair := range strings.SplitSeq(q.r.Query, "&") {
-		rawKey, rawValue, _ := strings.Cut(pair, "=")
-		key, err := url.QueryUnescape(rawKey)
-		value, err2 := url.QueryUnescape(rawValue)
-		if pair == "" || err != nil || err2 != nil || seen[key] {
-			continue
-		}
-		seen[key] = true
-		if !f(key, value) {
-			return
+		c.query = queryMap{text: text, at: make(map[string]int)}
+		for pair := range strings.SplitSeq(text, "&") {
+			c.query.add(pair)
 		}
 	}
+	return &c.query
+}
+
+func (q *queryMap) add(pair string) {
+	rawKey, rawValue, _ := strings.Cut(pair, "=")
+	key, err := url.QueryUnescape(rawKey)
+	value, err2 := url.QueryUnescape(rawValue)
+	if _, again := q.at[key]; pair == "" || err != nil || err2 != nil || again {
+		return
+	}
+	q.at[key] = len(q.pairs)
+	q.pairs = append(q.pairs, Named{key, OfString(value)})
+}
+
+func (q *queryMap) Len() int { return len(q.pairs) }
+
+func (q *queryMap) Get(key string) (Value, bool) {
+	i, ok := q.at[key]
+	if !ok {
+		return Value{}, false
+	}
+	return q.pairs[i].Value, true
+}
+
+func (q *queryMap) Each(f func(string, Value) bool) string {
+	for _, pair := range q.pairs {
+		if !f(pair.Name, pair.Value) {
+			break
+		}
+	}
+	return ""
 }
 
 // putQuery takes the query's text, or a map that is written as one.

@@ -322,3 +322,22 @@ func TestAQueryIsReadAsItIsAskedFor(t *testing.T) {
 		t.Error("a pair that does not decode is there")
 	}
 }
+
+// A query is decoded once a call, which pays for it. One of another text is another.
+func TestAQueryIsDecodedOnce(t *testing.T) {
+	spent := int64(0)
+	r := &engine.RequestContext{Query: strings.Repeat("a=1&", 4000) + "b=2"}
+	c := &runtimes.Call{Request: r, Spend: func(steps int64) error { spent += steps; return nil }}
+	for range 100 {
+		if v, ok := field(t, runtimes.TypeCtx, c, "query").Ref.(runtimes.Mapper).Get("b"); !ok || v.Str != "2" {
+			t.Fatalf("got %v, %v", v, ok)
+		}
+	}
+	if most := int64(len(r.Query)); spent == 0 || spent > most {
+		t.Errorf("%d steps, want one to %d", spent, most)
+	}
+	r.Query = "b=3"
+	if v, _ := field(t, runtimes.TypeCtx, c, "query").Ref.(runtimes.Mapper).Get("b"); v.Str != "3" {
+		t.Errorf("got %q of another query", v.Str)
+	}
+}
