@@ -7,6 +7,7 @@ import "bytes"
 type comparer struct {
 	call *Call
 	left int // values that may still be looked at
+	seen int // since others ran: values, and as many for each KiB of text
 }
 
 // maxCompared bounds a comparison: what a script builds can hold one value 2^40 times.
@@ -26,8 +27,11 @@ func (c *comparer) equal(a, b Value, depth int) bool {
 	if c.left--; c.left < 0 || depth > maxEqualDeep {
 		return false
 	}
-	if c.left%manyCompared == 0 && c.call.look() != nil { // the call is over, whatever it is told
-		return false
+	if c.seen++; c.seen >= manyCompared {
+		c.seen = 0
+		if c.call.look() != nil { // the call is over, whatever it is told
+			return false
+		}
 	}
 	if x, ok := a.Number(); ok {
 		y, ok := b.Number()
@@ -45,6 +49,10 @@ func (c *comparer) equal(a, b Value, depth int) bool {
 	case Bool:
 		return a.Bool() == b.Bool()
 	case String:
+		if len(a.Str) != len(b.Str) {
+			return false
+		}
+		c.seen += len(a.Str) >> 10
 		return a.Str == b.Str
 	case Map:
 		return c.maps(a.Ref.(Mapper), b.Ref.(Mapper), depth)

@@ -2,6 +2,7 @@ package runtimes
 
 import (
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -27,5 +28,25 @@ func TestComparisonsLookAtTheClock(t *testing.T) {
 	looks, last = 0, least/2
 	if l := OfList(ones(size)); equal(c, l, l) || looks != last {
 		t.Errorf("%d values are equal after %d looks, want it to give up at look %d", size, looks, last)
+	}
+}
+
+// sameTexts is a list of one text, so many times.
+type sameTexts struct {
+	text string
+	many int
+}
+
+func (l sameTexts) Len() int     { return l.many }
+func (l sameTexts) At(int) Value { return OfString(l.text) }
+
+// Long texts count for more than one value each.
+func TestComparisonsOfLongTextsLookAtTheClock(t *testing.T) {
+	const many = 10
+	looks := 0
+	c := &Call{Look: func() error { looks++; return nil }}
+	long := strings.Repeat("a", 2*manyCompared<<10)
+	if !equal(c, OfList(sameTexts{long, many}), OfList(sameTexts{strings.Clone(long), many})) || looks < many-1 {
+		t.Errorf("%d texts are equal after %d looks, want one between two of them", many, looks)
 	}
 }
