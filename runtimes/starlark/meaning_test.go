@@ -55,6 +55,9 @@ return dict(type = type(1), len = len("ab"))
 return sorted(["ccc", "a", "bb"], key = len)
 x = "ab" * 40000; y = "c" * 70000; z = x + y; x += y; return [x == z, len(z), z[79998:80002], z[-1]]
 x = "abc"; n = 50000; return [len(x * n), (n * x)[65530:65540], (x * n)[-4:], x * 0, ("" + "") * n, (x * n) == (x * 25000) * 2]
+x = ("é"[:1] + "ab é ǆß ﬃ x1y İ" + "é"[1:]) * 2000; return [hash(y) for y in [x.upper(), x.lower(), x.title(), x.capitalize()]]
+x = "ß" + "aB C" * 4000; return [hash(y) for y in [x.upper(), x.lower(), x.title(), x.capitalize()]]
+x = "é" * 9000; return x.upper(1)
 x = list(range(5000)); y = x + x; return [len(y), y[4998:5002], y[-1]]
 x = list(range(5000)); y = x[1:4999]; y.append(-1); return [len(x), len(y), y[0], y[-2:], x[4990:], x[:-4995], x[7:3], x[4997:2:-1000]]
 x = list(range(5000)); x += x; return [len(x), x[4999], x[5000]]

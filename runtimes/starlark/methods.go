@@ -8,9 +8,9 @@ import (
 
 // guardedMethod is a method of the language's own values that is not bounded by itself.
 type guardedMethod struct {
-	// toll pays before the interpreter runs the method; nil where run does it all.
+	// toll pays before the method runs; nil where run does.
 	toll func(r *runner, on sky.Value, args sky.Tuple, kwargs []sky.Tuple) error
-	// run stands for the interpreter's method where it is not nil and takes the receiver.
+	// run stands for the interpreter's method where it is not nil and takes the receiver. It pays for what no toll has.
 	run func(r *runner, on sky.Value, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, bool, error)
 }
 
@@ -27,6 +27,9 @@ func init() {
 			toll = eitherToll(of.toll, toll)
 		}
 		methods[name] = &guardedMethod{toll: toll}
+	}
+	for name, to := range recasings {
+		methods[name] = &guardedMethod{toll: textTolls[name], run: recase(to)}
 	}
 	methods["append"] = &guardedMethod{} // an appender does it all
 	methods["update"] = &guardedMethod{run: updateWith}
@@ -68,14 +71,15 @@ func guarded(v sky.Value) sky.Value {
 // CallInternal runs the method.
 func (b *bound) CallInternal(thread *sky.Thread, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
 	r, on := runnerOf(thread), b.Receiver()
+	if b.of.toll != nil {
+		if err := b.of.toll(r, on, args, kwargs); err != nil {
+			return nil, err
+		}
+	}
 	if b.of.run != nil {
 		if v, ok, err := b.of.run(r, on, args, kwargs); ok {
 			return v, err
 		}
-		return b.Builtin.CallInternal(thread, args, kwargs)
-	}
-	if err := b.of.toll(r, on, args, kwargs); err != nil {
-		return nil, err
 	}
 	return b.Builtin.CallInternal(thread, args, kwargs)
 }

@@ -18,3 +18,15 @@ func TestInsertionsThatTakeLongLetOthersRun(t *testing.T) {
 		}
 	}
 }
+
+// Where a step makes a long text of another one, others run after each piece.
+func TestALongTextChangesItsCaseInTurns(t *testing.T) {
+	const least = 20
+	for _, name := range []string{"upper", "lower", "title", "capitalize"} {
+		before := turn.Taken()
+		err := attack("def filter(ctx, principal, candidates):\n    (\"aé\" * 1000000)."+name+"()\n    return candidates\n", engine.Budget{})
+		if n := turn.Taken() - before; err != nil || n < least {
+			t.Errorf("%s: %v, others ran %d times, want at least %d", name, err, n, least)
+		}
+	}
+}
