@@ -23,6 +23,7 @@ const (
 	maxMatches  = 1 << 16 // of find_all and replace
 	maxGroups   = 64      // of an expression
 	maxInsts    = 1 << 13 // instructions of an expression, about
+	maxTemplate = 1 << 16 // bytes of what replaces a match and names groups
 )
 
 // Patterns keeps regular expressions compiled. It may be shared by any number of goroutines; the zero value is ready. When it is full it
@@ -250,6 +251,9 @@ func (c *Call) replaced(name string, re *compiled, s source, with string) (strin
 	}
 	var out []byte
 	end, groups := 0, strings.Count(with, "$")
+	if groups > 0 && len(with) > maxTemplate {
+		return "", fmt.Errorf("%s: a replacement with $ of %d bytes, want at most %d", name, len(with), maxTemplate)
+	}
 	for _, at := range all {
 		// The template may name a group many times: what is about to grow is paid for before it does.
 		start := s.read.From(at[0])

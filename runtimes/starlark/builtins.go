@@ -117,8 +117,11 @@ func quotedToll(r *runner, args sky.Tuple, _ []sky.Tuple) error {
 
 func strToll(r *runner, args sky.Tuple, kwargs []sky.Tuple) error {
 	if len(args) == 1 {
-		if _, ok := args[0].(sky.String); ok {
+		switch v := args[0].(type) {
+		case sky.String:
 			return nil
+		case sky.Bytes:
+			return r.copyText(len(v), 3)
 		}
 	}
 	return textToll(r, args, kwargs)

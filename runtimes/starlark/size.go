@@ -33,7 +33,7 @@ func (r *runner) textSize(v sky.Value, quoted bool) (int64, error) {
 		if !quoted {
 			return int64(len(v)), nil
 		}
-	case sky.Tuple, *sky.List, *sky.Dict, *sky.Set:
+	case sky.Bytes, sky.Tuple, *sky.List, *sky.Dict, *sky.Set:
 	default:
 		return scalarSize(v), nil
 	}
@@ -66,6 +66,7 @@ type measure struct {
 	r     *runner
 	left  int64 // bytes that the text may have
 	size  int64
+	plain int // bytes of the texts in it
 	steps int64
 	path  []sky.Value // lists and dicts around the current place
 }
@@ -88,15 +89,27 @@ func (m *measure) walk(v sky.Value) error {
 	}
 	switch v := v.(type) {
 	case sky.String:
-		if err := m.add(int64(len(v)) + 2); err != nil {
-			return err
-		}
-		m.steps += int64(len(v)) / 16
-		return m.add(escapes(string(v)))
+		return m.quoted(string(v))
+	case sky.Bytes:
+		return m.quoted(string(v))
 	case sky.Tuple, *sky.List, *sky.Dict, *sky.Set:
 		return m.collection(v)
 	}
 	return m.add(scalarSize(v))
+}
+
+// maxQuoted bounds the texts that are written between quotation marks in one step, in bytes: those of one value, which takes some 20 ms.
+const maxQuoted = 1 << 20
+
+func (m *measure) quoted(s string) error {
+	if m.plain += len(s); m.plain > maxQuoted {
+		return fmt.Errorf("texts of %d bytes between quotation marks, want at most %d", m.plain, maxQuoted)
+	}
+	if err := m.add(int64(len(s)) + 3); err != nil {
+		return err
+	}
+	m.steps += int64(len(s)) / 2
+	return m.add(escapes(s))
 }
 
 func (m *measure) collection(v sky.Value) error {
@@ -148,8 +161,6 @@ func scalarSize(v sky.Value) int64 {
 		return 24
 	case sky.Int:
 		return int64(width(v))*3/10 + 2
-	case sky.Bytes:
-		return 3 + 2*int64(len(v))
 	case *sky.Function:
 		return int64(len(v.Name())) + 11
 	}
@@ -175,8 +186,8 @@ func (r *runner) count(v sky.Value) (int, error) {
 	}
 	defer it.Done()
 	n := 0
-	for e := sky.Value(nil); it.Next(&e); {
-		n++ // of the elements or code points of a text, whose length is bounded: see elems
+	for e := sky.Value(nil); n <= maxCount && it.Next(&e); {
+		n++ // of the elements or code points of a text: that many are refused
 	}
 	if err := r.spend(int64(n)); err != nil {
 		return 0, err

@@ -195,8 +195,11 @@ func formatToll(r *runner, s string, args sky.Tuple) error {
 		}
 		longest, size = max(longest, n), size+n
 	}
-	fields := int64(strings.Count(s, "{"))
-	return r.allocateText(min(size, longest*fields+int64(len(s))), longest*fields+int64(len(s)))
+	most := longest*int64(strings.Count(s, "{")) + int64(len(s))
+	if err := r.allocateText(min(size, most), most); err != nil || !quoted {
+		return err
+	}
+	return r.spend(most / 2) // one argument may be quoted for each brace
 }
 
 // mappingCost is that of format % mapping.
@@ -214,7 +217,13 @@ func (r *runner) mappingCost(format string, size int64, m sky.IterableMapping) (
 		sum += n
 	}
 	most := size + longest*int64(strings.Count(format, "%"))
-	return min(sum, most), r.fits(most)
+	if err := r.fits(most); err != nil {
+		return 0, err
+	}
+	if quoted {
+		return min(sum, most), r.spend(most / 2)
+	}
+	return min(sum, most), nil
 }
 
 // allocateText charges a text of a likely size that has to fit into memory at its most.
