@@ -145,15 +145,35 @@ func TestMetersOutliveGenerations(t *testing.T) {
 	}
 }
 
+// A client may choose where a script fails: that fills no log.
 func TestAFailureIsToldOnceForEachPlace(t *testing.T) {
-	var told []string
-	ms := engine.Meters{Log: func(e *engine.ScriptError) { told = append(told, e.Error()) }}
+	var told []*engine.ScriptError
+	ms := engine.Meters{Log: func(e *engine.ScriptError) { told = append(told, e) }}
 	m := ms.For(engine.SlotFilter, engine.GlobalSlot("x"))
-	for _, line := range []int{3, 3, 3, 5, 5} {
-		m.Count(&engine.ScriptError{File: "f.star", Line: line, Message: "what a client sent"})
+	f := func(what string, want int, fail func(i int) engine.ScriptError) {
+		t.Helper()
+		told = nil
+		for i := range 1000 {
+			err := fail(i)
+			m.Count(&err)
+		}
+		if len(told) != want {
+			t.Errorf("%s: told %d times, want %d", what, len(told), want)
+		}
 	}
+	two := func(i int) engine.ScriptError {
+		return engine.ScriptError{File: "f.star", Line: 3 + i%2, Message: "what a client sent"}
+	}
+	f("two lines in turn", 2, two)
+	f("the same again", 0, two)
+	f("overruns of two budgets", 2, func(i int) engine.ScriptError {
+		return engine.ScriptError{File: "f.star", Line: i, Budget: []string{"time", "steps"}[i%2]}
+	})
+	f("a thousand lines", 28, func(i int) engine.ScriptError { return engine.ScriptError{File: "f.star", Line: 10 + i} })
+	m = ms.For(engine.SlotFilter, engine.GlobalSlot("x"))
+	f("two lines, built anew", 2, two)
 	m.Count(nil)
-	if len(told) != 2 || m.Errors.Load() != 6 || m.Last().Line != 5 {
-		t.Errorf("told %q of %d errors, the last in line %d; want lines 3 and 5 once each of 6", told, m.Errors.Load(), m.Last().Line)
+	if m.Errors.Load() != 4001 || m.Overruns.Load() != 1000 || m.Last().Line != 4 {
+		t.Errorf("%d errors, %d overruns, the last in line %d; want 4001, 1000 and 4", m.Errors.Load(), m.Overruns.Load(), m.Last().Line)
 	}
 }

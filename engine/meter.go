@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,20 @@ type Meter struct {
 
 	last atomic.Pointer[ScriptError]
 	log  func(*ScriptError) // nil = nobody listens
+
+	mu   sync.Mutex
+	told []failurePlace // guarded by mu
 }
+
+// failurePlace is where a script fails, and of which budget it was: a message may hold what a client sent. An overrun is anywhere in its file:
+// that is where the script was when its budget ended.
+type failurePlace struct {
+	file, budget string
+	line, column int
+}
+
+// maxTold is how many places a meter tells the log of, until its slot is built anew. Failures at others are counted.
+const maxTold = 32
 
 // Observe adds one call that took d.
 func (m *Meter) Observe(d time.Duration) {
@@ -78,30 +92,47 @@ func (m *Meter) Refuse(err *ScriptError) {
 	}
 }
 
-// keep remembers a failure. It is told to the log where it is not the failure of before, so that a script that fails on every request is
-// told of once.
+// keep remembers a failure. The log is told of it where it is the first at its place, so that no client fills the log.
 func (m *Meter) keep(err *ScriptError) {
 	if len(err.Message) > MaxErrorMessage { // it is kept, shown and logged
 		cut := *err
 		cut.Message = Cut(err.Message, MaxErrorMessage)
 		err = &cut
 	}
-	if before := m.last.Swap(err); m.log != nil && !before.samePlace(err) {
+	m.last.Store(err)
+	if m.log != nil && m.first(err) {
 		m.log(err)
 	}
+}
+
+// first reports whether err is the first failure at its place.
+func (m *Meter) first(err *ScriptError) bool {
+	at := failurePlace{err.File, err.Budget, err.Line, err.Column}
+	if err.Budget != "" {
+		at.line, at.column = 0, 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.told) >= maxTold || slices.Contains(m.told, at) {
+		return false
+	}
+	m.told = append(m.told, at)
+	return true
+}
+
+// tellAnew lets the log be told of every place again.
+func (m *Meter) tellAnew() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.told = nil
 }
 
 // Last is the latest failure of the slot's script, nil = it never failed.
 func (m *Meter) Last() *ScriptError { return m.last.Load() }
 
-// samePlace goes by the place and the kind: a message may hold what a client sent.
-func (e *ScriptError) samePlace(other *ScriptError) bool {
-	return e != nil && e.File == other.File && e.Line == other.Line && e.Column == other.Column && e.Budget == other.Budget
-}
-
 // Meters keeps the meter of each slot across generations.
 type Meters struct {
-	// Log is told of the first failure of a script at each place, while requests are served. Nil drops it.
+	// Log is told of the first failure of a script at each place, while requests are served by one build of its slot. Nil drops it.
 	Log func(*ScriptError)
 
 	mu sync.Mutex
@@ -114,7 +145,7 @@ type MeterKey struct {
 	Key  SlotKey
 }
 
-// For returns the meter of a slot, new when it is the first time.
+// For returns the meter of a slot that is built, new when it is the first time.
 func (ms *Meters) For(slot SlotKind, key SlotKey) *Meter {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
@@ -125,6 +156,7 @@ func (ms *Meters) For(slot SlotKind, key SlotKey) *Meter {
 	if ms.m[k] == nil {
 		ms.m[k] = &Meter{log: ms.Log}
 	}
+	ms.m[k].tellAnew()
 	return ms.m[k]
 }
 
