@@ -72,10 +72,10 @@ func (s *state) work(steps, bytes int) {
 	}
 }
 
-// AppendJSON appends v as JSON.
+// AppendJSON appends v as JSON. The call pays for the text while it grows.
 func (s *state) AppendJSON(dst []byte, v runtimes.Value) (out []byte, err error) {
 	defer s.stopped(&err)
-	return runtimes.AppendJSON(dst, s.metered(v), nil)
+	return s.call.AppendJSON(dst, s.metered(v), nil)
 }
 
 // metered makes a table of a script charge for each step of a walk: it may be large and empty, or hold itself in many places.
@@ -101,7 +101,7 @@ var (
 
 // at charges for looking at a value.
 func (t meteredTable) at(v runtimes.Value) runtimes.Value {
-	t.s.work(3+len(v.Str)/16, len(v.Str)+2*slotBytes)
+	t.s.work(3, 2*slotBytes)
 	return t.s.metered(v)
 }
 
@@ -121,7 +121,6 @@ func (t meteredTable) Get(key string) (runtimes.Value, bool) {
 func (t meteredTable) Each(f func(string, runtimes.Value) bool) string {
 	t.s.work(len(peekTable(behind(t.of)).keys)/4, 0)
 	return t.table.Each(func(key string, v runtimes.Value) bool {
-		t.s.work(len(key)/16, len(key))
 		return f(key, t.at(v))
 	})
 }
