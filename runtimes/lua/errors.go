@@ -59,6 +59,9 @@ func (s *state) caughtValue(L *glua.LState, err error) glua.LValue {
 	raised := err.(*glua.ApiError).Object
 	if text, ok := raised.(glua.LString); ok {
 		s.allocate(L, messageTimes*len(text))
+		if told := repeatable(string(text)); len(told) < len(text) {
+			raised = glua.LString(told)
+		}
 	}
 	s.spend(L, caughtSteps)
 	s.allocate(L, caughtBytes)

@@ -2,6 +2,7 @@ package lua
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,19 @@ import (
 const (
 	maxStack  = 20
 	maxLevels = 200
+	maxPlaced = 8 << 10 // bytes of a message that are looked through for places
 )
+
+// address is how the interpreter writes a value that has no text. It differs from run to run.
+var address = regexp.MustCompile(`\b(table|function|userdata): 0x[0-9a-f]+`)
+
+// repeatable is a message without addresses. A long one is the script's own, which knows none.
+func repeatable(message string) string {
+	if len(message) > maxPlaced || !strings.Contains(message, ": 0x") {
+		return message
+	}
+	return address.ReplaceAllString(message, "$1")
+}
 
 // raise ends the script with an error of the gateway. The interpreter adds the line.
 func (s *state) raise(err error) { s.L.RaiseError("%s", err.Error()) }
@@ -57,7 +70,7 @@ func (s *state) describe(out *engine.ScriptError, raised glua.LValue) {
 		out.Message = "the script raised " + s.describeValue(raised)
 		return
 	}
-	out.Message = strings.TrimPrefix(raised.String(), " ") // raised where no script ran
+	out.Message = repeatable(strings.TrimPrefix(engine.Cut(raised.String(), maxPlaced), " ")) // raised where no script ran
 	for s.cutPlace(out) {
 	}
 }
@@ -85,7 +98,7 @@ func (s *state) cutPlace(out *engine.ScriptError) bool {
 func (s *state) describeValue(v glua.LValue) string {
 	if t, ok := v.(*glua.LTable); ok {
 		if message, ok := behind(t).RawGetString("message").(glua.LString); ok {
-			return "a table: " + string(message)
+			return "a table: " + engine.Cut(string(message), engine.MaxErrorMessage)
 		}
 	}
 	lowered := lower(v)
