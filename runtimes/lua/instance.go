@@ -18,8 +18,9 @@ type script struct {
 	patterns *runtimes.Patterns
 }
 
-// start makes a state and runs the script's top level in it. The error is a *engine.ScriptError.
-func (s *script) start() (*state, error) {
+// start makes a state and runs the script's top level in it. What that allocates is held by memory, which the caller frees; nil: by nobody.
+// The error is a *engine.ScriptError.
+func (s *script) start(memory *runtimes.Share) (*state, error) {
 	st := newState(&s.rt.programs, s.manifest.Files, s.manifest.Config)
 	call := s.call("the top level")
 	st.begin(&call, s.manifest.Budget, time.Now())
@@ -30,6 +31,9 @@ func (s *script) start() (*state, error) {
 	}
 	st.main, st.atLoad = m, st.meter.allocated
 	st.untouched, _ = st.locals()
+	if memory != nil {
+		*memory, call.Memory = call.Memory, runtimes.Share{}
+	}
 	return st, nil
 }
 
@@ -54,7 +58,7 @@ type instance struct {
 // instantiate loads a manifest's script into a first state. The error is a *engine.RuntimeError.
 func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
 	i := &instance{script: script{rt, *m, new(runtimes.Patterns)}, most: 2 * runtime.GOMAXPROCS(0)}
-	first, err := i.start()
+	first, err := i.start(nil)
 	if err != nil {
 		return nil, loadFailed(err)
 	}
@@ -65,8 +69,9 @@ func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
 	return i, nil
 }
 
-// take returns a state that nobody else uses.
-func (i *instance) take() (*state, error) {
+// take returns a state that nobody else uses. Memory holds what one that had to be started has allocated: those that wait are bounded, but
+// not how many calls start one.
+func (i *instance) take(memory *runtimes.Share) (*state, error) {
 	i.mu.Lock()
 	if n := len(i.idle); n > 0 {
 		s := i.idle[n-1]
@@ -75,7 +80,7 @@ func (i *instance) take() (*state, error) {
 		return s, nil
 	}
 	i.mu.Unlock()
-	return i.start()
+	return i.start(memory)
 }
 
 // lifetime is the part of a call's memory that the calls of a state allocate until it is asked what it keeps.
@@ -111,7 +116,8 @@ type call struct {
 // begin takes a state for a call. The caller ends it with end. The error is a *engine.ScriptError.
 func (i *instance) begin(name string, ctx *engine.RequestContext) (*call, error) {
 	began := time.Now()
-	s, err := i.take()
+	var started runtimes.Share
+	s, err := i.take(&started)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +128,9 @@ func (i *instance) begin(name string, ctx *engine.RequestContext) (*call, error)
 		c.Now = time.Now()
 	}
 	s.begin(&c.Call, i.manifest.Budget, began) // the time of a call that had to run the top level first is one time, as the guard takes it
+	if started.Pool != nil {
+		c.Memory, s.meter.before = started, s.atLoad
+	}
 	if i.manifest.Fresh {
 		if err := s.restart(); err != nil {
 			c.failed = true

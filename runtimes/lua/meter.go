@@ -31,6 +31,7 @@ type meter struct {
 	next      int64           // steps at which to look again
 	allocated int64           // bytes
 	looked    int64           // allocated, at the last look
+	before    int64           // bytes that the call holds of memory beside those: of the top level that ran for it
 	memory    *runtimes.Share // what the call holds of what all calls share; nil = it shares nothing
 	followed  []*glua.LTable  // the tables of the script's state
 	stored    bool            // there may be another way to them
@@ -53,7 +54,7 @@ func newMeter() *meter {
 func (m *meter) begin(b engine.Budget, began time.Time) {
 	m.given, m.budget, m.body = b, b, 0
 	m.clock.Start(began)
-	m.steps, m.allocated, m.looked, m.overrun, m.refused = 0, 0, 0, "", ""
+	m.steps, m.allocated, m.looked, m.before, m.overrun, m.refused = 0, 0, 0, 0, "", ""
 	m.registers, m.memory, m.followed, m.stored = cap(m.vm.reg.array), nil, nil, false
 	m.lookLater()
 }
@@ -104,7 +105,7 @@ func (m *meter) uncovered() bool {
 	if m.memory == nil {
 		return false
 	}
-	err := m.memory.Cover(m.allocated, m.clock.Over(m.budget))
+	err := m.memory.Cover(m.before+m.allocated, m.clock.Over(m.budget))
 	if err != nil {
 		m.stop(engine.BudgetTotalMemory, err.Error())
 	}
@@ -148,7 +149,7 @@ func (m *meter) tick() error {
 // take counts bytes that are about to be allocated. The next look comes before they are, if they are many or too many.
 func (m *meter) take(bytes int) {
 	m.allocated += int64(bytes)
-	if m.allocated-m.looked > bulk || m.budget.Memory > 0 && m.allocated > m.budget.Memory || m.memory != nil && m.memory.Short(m.allocated) {
+	if m.allocated-m.looked > bulk || m.budget.Memory > 0 && m.allocated > m.budget.Memory || m.memory != nil && m.memory.Short(m.before+m.allocated) {
 		m.next = 0
 	}
 }

@@ -1,6 +1,7 @@
 package lua_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -36,6 +37,44 @@ func TestACallWaitsForWhatAllCallsShareAndThenFails(t *testing.T) {
 		t.Error(err)
 	}
 	if held := pool.Used(); held != 0 {
+		t.Errorf("%d bytes are held by calls that ended", held)
+	}
+}
+
+// A call that has to run the top level of its script first holds what that allocates as long as it runs.
+func TestACallHoldsWhatItsTopLevelAllocates(t *testing.T) {
+	const hoard = 3 << 20
+	rt := lua.New()
+	rt.Memory = new(runtimes.Pool)
+	m := manifest(files{"s.lua": fmt.Sprintf("local hoard = string.rep('x', %d)\nfunction filter(ctx, principal, candidates)\n"+
+		"  log(#hoard)\n  return candidates\nend", hoard)}, nil)
+	logging, goOn := make(chan struct{}), make(chan struct{})
+	m.Log = func(string, int, string) {
+		logging <- struct{}{}
+		<-goOn
+	}
+	filter, err := rt.InstantiateFilter(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 2)
+	for range cap(done) { // the first finds a state that waits, the second one starts one
+		go func() {
+			_, err := filter.Filter(request(), principal(), candidates(upstreams(1)))
+			done <- err
+		}()
+		<-logging
+	}
+	if held := rt.Memory.Used(); held < hoard-64<<10 || held > 2*hoard {
+		t.Errorf("%d bytes are held, want those of one top level", held)
+	}
+	close(goOn)
+	for range cap(done) {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if held := rt.Memory.Used(); held != 0 {
 		t.Errorf("%d bytes are held by calls that ended", held)
 	}
 }
