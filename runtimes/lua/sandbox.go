@@ -1,7 +1,9 @@
 package lua
 
 import (
+	"maps"
 	"math"
+	"slices"
 
 	"sluice/engine"
 	"sluice/runtimes"
@@ -70,8 +72,8 @@ func (s *state) openLibrary(name string, native *glua.LTable, own map[string]glu
 		}
 		t.RawSetString(k, v)
 	}
-	for k, f := range own {
-		t.RawSetString(k, s.bounded(name, k, f))
+	for _, k := range slices.Sorted(maps.Keys(own)) { // pairs shows them in this order, which must be the same in every state
+		t.RawSetString(k, s.bounded(name, k, own[k]))
 	}
 	switch name {
 	case "math":

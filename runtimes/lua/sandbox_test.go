@@ -75,6 +75,18 @@ func TestNothingThatIsSharedCanBeChanged(t *testing.T) {
 	f(`rawset(candidates[1], "x", 1)`, `table expected`)
 }
 
+func TestLibrariesAreWalkedInTheSameOrderInEveryState(t *testing.T) {
+	t.Parallel()
+	const walk = `local names = {} for _, library in ipairs({string, table, math, json}) do
+		for name in pairs(library) do names[#names + 1] = name end end return hash(table.concat(names, " "))`
+	first, err := eval(t, walk)
+	for range 8 {
+		if again, errAgain := eval(t, walk); err != nil || errAgain != nil || again != first {
+			t.Fatalf("%q and %q (%v, %v), want the same", first, again, err, errAgain)
+		}
+	}
+}
+
 func TestMetatablesOfTheSandboxAreHidden(t *testing.T) {
 	t.Parallel()
 	f := func(of, want string) {
