@@ -80,8 +80,12 @@ func (m *meter) ordered(n int) {
 }
 
 func (m *meter) length(i instruction) {
-	if t, ok := i.value(i.b()).(*glua.LTable); ok {
-		m.steps += int64(trim(t))
+	switch v := i.value(i.b()).(type) {
+	case *glua.LTable:
+		m.steps += int64(trim(v))
+	case glua.LString, *glua.LUserData:
+	default: // the interpreter says "__len undefined"
+		m.refuse("%s has no length", describe(v))
 	}
 }
 

@@ -48,6 +48,8 @@ func TestErrorsCarryTheirPlace(t *testing.T) {
 	f(`local x = 5; x[{}] = 1`, `s.lua:3: attempt to index a non-table object(number) with key 'table'`)
 	f(`return ctx[print]`, `s.lua:3: ctx has no field "function"`)
 	f(`local _, e = pcall(function() return candidates[{}] end) error(e:upper())`, `s.lua:3: S.LUA:3: A LIST HAS NO FIELD "TABLE", WANT A POSITION FROM 1`)
+	f(`return #candidates[1].in_flight`, `s.lua:3: a number has no length`)
+	f(`return #candidate`, `s.lua:3: nothing has no length; undefined: candidate, want candidates`)
 	f(`return 1 + {}`, `s.lua:3: cannot perform add operation between number and table`)
 	f(`return (nil)()`, `s.lua:3: attempt to call a non-function object`)
 	f(`return undefined()`, `s.lua:3: attempt to call a non-function object; undefined: undefined`)
