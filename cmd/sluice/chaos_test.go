@@ -157,6 +157,7 @@ func (c *chaos) within(what string, f func() bool) {
 func (c *chaos) settled() {
 	c.t.Helper()
 	m := &c.proxy.Metrics
+	c.within("rows are written", func() bool { return c.book.Stats().Rows >= c.asked.Load() }) // first: what was sent may not be read yet
 	c.within("exchanges end", func() bool { return m.Streams() == 0 && m.BodyBytes() == 0 })
 	for _, u := range c.upstreams() {
 		if v := c.builder.vitals.Vitals(u, time.Now()); v.InFlight != 0 || v.Queued != 0 {
@@ -165,7 +166,6 @@ func (c *chaos) settled() {
 	}
 	c.nothingHeld()
 	c.within("providers see the end of every answer", func() bool { return c.a.Open() == 0 && c.b.Open() == 0 })
-	c.within("rows are written", func() bool { return c.book.Stats().Rows >= c.asked.Load() })
 	if s := c.book.Stats(); s.Rows != c.asked.Load() || s.Waiting != 0 || s.Dropped != 0 {
 		c.t.Errorf("%d requests, and rows: %+v", c.asked.Load(), s)
 	}
