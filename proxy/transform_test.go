@@ -2,8 +2,10 @@ package proxy_test
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/engine"
 )
@@ -280,4 +282,36 @@ func TestTheLastLFOfAStreamThatADialectTranslatesIsNoEvent(t *testing.T) {
 			t.Errorf("%v: got %q, %v, want %q", policy, got.body, got.err, want)
 		}
 	}
+}
+
+// While the head of an answer waits for its first event, what events become is held: of many small ones that came at once, few are
+// translated before the head goes out.
+func TestTheHeadGoesOutBeforeManyEventsAreTranslated(t *testing.T) {
+	const events, before = 800, 60
+	told := make(chan struct{})
+	n, held := 0, false
+	d := translating{event: func(_ *engine.State, e engine.StreamEvent) ([]engine.StreamEvent, error) {
+		if n++; n == before {
+			select {
+			case <-told:
+			case <-time.After(patience / 4):
+				held = true
+			}
+		}
+		return made("x", "1"), nil
+	}}
+	u := plays(t, rough(eventHead+chunk(strings.Repeat("data:1\n\n", events)+stop)+lastChunk)).upstream("a")
+	r := newRig(t, u)
+	r.gen.Upstreams[0].Dialect = &engine.DialectSlot{Dialect: d, Policy: engine.FailClosed, Script: "x.star", Meter: &engine.Meter{}}
+	r.start()
+	c := r.dial().send(post("/v1/messages", helloStream))
+	resp := c.head("POST")
+	close(told)
+	got, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ledger.wait(t, 1)
+	want(t, "held", held, false)
+	want(t, "events", strings.Count(string(got), "event: x\n"), events+2) // message_stop and the end, too
 }
