@@ -19,6 +19,7 @@ type RequestContext struct {
 	Path      string
 	Query     string // without '?'
 	Headers   Headers
+	Checked   *Checked // of Headers, as they came; nil = nobody looked at them
 	// Seen has bit i set once a script read line i of Headers; lines from the 64th on are all bit 63. Nil = nobody wants to know. Scripts
 	// that were abandoned may still set bits.
 	Seen *atomic.Uint64

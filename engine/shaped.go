@@ -8,7 +8,7 @@ import (
 )
 
 // Shaped is a request translated for one upstream and not yet signed. Only a ShapedRequestBuilder makes one; its zero value is refused
-// everywhere. Signing consumes it.
+// everywhere. Signing consumes it. No line of it is reserved.
 type Shaped struct{ r *outgoing }
 
 // outgoing is a request on its way from Shaped to Signed, in one piece of memory. The seal is that nobody outside this package holds one.
@@ -144,9 +144,16 @@ func (u *Upstream) allows(to *url.URL) bool {
 
 // checkHeaders returns the lines that are taken, with room for a signer's, and room for the copy that is sealed.
 func (b *ShapedRequestBuilder) checkHeaders(h Headers) (out, room Headers, err error) {
+	known := b.ctx.Checked.knows(h)
+	if known {
+		h = b.ctx.Checked.passing
+	}
 	most := len(h) + 2
 	both := make(Headers, 2*most)
 	out, room = both[:0:most], both[most:most]
+	if known {
+		return append(out, h...), room, nil
+	}
 	for i := range h {
 		switch line := &h[i]; {
 		case !ValidName(line.Name):
@@ -160,6 +167,31 @@ func (b *ShapedRequestBuilder) checkHeaders(h Headers) (out, room Headers, err e
 		}
 	}
 	return out, room, nil
+}
+
+// Checked is what lines of a client's may pass, found once for all requests that have them. Nil knows none.
+type Checked struct {
+	of      Headers // nobody writes to them
+	passing Headers // those of them that are not reserved
+}
+
+// Check looks at lines that nobody writes to any more. Where one of them cannot stand in a head it knows nothing: each request is told.
+func Check(h Headers) *Checked {
+	c := &Checked{of: h}
+	for i := range h {
+		switch line := &h[i]; {
+		case !line.valid():
+			return nil
+		case !reservedHeader(line.Name):
+			c.passing = append(c.passing, *line)
+		}
+	}
+	return c
+}
+
+// knows reports whether h is the very lines that were looked at.
+func (c *Checked) knows(h Headers) bool {
+	return c != nil && len(h) > 0 && len(h) == len(c.of) && &h[0] == &c.of[0]
 }
 
 // Origin is "scheme://host:port" with the scheme's default port filled in.

@@ -155,7 +155,7 @@ func (x *exchange) admit(h *fasthttp.RequestHeader) *engine.Refusal {
 func (x *exchange) describe() {
 	h, r := x.head, &x.req
 	r.Method, r.Path, r.Query = h.method, h.path, h.query
-	r.Headers, r.SessionID = h.shown, h.session
+	r.Headers, r.Checked, r.SessionID = h.shown, h.checked, h.session
 	x.record.Method, x.record.Path = h.method, h.path
 	x.record.ClientRequestID = h.clientID
 	x.flow.Principal, x.flow.Client = h.principal, h.client

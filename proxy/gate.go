@@ -42,8 +42,9 @@ type head struct {
 	limiter   engine.Limiter
 	ends      time.Time // when the key does, zero = never
 	client    engine.Credential
-	session   string // that shown tells, "" = none
-	clientID  string // by which the client knows the request, "" = none
+	checked   *engine.Checked // shown
+	session   string          // that shown tells, "" = none
+	clientID  string          // by which the client knows the request, "" = none
 }
 
 // gate judges a request before any of its body is read. The body of a refused one is hidden from the server, which then calls the
@@ -172,6 +173,7 @@ func (into *head) read(h *fasthttp.RequestHeader) *engine.Refusal {
 // describe notes what scripts, observers and the ledger see of the lines.
 func (into *head) describe() {
 	into.shown = scriptHeaders(into.lines, into.key)
+	into.checked = engine.Check(into.shown)
 	into.session, into.clientID = sessionFrom(into.shown), clientRequestID(into.shown)
 }
 

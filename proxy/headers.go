@@ -73,11 +73,6 @@ func endToEnd(h engine.Headers) engine.Headers {
 	return kept
 }
 
-// transportHeader reports whether a line of a request is the Transport's own to write, or ends at this hop.
-func transportHeader(name string) bool {
-	return engine.ClassOf(name)&(engine.HeaderTransport|engine.HeaderHopByHop) != 0
-}
-
 // scriptHeaders are the lines of a request that scripts and upstreams may see: nothing of this hop, and no credential under any
 // name.
 func scriptHeaders(h engine.Headers, key string) engine.Headers {

@@ -272,15 +272,13 @@ func (c *upstreamConn) write(timeout time.Duration, a, b []byte) error {
 	return err
 }
 
-// appendHead writes the head of s. The framing is ours, and the answer must come as it is: what s says of either is left out.
+// appendHead writes the head of s. The framing is ours, and the answer must come as it is: of neither s says anything, for no shaped request
+// has a reserved line.
 func appendHead(b []byte, s engine.Signed) []byte {
 	b = append(append(append(b, s.Method()...), ' '), s.RequestURI()...)
 	b = append(append(append(b, " HTTP/1.1\r\nHost: "...), s.Host()...), "\r\n"...)
 	for i := range s.HeaderLines() {
 		line := s.HeaderLine(i)
-		if transportHeader(line.Name) {
-			continue
-		}
 		b = append(append(append(append(b, line.Name...), ": "...), line.Value...), "\r\n"...)
 	}
 	b = append(b, "accept-encoding: identity\r\n"...)
