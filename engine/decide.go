@@ -18,7 +18,9 @@ type Exchange struct {
 	Upstream  *UpstreamSlot // the last one tried, nil = none
 	state     State         // of the dialect of that attempt
 	Withheld  *Answer       // an upstream's answer that its dialect lets nobody see, nil = none; its body is closed
-	Arms      []ArmChoice   // of the experiments that it is in
+	// Dispatched is when the request first went to an upstream, zero = it did not.
+	Dispatched time.Time
+	Arms       []ArmChoice // of the experiments that it is in
 	// Dry is a preview: the pick leaves no trace, and nothing is observed.
 	Dry bool
 

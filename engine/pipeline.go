@@ -136,6 +136,9 @@ func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, sign
 		return nil, o, x.signerFailed(ctx, u, err)
 	}
 	start := time.Now()
+	if x.Dispatched.IsZero() {
+		x.Dispatched = start
+	}
 	if g.Observers != nil {
 		g.Observers.Emit(UpstreamChosen{EventHead{x.Request.RequestID, start}, u.Name, x.Request.Attempt})
 	}

@@ -59,12 +59,25 @@ func ClassOf(name string) HeaderClass {
 			EqualFold(name, "transfer-encoding") || EqualFold(name, "upgrade") {
 			return HeaderHopByHop
 		}
-	case 'x':
-		if EqualFold(name, "x-api-key") || HasFoldPrefix(name, "x-sluice-") || HasFoldPrefix(name, "x-amz-") || HasFoldPrefix(name, "x-goog-") {
+	case 'x': // most names of clients' own: nearly none shares more than two letters with these
+		if len(name) > 2 && credentialX(name, name[2]|0x20) {
 			return HeaderCredential
 		}
 	}
 	return 0
+}
+
+// credentialX reports whether a name that begins with "x", and has this third letter, may carry a credential.
+func credentialX(name string, third byte) bool {
+	switch third {
+	case 'a':
+		return EqualFold(name, "x-api-key") || HasFoldPrefix(name, "x-amz-")
+	case 's':
+		return HasFoldPrefix(name, "x-sluice-")
+	case 'g':
+		return HasFoldPrefix(name, "x-goog-")
+	}
+	return false
 }
 
 // HasFoldPrefix reports whether an ASCII name begins with prefix, without regard to case.

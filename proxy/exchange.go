@@ -28,18 +28,17 @@ type exchange struct {
 	flow   engine.Exchange
 	record *engine.Record // the ledger's once the exchange ended
 
-	life       life
-	reserved   int64              // of bodies_total, in bytes
-	spending   engine.Reservation // nil = the key has no limits, or nothing is held of them yet
-	served     bool               // an upstream answered with a success
-	broke      bool               // its stream ended in an error: its usage was not told to the end
-	forecast   *promptcache.Forecast
-	counted    bool          // among the open streams
-	watched    bool          // the client's leaving cancels it
-	dispatched time.Time     // when the request first went to an upstream
-	seen       atomic.Uint64 // the headers that scripts read, for req
-	relaying   relay
-	ended      bool
+	life     life
+	reserved int64              // of bodies_total, in bytes
+	spending engine.Reservation // nil = the key has no limits, or nothing is held of them yet
+	served   bool               // an upstream answered with a success
+	broke    bool               // its stream ended in an error: its usage was not told to the end
+	forecast *promptcache.Forecast
+	counted  bool          // among the open streams
+	watched  bool          // the client's leaving cancels it
+	seen     atomic.Uint64 // the headers that scripts read, for req
+	relaying relay
+	ended    bool
 }
 
 // noHead is the head of a request that nobody read.
@@ -177,16 +176,13 @@ var (
 	errHungUp = refuse(engine.CodeBadRequest, "the connection was closed by its client before there was an answer")
 )
 
-// RoundTrip notes when the first attempt goes out, and passes it on, until the drain is over.
+// RoundTrip passes an attempt on, until the drain is over.
 func (x *exchange) RoundTrip(ctx context.Context, s engine.Signed) (*engine.Response, error) {
 	if x.server.over.Load() {
 		x.life.end(errDraining)
 		return nil, errDraining
 	}
-	if x.dispatched.IsZero() {
-		x.dispatched = time.Now()
-		x.life.pace.once = x.req.Method == "POST" && engine.AccountBound(x.req.Path)
-	}
+	x.life.pace.once = x.req.Method == "POST" && engine.AccountBound(x.req.Path)
 	resp, err := x.server.Transport.RoundTrip(ctx, s)
 	u := x.flow.Upstream
 	if x.life.pace.twice {

@@ -31,7 +31,7 @@ func (x *exchange) settleLimits(r *engine.Record, now time.Time) {
 	if x.gen != nil && x.gen.Prices != nil && r.Usage.Known {
 		r.CostMicroUSD, _ = x.gen.Prices.Cost(spent.Model, r.Usage)
 	}
-	counts := x.served || r.Code == engine.CodeClientGone && !x.dispatched.IsZero()
+	counts := x.served || r.Code == engine.CodeClientGone && !x.flow.Dispatched.IsZero()
 	switch {
 	case counts && x.spending != nil:
 		r.Booked = x.spending.Settle(now, spent)

@@ -58,8 +58,8 @@ func (x *exchange) settle() {
 		r.Inputs = engine.Inputs{Query: x.req.Query, MaxTokens: x.req.MaxTokens, ServiceTier: x.req.ServiceTier, Headers: x.req.HeadersRead()}
 	}
 	r.Timings.Duration = now.Sub(r.Started)
-	if !x.dispatched.IsZero() {
-		r.Timings.Decide = x.dispatched.Sub(r.Started) - r.Timings.Body
+	if !x.flow.Dispatched.IsZero() {
+		r.Timings.Decide = x.flow.Dispatched.Sub(r.Started) - r.Timings.Body
 	}
 	x.settleLimits(r, now)
 	x.learn(r, now)
