@@ -15,6 +15,7 @@ type Shaped struct{ r *outgoing }
 type outgoing struct {
 	request
 	consumed   bool
+	checked    *Checked // of its first lines, as long as they stand where they stood
 	capability SigningCapability
 	sealed     request // what was signed; headers has room for it, which nobody else has
 }
@@ -62,7 +63,8 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 	if err != nil {
 		return Shaped{}, err
 	}
-	headers, room, err := b.checkHeaders(d.Headers)
+	checked := b.ctx.Checked.of(d.Headers)
+	headers, room, err := b.checkHeaders(d.Headers, checked)
 	if err != nil {
 		return Shaped{}, err
 	}
@@ -73,7 +75,7 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 		return Shaped{}, err
 	}
 	r := &outgoing{request: request{b.upstream, d.Method, to, headers, d.Body, b.ctx.owns(d.Body), b.ctx.Stream}}
-	r.sealed.headers = room
+	r.checked, r.sealed.headers = checked, room
 	return Shaped{r}, nil
 }
 
@@ -143,15 +145,14 @@ func (u *Upstream) allows(to *url.URL) bool {
 }
 
 // checkHeaders returns the lines that are taken, with room for a signer's, and room for the copy that is sealed.
-func (b *ShapedRequestBuilder) checkHeaders(h Headers) (out, room Headers, err error) {
-	known := b.ctx.Checked.knows(h)
-	if known {
-		h = b.ctx.Checked.passing
+func (b *ShapedRequestBuilder) checkHeaders(h Headers, checked *Checked) (out, room Headers, err error) {
+	if checked != nil {
+		h = checked.passing
 	}
 	most := len(h) + 2
 	both := make(Headers, 2*most)
 	out, room = both[:0:most], both[most:most]
-	if known {
+	if checked != nil {
 		return append(out, h...), room, nil
 	}
 	for i := range h {
@@ -171,13 +172,13 @@ func (b *ShapedRequestBuilder) checkHeaders(h Headers) (out, room Headers, err e
 
 // Checked is what lines of a client's may pass, found once for all requests that have them. Nil knows none.
 type Checked struct {
-	of      Headers // nobody writes to them
+	lines   Headers // nobody writes to them
 	passing Headers // those of them that are not reserved
 }
 
 // Check looks at lines that nobody writes to any more. Where one of them cannot stand in a head it knows nothing: each request is told.
 func Check(h Headers) *Checked {
-	c := &Checked{of: h}
+	c := &Checked{lines: h}
 	for i := range h {
 		switch line := &h[i]; {
 		case !line.valid():
@@ -189,9 +190,17 @@ func Check(h Headers) *Checked {
 	return c
 }
 
-// knows reports whether h is the very lines that were looked at.
-func (c *Checked) knows(h Headers) bool {
-	return c != nil && len(h) > 0 && len(h) == len(c.of) && &h[0] == &c.of[0]
+// of is c where h is the very lines that were looked at, else nil.
+func (c *Checked) of(h Headers) *Checked {
+	if c == nil || len(h) == 0 || len(h) != len(c.lines) || &h[0] != &c.lines[0] {
+		return nil
+	}
+	return c
+}
+
+// passes reports whether a line is the i-th of those that pass, which was looked at.
+func (c *Checked) passes(i int, line *Header) bool {
+	return c != nil && i < len(c.passing) && *line == c.passing[i]
 }
 
 // Origin is "scheme://host:port" with the scheme's default port filled in.

@@ -42,7 +42,7 @@ func (c *SigningCapability) Seal(shaped Shaped) (Signed, error) {
 		return Signed{}, &SignerError{SignerSigningFailed, errSeal.Error(), errSeal}
 	}
 	for i := range r.headers {
-		if line := &r.headers[i]; !line.valid() {
+		if line := &r.headers[i]; !r.checked.passes(i, line) && !line.valid() {
 			return Signed{}, &SignerError{Variant: SignerInvalidCredentials, Reason: "header " + line.Name + " holds CR, LF or NUL"}
 		}
 	}
