@@ -76,7 +76,7 @@ func (a *Answer) TransformsEvents() bool {
 func (a *Answer) TransformEvent(x *Exchange, e StreamEvent) ([]StreamEvent, error) {
 	d, _, _ := a.transforms()
 	start := time.Now()
-	out, err := a.Dialect.transformedEvent(x, d, e)
+	out, err := a.Dialect.transformedEvent(x, d, a.veil.event(e))
 	a.Dialect.Meter.observe(start, err)
 	if err != nil {
 		x.Trace.failed(StageRelay, a.Dialect.Meter, err)
@@ -112,7 +112,7 @@ func (a *Answer) transform(x *Exchange, limit int64) error {
 		return a.untranslated(x, err, fmt.Errorf("its body could not be read: %w", err))
 	}
 	start := time.Now()
-	reply, err := a.Dialect.transformed(x, d, &Reply{a.Status, a.Headers, body})
+	reply, err := a.Dialect.transformed(x, d, &Reply{a.Status, a.veil.headers(a.Headers), a.veil.text(body)})
 	a.Dialect.Meter.observe(start, err)
 	a.unread(body, nil)
 	if err != nil {

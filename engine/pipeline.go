@@ -149,9 +149,12 @@ func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, sign
 	if err != nil {
 		o.Err, a.Error, a.TTFB = err, Cut(err.Error(), MaxErrorMessage), 0
 	} else {
+		if d.Script != "" || resp.Status/100 == 4 {
+			resp.veil.cover(signed)
+		}
 		a.Status, o.Status, o.Headers = resp.Status, resp.Status, resp.Headers
 		if resp.Status/100 == 4 {
-			o.Body = resp.Plain(resp.peek(), UpstreamErrorBody)
+			o.Body = resp.veil.text(resp.Plain(resp.peek(), UpstreamErrorBody))
 		}
 	}
 	x.Trace.Attempts = append(x.Trace.Attempts, a)

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sluice/engine/keys"
+)
+
+// echoed is what an upstream that repeats its request says of it.
+func echoed(r *http.Request) string {
+	text, _ := json.Marshal(r.Header)
+	return string(text)
+}
+
+// echo is an upstream that repeats what it was sent, in the way that x-way asks for.
+func echo(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	for name, values := range r.Header {
+		h["Echo-"+name] = values
+	}
+	way, said := r.Header.Get("X-Way"), echoed(r)
+	status := 200
+	fmt.Sscan(way, &status)
+	switch {
+	case strings.HasSuffix(way, "stream"), strings.HasSuffix(way, "cut"):
+		h.Set("content-type", "text/event-stream")
+		fmt.Fprintf(w, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\n")
+		event := fmt.Sprintf("event: x\ndata: {\"type\":\"x\",\"of\":%s}\n\n: %s\n\n", said, said)
+		if strings.HasSuffix(way, "cut") { // a few bytes at a time
+			for len(event) > 0 {
+				n := min(5, len(event))
+				io.WriteString(w, event[:n])
+				w.(http.Flusher).Flush()
+				event = event[n:]
+			}
+		}
+		fmt.Fprintf(w, "%sevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":%q}}\n\n", event, said)
+	case strings.HasSuffix(way, "html"):
+		h.Set("content-type", "text/html")
+		w.WriteHeader(status)
+		io.WriteString(w, "<p>"+said)
+	default:
+		h.Set("content-type", "application/json")
+		w.WriteHeader(status)
+		fmt.Fprintf(w, `{"type":"error","error":{"type":"invalid_request_error","message":%q},"content":[],"of":%s}`, said, said)
+	}
+}
+
+// repeaters are dialects that tell all they see of an answer, in the log and to the client.
+var repeaters = map[string]string{
+	".star": `def told(text):
+    for i in range(0, min(len(text), 4000), 900):
+        log("` + visible + `" + text[i:i + 900])
+    return {"type": "error", "error": {"type": "api_error", "message": text}}
+
+def lines(h):
+    return str([(k, h.all(k)) for k in h])
+
+def normalize_error(status, body, headers):
+    return told(lines(headers) + str(body.raw()))
+
+def transform_response(ctx, response):
+    return {"body": told(lines(response.headers) + str(response.body.raw()))}
+
+def transform_event(ctx, event, state):
+    return [{"name": "y", "data": told(event.name + str(event.data))}]
+`,
+	".lua": `local function told(text)
+  for i = 1, math.min(#text, 4000), 900 do log("` + visible + `" .. string.sub(text, i, i + 899)) end
+  return { type = "error", error = { type = "api_error", message = text } }
+end
+
+local function lines(h)
+  local out = {}
+  for k in pairs(h) do
+    for _, one in ipairs(h:all(k)) do out[#out + 1] = k .. "=" .. one end
+  end
+  return table.concat(out, " ")
+end
+
+function normalize_error(status, body, headers) return told(lines(headers) .. tostring(body:raw())) end
+
+function transform_response(ctx, response) return { body = told(lines(response.headers) .. tostring(response.body:raw())) } end
+
+function transform_event(ctx, event, state)
+  return { { name = "y", data = told(event.name .. tostring(event.data)) } }
+end
+`,
+}
+
+// TestAnUpstreamThatRepeatsItsRequestTellsItsClientAlone: neither scripts nor the log, the ledger or the admin API have the credential.
+func TestAnUpstreamThatRepeatsItsRequestTellsItsClientAlone(t *testing.T) {
+	t.Parallel()
+	up := httptest.NewServer(http.HandlerFunc(echo))
+	t.Cleanup(up.Close)
+	dir := t.TempDir()
+	config := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nbudgets: {time: 5s}\nobservers: [{script: watch.star}]\nupstreams:\n"
+	principals, who := "principals:\n", 0
+	for _, dialect := range []string{"none", "repeat.star", "repeat.lua"} {
+		for _, signer := range []string{
+			fmt.Sprintf("{type: anthropic_key, key: %s}", plantedUpstream),
+			fmt.Sprintf("{type: bearer, token: %s}", plantedUpstream),
+			fmt.Sprintf("{type: anthropic_oauth, client_id: c, access_token: %s, refresh_token: %s, token_url: %s}", plantedUpstream, plantedRefresh, up.URL),
+			fmt.Sprintf("{type: aws_sigv4, service: bedrock, access_key: AKIDEXAMPLE, secret_key: %s, session_token: %s}", plantedCloud, plantedCloud),
+		} {
+			name := fmt.Sprint("u", who)
+			kind := "anthropic_direct"
+			if strings.Contains(signer, "aws_sigv4") {
+				kind = "bedrock_mantle, region: us-east-1"
+			}
+			config += fmt.Sprintf("  - {name: %s, kind: %s, base_url: %q, breaker: {failures: 1000}, signer: %s, dialect: %s}\n", name, kind, up.URL, signer, dialect)
+			principals += fmt.Sprintf("  - {name: %s, keys: [%q], upstreams: [%s]}\n", name, keys.Sum(containedKey(name)), name)
+			who++
+		}
+	}
+	scripts := map[string]string{"watch.star": "def observe(event):\n    if event.kind == \"error\":\n        log(str([event.code, event.message]))\n"}
+	for ext, text := range repeaters {
+		scripts["repeat"+ext] = text
+	}
+	c := containWith(t, dir, config+principals, scripts, nil)
+	clean := func(where, text string) {
+		t.Helper()
+		for _, part := range plantedParts {
+			if at := strings.Index(text, part); at >= 0 {
+				t.Errorf("%s holds %q: …%s…", where, part, text[max(0, at-60):min(len(text), at+60)])
+			}
+		}
+	}
+	for i := range who {
+		for _, way := range []string{"200", "200 html", "302", "400", "400 html", "404", "500", "500 html", "stream", "cut", "403", "529", "401"} {
+			where := fmt.Sprintf("the answer to u%d %s", i, way)
+			body := `{"model":"claude-sonnet-4-5","max_tokens":16,"stream":%v,"messages":[{"role":"user","content":"hi"}]}`
+			_, text := c.reply("POST", c.listen[0].Addr().String(), "/v1/messages", fmt.Sprintf(body, !strings.HasPrefix(way, "200")),
+				"x-api-key: "+containedKey(fmt.Sprint("u", i)), "anthropic-version: 2023-06-01", "x-way: "+way, "x-visible: "+visible)
+			if way == "401" { // it is about our own credential, and no client's answer
+				clean(where, text)
+			}
+		}
+	}
+	for _, path := range []string{"/metrics", "/v1/status", "/v1/upstreams", "/v1/requests?limit=1000"} {
+		_, text := c.reply("GET", c.listen[1].Addr().String(), path, "")
+		clean(path, text)
+	}
+	c.until("the hooks have looked", func() bool { return strings.Count(c.log.String(), visible) > 10 })
+	clean("the log", c.log.String())
+	onDisk(t, filepath.Join(dir, "data"), clean)
+}

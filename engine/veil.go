@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+)
+
+// veil hides from scripts, in an answer, the credentials that its request carried: servers that are set up to debug, or that stand before
+// others, repeat what they were sent. Each byte of one becomes a '*', and a header that holds one is not there. What no script translates
+// goes to the client as it came. The zero value hides nothing.
+type veil struct{ secrets [][]byte }
+
+// shortestSecret is the shortest credential that is hidden, in bytes: what servers without one take in its place is a word, which an answer
+// may hold for its own sake.
+const shortestSecret = 16
+
+// cover takes note of the credentials of s.
+func (v *veil) cover(s Signed) {
+	for i := range s.sealed.headers {
+		line := &s.sealed.headers[i]
+		if !EqualFold(line.Name, "x-api-key") && !EqualFold(line.Name, "authorization") && !EqualFold(line.Name, "x-amz-security-token") {
+			continue
+		}
+		value := line.Value
+		if _, after, scheme := strings.Cut(value, " "); scheme {
+			value = strings.TrimLeft(after, " ")
+		}
+		if len(value) >= shortestSecret {
+			v.secrets = append(v.secrets, []byte(value))
+		}
+	}
+}
+
+// headers are the lines of h that scripts may see: h itself where that is all of them.
+func (v *veil) headers(h Headers) Headers {
+	holds := func(line Header) bool {
+		return slices.ContainsFunc(v.secrets, func(secret []byte) bool { return strings.Contains(line.Value, string(secret)) })
+	}
+	if !slices.ContainsFunc(h, holds) {
+		return h
+	}
+	return slices.DeleteFunc(slices.Clone(h), holds)
+}
+
+// text is what scripts may see of b: b itself where it holds no credential.
+func (v *veil) text(b []byte) []byte {
+	for _, secret := range v.secrets {
+		if bytes.Contains(b, secret) {
+			b = bytes.ReplaceAll(b, secret, bytes.Repeat([]byte{'*'}, len(secret)))
+		}
+	}
+	return b
+}
+
+// event is what scripts may see of e.
+func (v *veil) event(e StreamEvent) StreamEvent {
+	for _, secret := range v.secrets {
+		if strings.Contains(e.Name, string(secret)) {
+			e.Name = string(v.text([]byte(e.Name)))
+		}
+	}
+	e.Data = v.text(e.Data)
+	return e
+}
