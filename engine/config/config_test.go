@@ -42,6 +42,8 @@ var testEnv = config.Env{
 			"EMPTY":              "",
 			"TRICKY":             "${FIVE}: [x",
 			"TYPO":               "planted-typo-3",
+			"JSON":               `{"private_key":"planted-private"}`,
+			"PEM":                "-----BEGIN PRIVATE KEY-----\nplanted-private",
 			"UP":                 "planted-up-4",
 			"NONE":               "none",
 			"TWO_LINES":          "planted\nlines",

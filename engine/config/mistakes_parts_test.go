@@ -131,6 +131,7 @@ func TestMistakesInSignersThatRenew(t *testing.T) {
 	f(asSigner("{type: anthropic_oauth, client_id: a, refresh_token: planted, token_url: http://a.example/token}"),
 		`5:13: signer: token_url: plain http beyond loopback, want https or "insecure: true"`)
 	f(asSigner("{type: gcp_oauth, credentials: planted}"), `5:31: unknown key "credentials", want credentials_file`)
+	f(asSigner(`{type: gcp_oauth, credentials_file: "${JSON}"}`), `5:49: credentials_file "${JSON}": want the path of a file, not what is in it: a text of 33 bytes`)
 	f(asSigner(`{type: gcp_oauth, credentials_file: ""}`), `5:49: credentials_file "": want a text that is not empty`)
 	f(asAWS("{type: aws_sigv4, region: x}"),
 		`5:13: signer: missing key "service", which type aws_sigv4 needs for kind anthropic_direct`,

@@ -177,6 +177,7 @@ func TestMistakesInKeys(t *testing.T) {
 	f(inFile("sk-ant-api03-planted: x"),
 		"3:1: unknown key (a text of 20 bytes), want "+topKeys)
 	f(inFile("tls: {cert: c.pem}"), `3:6: tls: missing key "key"`)
+	f(inFile(`tls: {cert: c.pem, key: "${PEM}"}`), `3:25: key "${PEM}": want the path of a file, not what is in it: a text of 43 bytes`)
 	f(inFile("tls: true"), `3:6: tls: want a mapping of "key: value", got a single value`)
 	f(inFile("tls:"), `3:5: tls: want a mapping of "key: value", got nothing`)
 	f(inFile("admin: {tokn: x}"), `3:9: unknown key "tokn", want token`)

@@ -90,6 +90,18 @@ func parseText(s string) (string, error) {
 	return s, nil
 }
 
+// parseFile returns the path of a file that may hold a credential. A variable may hold that file's content in its place, which no error
+// that names the path shall repeat.
+func parseFile(s string) (string, error) {
+	if len(s) > maxFile || strings.ContainsAny(s, "{\r\n") {
+		return "", fmt.Errorf("want the path of a file, not what is in it: a text of %d bytes", len(s))
+	}
+	return parseText(s)
+}
+
+// maxFile is the longest path of such a file, in bytes.
+const maxFile = 512
+
 func parseSecret(s string) (Secret, error) {
 	if s == "" {
 		return Secret{}, errors.New("want a secret that is not empty")

@@ -41,7 +41,7 @@ func (d *decoder) signer(s *Signer) decode {
 		opt("access_key", hidden(d, &s.AccessKey, parseSecret)),
 		opt("secret_key", hidden(d, &s.SecretKey, parseSecret)),
 		opt("session_token", hidden(d, &s.SessionToken, parseSecret)),
-		opt("credentials_file", value(d, &s.CredentialsFile, parseText)),
+		opt("credentials_file", value(d, &s.CredentialsFile, parseFile)),
 	}
 	return func(n *yaml.Node) {
 		s.Pos = posOf(n)

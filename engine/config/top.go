@@ -48,7 +48,7 @@ func (d *decoder) config(root *yaml.Node) {
 func (d *decoder) tls(n *yaml.Node) {
 	t := &TLS{Pos: posOf(n)}
 	d.cfg.TLS = t
-	d.object(n, req("cert", value(d, &t.Cert, parseText)), req("key", value(d, &t.Key, parseText)))
+	d.object(n, req("cert", value(d, &t.Cert, parseFile)), req("key", value(d, &t.Key, parseFile)))
 }
 
 func (d *decoder) admin(n *yaml.Node) {

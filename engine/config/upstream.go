@@ -37,7 +37,7 @@ func (d *decoder) upstream(u *Upstream) decode {
 			opt("breaker", d.breaker(&u.Breaker)),
 			opt("models", d.models(&u.Models)),
 			opt("allow_origins", list(d, &u.AllowOrigins, func(s *string) decode { return hidden(d, s, parseOrigin) })),
-			opt("ca", value(d, &u.CA, parseText)),
+			opt("ca", value(d, &u.CA, parseFile)),
 			opt("insecure", value(d, &u.Insecure, parseBool)),
 		)
 		if got == nil {
