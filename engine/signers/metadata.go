@@ -25,7 +25,7 @@ func defaultCredentials(ctx context.Context, now func() time.Time) (*google.Cred
 	case err == nil, strings.Contains(err.Error(), "could not find default credentials") && server.OnGCEWithContext(ctx):
 		return &google.Credentials{TokenSource: metadataTokens{ctx, server, now}}, nil
 	}
-	return nil, err
+	return nil, withoutAnswer(err)
 }
 
 // metadataTokens are those of the machine's own account.

@@ -139,12 +139,21 @@ func withoutURL(err error) error {
 var repeated = regexp.MustCompile(`(?s)(transport connection broken|parse Location header|status code \d{3}|cannot fetch token: \d{3}|` +
 	`oauth2: "[a-z_]{1,40}"|oauth2: "|unable to parse [a-z ]+|unable to retrieve AWS [a-z ]+|unsuccessful response|process output).*`)
 
-// withoutAnswer is an error up to where it repeats an answer.
+// addressed is where errors of the libraries repeat a URL, whose user or query may be a credential; named is where they repeat the path of
+// a file that cannot be opened, in whose place the text of that file may stand: then it is no absolute path.
+var (
+	addressed = regexp.MustCompile(`\b(Get|Post|Put|parse) "[^"]*"`)
+	named     = regexp.MustCompile(`(?s)((?:^|: )open|read file at|authorization token from|open credential file) "?[^/"].*`)
+)
+
+// withoutAnswer is an error up to where it repeats an answer, and without what else may be a credential.
 func withoutAnswer(err error) error {
-	if text := err.Error(); repeated.MatchString(text) {
-		return errors.New(repeated.ReplaceAllString(text, "$1"))
+	text := repeated.ReplaceAllString(err.Error(), "$1")
+	text = named.ReplaceAllString(addressed.ReplaceAllString(text, "$1 its URL"), "$1 what is no absolute path")
+	if text == err.Error() {
+		return err
 	}
-	return err
+	return errors.New(text)
 }
 
 func tlsConfig(roots func() *x509.CertPool) *tls.Config {
