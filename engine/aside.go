@@ -169,23 +169,25 @@ func (s *Standing) abandon(now time.Time) {
 	s.put(Aside{GlobalPrincipal, time.Time{}, "a call could not be stopped and was abandoned at " + now.Format("15:04:05")})
 }
 
-// put changes for whom the script is aside. s.mu is held. What is there already stays, unless a is for good.
+// put changes for whom the script is aside. s.mu is held. What is there already for the same or for all stays, unless a is for good. What
+// is for all takes the place of the rest, which ends no later.
 func (s *Standing) put(a Aside) {
 	asides := map[string]Aside{}
 	if old := s.aside.Load(); old != nil {
 		asides = maps.Clone(*old)
 	}
-	if _, there := asides[a.Principal]; there && !a.Until.IsZero() {
+	all, forAll := asides[GlobalPrincipal]
+	_, there := asides[a.Principal]
+	if (there || forAll) && !a.Until.IsZero() || forAll && all.Until.IsZero() {
 		return
 	}
-	was := asides[a.Principal]
+	if a.Principal == GlobalPrincipal {
+		clear(asides)
+	}
 	asides[a.Principal] = a
 	s.aside.Store(&asides)
 	if !a.Until.IsZero() {
 		time.AfterFunc(time.Until(a.Until), func() { s.lift(a) })
-	}
-	if was.Until.IsZero() && was.Why != "" {
-		return // it is aside for good already
 	}
 	if s.log != nil {
 		s.log(s.Script, a, false)

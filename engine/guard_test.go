@@ -150,6 +150,31 @@ func TestOverrunsOfThreePrincipalsPutAScriptAsideForAll(t *testing.T) {
 	})
 }
 
+// What is put aside for all is not said to run again for one of them, nor put aside once more for one whose call was under way.
+func TestAnAsideForAllCoversThoseOfPrincipals(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { return overrun("time") }, func(t *testing.T, g *guarded) {
+		for _, who := range []string{"alice", "alice", "alice", "alice", "alice", "bob"} {
+			g.ask(t, who)
+		}
+		time.Sleep(5 * time.Second)
+		g.ask(t, "carol")
+		time.Sleep(26 * time.Second)
+		if g.ask(t, "alice") {
+			t.Error("the script ran for alice while it is aside for all")
+		}
+		if got := g.told(); got != "f.star aside alice, f.star aside __global__" {
+			t.Errorf("the log says %q", got)
+		}
+		if asides := g.slot.Guard.Standing.Asides(); len(asides) != 1 || asides[0].Principal != engine.GlobalPrincipal {
+			t.Errorf("the status says %v", asides)
+		}
+		time.Sleep(5 * time.Second)
+		if got := g.told(); got != "f.star aside alice, f.star aside __global__, f.star back __global__" {
+			t.Errorf("the log says %q", got)
+		}
+	})
+}
+
 func TestWhatIsNoOverrunPutsNothingAside(t *testing.T) {
 	for name, err := range map[string]error{
 		"an ordinary error":    &engine.FilterError{Cause: &engine.ScriptError{File: "f.star", Line: 1, Message: "no such key"}},
