@@ -72,6 +72,7 @@ type Standing struct {
 
 	mu     sync.Mutex // for all that follows, and for changes of aside
 	recent []overrun  // of the last asideWithin, oldest first
+	serves bool       // it is the version of its script that serves: others say nothing
 }
 
 type overrun struct {
@@ -189,9 +190,27 @@ func (s *Standing) put(a Aside) {
 	if !a.Until.IsZero() {
 		time.AfterFunc(time.Until(a.Until), func() { s.lift(a) })
 	}
-	if s.log != nil {
-		s.log(s.Script, a, false)
+	s.tell(a, false)
+}
+
+// tell logs that a begins, or ends. s.mu is held.
+func (s *Standing) tell(a Aside, back bool) {
+	if s.log != nil && s.serves {
+		s.log(s.Script, a, back)
 	}
+}
+
+// serve takes note of whether this version is the one that serves. One that comes back aside is told to be.
+func (s *Standing) serve(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if on && !s.serves {
+		s.serves = true
+		for _, a := range s.Asides() {
+			s.tell(a, false)
+		}
+	}
+	s.serves = on
 }
 
 // lift ends a, if it still stands.
@@ -210,7 +229,5 @@ func (s *Standing) lift(a Aside) {
 	} else {
 		s.aside.Store(&asides)
 	}
-	if s.log != nil {
-		s.log(s.Script, a, true)
-	}
+	s.tell(a, true)
 }

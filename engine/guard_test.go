@@ -213,6 +213,27 @@ func TestAnAsideOutlivesAReloadAndEndsWithAnEdit(t *testing.T) {
 	})
 }
 
+// The log is about the version that serves: one that was edited meanwhile does not run again, and one that comes back aside is told to be.
+func TestTheLogIsAboutTheVersionThatServes(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { return overrun("time") }, func(t *testing.T, g *guarded) {
+		for range 5 {
+			g.ask(t, "alice")
+		}
+		g.version("2")
+		time.Sleep(20 * time.Second)
+		g.version("1")
+		g.version("1")
+		if got := g.told(); got != "f.star aside alice, f.star aside alice" {
+			t.Errorf("the log says %q", got)
+		}
+		g.version("3")
+		time.Sleep(time.Minute)
+		if got := g.told(); got != "f.star aside alice, f.star aside alice" {
+			t.Errorf("the log says %q", got)
+		}
+	})
+}
+
 func TestAScriptPutAsideFailsByItsRule(t *testing.T) {
 	inBubble(t, func(*engine.RequestContext) error { return overrun("time") }, func(t *testing.T, g *guarded) {
 		for range 5 {

@@ -31,6 +31,9 @@ func (ss *Standings) For(script, version string) *Standing {
 		ss.m[key] = &Standing{Tally: ss.tallies[script], Script: script, log: ss.Log}
 	}
 	maps.DeleteFunc(ss.m, func(k [2]string, s *Standing) bool {
+		if k[0] == script {
+			s.serve(k[1] == version)
+		}
 		return k[0] == script && k[1] != version && s.aside.Load() == nil
 	})
 	return ss.m[key]
