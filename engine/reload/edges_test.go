@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -176,6 +177,39 @@ func TestAConfigFromAPipeIsReadOnce(t *testing.T) {
 	r.must(err)
 	if !slices.Equal(configs, []string{"use nothing", "use nothing"}) {
 		t.Errorf("configs %q", configs)
+	}
+}
+
+// A pipe in the place of a secret holds no reload up while nobody writes to it, and is read once somebody does.
+func TestAPipeThatNobodyWritesToHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.write("scripts/a.star", "old")
+	r.start(reload.Options{PollOnly: true}, "a.star")
+	pipe := r.path("secret")
+	r.must(syscall.Mkfifo(pipe, 0o600))
+	r.config("a.star\nsecret " + pipe)
+	r.write("scripts/a.star", "new")
+	out, err := r.loop.Reload(t.Context())
+	r.must(err)
+	if out.Err == nil || !strings.Contains(out.Err.Error(), "nobody writes to this pipe") {
+		t.Errorf("got %v", out.Err)
+	}
+	if got := r.live("a.star"); got != "new" {
+		t.Errorf("%q serves beside a config that cannot be read, want new", got)
+	}
+	reader, err := os.OpenFile(pipe, os.O_RDONLY|syscall.O_NONBLOCK, 0) // keeps what is written until it is read
+	r.must(err)
+	defer reader.Close()
+	r.must(os.WriteFile(pipe, []byte("key"), 0))
+	for _, use := range []string{"a.star", "a.star\nsecret " + pipe} { // a config that names it anew has it read again
+		r.config(use)
+		if out, err = r.loop.Reload(t.Context()); out.Err != nil || err != nil {
+			t.Errorf("%q: %v, %v", use, out.Err, err)
+		}
+	}
+	if got := r.live(pipe); got != "key" {
+		t.Errorf("the secret is %q", got)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"sluice/engine"
@@ -134,7 +135,13 @@ func isScript(name string) bool {
 	return ext == ".star" || ext == ".lua"
 }
 
-var errTooLarge = errors.New("the file is too large")
+// pipeWait is how long a pipe may take that somebody writes to: no other file is looked at meanwhile.
+const pipeWait = 10 * time.Second
+
+var (
+	errTooLarge  = errors.New("the file is too large")
+	errUnwritten = errors.New("nobody writes to this pipe")
+)
 
 // slurp reads one file. Where the bytes are those of old it keeps old's. What nobody has touched since old was read is not read.
 func slurp(real string, limit int64, buf *bytes.Buffer, old *file) *file {
@@ -142,7 +149,7 @@ func slurp(real string, limit int64, buf *bytes.Buffer, old *file) *file {
 		return old
 	}
 	looked := time.Now()
-	in, err := os.Open(real)
+	in, err := os.OpenFile(real, os.O_RDONLY|syscall.O_NONBLOCK, 0) // to open a pipe would else wait for who writes to it
 	if errors.Is(err, fs.ErrNotExist) {
 		return missing
 	}
@@ -154,11 +161,17 @@ func slurp(real string, limit int64, buf *bytes.Buffer, old *file) *file {
 	if err != nil {
 		return failed(real, err)
 	}
+	pipe := before.Mode()&fs.ModeNamedPipe != 0
+	if pipe {
+		_ = in.SetReadDeadline(looked.Add(pipeWait))
+	}
 	buf.Reset()
 	_, err = buf.ReadFrom(io.LimitReader(in, limit+1))
 	info, statErr := in.Stat()
 	f := &file{real: real, stamp: settledStamp(before, looked), read: looked}
 	switch {
+	case pipe && err == nil && buf.Len() == 0:
+		return failed(real, errUnwritten)
 	case errors.Join(err, statErr) != nil:
 		return failed(real, errors.Join(err, statErr))
 	case int64(buf.Len()) > limit:
@@ -185,7 +198,8 @@ func failed(real string, err error) *file {
 	return &file{err: err, sum: sha256.Sum256([]byte(err.Error())), real: real}
 }
 
-// readFile reads a file that the config names, an absolute path. What is no regular file, a pipe for example, is read once.
+// readFile reads a file that the config names, an absolute path. What is no regular file, a pipe for example, is read once while
+// anything names it.
 func readFile(name string, old *file, enter enter) *file {
 	real, err := trace(name, enter)
 	if err != nil {
