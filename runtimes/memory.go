@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sluice/engine"
 )
 
 // granule is the step in which calls take memory out of a Pool, in bytes. The first one of a call is not counted, so that a small call
@@ -29,6 +31,7 @@ type Pool struct {
 	waiting atomic.Int64
 
 	mu        sync.Mutex
+	stalled   int64         // bytes held by calls that wait. Guarded by mu
 	freed     chan struct{} // closed when bytes come free; nil = nobody waits. Guarded by mu
 	collected chan struct{} // closed when the collection that is under way is done; nil = none is. Guarded by mu
 	again     bool          // collect once more then: a call has ended since, whose memory it took for needed. Guarded by mu
@@ -51,8 +54,9 @@ func (p *Pool) Waiting() int64 { return p.waiting.Load() }
 
 // Share is what one call holds of a Pool. The zero value, of no pool, has no bound. One goroutine uses it.
 type Share struct {
-	Pool *Pool
-	held int64
+	Pool   *Pool
+	held   int64
+	waited time.Duration // for what others held
 }
 
 // Short reports whether Cover has to look further for a call that allocated so many bytes in all.
@@ -74,7 +78,7 @@ func (s *Share) grow(bytes int64, over time.Time) error {
 	if s.held+more >= large && !s.Pool.awaitCollection(over) {
 		return errors.New("what earlier calls left was not collected within the call's time, want budgets.total_memory to be free")
 	}
-	if !s.Pool.take(more) && (limit > 0 && s.held+more > limit || !s.Pool.wait(more, over)) {
+	if !s.Pool.take(more) && (limit > 0 && s.held+more > limit || !s.wait(more, over)) {
 		return errors.New(TotalOver(limit))
 	}
 	if s.held >= large {
@@ -84,6 +88,22 @@ func (s *Share) grow(bytes int64, over time.Time) error {
 	}
 	s.held += more
 	return nil
+}
+
+// wait takes more bytes, and counts how long the call waits for them.
+func (s *Share) wait(more int64, over time.Time) bool {
+	began := time.Now()
+	defer func() { s.waited += time.Since(began) }()
+	return s.Pool.wait(more, s.held, over)
+}
+
+// LateOver is the budget and the error text of a call that is late: the time's, unless it spent half of that waiting for what
+// others held. b is what the call has, given that without the part for so many bytes of body.
+func (s *Share) LateOver(b, given engine.Budget, body int) (budget, message string) {
+	if s != nil && s.waited > b.Time/2 {
+		return engine.BudgetTotalMemory, TotalOver(s.Pool.limit.Load())
+	}
+	return "time", TimeOver(given, body)
 }
 
 // Free gives back what the call holds. It may be called again.
@@ -157,7 +177,7 @@ func untilOver(over time.Time) time.Duration {
 
 // TotalOver is the error text of a call that could not have its memory, since all calls hold the limit.
 func TotalOver(limit int64) string {
-	return fmt.Sprintf("all calls together hold budgets.total_memory: %s, and none of it came free within the call's time", size(int(limit)))
+	return fmt.Sprintf("all calls together hold budgets.total_memory: %s, and none of it came free in time", size(int(limit)))
 }
 
 func (p *Pool) take(n int64) bool {
@@ -172,23 +192,49 @@ func (p *Pool) take(n int64) bool {
 	}
 }
 
-// wait takes n bytes once they are free. It reports false when the time is over.
-func (p *Pool) wait(n int64, over time.Time) bool {
+// wait takes n bytes once they are free, for a call that holds some. It reports false when the time is over, or when this call is the one to
+// give up.
+func (p *Pool) wait(n, held int64, over time.Time) bool {
 	p.waiting.Add(1)
 	defer p.waiting.Add(-1)
 	timer := time.NewTimer(untilOver(over))
 	defer timer.Stop()
+	p.stall(held)
 	for {
 		freed := p.nextFree() // before the try, so that none that comes free after it is missed
 		if p.take(n) {
+			p.stall(-held)
 			return true
+		}
+		if held > 0 && p.giveUp(held) {
+			return false
 		}
 		select {
 		case <-freed:
 		case <-timer.C:
+			p.stall(-held)
 			return false
 		}
 	}
+}
+
+// stall counts what a call that waits holds.
+func (p *Pool) stall(held int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stalled += held
+}
+
+// giveUp reports whether a call that waits is to give up: all that is taken is held by calls that wait, and none would go on else. It does not
+// count as one of them any more, so that the others see that something is to come free.
+func (p *Pool) giveUp(held int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stalled < p.used.Load() {
+		return false
+	}
+	p.stalled -= held
+	return true
 }
 
 func (p *Pool) nextFree() <-chan struct{} {

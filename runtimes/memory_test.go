@@ -3,6 +3,7 @@ package runtimes_test
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,6 +73,39 @@ func TestACallWaitsForMemoryAsLongAsItHasTime(t *testing.T) {
 			t.Errorf("more than there is at all: %v after %v", err, time.Since(start))
 		}
 		other.Free()
+	})
+}
+
+// Calls that hold all there is, and all wait for more, do not sit out their time: one after the other gives up until the rest has enough.
+func TestCallsThatWaitForEachOtherDoNotAllFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool(4 * mib)
+		start := time.Now()
+		var failed atomic.Int64
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				s := runtimes.Share{Pool: p}
+				defer s.Free()
+				for n := int64(mib / 4); n <= 3*mib; n += mib / 4 {
+					if err := s.Cover(n, start.Add(time.Second)); err != nil {
+						if !strings.Contains(err.Error(), "budgets.total_memory: 4.0 MiB") {
+							t.Error(err)
+						}
+						failed.Add(1)
+						return
+					}
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+		all.Wait()
+		if n := failed.Load(); n == 0 || n == 10 || time.Since(start) >= time.Second {
+			t.Errorf("%d of 10 calls failed, after %v", n, time.Since(start))
+		}
+		if p.Used() != 0 || p.Waiting() != 0 {
+			t.Errorf("%d bytes held, %d calls waiting", p.Used(), p.Waiting())
+		}
 	})
 }
 

@@ -91,7 +91,7 @@ func (m *meter) look() <-chan struct{} {
 	case m.budget.Steps > 0 && m.steps > m.budget.Steps:
 		m.stop("steps", runtimes.StepsOver(m.given, m.body))
 	case m.late():
-		m.stop("time", runtimes.TimeOver(m.given, m.body))
+		m.stop(m.memory.LateOver(m.budget, m.given, m.body))
 	case m.uncovered():
 	default:
 		m.lookLater()

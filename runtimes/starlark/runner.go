@@ -109,7 +109,7 @@ func (r *runner) look() {
 	case r.memoryOver():
 		r.stop("memory", runtimes.MemoryOver(r.given, r.body))
 	case r.late():
-		r.stop("time", runtimes.TimeOver(r.given, r.body))
+		r.stop(r.call.Memory.LateOver(r.budget, r.given, r.body))
 	default:
 		r.share()
 	}
@@ -129,7 +129,7 @@ func (r *runner) done() bool {
 	case r.memoryOver():
 		r.stop("memory", runtimes.MemoryOver(r.given, r.body))
 	case r.late():
-		r.stop("time", runtimes.TimeOver(r.given, r.body))
+		r.stop(r.call.Memory.LateOver(r.budget, r.given, r.body))
 	}
 	return r.overrun != ""
 }

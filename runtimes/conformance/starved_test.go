@@ -1,0 +1,61 @@
+package conformance_test
+
+import (
+	"errors"
+	"testing"
+	"testing/fstest"
+	"testing/synctest"
+	"time"
+
+	"sluice/engine"
+	"sluice/runtimes"
+	"sluice/runtimes/lua"
+	"sluice/runtimes/starlark"
+)
+
+// Time in which a call waits for memory that others hold is not the script's fault. Where that was most of it, what ends the call is
+// budgets.total_memory, which puts nothing aside; a short wait excuses no endless loop.
+func TestACallThatIsLateForWantOfMemoryIsNotBlamedForTheTime(t *testing.T) {
+	scripts := fstest.MapFS{
+		"f.star": {Data: []byte("def filter(ctx, principal, candidates):\n    text = \"x\" * 1000000\n    log(\"go on\")\n    return candidates\n")},
+		"f.lua":  {Data: []byte("function filter(ctx, principal, candidates)\n  local text = string.rep('x', 1000000)\n  log('go on')\n  return candidates\nend\n")},
+	}
+	for _, waits := range []time.Duration{80 * time.Millisecond, 20 * time.Millisecond, 0} {
+		for name := range scripts {
+			synctest.Test(t, func(t *testing.T) {
+				pool := new(runtimes.Pool)
+				pool.SetLimit(2 << 20)
+				var lang runtimes.Language
+				if st, lu := starlark.New(), lua.New(); name == "f.star" {
+					st.Memory, lang = pool, st
+				} else {
+					lu.Memory, lang = pool, lu
+				}
+				took := 40 * time.Millisecond
+				want := engine.BudgetTotalMemory
+				if waits < 50*time.Millisecond {
+					took, want = 120*time.Millisecond, "time"
+				}
+				f, err := lang.InstantiateFilter(&engine.PluginManifest{Name: "f", Artifact: name, Files: scripts, Config: &engine.Object{},
+					Budget: engine.Budget{Time: 100 * time.Millisecond}, Log: func(string, int, string) { time.Sleep(took) }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if waits > 0 {
+					others := runtimes.Share{Pool: pool}
+					if err := others.Cover(2<<20, time.Time{}); err != nil {
+						t.Fatal(err)
+					}
+					time.AfterFunc(waits, others.Free)
+				}
+				w := newWorld(1)
+				in := w.draw()
+				_, err = f.Filter(in.ctx, in.principal, in.candidates)
+				var e *engine.ScriptError
+				if !errors.As(err, &e) || e.Budget != want {
+					t.Errorf("%s after it waited for %v: %v, want an overrun of %s", name, waits, err, want)
+				}
+			})
+		}
+	}
+}
