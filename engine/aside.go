@@ -113,7 +113,7 @@ func (s *Standing) Asides() []Aside {
 
 // note takes an overrun into account. An error of another kind is none: a client may provoke those. Nor is a lack of memory that others hold.
 func (s *Standing) note(who string, e *ScriptError, now time.Time) {
-	if e == nil || e.Budget == "" && !e.Trap || e.Budget == BudgetTotalMemory {
+	if e == nil || !e.overran() {
 		return
 	}
 	s.Overruns.Add(1)

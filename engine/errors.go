@@ -219,6 +219,11 @@ func isControl(r rune) bool {
 // BudgetTotalMemory is the Budget of a call that could not have its memory because others hold it: no fault of its script.
 const BudgetTotalMemory = "total_memory"
 
+// overran reports whether it is a budget that the script overran, or a panic.
+func (e *ScriptError) overran() bool {
+	return e.Trap || e.Budget != "" && e.Budget != BudgetTotalMemory
+}
+
 // Code is the precise cause of an answer that Sluice itself makes, sent as x-sluice-error.
 type Code string
 

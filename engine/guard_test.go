@@ -188,6 +188,9 @@ func TestWhatIsNoOverrunPutsNothingAside(t *testing.T) {
 					t.Fatalf("%s put the script aside", name)
 				}
 			}
+			if m, s := g.slot.Meter.Overruns.Load(), g.slot.Guard.Standing.Overruns.Load(); m != 0 || s != 0 {
+				t.Errorf("%s is %d overruns of the slot, %d of the script", name, m, s)
+			}
 		})
 	}
 	inBubble(t, func(*engine.RequestContext) error { return overrun("time") }, func(t *testing.T, g *guarded) {

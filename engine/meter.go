@@ -12,7 +12,7 @@ import (
 type Meter struct {
 	Calls    atomic.Int64
 	Recalled atomic.Int64 // calls that a filter's memory answered in the place of its script
-	Errors   atomic.Int64 // a script's own errors
+	Errors   atomic.Int64 // a script's own errors, and calls that wanted memory which others held
 	Overruns atomic.Int64 // budget overruns and panics
 	Invalid  atomic.Int64 // outputs that were refused
 	Dropped  atomic.Int64 // events an observer missed
@@ -76,7 +76,7 @@ func (m *Meter) Count(err *ScriptError) {
 		m.Errors.Add(1)
 		return
 	}
-	if err.Budget != "" || err.Trap {
+	if err.overran() {
 		m.Overruns.Add(1)
 	} else {
 		m.Errors.Add(1)
