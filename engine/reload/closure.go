@@ -11,7 +11,7 @@ import (
 )
 
 // closure hands out the files of a snapshot and remembers which were asked for, whether they were there or not: they are what a script
-// consists of. It may be used by many goroutines, and as long as the script lives: a library asked for late counts from then on.
+// consists of. It may be used by many goroutines, and as long as the script lives.
 type closure struct {
 	snap *Snapshot
 	mu   sync.Mutex

@@ -2,8 +2,6 @@ package lua_test
 
 import (
 	"errors"
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -107,28 +105,5 @@ end`
 	r.Model = "big"
 	if _, err := f.Filter(r, principal(), candidates(upstreams(1))); err != nil {
 		t.Errorf("with the body: %v", err)
-	}
-}
-
-// What a call asks for is compiled within its time, or else a request could name one large file after the other.
-func TestACallPaysForTheFilesThatItLoads(t *testing.T) {
-	t.Parallel()
-	f := files{"s.lua": `function filter(ctx, principal, candidates)
-  for i = 1, 4 do pcall(require, "lib" .. i) end
-  return candidates
-end`}
-	for i := range 4 {
-		f[fmt.Sprintf("lib%d.lua", i+1)] = "function never()\n" + strings.Repeat("a = b\n", 30_000) + "end"
-	}
-	for want, budget := range map[string]engine.Budget{"time": {Time: 20 * time.Millisecond}, "memory": {Memory: 64 << 20}} {
-		m := manifest(f, nil)
-		m.Budget = budget
-		_, err := filterFrom(t, m).Filter(request(), principal(), candidates(upstreams(3)))
-		if err == nil {
-			t.Fatalf("%s: no error", want)
-		}
-		if e := scriptError(t, err); e.Budget != want || e.Line != 2 {
-			t.Errorf("%s: %v of budget %q at line %d", want, e, e.Budget, e.Line)
-		}
 	}
 }

@@ -28,7 +28,20 @@ const maxCompiled = 512
 // maxCompiled others were is forgotten.
 type programs struct {
 	mu           sync.Mutex
-	young, older map[programKey]*glua.FunctionProto // guarded by mu
+	young, older map[programKey]*program // guarded by mu
+}
+
+// program is a compiled file.
+type program struct {
+	*glua.FunctionProto
+	needs []need
+}
+
+// need is a file that another one requires, by a name that is written out, wherever that stands.
+type need struct {
+	by   string // the path of the other one
+	line int
+	name string
 }
 
 type programKey struct {
@@ -37,7 +50,7 @@ type programKey struct {
 }
 
 // compile returns the program of a file. The error is a *engine.ScriptError.
-func (p *programs) compile(path string, src []byte) (*glua.FunctionProto, error) {
+func (p *programs) compile(path string, src []byte) (*program, error) {
 	key := programKey{path, sha256.Sum256(src)}
 	if found := p.find(key); found != nil {
 		return found, nil
@@ -52,7 +65,7 @@ func (p *programs) compile(path string, src []byte) (*glua.FunctionProto, error)
 	return made, nil
 }
 
-func (p *programs) find(key programKey) *glua.FunctionProto {
+func (p *programs) find(key programKey) *program {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if found := p.young[key]; found != nil {
@@ -66,20 +79,20 @@ func (p *programs) find(key programKey) *glua.FunctionProto {
 }
 
 // keep is called with mu held.
-func (p *programs) keep(key programKey, made *glua.FunctionProto) {
+func (p *programs) keep(key programKey, made *program) {
 	if p.young == nil || len(p.young) >= maxCompiled {
-		p.older, p.young = p.young, make(map[programKey]*glua.FunctionProto)
+		p.older, p.young = p.young, make(map[programKey]*program)
 	}
 	p.young[key] = made
 }
 
-func compile(path string, src []byte) (proto *glua.FunctionProto, err error) {
+func compile(path string, src []byte) (made *program, err error) {
 	if len(src) > maxSource {
 		return nil, &engine.ScriptError{File: path, Message: fmt.Sprintf("the file has %d bytes, want at most %d", len(src), maxSource)}
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			proto, err = nil, &engine.ScriptError{File: path, Message: fmt.Sprintf("the compiler panicked: %v", p), Trap: true}
+			made, err = nil, &engine.ScriptError{File: path, Message: fmt.Sprintf("the compiler panicked: %v", p), Trap: true}
 		}
 	}()
 	src = bytes.TrimPrefix(src, []byte(runtimes.ByteOrderMark))
@@ -90,16 +103,21 @@ func compile(path string, src []byte) (proto *glua.FunctionProto, err error) {
 	if err != nil {
 		return nil, sourceError(path, string(src), err)
 	}
-	if err := guard(chunk); err != nil {
+	needs, err := guard(chunk)
+	if err != nil {
 		return nil, sourceError(path, string(src), err)
 	}
-	if proto, err = glua.Compile(chunk, path); err != nil {
+	for i := range needs {
+		needs[i].by = path
+	}
+	proto, err := glua.Compile(chunk, path)
+	if err != nil {
 		return nil, sourceError(path, string(src), err)
 	}
 	if err := checkUpvalues(proto); err != nil {
 		return nil, sourceError(path, string(src), err)
 	}
-	return proto, nil
+	return &program{proto, needs}, nil
 }
 
 // newlines are what the scanner counts as the end of one line.

@@ -230,6 +230,44 @@ func TestRequireReachesOnlyTheSnapshot(t *testing.T) {
 	f(`"lib.fails"`, `lib/fails.lua:2: at load`)
 }
 
+// What a function requires by a name that is written out is loaded with the script, and what is wrong with it is told then. A call gets nothing
+// else: nobody would have admitted it, and an edit of it would not be seen.
+func TestWhatAFunctionRequiresIsLoadedWithTheScript(t *testing.T) {
+	t.Parallel()
+	f := func(body, want string) {
+		t.Helper()
+		src := files{"s.lua": "function filter(ctx, principal, candidates)\n  if ctx.model == 'rare' then\n    " + body + "\n  end\n  return candidates\nend",
+			"lib/x.lua": "n = 0 n = n + 1 function more() return require('lib.y').v end", "lib/y.lua": "v = require('lib.x').n", "lib/broken.lua": "x = = 1",
+			"lib/fails.lua": "\nerror('at load')"}
+		for _, fresh := range []bool{false, true} {
+			m := manifest(src, nil)
+			m.Fresh = fresh
+			got := ""
+			filter, err := lua.New().InstantiateFilter(m)
+			if err == nil {
+				r := request()
+				r.Model = "rare"
+				var out engine.FilterOutput
+				out, err = filter.Filter(r, principal(), candidates(upstreams(1)))
+				got = out.Reason
+			}
+			if err != nil {
+				got = scriptError(t, err).Error()
+			}
+			if got != want {
+				t.Errorf("%s: %q, want %q", body, got, want)
+			}
+		}
+	}
+	f(`return { keep = candidates, reason = require("lib.x").more() .. "" }`, "1")
+	f(`return { keep = candidates, reason = require "lib.y".v .. "" }`, "1")
+	f(`require("lib.none")`, `s.lua:3: there is no file "lib/none.lua", want lib/broken.lua`)
+	f(`require("lib.broken")`, `lib/broken.lua:1:5: syntax error near "="`)
+	f(`require("lib.fails")`, `lib/fails.lua:2: at load`)
+	f(`require("lib/x")`, `s.lua:3: require: bad name "lib/x", want names joined by dots, such as lib.x`)
+	f(`require("lib." .. "x")`, `s.lua:3: require: "lib.x" was not loaded with the script, want its name written out, or a require at the top level`)
+}
+
 func TestWhatACompilerOnceMadeIsMadeAgainOnlyWhenItChanges(t *testing.T) {
 	t.Parallel()
 	rt := lua.New()

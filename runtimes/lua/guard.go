@@ -37,14 +37,15 @@ func (e *tooComplex) Error() string { return "the source " + e.reason }
 // guard prepares a parsed file for the compiler. It refuses what would take long. It makes each chain of ".." one call of concatFunction:
 // the interpreter's own instruction has no bound, and a handful of them would take all memory. And it writes out the nil that "for k, v
 // in next, t" leaves out, since the compiler puts nothing in its place. And it gives what "x = a and b" assigns a name of its own: the
-// compiler leaves a local x as it was where a is an expression that turns out false. An error is a *tooComplex.
-func guard(chunk []ast.Stmt) error {
+// compiler leaves a local x as it was where a is an expression that turns out false. It returns what the file requires. An error is a
+// *tooComplex.
+func guard(chunk []ast.Stmt) ([]need, error) {
 	g := guarding{names: make(map[string]bool)}
 	g.walk(reflect.ValueOf(chunk), 0)
 	if g.refused != nil {
-		return g.refused
+		return nil, g.refused
 	}
-	return nil
+	return g.needs, nil
 }
 
 type guarding struct {
@@ -52,6 +53,7 @@ type guarding struct {
 	names     map[string]bool
 	lookups   int
 	functions int
+	needs     []need
 	refused   *tooComplex
 }
 
@@ -107,6 +109,8 @@ func (g *guarding) visit(v reflect.Value) {
 		if g.functions++; g.functions > maxFunctions {
 			g.refuse("defines more than %d functions", maxFunctions)
 		}
+	case *ast.FuncCallExpr:
+		g.require(node)
 	case *ast.TableExpr:
 		g.table(node)
 	case *ast.GenericForStmt:
@@ -151,6 +155,17 @@ func (g *guarding) assign(node *ast.AssignStmt) {
 			}
 			node.Rhs[i] = single
 		}
+	}
+}
+
+// require notes a call of require with a name that is written out.
+func (g *guarding) require(call *ast.FuncCallExpr) {
+	f, _ := call.Func.(*ast.IdentExpr)
+	if f == nil || f.Value != "require" || len(call.Args) != 1 {
+		return
+	}
+	if name, ok := call.Args[0].(*ast.StringExpr); ok {
+		g.needs = append(g.needs, need{line: call.Line(), name: name.Value})
 	}
 }
 

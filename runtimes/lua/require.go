@@ -25,9 +25,6 @@ const (
 // maxDefined bounds the globals of a file: they are looked through by name.
 const maxDefined = 2000
 
-// compiledBytes is what compiling a byte of source allocates, measured.
-const compiledBytes = 160
-
 // maxTold is how long a name is at most, and how much of one that is none an error tells, in bytes.
 const maxTold = 200
 
@@ -48,13 +45,17 @@ type definition struct {
 	line int
 }
 
-// require is require("lib.x").
+// require is require("lib.x"). A call gets what was loaded with the script alone: all else has not been admitted with it.
 func (s *state) require(L *glua.LState) int {
 	name := L.CheckString(1)
-	if len(name) > maxTold || !moduleName(name) {
-		L.RaiseError("require: bad name %q, want names joined by dots, such as lib.x", engine.Cut(name, maxTold))
+	path, err := modulePath(name)
+	if err == nil && len(s.loading) == 0 && s.loaded[path] == nil {
+		err = fmt.Errorf("require: %q was not loaded with the script, want its name written out, or a require at the top level", name)
 	}
-	m, err := s.open(strings.ReplaceAll(name, ".", "/") + ".lua")
+	var m *module
+	if err == nil {
+		m, err = s.open(path)
+	}
 	if err != nil {
 		s.raise(err)
 	}
@@ -63,6 +64,34 @@ func (s *state) require(L *glua.LState) int {
 	}
 	L.Push(m.value)
 	return 1
+}
+
+// modulePath is the file that a name of a module stands for.
+func modulePath(name string) (string, error) {
+	if len(name) > maxTold || !moduleName(name) {
+		return "", fmt.Errorf("require: bad name %q, want names joined by dots, such as lib.x", engine.Cut(name, maxTold))
+	}
+	return strings.ReplaceAll(name, ".", "/") + ".lua", nil
+}
+
+// openNeeds opens what files require by names that are written out, and was not reached by their top levels: it belongs to the script as
+// well, and is admitted with it. An error is a *engine.ScriptError, unless what a file raises passes through.
+func (s *state) openNeeds() error {
+	for i := 0; i < len(s.needs); i++ {
+		n := s.needs[i]
+		path, err := modulePath(n.name)
+		if err == nil {
+			_, err = s.open(path)
+		}
+		var own *engine.ScriptError
+		if err != nil && !errors.As(err, &own) {
+			err = &engine.ScriptError{File: n.by, Line: n.line, Message: err.Error()}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // moduleName reports whether s is made of letters, digits, _ and -, with dots between the parts.
@@ -86,25 +115,25 @@ func (s *state) open(name string) (*module, error) {
 	if m := s.loaded[name]; m != nil {
 		return m, nil
 	}
-	proto, err := s.compile(name)
+	p, err := s.compile(name)
 	if err != nil {
 		return nil, err
 	}
 	m := s.newModule(name)
-	s.runModule(m, proto)
+	s.runModule(m, p)
 	s.loaded[name] = m
 	s.freeze(m)
 	return m, nil
 }
 
 // runModule runs a file's top level. It may leave by a panic, which the script may catch.
-func (s *state) runModule(m *module, proto *glua.FunctionProto) {
+func (s *state) runModule(m *module, p *program) {
 	s.loading = append(s.loading, m.path)
 	defer func() {
 		m.running = false
 		s.loading = s.loading[:len(s.loading)-1]
 	}()
-	f := s.L.NewFunctionFromProto(proto)
+	f := s.L.NewFunctionFromProto(p.FunctionProto)
 	f.Env = m.env
 	s.L.Push(f)
 	s.L.Call(0, 1)
@@ -113,8 +142,8 @@ func (s *state) runModule(m *module, proto *glua.FunctionProto) {
 }
 
 // compile reads a file and makes it a program. Once the state has one it is kept, for a top level that runs again.
-func (s *state) compile(name string) (*glua.FunctionProto, error) {
-	if p := s.protos[name]; p != nil {
+func (s *state) compile(name string) (*program, error) {
+	if p := s.compiled[name]; p != nil {
 		return p, nil
 	}
 	if len(s.opened) == maxFiles {
@@ -128,26 +157,14 @@ func (s *state) compile(name string) (*glua.FunctionProto, error) {
 		return nil, fmt.Errorf("the files of the script have more than %d bytes together", maxSources)
 	}
 	s.opened = append(s.opened, name)
-	p, err := s.made(name, src)
+	began := time.Now()
+	p, err := s.programs.compile(name, src)
+	s.meter.clock.Skip(began) // the size of the file bounds it, and it is not the script's time
 	if err == nil {
-		s.protos[name] = p
+		s.compiled[name] = p
+		s.needs = append(s.needs, p.needs...)
 	}
 	return p, err
-}
-
-// made compiles a file. What a script loads before it serves is bounded by its size, and is not the script's time. What a call asks for is
-// paid by the call: it would else have a second for each request that names one more file.
-func (s *state) made(name string, src []byte) (*glua.FunctionProto, error) {
-	if s.main == nil {
-		began := time.Now()
-		defer s.meter.clock.Skip(began)
-		return s.programs.compile(name, src)
-	}
-	if err := s.meter.allocate(int64(compiledBytes * len(src))); err != nil {
-		return nil, err
-	}
-	s.meter.next = 0 // the instruction after it looks at the clock
-	return s.programs.compile(name, src)
 }
 
 // newModule makes the scope of a file. Names that it does not define are looked up in the base.
@@ -229,6 +246,9 @@ func (s *state) load(name string) (m *module, err error) {
 		}
 	}()
 	if m, err = s.open(name); err == nil {
+		err = s.openNeeds()
+	}
+	if err == nil {
 		if s.meter.overrun != "" {
 			return nil, s.failed("the top level", nil)
 		}

@@ -18,14 +18,15 @@ type state struct {
 
 	programs *programs
 	files    fs.FS
-	protos   map[string]*glua.FunctionProto
-	base     *glua.LTable // what every file has in scope: libraries and config
-	fallback *glua.LTable // metatable that looks into base
+	compiled map[string]*program // by path
+	base     *glua.LTable        // what every file has in scope: libraries and config
+	fallback *glua.LTable        // metatable that looks into base
 	loaded   map[string]*module
 	main     *module  // the script itself
 	loading  []string // paths, from the script to the file whose top level is running
 	opened   []string // paths of all files that were loaded, in order
 	source   int      // bytes of them
+	needs    []need   // of all of them
 
 	types                     map[*runtimes.Type]*hostType
 	events                    map[string]*glua.LFunction // metamethods that all host values share
@@ -79,7 +80,7 @@ var unguarded bool
 
 // newState makes an interpreter that has nothing loaded.
 func newState(p *programs, files fs.FS, config *engine.Object) *state {
-	s := &state{L: glua.NewState(stateOptions), meter: newMeter(), programs: p, files: files, protos: make(map[string]*glua.FunctionProto),
+	s := &state{L: glua.NewState(stateOptions), meter: newMeter(), programs: p, files: files, compiled: make(map[string]*program),
 		loaded: make(map[string]*module), types: make(map[*runtimes.Type]*hostType), upstreams: make(map[*engine.Upstream]*candidate),
 		frozen: make(map[*glua.LTable]*glua.LTable), keys: make(map[string]glua.LValue)}
 	s.args = make([]runtimes.Value, 0, argsRoom)

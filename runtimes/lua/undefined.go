@@ -62,7 +62,7 @@ func (s *state) inScope(frame *glua.Debug, f *glua.LFunction) []string {
 	for _, name := range f.Proto.DbgUpvalues {
 		names[name] = true
 	}
-	if file := s.protos[f.Proto.SourceName]; file != nil { // a local of the file that f does not use is no upvalue of it
+	if file := s.compiled[f.Proto.SourceName]; file != nil { // a local of the file that f does not use is no upvalue of it
 		for _, local := range file.DbgLocals {
 			names[local.Name] = true
 		}
