@@ -111,8 +111,12 @@ func TestARootThatIsGoneIsToldAndServesOn(t *testing.T) {
 	if n := r.untilNews(reload.Trouble, ""); !strings.Contains(n.String(), "no such file or directory") {
 		t.Errorf("news %q", n)
 	}
-	if _, err := r.loop.Reload(t.Context()); err != nil || r.live("a.star") != "a1" {
+	out, err := r.loop.Reload(t.Context())
+	if err != nil || r.live("a.star") != "a1" {
 		t.Errorf("serves %q, %v", r.live("a.star"), err)
+	}
+	if !strings.Contains(errorText(out.Err), "no such file or directory") {
+		t.Errorf("who asks for a reload is told %v", out.Err)
 	}
 	r.rename("gone", "scripts")
 	r.untilNews(reload.Live, r.path("scripts"))

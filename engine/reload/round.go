@@ -149,7 +149,7 @@ func (l *Loop) save() {
 
 // standing joins all that is on disk and does not serve. What breaks several scripts is in it once.
 func (l *Loop) standing() error {
-	all := []error{l.refused}
+	all := []error{l.refused, l.disk.trouble}
 	seen := map[string]bool{}
 	for _, s := range l.scripts.Status() {
 		for _, err := range s.Errors {
