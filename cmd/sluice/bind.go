@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -62,7 +63,7 @@ func (s *scripting) resolve() error {
 	s.collect()
 	s.plugins, s.version = make(map[string]any), make(map[string]string)
 	var errs []error
-	for _, script := range sortedKeys(s.uses) {
+	for _, script := range slices.Sorted(maps.Keys(s.uses)) {
 		v, err := s.tx.Resolve(s.snapshot, script, s.bindings(script), s.admitter(script))
 		if err != nil {
 			errs = append(errs, s.named(script, err))
@@ -93,15 +94,6 @@ func nearScript(script string, paths []string) string {
 		}
 	}
 	return runtimes.Suggest(script, paths)
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
 }
 
 // collect lists every use of every script.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -121,7 +122,7 @@ func chaosConfig(s settings, b string) string {
 		}
 	}
 	text := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nstrategy: priority\nbudgets: {time: 10s}\ntimeouts:\n"
-	for _, name := range sortedKeys(waits) {
+	for _, name := range slices.Sorted(maps.Keys(waits)) {
 		text += fmt.Sprintf("  %s: %s\n", name, waits[name])
 	}
 	const upstream = "  - {name: %s, kind: anthropic_direct, base_url: %q, priority: %d, signer: {type: anthropic_key, key: k}, " +

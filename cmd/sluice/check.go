@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func lister(c *cli.Command) func(path string, tests int) {
 }
 
 func checkTree(c *cli.Command, list func(path string, tests int)) error {
-	root := or(c.String("scripts"), "scripts")
+	root := cmp.Or(c.String("scripts"), "scripts")
 	if _, err := os.Stat(root); err != nil && !c.IsSet("scripts") {
 		return misuse(c, "no config %q and no folder %q here, want --config FILE or a SCRIPT", defaultConfig, root)
 	}

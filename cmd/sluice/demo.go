@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -93,7 +94,7 @@ func (d *demo) places(scriptsDir string) error {
 		return err
 	}
 	d.data = filepath.Join(home, "data")
-	d.scripts = or(scriptsDir, "scripts")
+	d.scripts = cmp.Or(scriptsDir, "scripts")
 	if _, err := os.Stat(filepath.Join(d.scripts, "filters", "choose.star")); err != nil && scriptsDir == "" {
 		d.scripts, d.bundled = filepath.Join(home, "scripts"), true
 		return d.writeOut()

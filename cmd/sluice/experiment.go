@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/url"
 	"slices"
@@ -23,7 +24,7 @@ import (
 
 func experimentCommand() *cli.Command {
 	flags := func() []cli.Flag {
-		return []cli.Flag{configFlag(), textFlag("admin", "`URL` of the admin API, default: as the config says"),
+		return []cli.Flag{configFlag(), adminFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"}}
 	}
 	one := func(name, usageText, args, example string, action cli.ActionFunc) *cli.Command {
@@ -279,7 +280,7 @@ func decided(d *experiment.Decision) string {
 
 func sortedValues(m map[string]string) []string {
 	var out []string
-	for _, key := range sortedKeys(m) {
+	for _, key := range slices.Sorted(maps.Keys(m)) {
 		out = append(out, key+" "+m[key])
 	}
 	return out
@@ -293,7 +294,7 @@ func millis(ms float64) string { return fmt.Sprintf("%.1f ms", ms) }
 
 // counted lists names with how often each was there, the most first.
 func counted(n map[string]int64) string {
-	names := sortedKeys(n)
+	names := slices.Sorted(maps.Keys(n))
 	slices.SortStableFunc(names, func(a, b string) int { return int(n[b] - n[a]) })
 	var parts []string
 	for _, name := range names {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +23,7 @@ func explainCommand() *cli.Command {
 			"sluice explain build-42", "sluice explain --config sluice.yaml --json build-42"),
 		Description: "The id is the gateway's, the client's or the upstream's. Asked is the gateway that runs; without --admin, and where none\n" +
 			"runs, the ledger in the data directory of the config. SLUICE_ADMIN_TOKEN is the admin API's token, default: the config's.",
-		Flags: []cli.Flag{configFlag(), textFlag("admin", "`URL` of the admin API, default: as the config says"),
+		Flags: []cli.Flag{configFlag(), adminFlag(),
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"}},
 		ArgValidator: anyArguments,
 		Action:       runExplain,
@@ -40,10 +39,7 @@ func runExplain(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	if c.Bool("json") {
-		enc := json.NewEncoder(c.Root().Writer)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return printJSON(c.Root().Writer, r)
 	}
 	printDecision(c.Root().Writer, r.Principal, r.Model, r.Trace)
 	printOutcome(c.Root().Writer, r)

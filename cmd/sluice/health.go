@@ -19,7 +19,7 @@ func healthCommand() *cli.Command {
 		Usage: "exit 0 when the gateway of this config is ready",
 		UsageText: usage("sluice health [--config FILE] [--admin URL]",
 			"sluice health --config sluice.yaml", "sluice health --admin http://127.0.0.1:8788"),
-		Flags: []cli.Flag{configFlag(), textFlag("admin", "`URL` of the admin API, default: as the config says")},
+		Flags: []cli.Flag{configFlag(), adminFlag()},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			url, err := adminURL(c)
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -278,7 +279,7 @@ func (r *replay) print(c *cli.Command) error {
 	} else {
 		r.describe(out)
 	}
-	for _, script := range sortedKeys(r.Unreplayable) {
+	for _, script := range slices.Sorted(maps.Keys(r.Unreplayable)) {
 		fmt.Fprintln(c.Root().ErrWriter, r.Unreplayable[script])
 	}
 	if len(r.Unreplayable) > 0 {
@@ -320,10 +321,10 @@ func (r *replay) describe(out io.Writer) {
 			w.row("", fmt.Sprintf("%d %s", n, d.text))
 		}
 	}
-	for _, text := range sortedKeys(r.Failed) {
+	for _, text := range slices.Sorted(maps.Keys(r.Failed)) {
 		w.row("failed", fmt.Sprintf("%d: %s", r.Failed[text], text))
 	}
-	for _, name := range sortedKeys(r.Missing) {
+	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
 		w.row("header", fmt.Sprintf("%q was looked for in %d requests of which the ledger has none: taken as absent", name, r.Missing[name]))
 	}
 	w.Flush()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,13 +21,17 @@ func configFlag() cli.Flag {
 	return textFlag("config", "config `FILE`, default: sluice.yaml if it is there")
 }
 
+func adminFlag() cli.Flag {
+	return textFlag("admin", "`URL` of the admin API, default: as the config says")
+}
+
 func scriptsFlag() cli.Flag {
 	return textFlag("scripts", "root `DIR` of the scripts, in place of the config's")
 }
 
 // configPath is what --config says, which must be there, or sluice.yaml if it is, or "".
 func configPath(c *cli.Command) (string, error) {
-	name := or(c.String("config"), defaultConfig)
+	name := cmp.Or(c.String("config"), defaultConfig)
 	_, err := os.Stat(name)
 	switch {
 	case err == nil:
@@ -37,13 +42,6 @@ func configPath(c *cli.Command) (string, error) {
 		return "", fmt.Errorf("there is no config %q", name)
 	}
 	return "", nil
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // readConfig parses a config file by itself, for what must be known before anything is built.
@@ -75,7 +73,7 @@ func sources(given string, paths []string) (root string, files []string, err err
 		}
 		files = append(files, below...)
 	}
-	return or(root, "scripts"), files, nil
+	return cmp.Or(root, "scripts"), files, nil
 }
 
 // expand lists what a path names: the file, or all scripts and fixtures below the folder.

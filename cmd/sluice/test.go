@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
@@ -48,7 +51,7 @@ func runTests(_ context.Context, c *cli.Command) error {
 	}
 	paths := c.Args().Slice()
 	if len(paths) == 0 {
-		paths = []string{or(c.String("scripts"), "scripts")}
+		paths = []string{cmp.Or(c.String("scripts"), "scripts")}
 	}
 	root, files, err := sources(c.String("scripts"), paths)
 	if err != nil {
@@ -121,7 +124,7 @@ func (t *testRun) fixture(name string) error {
 		return nil
 	}
 	covered := false
-	for _, ext := range sortedKeys(t.builder.languages) {
+	for _, ext := range slices.Sorted(maps.Keys(t.builder.languages)) {
 		if language := t.builder.languages[ext]; f.Covers(language, t.scripts) {
 			covered = true
 			t.result(name+" "+ext, f.Run(language, t.scripts))
