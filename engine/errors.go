@@ -191,6 +191,22 @@ func (e *ScriptError) Error() string {
 	return strings.Join(append([]string{place + ": " + Visible(e.Message)}, e.Also...), "\n")
 }
 
+// ScriptErrors are those in the tree of err, in its order.
+func ScriptErrors(err error) []*ScriptError {
+	var all []*ScriptError
+	switch e := err.(type) {
+	case *ScriptError:
+		return []*ScriptError{e}
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			all = append(all, ScriptErrors(one)...)
+		}
+	case interface{ Unwrap() error }:
+		return ScriptErrors(e.Unwrap())
+	}
+	return all
+}
+
 // Visible writes as \xNN what would break a line or move a terminal's cursor, and bytes that are no text.
 func Visible(s string) string {
 	if strings.IndexFunc(s, isControl) < 0 {

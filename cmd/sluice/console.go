@@ -92,7 +92,7 @@ func (c *console) details(err error) {
 		if i > 0 {
 			fmt.Fprintln(c.stderr, one)
 		}
-		if found := scriptErrors(one); len(found) > 0 {
+		if found := engine.ScriptErrors(one); len(found) > 0 {
 			io.WriteString(c.stderr, excerpt(found[0])+stack(found[0]))
 			return
 		}

@@ -60,23 +60,6 @@ func flatten(err error) []error {
 	return []error{err}
 }
 
-// scriptErrors finds the errors of scripts in err.
-func scriptErrors(err error) []*engine.ScriptError {
-	switch e := err.(type) {
-	case *engine.ScriptError:
-		return []*engine.ScriptError{e}
-	case interface{ Unwrap() []error }:
-		var all []*engine.ScriptError
-		for _, one := range e.Unwrap() {
-			all = append(all, scriptErrors(one)...)
-		}
-		return all
-	case interface{ Unwrap() error }:
-		return scriptErrors(e.Unwrap())
-	}
-	return nil
-}
-
 // joined makes one error of many, nil of none.
 func joined(list []*engine.ScriptError) error {
 	errs := make([]error, len(list))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"sluice/engine"
 	"sluice/engine/reload"
 	"sluice/runtimes"
 )
@@ -103,7 +104,7 @@ func (t *testRun) file(name string) error {
 
 // scriptOwn is the script's error without the words around it.
 func scriptOwn(err error) error {
-	if found := scriptErrors(err); len(found) > 0 {
+	if found := engine.ScriptErrors(err); len(found) > 0 {
 		return found[0]
 	}
 	return err

@@ -175,26 +175,10 @@ func (t *Tx) lastGood(live *Version, failed *failure, script, bindings string, a
 
 // located gives an error that has no place the script's.
 func located(script string, err error) error {
-	if len(scriptErrors(err)) > 0 {
+	if len(engine.ScriptErrors(err)) > 0 {
 		return err
 	}
 	return &engine.ScriptError{File: script, Message: err.Error()}
-}
-
-// scriptErrors collects those in the tree of err.
-func scriptErrors(err error) []*engine.ScriptError {
-	var all []*engine.ScriptError
-	switch e := err.(type) {
-	case *engine.ScriptError:
-		return []*engine.ScriptError{e}
-	case interface{ Unwrap() []error }:
-		for _, one := range e.Unwrap() {
-			all = append(all, scriptErrors(one)...)
-		}
-	case interface{ Unwrap() error }:
-		all = scriptErrors(e.Unwrap())
-	}
-	return all
 }
 
 // nearMiss names a file with the same stem elsewhere or in the other language.
@@ -226,7 +210,7 @@ func (s *Scripts) Status() []ScriptStatus {
 		e := state[p]
 		one := ScriptStatus{Path: p, Version: e.live}
 		if f := e.failed; f != nil {
-			one.Errors, one.FailedVersion, one.FailedAt, one.Deleted = scriptErrors(f.err), f.version, f.at, f.deleted
+			one.Errors, one.FailedVersion, one.FailedAt, one.Deleted = engine.ScriptErrors(f.err), f.version, f.at, f.deleted
 		}
 		list = append(list, one)
 	}
