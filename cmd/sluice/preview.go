@@ -55,11 +55,7 @@ func runPreview(_ context.Context, c *cli.Command) error {
 		return err
 	}
 	defer g.Observers.Close()
-	preview := admin.PreviewOf
-	if c.Bool("arms") {
-		preview = admin.PreviewArms
-	}
-	p, err := preview(g, c.String("principal"), raw)
+	p, err := admin.PreviewOf(g, c.String("principal"), raw, c.Bool("arms"))
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
 // Package admin answers the operator: health, metrics, status, upstreams, recent requests, previews and reloads, as JSON on a listener
 // of its own.
 //
-//	s := admin.New(admin.Options{World: world, Token: token, …})
+//	s := admin.New(admin.Options{World: world, Access: access, …})
 //	go s.Serve(ln)
 //
 // Everything but /healthz and /readyz wants the token, if there is one. It shows no secret, and nothing of what it does is on the path

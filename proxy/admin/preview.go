@@ -54,11 +54,7 @@ func (s *Server) preview(ctx *fasthttp.RequestCtx) {
 	if json.Unmarshal(raw, &text) == nil {
 		raw = []byte(text)
 	}
-	preview := PreviewOf
-	if ask.Arms {
-		preview = PreviewArms
-	}
-	p, err := preview(g, ask.Principal, raw)
+	p, err := PreviewOf(g, ask.Principal, raw, ask.Arms)
 	if err != nil {
 		fail(ctx, 400, err.Error())
 		return
@@ -67,17 +63,12 @@ func (s *Server) preview(ctx *fasthttp.RequestCtx) {
 }
 
 // PreviewOf runs the chain for a request, a JSON body or a raw HTTP request, and leaves no trace of it. A request that nobody would serve
-// is a preview, not an error. The principal "" is the first.
-func PreviewOf(g *engine.Generation, principal string, raw []byte) (*Preview, error) {
-	p, _, err := previewOf(g, principal, raw, nil)
-	return p, err
-}
-
-// PreviewArms is PreviewOf, and beside it what would be decided if the request had each arm of the experiments that it meets.
-func PreviewArms(g *engine.Generation, principal string, raw []byte) (*Preview, error) {
+// is a preview, not an error. The principal "" is the first. With arms it tells beside it what would be decided if the request had each arm
+// of the experiments that it meets.
+func PreviewOf(g *engine.Generation, principal string, raw []byte, arms bool) (*Preview, error) {
 	p, met, err := previewOf(g, principal, raw, nil)
-	if err != nil {
-		return nil, err
+	if err != nil || !arms {
+		return p, err
 	}
 	for _, had := range met {
 		for _, arm := range had.Experiment.Arms() {
