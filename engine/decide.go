@@ -255,7 +255,7 @@ func (g *Generation) choose(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlo
 		return g.route(x, kept)
 	}
 	slot := g.slot(kept[g.Strategy.Pick(x, kept)].ID)
-	x.Trace.Terminal = TerminalDecision{UpstreamID: slot.ID, Upstream: slot.Name, By: g.Strategy.Name()}
+	x.Trace.Terminal = TerminalDecision{Upstream: slot.Name, By: g.Strategy.Name()}
 	return slot, slot.Dialect, nil
 }
 
@@ -272,7 +272,7 @@ func (g *Generation) route(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlot
 		return nil, nil, &Refusal{Code: CodeRouterFailed, Message: fmt.Sprintf("router %q chose no upstream", g.Router.Name), Cause: err}
 	}
 	slot := g.slot(d.UpstreamID)
-	x.Trace.Terminal = TerminalDecision{slot.ID, slot.Name, "router", g.Router.Version}
+	x.Trace.Terminal = TerminalDecision{slot.Name, "router", g.Router.Version}
 	if d.Dialect != nil {
 		return slot, &DialectSlot{Dialect: d.Dialect, Meter: g.Router.Meter}, nil
 	}

@@ -10,7 +10,6 @@ import (
 // to its end. Health, limits and meters live beside generations and survive them.
 type Generation struct {
 	Number     uint64 // from 1; a higher one never gives way to a lower one
-	Since      time.Time
 	Keys       KeyLookup
 	Prices     Prices
 	Principals []*Principal

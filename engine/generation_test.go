@@ -44,7 +44,6 @@ func TestLeasesHoldUnderReloads(t *testing.T) {
 	publish := func(n uint64) {
 		g := &engine.Generation{Number: n}
 		var done atomic.Bool
-		g.Since = time.Unix(int64(n), 0)
 		g.OnClose(func() {
 			if done.Swap(true) {
 				t.Error("closed twice")

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"math/bits"
 	"slices"
 	"sync"
@@ -167,9 +168,5 @@ func (ms *Meters) New() *Meter { return &Meter{log: ms.Log} }
 func (ms *Meters) All() map[MeterKey]*Meter {
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
-	out := make(map[MeterKey]*Meter, len(ms.m))
-	for k, m := range ms.m {
-		out[k] = m
-	}
-	return out
+	return maps.Clone(ms.m)
 }

@@ -50,8 +50,7 @@ func (g *Generation) Serve(ctx context.Context, x *Exchange, t Transport) (*Answ
 }
 
 // attempt shapes, signs and sends the request to one upstream; where that refuses the credential it gets one more try with a fresher one,
-// shaped anew. The visit
-// is the answer's from then on, or over. An error is a *Refusal.
+// shaped anew. The visit is the answer's from then on, or over. An error is a *Refusal.
 func (s *search) attempt(ctx context.Context, u *UpstreamSlot, d *DialectSlot, visit Visit) (*Answer, Verdict, error) {
 	d = d.Serving(s.x)
 	var answer *Answer
@@ -154,7 +153,7 @@ func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, sign
 		}
 		a.Status, o.Status, o.Headers = resp.Status, resp.Status, resp.Headers
 		if resp.Status/100 == 4 {
-			o.Body = resp.veil.text(resp.Plain(resp.peek(), UpstreamErrorBody))
+			o.Body = resp.veil.text(resp.Plain(resp.Peek(UpstreamErrorBody), UpstreamErrorBody))
 		}
 	}
 	x.Trace.Attempts = append(x.Trace.Attempts, a)
@@ -220,13 +219,6 @@ func (x *Exchange) noAnswer(u *UpstreamSlot, err error) *Refusal {
 		what = "broke off its answer at once"
 	}
 	return &Refusal{Code: CodeUpstreamUnreachable, Message: fmt.Sprintf("upstream %q %s", u.Name, what), Cause: err}
-}
-
-// peek looks at the beginning of a body, which can still be read from there, to wherever it ends or breaks off.
-func (r *Response) peek() []byte {
-	head, err := io.ReadAll(io.LimitReader(r.Body, UpstreamErrorBody))
-	r.unread(head, err)
-	return head
 }
 
 // visited is an answer's body that tells the upstream's health how it ends.

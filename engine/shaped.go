@@ -28,7 +28,6 @@ type request struct {
 	headers  Headers
 	body     []byte
 	shared   bool // body is the downstream request's own, which nobody writes
-	stream   bool
 }
 
 // Draft is what a dialect wants to send. It may be reused once the request was signed: what is sent was copied by then.
@@ -74,7 +73,7 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 	if err := b.ctx.CheckBody(len(d.Body)); err != nil {
 		return Shaped{}, err
 	}
-	r := &outgoing{request: request{b.upstream, d.Method, to, headers, d.Body, b.ctx.owns(d.Body), b.ctx.Stream}}
+	r := &outgoing{request: request{b.upstream, d.Method, to, headers, d.Body, b.ctx.owns(d.Body)}}
 	r.checked, r.sealed.headers = checked, room
 	return Shaped{r}, nil
 }

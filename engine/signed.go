@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-
-	"github.com/google/uuid"
 )
 
 // SigningCapability is lent to a signer while Sign runs. Nothing else turns a Shaped into a Signed.
@@ -66,16 +64,13 @@ func (s Signed) Valid() bool { return s.sealed != nil }
 // ErrUnsigned is what a Transport answers to a request that is not Valid.
 var ErrUnsigned = errors.New("engine: this request was never signed")
 
-// UpstreamID is where the request goes.
-func (s Signed) UpstreamID() uuid.UUID { return s.sealed.upstream.ID }
-
 // Upstream is where the request goes.
 func (s Signed) Upstream() *Upstream { return s.sealed.upstream }
 
 // Method is the request's method.
 func (s Signed) Method() string { return s.sealed.method }
 
-// Scheme, Host and RequestURI tell where it goes.
+// Scheme is http or https.
 func (s Signed) Scheme() string { return s.sealed.to.scheme }
 
 // Host is the host and port as the address names them.
@@ -92,9 +87,6 @@ func (s Signed) HeaderLine(i int) Header { return s.sealed.headers[i] }
 
 // Body is the exact bytes to be sent. The caller must not write to it.
 func (s Signed) Body() []byte { return s.sealed.body }
-
-// Stream reports whether the client asked for a stream.
-func (s Signed) Stream() bool { return s.sealed.stream }
 
 // String tells no header: a credential may be in it.
 func (s Signed) String() string {

@@ -31,10 +31,9 @@ type StageDecision struct {
 
 // TerminalDecision is the pick among the kept candidates.
 type TerminalDecision struct {
-	UpstreamID uuid.UUID
-	Upstream   string
-	By         string // a strategy's name, or "router"
-	Script     string // version of the router, "" = the strategy picked
+	Upstream string
+	By       string // a strategy's name, or "router"
+	Script   string // version of the router, "" = the strategy picked
 }
 
 // Attempt is one upstream tried.

@@ -8,7 +8,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"sluice/engine"
 	"sluice/engine/affinity"
@@ -238,9 +237,8 @@ func (s *scripting) generation(number uint64) (*engine.Generation, error) {
 	if err := s.experiments(); err != nil {
 		return nil, err
 	}
-	g := &engine.Generation{Number: number, Since: time.Now(), Keys: keys, Principals: s.principals, Strategy: strategy, Vitals: s.vitals,
-		Bindings: s.objects, Prices: s.plan.prices,
-		Certificate: s.plan.cert, Timeouts: cfg.Timeouts, Retry: cfg.Retry, Filters: s.filters(cfg.Filters, nil),
+	g := &engine.Generation{Number: number, Keys: keys, Principals: s.principals, Strategy: strategy, Vitals: s.vitals,
+		Bindings: s.objects, Prices: s.plan.prices, Certificate: s.plan.cert, Timeouts: cfg.Timeouts, Retry: cfg.Retry, Filters: s.filters(cfg.Filters, nil),
 		Limits: engine.Limits{Body: cfg.Limits.Body, FilesBody: cfg.Limits.FilesBody, BodiesTotal: cfg.Limits.BodiesTotal, Streams: int64(cfg.Limits.Streams)}}
 	for i, p := range s.principals {
 		p.Filters = s.filters(cfg.Principals[i].Filters, p)

@@ -46,7 +46,7 @@ func recorded(b *testing.B, n int) (config string) {
 		book.Record(&engine.Record{RequestID: uuid.Must(uuid.NewV7()).String(), Started: time.Now(), Principal: "alice", Method: "POST", Path: "/v1/messages",
 			Model: "claude-sonnet-4-5", Status: 200, SessionID: fmt.Sprint("s", i/5), Upstream: "u0", Trace: engine.RoutingTrace{Candidates: candidates,
 				Stages:   []engine.StageDecision{{Stage: "headroom", Kept: kept}},
-				Terminal: engine.TerminalDecision{UpstreamID: candidates[0].ID, Upstream: "u0"}, Attempts: []engine.Attempt{{Upstream: "u0", Status: 200}}}})
+				Terminal: engine.TerminalDecision{Upstream: "u0"}, Attempts: []engine.Attempt{{Upstream: "u0", Status: 200}}}})
 	}
 	if err := book.Close(); err != nil {
 		b.Fatal(err)

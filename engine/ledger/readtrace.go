@@ -14,7 +14,7 @@ func (p *parser) trace(key []byte, t *engine.RoutingTrace) bool {
 	case "stages":
 		p.list(func() { t.Stages = append(t.Stages, p.stage(t)) })
 	case "picked":
-		t.Terminal = p.picked(t)
+		t.Terminal = p.picked()
 	case "attempts":
 		p.list(func() { t.Attempts = append(t.Attempts, p.attempt()) })
 	case "errors":
@@ -67,7 +67,7 @@ func (p *parser) reason(t *engine.RoutingTrace) (r engine.PerCandidateReason) {
 	return r
 }
 
-func (p *parser) picked(t *engine.RoutingTrace) (d engine.TerminalDecision) {
+func (p *parser) picked() (d engine.TerminalDecision) {
 	p.object(func(key []byte) {
 		switch string(key) {
 		case "upstream":
@@ -80,11 +80,6 @@ func (p *parser) picked(t *engine.RoutingTrace) (d engine.TerminalDecision) {
 			p.skip()
 		}
 	})
-	for i := range t.Candidates {
-		if t.Candidates[i].Name == d.Upstream {
-			d.UpstreamID = t.Candidates[i].ID
-		}
-	}
 	return d
 }
 

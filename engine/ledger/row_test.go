@@ -95,7 +95,7 @@ func (d dice) trace(t *engine.RoutingTrace) {
 	})
 	if len(t.Candidates) > 0 && d.IntN(2) == 0 {
 		c := t.Candidates[0]
-		t.Terminal = engine.TerminalDecision{UpstreamID: c.ID, Upstream: c.Name, By: d.text(), Script: d.text()}
+		t.Terminal = engine.TerminalDecision{Upstream: c.Name, By: d.text(), Script: d.text()}
 	}
 	t.Attempts = some(d, func() engine.Attempt {
 		return engine.Attempt{Upstream: d.text(), Status: d.IntN(600), Error: d.text(), TTFB: d.duration(),
@@ -199,6 +199,6 @@ func Sample(status int) *engine.Record {
 		Trace: engine.RoutingTrace{Candidates: c,
 			Stages: []engine.StageDecision{{Stage: "headroom", Script: "filters/headroom.star@0123456789ab", Reason: "5h window below 90%",
 				Kept: []uuid.UUID{c[0].ID, c[1].ID}, Dropped: []engine.PerCandidateReason{{UpstreamID: c[2].ID, Reason: "full"}}, Duration: time.Microsecond}},
-			Terminal: engine.TerminalDecision{UpstreamID: c[0].ID, Upstream: "team-a", By: "first-pick"},
+			Terminal: engine.TerminalDecision{Upstream: "team-a", By: "first-pick"},
 			Attempts: []engine.Attempt{{Upstream: "team-a", Status: status, TTFB: time.Second}}}}
 }

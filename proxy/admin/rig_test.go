@@ -182,7 +182,7 @@ func (r *rig) build(in *reload.Input) (*engine.Generation, error) {
 	alice := &engine.Principal{ID: "alice", Name: "alice", Kind: engine.PrincipalAPIKey, Paths: []string{"/v1/*"}}
 	bob := &engine.Principal{ID: "bob", Name: "bob", Kind: engine.PrincipalAPIKey, Paths: []string{"/v1/*"},
 		Models: []string{"claude-haiku-*"}}
-	g := &engine.Generation{Number: in.Number, Since: time.Now(), Principals: []*engine.Principal{alice, bob}, Strategy: strategy,
+	g := &engine.Generation{Number: in.Number, Principals: []*engine.Principal{alice, bob}, Strategy: strategy,
 		Vitals: r.tracker, Keys: keyring{keys.Sum(aliceKey): alice, keys.Sum(bobKey): bob},
 		Filters: []*engine.FilterSlot{{Filter: filter.(engine.Filter), Script: "filters/choose.star",
 			Meter: r.meters.For(engine.SlotFilter, engine.GlobalSlot("choose")), Guard: r.guard(in.Scripts, "filters/choose.star")}},
