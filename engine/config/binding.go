@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"path"
@@ -119,26 +120,10 @@ func (d *decoder) nameAfterScript(b *Binding, n *yaml.Node) {
 // fillBudget gives b what its own budgets leave open, once those of the whole file are known.
 func (d *decoder) fillBudget(b *Binding) {
 	d.later = append(d.later, func() {
-		whole := d.cfg.Budget
-		own := &b.Budget
-		if own.Time == 0 {
-			own.Time = whole.Time
-		}
-		if own.Steps == 0 {
-			own.Steps = whole.Steps
-		}
-		if own.TimePerMiB == 0 {
-			own.TimePerMiB = whole.TimePerMiB
-		}
-		if own.StepsPerMiB == 0 {
-			own.StepsPerMiB = whole.StepsPerMiB
-		}
-		if own.Memory == 0 {
-			own.Memory = whole.Memory
-		}
-		if own.MemoryPerMiB == 0 {
-			own.MemoryPerMiB = whole.MemoryPerMiB
-		}
+		own, whole := &b.Budget, &d.cfg.Budget
+		own.Time, own.TimePerMiB = cmp.Or(own.Time, whole.Time), cmp.Or(own.TimePerMiB, whole.TimePerMiB)
+		own.Steps, own.StepsPerMiB = cmp.Or(own.Steps, whole.Steps), cmp.Or(own.StepsPerMiB, whole.StepsPerMiB)
+		own.Memory, own.MemoryPerMiB = cmp.Or(own.Memory, whole.Memory), cmp.Or(own.MemoryPerMiB, whole.MemoryPerMiB)
 	})
 }
 

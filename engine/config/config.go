@@ -50,9 +50,6 @@ type Config struct {
 	TotalMemory int64
 
 	ListenPos, DataPos, ScriptsPos, PricesPos Pos // zero where the file does not say
-
-	// SecretFiles are the paths of all "${file:PATH}", each once, in the order of the file.
-	SecretFiles []string
 }
 
 // Pos is a place in the config file. Lines and columns count from 1, columns in characters.
@@ -69,8 +66,7 @@ type TLS struct {
 
 // Admin is the admin listener.
 type Admin struct {
-	Pos         Pos    // zero where the file does not mention it
-	ListenPos   Pos    // likewise
+	ListenPos   Pos    // zero where the file does not say
 	Listen      string // HOST:PORT
 	Token       Secret // empty: none asked, loopback only
 	OpenMetrics bool   // /metrics needs no token
@@ -154,7 +150,6 @@ type Signer struct {
 
 // Principal is who may ask, and for what.
 type Principal struct {
-	Pos       Pos
 	Name      string
 	Keys      []Key
 	Disabled  bool
@@ -171,7 +166,6 @@ type Principal struct {
 
 // Key is one key of a principal.
 type Key struct {
-	Pos      Pos
 	Hash     string    // "sha256:" and 64 lower-case hex digits
 	Name     string    // may be empty
 	Expires  time.Time // the first moment at which it no longer works; zero: never
@@ -190,25 +184,6 @@ type Binding struct {
 	Policy     engine.FailurePolicy // on_error
 	Budget     engine.Budget
 	Fresh      bool // isolation: call
-}
-
-// Watched lists the files besides the config file and the scripts whose change means a new load.
-func (c *Config) Watched() []string {
-	files := append([]string(nil), c.SecretFiles...)
-	if c.Prices != "" {
-		files = append(files, c.Prices)
-	}
-	if c.TLS != nil {
-		files = append(files, c.TLS.Cert, c.TLS.Key)
-	}
-	for i := range c.Upstreams {
-		for _, name := range []string{c.Upstreams[i].CA, c.Upstreams[i].Signer.CredentialsFile} {
-			if name != "" {
-				files = append(files, name)
-			}
-		}
-	}
-	return files
 }
 
 func defaults() *Config {

@@ -92,6 +92,5 @@ func (d *decoder) content(path string) (string, error) {
 	}
 	text := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 	d.contents[path] = text
-	d.cfg.SecretFiles = append(d.cfg.SecretFiles, path)
 	return text, nil
 }

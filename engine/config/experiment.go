@@ -15,7 +15,6 @@ const maxShadows = 8
 
 // Experiment divides the requests of the bindings that name it among arms.
 type Experiment struct {
-	Pos    Pos
 	Name   string
 	Slot   engine.SlotKind // SlotFilter or SlotDialect
 	Unit   engine.Unit
@@ -46,7 +45,7 @@ func (d *decoder) experiments(n *yaml.Node) {
 
 func (d *decoder) experiment(e *Experiment) decode {
 	return func(n *yaml.Node) {
-		*e = Experiment{Pos: posOf(n), Unit: engine.UnitSession}
+		*e = Experiment{Unit: engine.UnitSession}
 		var names seen
 		got := d.object(n,
 			req("name", value(d, &e.Name, ParseName)),

@@ -16,7 +16,6 @@ func (d *decoder) principal(p *Principal) decode {
 	const all = "want at least one item, or no such key to allow all"
 	return func(n *yaml.Node) {
 		*p = Principal{
-			Pos:    posOf(n),
 			Claims: &engine.Object{},
 			Paths:  []string{"/v1/messages", "/v1/messages/count_tokens", "/v1/models*"},
 		}
@@ -45,7 +44,6 @@ func (d *decoder) principal(p *Principal) decode {
 // principalKey reads a hash, or a mapping with one.
 func (d *decoder) principalKey(k *Key, names *seen) decode {
 	return func(n *yaml.Node) {
-		k.Pos = posOf(n)
 		hash := hidden(d, &k.Hash, parseHash)
 		if n.Kind == yaml.ScalarNode {
 			hash(n)

@@ -53,7 +53,6 @@ func (d *decoder) tls(n *yaml.Node) {
 
 func (d *decoder) admin(n *yaml.Node) {
 	a := &d.cfg.Admin
-	a.Pos = posOf(n)
 	d.object(n,
 		opt("listen", placed(&a.ListenPos, value(d, &a.Listen, parseListen))),
 		opt("token", hidden(d, &a.Token, parseSecret)),
