@@ -60,7 +60,7 @@ func rowIDs(line []byte) (ids [3]string) {
 func (s *segment) readEntries() (entries []entry, end int64, damaged int64, err error) {
 	var bad int64
 	err = s.lines(s.size.Load(), func(at int64, line []byte) bool {
-		if _, ok := unseal(line); !ok {
+		if !sealed(line) {
 			bad++
 			return true
 		}

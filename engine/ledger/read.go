@@ -15,14 +15,14 @@ import (
 
 var errRow = errors.New("not a whole row")
 
-// unseal returns what the seal of a line was made over. The line has its line feed.
-func unseal(line []byte) ([]byte, bool) {
+// sealed reports whether a line, with its line feed, is as it was when it was sealed.
+func sealed(line []byte) bool {
 	at := len(line) - sealLen
 	if at < 0 || string(line[at:at+len(sealHead)]) != sealHead || string(line[len(line)-3:]) != "\"}\n" {
-		return nil, false
+		return false
 	}
 	sum, err := strconv.ParseUint(string(line[at+len(sealHead):len(line)-3]), 16, 32)
-	return line[:at], err == nil && uint32(sum) == crc32.Checksum(line[:at], castagnoli)
+	return err == nil && uint32(sum) == crc32.Checksum(line[:at], castagnoli)
 }
 
 // vocabulary holds texts that many rows share, so that a reader of many rows has each once. Nil holds none.
@@ -66,7 +66,7 @@ func parseSpent(line []byte, words vocabulary) (*engine.Record, error) {
 
 // parseWith reads a line with what reads a member, or reports false.
 func parseWith(line []byte, words vocabulary, member func(*parser, []byte, *engine.Record) bool) (*engine.Record, error) {
-	if _, ok := unseal(line); !ok {
+	if !sealed(line) {
 		return nil, errRow
 	}
 	r := &engine.Record{}
