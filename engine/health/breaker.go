@@ -102,11 +102,7 @@ func (b *breaker) tripped(c engine.Breaker, now time.Time) bool {
 }
 
 // left gives the probe back that ended without telling anything.
-func (b *breaker) left(probe bool) {
-	if probe {
-		b.probing = false
-	}
-}
+func (b *breaker) left() { b.probing = false }
 
 // reopens is how long it keeps requests away, 0 = it does not.
 func (b *breaker) reopens(now time.Time) time.Duration {

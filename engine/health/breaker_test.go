@@ -112,7 +112,7 @@ func TestABreakerDoesWhatItsModelDoes(t *testing.T) {
 			out = append(out[:i], out[i+1:]...)
 			switch {
 			case probe && rng.IntN(5) == 0:
-				b.left(probe)
+				b.left()
 				o.probes--
 			case rng.IntN(10) < failing:
 				b.failed(c, now, probe)

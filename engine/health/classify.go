@@ -125,7 +125,7 @@ var quotaRules = []rule{
 	{"400 ServiceQuotaExceededException: Bedrock's InvokeModel page",
 		engine.ClassThrottled, true,
 		func(f *failure) bool {
-			return f.Status == 400 && f.bedrock() && f.isKind("ServiceQuotaExceededException")
+			return f.Status == 400 && f.bedrock() && engine.EqualFold(f.kind, "ServiceQuotaExceededException")
 		}, soft},
 	{"402 billing_error: errors page",
 		engine.ClassBilling, true,
@@ -222,11 +222,6 @@ func (f *failure) says(texts ...string) bool {
 // sent, but then with a colon and the complaint behind it, and no client shall make an account cool.
 func (f *failure) begins(texts ...string) bool {
 	return !strings.Contains(f.message, ": ") && slices.ContainsFunc(texts, func(t string) bool { return strings.HasPrefix(f.message, t) })
-}
-
-// isKind compares with the error's type, in which AWS may put a place behind the name.
-func (f *failure) isKind(kinds ...string) bool {
-	return slices.ContainsFunc(kinds, func(k string) bool { return engine.EqualFold(k, f.kind) })
 }
 
 func (f *failure) bedrock() bool {

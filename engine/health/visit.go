@@ -200,7 +200,7 @@ func (v *visit) Leave() {
 	v.over = true
 	if v.probe {
 		v.host.mu.Lock()
-		v.host.breaker.left(true)
+		v.host.breaker.left()
 		v.host.mu.Unlock()
 	}
 	v.tracker.leave(v.host)

@@ -39,9 +39,6 @@ type Rule struct {
 	Max    int64
 }
 
-// MaxWindow is the longest window.
-const MaxWindow = 3650 * 24 * time.Hour
-
 // Book keeps what every principal has spent. Its methods may be called from any goroutine.
 type Book struct {
 	start time.Time // the zero of its clock: that of the machine's, so that windows are cut alike in every run

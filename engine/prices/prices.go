@@ -32,7 +32,6 @@ type price struct{ input, output, write5m, write1h, read int64 }
 
 // Table is a price list. It never changes and may be used by any number of goroutines.
 type Table struct {
-	Date   string           // of the prices, YYYY-MM-DD
 	prices map[string]price // by the model's id, without a date
 }
 
@@ -71,7 +70,7 @@ func Parse(data []byte) (*Table, error) {
 	if _, err := time.Parse(time.DateOnly, file.Date); err != nil {
 		return nil, fmt.Errorf("date %q, want one such as 2026-05-29", file.Date)
 	}
-	t := &Table{Date: file.Date, prices: make(map[string]price, len(file.Models))}
+	t := &Table{prices: make(map[string]price, len(file.Models))}
 	for _, model := range slices.Sorted(maps.Keys(file.Models)) {
 		p, err := newPrice(file.Models[model])
 		if model == "" {
