@@ -34,7 +34,6 @@ type Version struct {
 	Path       string    // below the scripts root
 	SHA256     string    // hex, over the script and its library files
 	FileSHA256 string    // hex, of the script file alone, as sha256sum prints it
-	Files      fs.FS     // the bytes that were admitted
 	LoadedAt   time.Time // when these bytes were first admitted by this process
 	Tests      int       // how many passed
 	LastGood   bool      // it is the copy from the data directory
@@ -48,7 +47,6 @@ type Version struct {
 type failure struct {
 	err      error
 	version  string
-	at       time.Time
 	deleted  bool
 	bindings string
 	closure  *closure
@@ -143,9 +141,9 @@ func attempt(snap *Snapshot, script, bindings string, live *Version, admit Admit
 		got, err = admit(c, before)
 	}
 	if err != nil {
-		return nil, &failure{located(script, err), c.version(), time.Now(), f.missing(), bindings, c}
+		return nil, &failure{located(script, err), c.version(), f.missing(), bindings, c}
 	}
-	v := &Version{Path: script, SHA256: c.version(), FileSHA256: hex.EncodeToString(f.sum[:]), Files: c, LoadedAt: time.Now(),
+	v := &Version{Path: script, SHA256: c.version(), FileSHA256: hex.EncodeToString(f.sum[:]), LoadedAt: time.Now(),
 		Tests: got.Tests, Plugins: got.Plugins, bindings: bindings, closure: c}
 	if before != nil {
 		v.LoadedAt = before.LoadedAt
@@ -194,12 +192,9 @@ func nearMiss(snap *Snapshot, script string) string {
 
 // ScriptStatus is one script for people to read.
 type ScriptStatus struct {
-	Path          string
-	Version       *Version              // that serves
-	Errors        []*engine.ScriptError // of the last attempt; empty when what is on disk serves
-	FailedVersion string                // hex SHA-256 of what failed, over the script and its library files
-	FailedAt      time.Time
-	Deleted       bool // the file is gone
+	Path    string
+	Version *Version              // that serves
+	Errors  []*engine.ScriptError // of the last attempt; empty when what is on disk serves
 }
 
 // Status lists the scripts by path.
@@ -210,7 +205,7 @@ func (s *Scripts) Status() []ScriptStatus {
 		e := state[p]
 		one := ScriptStatus{Path: p, Version: e.live}
 		if f := e.failed; f != nil {
-			one.Errors, one.FailedVersion, one.FailedAt, one.Deleted = engine.ScriptErrors(f.err), f.version, f.at, f.deleted
+			one.Errors = engine.ScriptErrors(f.err)
 		}
 		list = append(list, one)
 	}
