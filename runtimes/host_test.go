@@ -86,24 +86,6 @@ func TestNamesThatATypeDoesNotHaveAreErrors(t *testing.T) {
 	f(runtimes.TypeCtx.Stale(), "ctx was kept from an earlier call")
 }
 
-func TestAValueThatOutlivesItsCallIsKnown(t *testing.T) {
-	c := &runtimes.Call{Request: runtimes.SampleRequest()}
-	u := runtimes.SampleUpstreams()[0]
-	of := []any{c, runtimes.NewUpstream(c, u), runtimes.BodyOf(c), runtimes.NewBody(c, nil), runtimes.NewHeaders(c, nil),
-		runtimes.NewRequest(c, u)}
-	for _, over := range []bool{false, true} {
-		for _, receiver := range of {
-			if runtimes.Over(receiver) != over {
-				t.Errorf("%T: over is %v, want %v", receiver, !over, over)
-			}
-		}
-		c.Close()
-	}
-	if runtimes.Over(&engine.Principal{}) {
-		t.Error("a principal belongs to no call")
-	}
-}
-
 func TestReadingACandidatesFieldsAllocatesNothingButTexts(t *testing.T) {
 	c, candidates := three(t)
 	receiver := &runtimes.Candidate{UpstreamCandidate: &candidates[0], Call: c}

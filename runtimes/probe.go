@@ -19,7 +19,7 @@ func (a *Admission) probeAll(functions []Function, out *Admitted) {
 	for i := range a.Bindings {
 		b := &a.Bindings[i]
 		what := fmt.Sprintf("binding %q", b.Manifest.Name)
-		probe := func() (struct{}, error) { return struct{}{}, a.probe(b, functions) }
+		probe := func() (struct{}, error) { return struct{}{}, a.probe(b) }
 		_, err := within(a, "the probe of "+what, probe)
 		if late(err) { // once more: a busy machine may have had no time for it
 			_, err = within(a, "the probe of "+what, probe)
@@ -60,7 +60,7 @@ func (a *Admission) probeError(functions []Function, slot engine.SlotKind, err e
 	return e
 }
 
-func (a *Admission) probe(b *Binding, functions []Function) error {
+func (a *Admission) probe(b *Binding) error {
 	switch b.Slot {
 	case engine.SlotFilter:
 		return a.probeFilter(b)

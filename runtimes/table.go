@@ -126,26 +126,3 @@ func newType(t Type) *Type {
 
 // Stale is the error of using a host value that a script kept beyond the call it was made for.
 func (t *Type) Stale() error { return fmt.Errorf("%s was kept from an earlier call", t.Name) }
-
-// Over reports whether the call that a receiver was made for has ended. A language whose scripts can keep values asks before Get, Set and
-// Method.Call, and raises Stale.
-func Over(receiver any) bool {
-	var c *Call
-	switch r := receiver.(type) {
-	case *Call:
-		c = r
-	case *Candidate:
-		c = r.Call
-	case *HeaderView:
-		c = r.call
-	case *BodyView:
-		c = r.call
-	case *Request:
-		c = r.call
-	case *Response:
-		c = r.call
-	case *StreamEvent:
-		c = r.call
-	}
-	return c != nil && c.Over
-}
