@@ -80,8 +80,8 @@ func account[T any](a *Accounts, key string, create func() *T) *T {
 	return made
 }
 
-// renewed makes the renewer of an account, which is that of the upstream of this name.
-func renewed[T any](a *Accounts, upstream string, fetch func(context.Context, *lease[T]) (*lease[T], error)) *renewer[T] {
+// newRenewer makes the renewer of an account, which is that of the upstream of this name.
+func newRenewer[T any](a *Accounts, upstream string, fetch func(context.Context, *lease[T]) (*lease[T], error)) *renewer[T] {
 	say := func(text string) { a.options.Warn(fmt.Sprintf("upstream %q: %s", upstream, text)) }
 	return &renewer[T]{fetch: fetch, now: a.options.Now, runs: &a.runs, say: say}
 }
@@ -96,14 +96,15 @@ func (a *Accounts) Adopt(dataKey string, factories iter.Seq[engine.SignerFactory
 	defer a.mu.Unlock()
 	exposed := false
 	for f := range factories {
-		o, ok := f.(oauth)
+		account, ok := f.(oauth)
 		if !ok {
 			continue
 		}
-		if before := a.owners[o.upstream]; before != nil && before != o.owner {
+		o := account.owner
+		if before := a.owners[o.upstream]; before != nil && before != o {
 			before.retire()
 		}
-		a.owners[o.upstream] = o.owner
+		a.owners[o.upstream] = o
 		if err := o.adopt(dataKey); err != nil {
 			a.options.Warn(fmt.Sprintf("upstream %q: %v", o.name, err))
 		}

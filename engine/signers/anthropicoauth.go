@@ -35,52 +35,23 @@ func (a *Accounts) AnthropicOAuth(c OAuth) (engine.SignerFactory, error) {
 		return nil, missing("anthropic_oauth: want client_id, refresh_token and token_url")
 	}
 	key := strings.Join([]string{"anthropic_oauth", c.Upstream.String(), c.ClientID, c.RefreshToken, c.TokenURL}, "\x00")
-	return oauth{owner: account(a, key, func() *owner { return newOwner(a, c) })}, nil
+	o := account(a, key, func() *owner { return newOwner(a, c) })
+	return oauth{renewing[oauthToken]{renewer: o.renewer}, o}, nil
 }
 
 // oauthToken is an access token and what it is refreshed with.
 type oauthToken struct{ access, refresh secret }
 
+// put adds the beta beside the token.
+func (t oauthToken) put(lines *engine.Headers) {
+	addBeta(lines, oauthBeta)
+	lines.Add("authorization", "Bearer "+t.access())
+}
+
 // oauth is the factory of one account.
 type oauth struct {
-	opaque
-	*owner
-}
-
-var _ engine.RenewingSignerFactory = oauth{}
-
-// Build returns a signer with a token that can be used now.
-func (f oauth) Build(ctx context.Context, _ *engine.Upstream) (engine.Signer, error) {
-	l, err := f.get(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return oauthSigner{owner: f.owner, token: l}, nil
-}
-
-// oauthSigner signs one attempt.
-type oauthSigner struct {
-	opaque
+	renewing[oauthToken]
 	owner *owner
-	token *lease[oauthToken]
-}
-
-// Sign sets the token and seals.
-func (s oauthSigner) Sign(_ context.Context, shaped engine.Shaped, capability *engine.SigningCapability) (engine.Signed, error) {
-	lines := shaped.Headers()
-	strip(lines)
-	addBeta(lines, oauthBeta)
-	lines.Add("authorization", "Bearer "+s.token.value.access())
-	return capability.Seal(shaped)
-}
-
-// OnUnauthorized takes the token that has replaced this one, or refreshes it.
-func (s oauthSigner) OnUnauthorized(ctx context.Context, _ *engine.UpstreamError) engine.RetryDecision {
-	l, err := s.owner.refused(ctx, s.token)
-	if err != nil {
-		return s.owner.decision()
-	}
-	return engine.Refresh(oauthSigner{owner: s.owner, token: l})
 }
 
 // addBeta adds a beta to the last line of them, unless one has it.
@@ -127,7 +98,7 @@ type owner struct {
 func newOwner(a *Accounts, c OAuth) *owner {
 	o := &owner{name: c.Name, upstream: c.Upstream, clientID: c.ClientID, url: c.TokenURL, client: a.client,
 		keeper: keeper{shelf: a.options.Shelf, upstream: c.Upstream, key: newSecret(""), configured: hashOf(c.Upstream, c.RefreshToken)}}
-	o.renewer = renewed(a, c.Name, o.refresh)
+	o.renewer = newRenewer(a, c.Name, o.refresh)
 	first := &lease[oauthToken]{value: oauthToken{newSecret(c.AccessToken), newSecret(c.RefreshToken)}}
 	if c.AccessToken == "" {
 		first.late = time.Unix(1, 0)

@@ -53,7 +53,7 @@ func (a *Accounts) AWSSigV4(c AWS) (engine.SignerFactory, error) {
 		return fixed{signer: to.with(&lease[awsKeys]{value: newAWSKeys(keys)})}, nil
 	}
 	to.account = account(a, strings.Join([]string{"aws_sigv4", c.Upstream.String(), c.Region, c.Profile}, "\x00"), func() *renewer[awsKeys] {
-		return renewed(a, c.Name, func(ctx context.Context, _ *lease[awsKeys]) (*lease[awsKeys], error) {
+		return newRenewer(a, c.Name, func(ctx context.Context, _ *lease[awsKeys]) (*lease[awsKeys], error) {
 			return chainKeys(ctx, c.Region, c.Profile, a.options)
 		})
 	})

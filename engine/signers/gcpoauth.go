@@ -31,8 +31,8 @@ func (a *Accounts) GCPOAuth(upstream uuid.UUID, name string, file []byte) (engin
 			return nil, err
 		}
 	}
-	return gcp{renewer: account(a, "gcp_oauth\x00"+upstream.String()+"\x00"+string(file), func() *renewer[gcpToken] {
-		return renewed(a, name, func(ctx context.Context, _ *lease[gcpToken]) (*lease[gcpToken], error) {
+	return renewing[gcpToken]{renewer: account(a, "gcp_oauth\x00"+upstream.String()+"\x00"+string(file), func() *renewer[gcpToken] {
+		return newRenewer(a, name, func(ctx context.Context, _ *lease[gcpToken]) (*lease[gcpToken], error) {
 			return fetchGCP(context.WithValue(ctx, oauth2.HTTPClient, a.client()), file, a.options.Now)
 		})
 	})}, nil
@@ -102,46 +102,10 @@ func googleError(err error) error {
 	return fmt.Errorf("google: %w", withoutURL(err))
 }
 
-// gcp is the factory of one account.
-type gcp struct {
-	opaque
-	*renewer[gcpToken]
-}
-
-var _ engine.RenewingSignerFactory = gcp{}
-
-// Build returns a signer with a token that can be used now.
-func (f gcp) Build(ctx context.Context, _ *engine.Upstream) (engine.Signer, error) {
-	l, err := f.get(ctx)
-	if err != nil {
-		return nil, err
+// put names the project beside the token.
+func (t gcpToken) put(lines *engine.Headers) {
+	lines.Add("authorization", t.bearer())
+	if t.quota != "" {
+		lines.Add("x-goog-user-project", t.quota)
 	}
-	return gcpSigner{account: f.renewer, token: l}, nil
-}
-
-// gcpSigner signs one attempt.
-type gcpSigner struct {
-	opaque
-	account *renewer[gcpToken]
-	token   *lease[gcpToken]
-}
-
-// Sign sets the token and seals.
-func (s gcpSigner) Sign(_ context.Context, shaped engine.Shaped, capability *engine.SigningCapability) (engine.Signed, error) {
-	lines := shaped.Headers()
-	strip(lines)
-	lines.Add("authorization", s.token.value.bearer())
-	if quota := s.token.value.quota; quota != "" {
-		lines.Add("x-goog-user-project", quota)
-	}
-	return capability.Seal(shaped)
-}
-
-// OnUnauthorized takes the token that has replaced this one, or renews it.
-func (s gcpSigner) OnUnauthorized(ctx context.Context, _ *engine.UpstreamError) engine.RetryDecision {
-	l, err := s.account.refused(ctx, s.token)
-	if err != nil {
-		return s.account.decision()
-	}
-	return engine.Refresh(gcpSigner{account: s.account, token: l})
 }
