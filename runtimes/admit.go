@@ -309,7 +309,7 @@ func definesOne(functions []Function, names []string) bool {
 func nearHook(functions []Function, hooks []string) (near *Function, text string) {
 	for i := range functions {
 		for _, hook := range hooks {
-			if oneSlip(functions[i].Name, hook) {
+			if name := functions[i].Name; len(name) <= maxMisspelt && engine.Slips(name, hook) == 1 {
 				return &functions[i], fmt.Sprintf(" (%s is near)", functions[i].Name)
 			}
 		}
