@@ -19,9 +19,7 @@ import (
 func TestCloseLeavesNoGoroutine(t *testing.T) {
 	for range 3 {
 		before := runtime.NumGoroutine()
-		r := newRig(t)
-		r.write("scripts/a.star", "a")
-		r.start(reload.Options{}, "a.star")
+		r := serving(t, "a.star", "a")
 		r.loop.Close()
 		r.loop.Close()
 		r.config("b.star")
@@ -104,9 +102,7 @@ func TestAReloadGivesUpWithItsContext(t *testing.T) {
 
 func TestARootThatIsGoneIsToldAndServesOn(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.write("scripts/a.star", "a1")
-	r.start(reload.Options{}, "a.star")
+	r := serving(t, "a.star", "a1")
 	r.rename("scripts", "gone")
 	if n := r.untilNews(reload.Trouble, ""); !strings.Contains(n.String(), "no such file or directory") {
 		t.Errorf("news %q", n)

@@ -86,9 +86,7 @@ func TestEveryWayToChangeAFileMakesTheNewVersionLive(t *testing.T) {
 
 func TestANewDirectoryWithAFileAtOnceIsFound(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.write("scripts/a.star", "old")
-	r.start(reload.Options{}, "a.star")
+	r := serving(t, "a.star", "old")
 	r.replace("scripts/a.star", "load lib/deep/x.star")
 	if n := r.untilNews(reload.Kept, "a.star"); n.Err.Error() != "a.star:1:1: no lib/deep/x.star" {
 		t.Errorf("news %q", n)
@@ -102,10 +100,7 @@ func TestANewDirectoryWithAFileAtOnceIsFound(t *testing.T) {
 
 func TestAnotherFileGoesLiveWhileOneIsWrittenWithoutEnd(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.write("scripts/a.star", "old")
-	r.write("scripts/b.star", "old")
-	r.start(reload.Options{}, "a.star", "b.star")
+	r := serving(t, "a.star", "old", "b.star", "old")
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -126,10 +121,7 @@ func TestAnotherFileGoesLiveWhileOneIsWrittenWithoutEnd(t *testing.T) {
 
 func TestADeletedFileServesUntilTheConfigStopsNamingIt(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.write("scripts/a.star", "a")
-	r.write("scripts/b.star", "b")
-	r.start(reload.Options{}, "a.star", "b.star")
+	r := serving(t, "a.star", "a", "b.star", "b")
 	r.remove("scripts/a.star")
 	r.untilNews(reload.Deleted, "a.star")
 	if got := r.live("a.star"); got != "a" {
@@ -149,10 +141,7 @@ func TestADeletedFileServesUntilTheConfigStopsNamingIt(t *testing.T) {
 // looks.
 func TestAFileThatIsPutBackWasNeverGone(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.write("scripts/a.star", "a")
-	r.write("scripts/b.star", "b")
-	r.start(reload.Options{}, "a.star", "b.star")
+	r := serving(t, "a.star", "a", "b.star", "b")
 	for try := range 50 {
 		b, a, begin := fmt.Sprint("b", try), fmt.Sprint("a", try), time.Now()
 		r.remove("scripts/a.star")
@@ -183,10 +172,7 @@ func TestAFileThatIsPutBackWasNeverGone(t *testing.T) {
 
 func TestABrokenEditKeepsItsVersionWhileAGoodOneGoesLive(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.write("scripts/a.star", "a1")
-	r.write("scripts/b.lua", "b1")
-	r.start(reload.Options{}, "a.star", "b.lua")
+	r := serving(t, "a.star", "a1", "b.lua", "b1")
 	r.write("scripts/a.star", "fine\nBROKEN")
 	r.write("scripts/b.lua", "b2")
 	r.untilLive("b.lua", "b2")
@@ -303,9 +289,7 @@ func TestABrokenConfigStopsNoScript(t *testing.T) {
 
 func TestAConfigThatIsRemovedStaysInForce(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.write("scripts/a.star", "a1")
-	r.start(reload.Options{}, "a.star")
+	r := serving(t, "a.star", "a1")
 	r.remove("conf")
 	r.untilNews(reload.Refused, r.path("conf"))
 	r.replace("scripts/a.star", "a2")
@@ -352,9 +336,7 @@ func TestARotatedSecretIsReadAgain(t *testing.T) {
 
 func TestAnOlderBuildNeverReplacesANewerOne(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.write("scripts/a.star", "old")
-	r.start(reload.Options{}, "a.star")
+	r := serving(t, "a.star", "old")
 	closed := make(chan uint64, 8)
 	r.mu.Lock()
 	r.before = func(in *reload.Input) {
@@ -402,9 +384,7 @@ func TestOneChangeIsReportedOnce(t *testing.T) {
 
 func TestABuildThatPanicsIsAnError(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.write("scripts/a.star", "a1")
-	r.start(reload.Options{}, "a.star")
+	r := serving(t, "a.star", "a1")
 	r.mu.Lock()
 	r.before = func(in *reload.Input) {
 		if strings.Contains(string(in.Config), "secret") {

@@ -43,6 +43,18 @@ func newRig(t testing.TB) *rig {
 	return r
 }
 
+// serving is a rig that serves these scripts, each a path below their root and a text.
+func serving(t testing.TB, scripts ...string) *rig {
+	t.Helper()
+	r := newRig(t)
+	var use []string
+	for i := 0; i < len(scripts); i += 2 {
+		r.write("scripts/"+scripts[i], scripts[i+1])
+		use = append(use, scripts[i])
+	}
+	return r.start(reload.Options{}, use...)
+}
+
 // start begins to serve the scripts of a config, whose lines "use" these are.
 func (r *rig) start(o reload.Options, use ...string) *rig {
 	r.t.Helper()

@@ -89,9 +89,7 @@ func TestAReloadEndsBeforeAWriterWithoutEnd(t *testing.T) {
 
 // reloadUnderWriter reloads while a.star is written over and over. It reports whether that went without a stall.
 func reloadUnderWriter(t *testing.T) bool {
-	r := newRig(t)
-	r.write("scripts/a.star", "old")
-	r.start(reload.Options{}, "a.star")
+	r := serving(t, "a.star", "old")
 	defer r.loop.Close()
 	last, worst := time.Now(), time.Duration(0)
 	r.write("scripts/a.star", "x")
@@ -123,9 +121,7 @@ func reloadUnderWriter(t *testing.T) bool {
 
 // It counts the reads of this process, so it runs alone.
 func TestALoopWithNothingToDoReadsNothing(t *testing.T) {
-	r := newRig(t)
-	r.write("scripts/a.star", "old")
-	r.start(reload.Options{}, "a.star")
+	r := serving(t, "a.star", "old")
 	r.write("scripts/a.star", "new")
 	r.untilLive("a.star", "new")
 	before := systemReads(t)
@@ -150,9 +146,7 @@ func systemReads(t *testing.T) int {
 
 func TestAConfigWaitsForTheScriptItNamesFirst(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	r.write("scripts/a.star", "a")
-	r.start(reload.Options{}, "a.star")
+	r := serving(t, "a.star", "a")
 	r.write("scripts/b.star", "b")
 	r.config("a.star", "b.star")
 	r.untilLive("b.star", "b")
@@ -165,9 +159,7 @@ func TestEditsInQuickSuccessionEndWithTheLastOne(t *testing.T) {
 	t.Parallel()
 	f := func(edits int, apart time.Duration) {
 		t.Helper()
-		r := newRig(t)
-		r.write("scripts/a.star", "old")
-		r.start(reload.Options{}, "a.star")
+		r := serving(t, "a.star", "old")
 		begin := time.Now()
 		for i := range edits {
 			r.replace("scripts/a.star", strconv.Itoa(i))
