@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,19 +22,19 @@ import (
 	"sluice/proxy/simulate"
 )
 
-// ledgerOf returns the row of the only request.
-func (l *live) onlyRow(t *testing.T) string {
+// admin is what the admin API answers.
+func (l *live) admin(t *testing.T, path string) string {
 	t.Helper()
-	resp, err := http.Get("http://" + l.listen[1].Addr().String() + "/v1/requests?limit=9")
+	resp, err := http.Get("http://" + l.listen[1].Addr().String() + path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(resp.Body); err != nil {
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return b.String()
+	return string(text)
 }
 
 func TestAStreamWithABrokenFrameEndsInAnError(t *testing.T) {
@@ -133,10 +134,10 @@ func TestACredentialThatCannotBeHadIsA502(t *testing.T) {
 					t.Errorf("got %d %s", resp.StatusCode, got)
 				}
 			}
-			if row := l.onlyRow(t); !strings.Contains(row, `"code": "signer_failed"`) || strings.Contains(row, planted) {
+			if row := l.admin(t, "/v1/requests"); !strings.Contains(row, `"code": "signer_failed"`) || strings.Contains(row, planted) {
 				t.Errorf("the ledger: %s", row)
 			}
-			if state := l.upstreams(t); !strings.Contains(state, told) || strings.Contains(state, planted) {
+			if state := l.admin(t, "/v1/upstreams"); !strings.Contains(state, told) || strings.Contains(state, planted) {
 				t.Errorf("/v1/upstreams does not tell %q: %s", told, state)
 			}
 		})
@@ -182,20 +183,6 @@ func TestKeysThatAWSRefusesAreAskedForAgain(t *testing.T) {
 	if asked != 2 {
 		t.Errorf("the container was asked %d times, want twice", asked)
 	}
-}
-
-func (l *live) upstreams(t *testing.T) string {
-	t.Helper()
-	resp, err := http.Get("http://" + l.listen[1].Addr().String() + "/v1/upstreams")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(resp.Body); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }
 
 // serviceAccount writes a credential file whose token endpoint is at url, and returns its path.

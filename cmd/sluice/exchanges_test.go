@@ -111,6 +111,26 @@ func serveBundled(t *testing.T, text string) *live {
 	return l
 }
 
+// serveTwins serves the bundled scripts with an upstream for each language, which is also the name of its principal. says is the rest of what
+// the config says of it, with %s for the extension of scripts.
+func serveTwins(t *testing.T, o simulate.Options, says string) (*live, map[string]*simulate.Provider) {
+	t.Helper()
+	providers := map[string]*simulate.Provider{}
+	text := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nbudgets: {time: 10s}\nupstreams:\n"
+	principals := "principals:\n"
+	for _, ext := range []string{"star", "lua"} {
+		p, err := simulate.Start(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { p.Close() })
+		providers[ext] = p
+		text += fmt.Sprintf("  - {name: %s, base_url: %q, "+says+"}\n", ext, p.URL(), ext)
+		principals += fmt.Sprintf("  - {name: %s, keys: [%q], upstreams: [%s]}\n", ext, keys.Sum(liveKey+ext), ext)
+	}
+	return serveBundled(t, text+principals), providers
+}
+
 func (g *golden) part(name string) string {
 	for _, f := range g.archive.Files {
 		if f.Name == name {

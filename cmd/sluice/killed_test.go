@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -35,10 +34,7 @@ type ending struct {
 //	go test ./cmd/sluice -run ^$ -bench Killed -benchtime 50x
 func BenchmarkKilled(b *testing.B) {
 	dir := b.TempDir()
-	binary := filepath.Join(dir, "sluice")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
+	binary := buildIn(b, dir)
 	sim, err := simulate.Start(simulate.Options{Name: "a", Keep: -1})
 	if err != nil {
 		b.Fatal(err)

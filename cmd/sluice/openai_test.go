@@ -5,28 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"sluice/engine/keys"
 	"sluice/proxy/simulate"
 )
 
 // serveOpenAI serves with an upstream of OpenAI's chat completions in each language, which is also the name of its principal.
 func serveOpenAI(t *testing.T) (*live, map[string]*simulate.Provider) {
 	t.Helper()
-	providers := map[string]*simulate.Provider{}
-	text := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nbudgets: {time: 10s}\nupstreams:\n"
-	principals := "principals:\n"
-	for _, name := range []string{"star", "lua"} {
-		p, err := simulate.Start(simulate.Options{Kind: simulate.KindOpenAI, Key: "token"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { p.Close() })
-		providers[name] = p
-		text += fmt.Sprintf("  - {name: %s, kind: custom, base_url: %q, signer: {type: bearer, token: token}, dialect: {script: dialects/openai.%s, on_error: closed}, models: {claude-sonnet-4-5: gpt-4o}}\n",
-			name, p.URL(), name)
-		principals += fmt.Sprintf("  - {name: %s, keys: [%q], upstreams: [%s]}\n", name, keys.Sum(liveKey+name), name)
-	}
-	return serveBundled(t, text+principals), providers
+	return serveTwins(t, simulate.Options{Kind: simulate.KindOpenAI, Key: "token"}, "kind: custom, signer: {type: bearer, token: token}, dialect: {script: dialects/openai.%s, on_error: closed}, models: {claude-sonnet-4-5: gpt-4o}")
 }
 
 // Bug 10 of such translations: characters that two reads share, CR LF at the ends of lines, "data:" without a space.

@@ -1,32 +1,16 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
-	"sluice/engine/keys"
 	"sluice/proxy/simulate"
 )
 
 // serveRedacting serves with the bundled scripts and an upstream for each language, which is also the name of its principal.
 func serveRedacting(t *testing.T) (*live, map[string]*simulate.Provider) {
 	t.Helper()
-	providers := map[string]*simulate.Provider{}
-	text := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nbudgets: {time: 10s}\nupstreams:\n"
-	principals := "principals:\n"
-	for _, name := range []string{"star", "lua"} {
-		p, err := simulate.Start(simulate.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { p.Close() })
-		providers[name] = p
-		text += fmt.Sprintf("  - {name: %s, kind: anthropic_direct, base_url: %q, signer: {type: anthropic_key, key: k}, dialect: {script: dialects/redact.%s, on_error: closed}}\n",
-			name, p.URL(), name)
-		principals += fmt.Sprintf("  - {name: %s, keys: [%q], upstreams: [%s]}\n", name, keys.Sum(liveKey+name), name)
-	}
-	return serveBundled(t, text+principals), providers
+	return serveTwins(t, simulate.Options{}, "kind: anthropic_direct, signer: {type: anthropic_key, key: k}, dialect: {script: dialects/redact.%s, on_error: closed}")
 }
 
 func TestNoSecretPassesARedactingUpstream(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -38,11 +37,7 @@ var shadows = map[string]string{
 // Two gateways of one config, one of them with a shadow, are asked in turn, at the same pace. Each pair of p99 is printed, and the median of
 // what the shadow makes of it, wanted at most 1.10.
 func BenchmarkShadow(b *testing.B) {
-	dir := b.TempDir()
-	binary := filepath.Join(dir, "sluice")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
+	binary := buildIn(b, b.TempDir())
 	provider := startProcess(b, binary, "simulate", "--listen", "127.0.0.1:0").address(b, "simulated")
 	for name, script := range shadows {
 		b.Run(name, func(b *testing.B) {

@@ -88,14 +88,21 @@ const maxComing = 500
 // be left open after.
 func BenchmarkOpenStreams(b *testing.B) { benchmarkStreams(b, *openStreams, 30, 2*time.Second) }
 
-// startGateway runs a gateway with a filter before a simulated provider, each in a process of its own.
-func startGateway(b testing.TB, simulate ...string) *child {
+// buildIn builds the command in a directory.
+func buildIn(b testing.TB, dir string) string {
 	b.Helper()
-	dir := b.TempDir()
 	binary := filepath.Join(dir, "sluice")
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
+	return binary
+}
+
+// startGateway runs a gateway with a filter before a simulated provider, each in a process of its own.
+func startGateway(b testing.TB, simulate ...string) *child {
+	b.Helper()
+	dir := b.TempDir()
+	binary := buildIn(b, dir)
 	sim := startProcess(b, binary, append([]string{"simulate", "--listen", "127.0.0.1:0"}, simulate...)...)
 	config := fmt.Sprintf("listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: %s\ndata: ./data\nupstreams:\n"+
 		"  - {name: a, kind: anthropic_direct, base_url: \"http://%s\", signer: {type: anthropic_key, key: k}}\n"+
