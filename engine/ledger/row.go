@@ -123,8 +123,8 @@ func (w *row) id(k string, v uuid.UUID) {
 	w.b = append(w.b, '"')
 }
 
-// list writes a list of n objects, none where n is 0.
-func (w *row) list(k string, n int, object func(i int)) {
+// items writes a list of n items, none where n is 0.
+func (w *row) items(k string, n int, item func(i int)) {
 	if n == 0 {
 		return
 	}
@@ -134,26 +134,22 @@ func (w *row) list(k string, n int, object func(i int)) {
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}
-		start := len(w.b)
-		object(i)
-		w.end(start)
+		item(i)
 	}
 	w.b = append(w.b, ']')
 }
 
+// list is items that are objects.
+func (w *row) list(k string, n int, object func(i int)) {
+	w.items(k, n, func(i int) {
+		start := len(w.b)
+		object(i)
+		w.end(start)
+	})
+}
+
 func (w *row) texts(k string, n int, text func(i int) string) {
-	if n == 0 {
-		return
-	}
-	w.key(k)
-	w.b = append(w.b, '[')
-	for i := range n {
-		if i > 0 {
-			w.b = append(w.b, ',')
-		}
-		w.b = body.AppendString(w.b, text(i))
-	}
-	w.b = append(w.b, ']')
+	w.items(k, n, func(i int) { w.b = body.AppendString(w.b, text(i)) })
 }
 
 func (w *row) request(r *engine.Record) {
@@ -282,28 +278,19 @@ const closedBreaker = "closed"
 
 // candidates writes an upstream as its name where there is no more to tell, which is so for most, else as an object.
 func (w *row) candidates(all []engine.UpstreamCandidate) {
-	if len(all) == 0 {
-		return
-	}
-	w.key("candidates")
-	w.b = append(w.b, '[')
-	for i := range all {
-		if i > 0 {
-			w.b = append(w.b, ',')
-		}
+	w.items("candidates", len(all), func(i int) {
 		c := &all[i]
 		m := w.told.of(i, c.Upstream)
 		if c.CacheRead == nil && c.Vitals == m.vitals && len(m.text) > 0 {
 			w.b = append(w.b, m.text...)
-			continue
+			return
 		}
 		start := len(w.b)
 		w.candidate(c, m)
 		if c.CacheRead == nil {
 			m.vitals, m.text = c.Vitals, append(m.text[:0], w.b[start:]...)
 		}
-	}
-	w.b = append(w.b, ']')
+	})
 }
 
 // asItShouldBe reports whether nothing is known of an upstream that a row mentions.
