@@ -70,23 +70,12 @@ type ErrorEvent struct {
 	Source  string
 }
 
-// Kind names the event.
-func (RequestStarted) Kind() string { return "request_started" }
-
-// Kind names the event.
-func (AuthnComplete) Kind() string { return "authn_complete" }
-
-// Kind names the event.
-func (UpstreamChosen) Kind() string { return "upstream_chosen" }
-
-// Kind names the event.
-func (Chunk) Kind() string { return "chunk" }
-
-// Kind names the event.
+func (RequestStarted) Kind() string  { return "request_started" }
+func (AuthnComplete) Kind() string   { return "authn_complete" }
+func (UpstreamChosen) Kind() string  { return "upstream_chosen" }
+func (Chunk) Kind() string           { return "chunk" }
 func (RequestFinished) Kind() string { return "request_finished" }
-
-// Kind names the event.
-func (ErrorEvent) Kind() string { return "error" }
+func (ErrorEvent) Kind() string      { return "error" }
 
 // Usage counts the tokens of one answer. Known is false when the upstream reported none.
 type Usage struct {
