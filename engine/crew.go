@@ -171,7 +171,7 @@ func (w *worker) call() (panicked *ScriptError) {
 // panicError keeps where a panic came from and leaves out what it said, which may hold a request's text.
 func panicError(any) *ScriptError {
 	e := &ScriptError{Message: "the call panicked outside of its script", Trap: true}
-	for _, line := range strings.Split(string(debug.Stack()), "\n") {
+	for line := range strings.SplitSeq(string(debug.Stack()), "\n") {
 		if at := strings.TrimSpace(line); strings.HasPrefix(line, "\t") {
 			e.Stack = append(e.Stack, at)
 		}

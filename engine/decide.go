@@ -167,8 +167,7 @@ func (x *Exchange) meter(m *Meter) *Meter {
 }
 
 func count(m *Meter, err error) InternalErrorKind {
-	var output *OutputError
-	if errors.As(err, &output) {
+	if _, ok := errors.AsType[*OutputError](err); ok {
 		m.Refuse(scriptErrorOf(err))
 		return InternalInvalidOutput
 	}

@@ -40,11 +40,7 @@ func NewFeed(slots []*ObserverSlot) *Feed {
 	for _, s := range slots {
 		line := &feedLine{s, make(chan ObserveEvent, FeedQueue)}
 		f.lines = append(f.lines, line)
-		f.wait.Add(1)
-		go func() {
-			defer f.wait.Done()
-			line.run()
-		}()
+		f.wait.Go(line.run)
 	}
 	return f
 }

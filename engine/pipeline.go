@@ -113,8 +113,7 @@ func (x *Exchange) signerFailed(ctx context.Context, u *UpstreamSlot, err error)
 
 // gone is why a request ended that nobody waits for.
 func gone(cause error) *Refusal {
-	var told *Refusal
-	if errors.As(cause, &told) {
+	if told, ok := errors.AsType[*Refusal](cause); ok {
 		return told
 	}
 	return &Refusal{Code: CodeClientGone, Message: "the client left", Cause: cause}

@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/google/uuid"
+import (
+	"slices"
+
+	"github.com/google/uuid"
+)
 
 // PrincipalKind says how a principal proves who it is.
 type PrincipalKind string
@@ -46,12 +50,7 @@ func (p *Principal) MayAskModel(model string) bool {
 // since a glob meant for messages must not open account administration.
 func (p *Principal) MayAskPath(path string) bool {
 	if accountPath(path) {
-		for _, g := range p.Paths {
-			if g == path {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(p.Paths, path)
 	}
 	return matchAny(p.Paths, path)
 }

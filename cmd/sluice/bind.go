@@ -69,9 +69,7 @@ func (s *scripting) resolve() error {
 			continue
 		}
 		s.version[script] = v.SHA256
-		for key, plugin := range v.Plugins.(map[string]any) {
-			s.plugins[key] = plugin
-		}
+		maps.Copy(s.plugins, v.Plugins.(map[string]any))
 	}
 	return errors.Join(errs...)
 }

@@ -58,8 +58,7 @@ func askExperiments(ctx context.Context, c *cli.Command, method, path string, bo
 		return err
 	}
 	err = askAdmin(ctx, address, adminToken(c), method, "/v1/experiments"+path, body, into)
-	var away *url.Error
-	if errors.As(err, &away) {
+	if _, ok := errors.AsType[*url.Error](err); ok {
 		return fmt.Errorf("%s does not answer", address)
 	}
 	return err

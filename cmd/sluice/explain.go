@@ -54,8 +54,7 @@ func explained(ctx context.Context, c *cli.Command, id string) (*admin.Request, 
 	}
 	r := &admin.Request{}
 	err = askAdmin(ctx, address, adminToken(c), "GET", "/v1/requests/"+url.PathEscape(id), nil, r)
-	var away *url.Error
-	if !errors.As(err, &away) {
+	if _, ok := errors.AsType[*url.Error](err); !ok {
 		return r, err
 	}
 	if c.String("admin") == "" {

@@ -84,8 +84,7 @@ func (d *decoder) content(path string) (string, error) {
 	}
 	data, err := d.env.File(path)
 	if err != nil {
-		var inner *fs.PathError
-		if errors.As(err, &inner) {
+		if inner, ok := errors.AsType[*fs.PathError](err); ok {
 			err = inner.Err
 		}
 		return "", fmt.Errorf("read file %q: %w", path, err)

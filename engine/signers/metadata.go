@@ -39,8 +39,7 @@ type metadataTokens struct {
 func (m metadataTokens) Token() (*oauth2.Token, error) {
 	start := m.now()
 	text, err := m.server.GetWithContext(m.ctx, "instance/service-accounts/default/token?scopes="+url.QueryEscape(cloudPlatform))
-	var refused *metadata.Error
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*metadata.Error](err); ok {
 		return nil, fmt.Errorf("the metadata server answered %d", refused.Code)
 	}
 	if err != nil {

@@ -130,8 +130,7 @@ func decide(g *engine.Generation, x *engine.Exchange) error {
 
 // refuse notes why nobody would serve. It returns an error that is no refusal.
 func (p *Preview) refuse(err error) error {
-	var r *engine.Refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*engine.Refusal](err); ok {
 		p.Code, p.Refused = string(r.Code), r.Message
 		return nil
 	}
