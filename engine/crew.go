@@ -59,15 +59,12 @@ type worker struct {
 }
 
 // job is one call. It holds all that the call reads, so that a call that was left behind reads nothing that others write.
-type job interface {
-	run()
-	failure() error // how run ended; nil = well
-}
+type job interface{ run() error }
 
 // outcome is how a call ended.
 type outcome struct {
-	left  bool         // it did not: it was left behind, and its job with it
-	panic *ScriptError // nil = it did not panic
+	left bool  // it did not: it was left behind, and its job with it
+	err  error // of run, or a *ScriptError where that panicked
 }
 
 // do runs j and waits for it, but no longer than limit and what the watch needs; 0 = no bound.
@@ -145,7 +142,7 @@ func (c *Crew) Close() {
 
 func (c *Crew) work(w *worker) {
 	for range w.wake {
-		panicked := w.call()
+		err := w.call()
 		if w.until.Swap(0) == 0 { // left behind; whoever waited has gone
 			c.mu.Lock()
 			delete(c.strays, w)
@@ -153,24 +150,23 @@ func (c *Crew) work(w *worker) {
 			w.guard.Load().Standing.back()
 			return
 		}
-		w.done <- outcome{panic: panicked}
+		w.done <- outcome{err: err}
 	}
 }
 
 // call runs the job. A script's own panics are its language's affair: what arrives here is a fault of the gateway.
-func (w *worker) call() (panicked *ScriptError) {
+func (w *worker) call() (err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			panicked = panicError(p)
+		if recover() != nil {
+			err = panicError(w.guard.Load().Standing.Script)
 		}
 	}()
-	w.job.run()
-	return nil
+	return w.job.run()
 }
 
 // panicError keeps where a panic came from and leaves out what it said, which may hold a request's text.
-func panicError(any) *ScriptError {
-	e := &ScriptError{Message: "the call panicked outside of its script", Trap: true}
+func panicError(script string) *ScriptError {
+	e := &ScriptError{File: script, Message: "the call panicked outside of its script", Trap: true}
 	for line := range strings.SplitSeq(string(debug.Stack()), "\n") {
 		if at := strings.TrimSpace(line); strings.HasPrefix(line, "\t") {
 			e.Stack = append(e.Stack, at)

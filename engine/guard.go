@@ -19,14 +19,8 @@ func (g *Guard) run(j job, p *Principal, bytes int, dry bool) (kept bool, err er
 		return false, &AsideError{g.Standing.Script, *aside}
 	}
 	out := g.Crew.do(j, g, g.Budget.ForBody(bytes).Time)
-	switch {
-	case out.left:
+	if err = out.err; out.left {
 		err = g.lost(bytes)
-	case out.panic != nil:
-		err = out.panic
-		out.panic.File = g.Standing.Script
-	default:
-		err = j.failure()
 	}
 	if err != nil && !dry {
 		g.Standing.note(nameOf(p), scriptErrorOf(err), time.Now())

@@ -31,11 +31,12 @@ type filterJob struct {
 	principal  *Principal
 	candidates []UpstreamCandidate
 	out        FilterOutput
-	err        error
 }
 
-func (j *filterJob) run()           { j.out, j.err = j.filter.Filter(&j.ctx, j.principal, j.candidates) }
-func (j *filterJob) failure() error { return j.err }
+func (j *filterJob) run() (err error) {
+	j.out, err = j.filter.Filter(&j.ctx, j.principal, j.candidates)
+	return err
+}
 
 var filterJobs jobs[filterJob]
 
@@ -81,11 +82,12 @@ type routeJob struct {
 	principal  *Principal
 	candidates []UpstreamCandidate
 	out        RouteDecision
-	err        error
 }
 
-func (j *routeJob) run()           { j.out, j.err = j.router.Route(&j.ctx, j.principal, j.candidates) }
-func (j *routeJob) failure() error { return j.err }
+func (j *routeJob) run() (err error) {
+	j.out, err = j.router.Route(&j.ctx, j.principal, j.candidates)
+	return err
+}
 
 // call asks the router. An error is a *RouteError, or an *AsideError where it was not asked.
 func (r *RouterSlot) call(x *Exchange, kept []UpstreamCandidate) (out RouteDecision, err error) {
@@ -108,13 +110,12 @@ type shapeJob struct {
 	state     State
 	shaped    Shaped
 	dropped   []string
-	err       error
 }
 
-func (j *shapeJob) run() {
-	j.shaped, j.dropped, j.err = shapeRequest(j.dialect, &j.ctx, j.upstream, j.principal, &j.state)
+func (j *shapeJob) run() (err error) {
+	j.shaped, j.dropped, err = shapeRequest(j.dialect, &j.ctx, j.upstream, j.principal, &j.state)
+	return err
 }
-func (j *shapeJob) failure() error { return j.err }
 
 var shapeJobs jobs[shapeJob]
 
@@ -144,11 +145,12 @@ type normalizeJob struct {
 	headers Headers
 	body    []byte
 	out     *NormalizedError
-	err     error
 }
 
-func (j *normalizeJob) run()           { j.out, j.err = j.dialect.NormalizeError(j.status, j.headers, j.body) }
-func (j *normalizeJob) failure() error { return j.err }
+func (j *normalizeJob) run() (err error) {
+	j.out, err = j.dialect.NormalizeError(j.status, j.headers, j.body)
+	return err
+}
 
 // normalized asks the dialect about an error answer. An error is a *DialectError, or an *AsideError where it was not asked.
 func (d *DialectSlot) normalized(x *Exchange, status int, h Headers, body []byte) (out *NormalizedError, err error) {
@@ -169,11 +171,12 @@ type responseJob struct {
 	state   State
 	reply   Reply
 	out     *Reply
-	err     error
 }
 
-func (j *responseJob) run()           { j.out, j.err = j.dialect.TransformResponse(&j.ctx, &j.state, &j.reply) }
-func (j *responseJob) failure() error { return j.err }
+func (j *responseJob) run() (err error) {
+	j.out, err = j.dialect.TransformResponse(&j.ctx, &j.state, &j.reply)
+	return err
+}
 
 // transformed asks the dialect for the translation of an answer, which nobody writes to. An error is a *DialectError, or an *AsideError
 // where it was not asked.
@@ -195,11 +198,12 @@ type eventJob struct {
 	state   State
 	event   StreamEvent
 	out     []StreamEvent
-	err     error
 }
 
-func (j *eventJob) run()           { j.out, j.err = j.dialect.TransformEvent(&j.ctx, &j.state, j.event) }
-func (j *eventJob) failure() error { return j.err }
+func (j *eventJob) run() (err error) {
+	j.out, err = j.dialect.TransformEvent(&j.ctx, &j.state, j.event)
+	return err
+}
 
 var eventJobs jobs[eventJob]
 
@@ -222,11 +226,9 @@ func (d *DialectSlot) transformedEvent(x *Exchange, by AnswerDialect, e StreamEv
 type observeJob struct {
 	observer Observer
 	event    ObserveEvent
-	err      error
 }
 
-func (j *observeJob) run()           { j.err = j.observer.Observe(j.event) }
-func (j *observeJob) failure() error { return j.err }
+func (j *observeJob) run() error { return j.observer.Observe(j.event) }
 
 // call shows the observer an event. An error is an *ObservabilityError, or an *AsideError where it was not shown.
 func (o *ObserverSlot) call(ev ObserveEvent) error {
