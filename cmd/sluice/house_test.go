@@ -51,6 +51,7 @@ func below(path, root string) bool { return path == root || strings.HasPrefix(pa
 var siblings = map[string]string{
 	"sluice/engine/ledger sluice/engine/body":      "a row is JSON: one way to escape a text is enough",
 	"sluice/engine/promptcache sluice/engine/body": "a prompt is read where it stands in the body",
+	"sluice/engine/config sluice/engine/keys":      "the hash of a key is read in one way",
 	"sluice/engine/body sluice/engine/turn":        "what moves megabytes lets others run meanwhile",
 	"sluice/engine/reload sluice/engine/turn":      "a reload lets requests go first",
 }

@@ -19,16 +19,12 @@ func (b *builder) newRing(p *plan, principals []*engine.Principal) (ring, error)
 	for i := range p.cfg.Principals {
 		c := &p.cfg.Principals[i]
 		for _, k := range c.Keys {
-			hash, err := keys.ParseHash(k.Hash)
-			if err != nil {
-				return ring{}, err
-			}
-			grant := engine.Grant{Principal: principals[i], KeyID: hash.Short(), Expires: k.Expires}
+			grant := engine.Grant{Principal: principals[i], KeyID: k.Hash.Short(), Expires: k.Expires}
 			holder := limits.Holder{Principal: c.Name, Rules: rules(c.Limits), Key: grant.KeyID, KeyRules: rules(k.Limits)}
 			if set := b.spending.Set(holder, p.prices); set != nil {
 				grant.Limiter = set
 			}
-			entries = append(entries, keys.Entry[engine.Grant]{Hash: hash, Name: k.Name, Principal: grant, Expires: k.Expires, Disabled: k.Disabled})
+			entries = append(entries, keys.Entry[engine.Grant]{Hash: k.Hash, Name: k.Name, Principal: grant, Expires: k.Expires, Disabled: k.Disabled})
 		}
 	}
 	r, err := keys.NewRing(entries)

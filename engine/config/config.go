@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"sluice/engine"
+	"sluice/engine/keys"
 )
 
 // Env is where "${VAR}" and "${file:PATH}" in values come from. Var and File must be set. File gets a path as it is written.
@@ -166,7 +167,7 @@ type Principal struct {
 
 // Key is one key of a principal.
 type Key struct {
-	Hash     string    // "sha256:" and 64 lower-case hex digits
+	Hash     keys.Hash
 	Name     string    // may be empty
 	Expires  time.Time // the first moment at which it no longer works; zero: never
 	Disabled bool

@@ -16,6 +16,7 @@ import (
 
 	"sluice/engine"
 	"sluice/engine/config"
+	"sluice/engine/keys"
 )
 
 const (
@@ -101,7 +102,7 @@ func TestDefaultsAreThoseOfTheContract(t *testing.T) {
 		}},
 		Principals: []config.Principal{{
 			Name: "alice", Claims: &engine.Object{},
-			Keys:  []config.Key{{Hash: hashA}},
+			Keys:  []config.Key{{Hash: hashOf(hashA)}},
 			Paths: []string{"/v1/messages", "/v1/messages/count_tokens", "/v1/models*"},
 		}},
 		Budget: engine.Budget{
@@ -229,7 +230,7 @@ data_key: "${SLUICE_DATA_KEY}"
 	})
 	eq("principal", c.Principals[0], config.Principal{
 		Name: "p", Disabled: true, Claims: object(map[string]any{"team": "core"}),
-		Keys: []config.Key{{Hash: hashB, Name: "laptop", Disabled: true,
+		Keys: []config.Key{{Hash: hashOf(hashB), Name: "laptop", Disabled: true,
 			Expires: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), Limits: []config.Limit{{Pos: config.Pos{Line: 32, Column: 154}, Kind: "concurrency", Max: 3}}}},
 		Upstreams: []string{"a"}, Models: []string{"claude-*"}, Paths: []string{"*"}, OwnFilters: true,
 		Limits: []config.Limit{{Pos: config.Pos{Line: 38, Column: 14}, Kind: "cost_usd", Window: 24 * time.Hour, Max: 12_500_000},
@@ -297,6 +298,14 @@ func TestEveryKeyOfASignerArrivesWhereItBelongs(t *testing.T) {
 		map[string]string{"type": "aws_sigv4", "service": "bedrock", "access_key": "planted-k", "secret_key": "planted-s", "session_token": "planted-t"})
 	f("type: gcp_oauth, credentials_file: sa.json", map[string]string{"type": "gcp_oauth", "credentials_file": "sa.json"})
 	f("type: gcp_oauth", map[string]string{"type": "gcp_oauth"})
+}
+
+func hashOf(text string) keys.Hash {
+	h, err := keys.ParseHash(text)
+	if err != nil {
+		panic(err)
+	}
+	return h
 }
 
 // object makes an Object of one key.
@@ -458,7 +467,7 @@ func TestAFileMayHaveWindowsLinesAByteOrderMarkOrBeJSON(t *testing.T) {
 	t.Parallel()
 	f := func(text string) {
 		t.Helper()
-		if c := parse(t, text); c.Upstreams[0].Name != "up" || c.Principals[0].Keys[0].Hash != hashA {
+		if c := parse(t, text); c.Upstreams[0].Name != "up" || c.Principals[0].Keys[0].Hash != hashOf(hashA) {
 			t.Errorf("%q was read wrongly", text)
 		}
 	}

@@ -1,15 +1,14 @@
 package config
 
 import (
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"sluice/engine"
+	"sluice/engine/keys"
 )
 
 func (d *decoder) principal(p *Principal) decode {
@@ -44,10 +43,14 @@ func (d *decoder) principal(p *Principal) decode {
 // principalKey reads a hash, or a mapping with one.
 func (d *decoder) principalKey(k *Key, names *seen) decode {
 	return func(n *yaml.Node) {
-		hash := hidden(d, &k.Hash, parseHash)
+		hash := func(n *yaml.Node) {
+			hidden(d, &k.Hash, keys.ParseHash)(n)
+			if k.Hash != (keys.Hash{}) { // else reported
+				d.unique(&d.hashes, n, k.Hash.String(), "a key with this hash")
+			}
+		}
 		if n.Kind == yaml.ScalarNode {
 			hash(n)
-			d.unique(&d.hashes, n, k.Hash, "a key with this hash")
 			return
 		}
 		got := d.object(n,
@@ -57,25 +60,8 @@ func (d *decoder) principalKey(k *Key, names *seen) decode {
 			opt("disabled", value(d, &k.Disabled, parseBool)),
 			opt("limits", d.spending(&k.Limits)),
 		)
-		d.unique(&d.hashes, got["hash"], k.Hash, "a key with this hash")
 		d.uniqueName(names, got["name"], k.Name, "key")
 	}
-}
-
-// parseHash returns the hash in lower case. Its errors hold nothing of the text, which may be a key in the wrong place.
-func parseHash(s string) (string, error) {
-	digits, ok := strings.CutPrefix(s, "sha256:")
-	switch {
-	case !ok:
-		return "", fmt.Errorf(`%d bytes that do not begin with "sha256:", want the hash that "sluice keys new" prints, not the key`,
-			len(s))
-	case len(digits) != 64:
-		return "", fmt.Errorf(`%d characters after "sha256:", want 64 hex digits`, len(digits))
-	}
-	if _, err := hex.DecodeString(digits); err != nil {
-		return "", errors.New(`a character after "sha256:" that is no hex digit, want 64 hex digits`)
-	}
-	return strings.ToLower(s), nil
 }
 
 // upstreamName reads the name of an upstream that may stand later in the file.

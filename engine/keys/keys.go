@@ -50,12 +50,12 @@ func ParseHash(text string) (Hash, error) {
 	digits, ok := strings.CutPrefix(text, hashPrefix)
 	switch {
 	case !ok:
-		return h, fmt.Errorf("parse key hash: %d bytes that do not begin with %q, want it and 64 hex digits", len(text), hashPrefix)
+		return h, fmt.Errorf(`%d bytes that do not begin with "sha256:", want the hash that "sluice keys new" prints, not the key`, len(text))
 	case len(digits) != hex.EncodedLen(len(h)):
-		return h, fmt.Errorf("parse key hash: %d characters after %q, want 64 hex digits", len(digits), hashPrefix)
+		return h, fmt.Errorf(`%d characters after "sha256:", want 64 hex digits`, len(digits))
 	}
 	if _, err := hex.Decode(h[:], []byte(digits)); err != nil {
-		return Hash{}, errors.New("parse key hash: a character that is no hex digit, want 64 hex digits")
+		return Hash{}, errors.New(`a character after "sha256:" that is no hex digit, want 64 hex digits`)
 	}
 	return h, nil
 }

@@ -54,12 +54,12 @@ func TestABadHashIsRefusedWithoutRepeatingIt(t *testing.T) {
 			t.Errorf("ParseHash(%q): %v, want %s", text, err, want)
 		}
 	}
-	f("", `parse key hash: 0 bytes that do not begin with "sha256:", want it and 64 hex digits`)
-	f("sk-sluice-secret", `parse key hash: 16 bytes that do not begin with "sha256:", want it and 64 hex digits`)
-	f("sha256:abc", `parse key hash: 3 characters after "sha256:", want 64 hex digits`)
-	f("sha256:"+strings.Repeat("a", 65), `parse key hash: 65 characters after "sha256:", want 64 hex digits`)
-	f("sha256:"+strings.Repeat("g", 64), `parse key hash: a character that is no hex digit, want 64 hex digits`)
-	f("SHA256:"+strings.Repeat("a", 64), `parse key hash: 71 bytes that do not begin with "sha256:", want it and 64 hex digits`)
+	f("", `0 bytes that do not begin with "sha256:", want the hash that "sluice keys new" prints, not the key`)
+	f("sk-sluice-secret", `16 bytes that do not begin with "sha256:", want the hash that "sluice keys new" prints, not the key`)
+	f("sha256:abc", `3 characters after "sha256:", want 64 hex digits`)
+	f("sha256:"+strings.Repeat("a", 65), `65 characters after "sha256:", want 64 hex digits`)
+	f("sha256:"+strings.Repeat("g", 64), `a character after "sha256:" that is no hex digit, want 64 hex digits`)
+	f("SHA256:"+strings.Repeat("a", 64), `71 bytes that do not begin with "sha256:", want the hash that "sluice keys new" prints, not the key`)
 }
 
 func TestARingKnowsWhoseAKeyIs(t *testing.T) {
