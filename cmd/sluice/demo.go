@@ -111,8 +111,12 @@ func (d *demo) home() (string, error) {
 		home := filepath.Join(data, "demo")
 		return home, os.MkdirAll(home, 0o755)
 	}
+	home, err := os.MkdirTemp("", "sluice-demo-")
+	if err != nil {
+		return "", fmt.Errorf("make a folder for what the demo writes: %w, want TMPDIR to be one where that is possible", err)
+	}
 	d.fresh = true
-	return os.MkdirTemp("", "sluice-demo-")
+	return home, nil
 }
 
 // writeOut writes the bundled scripts to where there are none from an earlier start, all or nothing.
