@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -38,7 +39,7 @@ func misuse(c *cli.Command, format string, args ...any) error {
 // Rules of output: what was asked for goes to stdout, everything else to stderr. Errors are "sluice: " and one lower-case sentence
 // without a period, or FILE:LINE:COLUMN and the sentence where they have a place. Nothing is coloured unless stderr is a terminal.
 func run(args []string, stdout, stderr io.Writer) int {
-	err := app(stdout, stderr).Run(untilSignal(), args)
+	err := app(stdout, stderr).Run(context.Background(), args)
 	var usage usageError
 	switch {
 	case err == nil:
@@ -53,7 +54,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return exitWrong
 }
 
-// untilSignal is a context that ends with the first signal to end. The second one ends the process at once.
+// untilSignal is a context that ends with the first signal to end, for commands that have something to bring to its end. The second one
+// ends the process at once, as the first one does where nobody asked for this.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -114,12 +116,37 @@ func badUsage(_ context.Context, c *cli.Command, err error, _ bool) error {
 		return unknownCommand(c, c.Args().First()) // which would have had the flag
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		if c.Command(name) != nil {
+			return misuse(c, "unknown flag %s, want the command %s", dashed(name), name)
+		}
 		return misuse(c, "unknown flag %s%s", dashed(name), runtimes.Suggest(dashed(name), flagNames(c)))
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: "); ok {
 		return misuse(c, "%s has no value", name)
 	}
+	if bad := badValue.FindStringSubmatch(err.Error()); bad != nil {
+		return misuse(c, "%s %s: %s", dashed(bad[2]), bad[1], wantedOf(c, bad[2], bad[3]))
+	}
 	return misuse(c, "%v", err)
+}
+
+// badValue is how the library tells of a value that is none: the value, the flag and why.
+var badValue = regexp.MustCompile(`(?s)^invalid value (".*") for flag -(\S+): (.*)$`)
+
+// wantedOf says what a flag takes, or why it did not take what it got.
+func wantedOf(c *cli.Command, name, why string) string {
+	for _, f := range c.Flags {
+		if f.Names()[0] != name {
+			continue
+		}
+		switch f.(type) {
+		case *cli.DurationFlag:
+			return "want a duration such as 500ms, 2s or 1m"
+		case *cli.IntFlag:
+			return "want a whole number"
+		}
+	}
+	return why
 }
 
 func flagNames(c *cli.Command) []string {

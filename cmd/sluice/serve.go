@@ -70,7 +70,7 @@ type gateway struct {
 // What it costs is that much garbage.
 const ballastSize = 32 << 20
 
-func serve(ctx context.Context, c *cli.Command) error {
+func serve(_ context.Context, c *cli.Command) error {
 	g := &gateway{out: newConsole(c.Root().Writer, c.Root().ErrWriter), world: &engine.World{},
 		ballast: make([]byte, ballastSize)}
 	defer g.close()
@@ -81,7 +81,7 @@ func serve(ctx context.Context, c *cli.Command) error {
 	if err := g.start(b); err != nil {
 		return err
 	}
-	return g.run(ctx)
+	return g.run(untilSignal())
 }
 
 // source says where the config comes from: a file, or the demo.

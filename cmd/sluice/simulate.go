@@ -55,7 +55,7 @@ func completeSimulator(ctx context.Context, c *cli.Command) {
 	}
 }
 
-func runSimulator(ctx context.Context, c *cli.Command) error {
+func runSimulator(_ context.Context, c *cli.Command) error {
 	if _, _, err := net.SplitHostPort(c.String("listen")); err != nil {
 		return misuse(c, "--listen %q, want HOST:PORT such as 127.0.0.1:9001", c.String("listen"))
 	}
@@ -68,13 +68,14 @@ func runSimulator(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
+	ended := untilSignal()
 	fmt.Fprintf(c.Root().Writer, "simulated provider %s on http://%s\n", c.String("name"), ln.Addr())
 	done := make(chan error, 1)
 	go func() { done <- p.Serve(ln) }()
 	select {
 	case err := <-done:
 		return err
-	case <-ctx.Done():
+	case <-ended.Done():
 		p.Close()
 		<-done
 		return nil
