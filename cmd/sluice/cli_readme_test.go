@@ -17,7 +17,7 @@ var (
 		pattern *regexp.Regexp
 		is      string
 	}{
-		{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "TIME"},
+		{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
 		{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "VERSION"},
 		{regexp.MustCompile(`-?[0-9.]+ (ms|µs)`), "N $1"},
 		{regexp.MustCompile(`(?m) +$`), ""},

@@ -152,7 +152,7 @@ func (t table) row(cells ...any) {
 func printExperiment(out io.Writer, v *experiment.View) error {
 	promoted := "-"
 	if p := v.Promoted; p != nil {
-		promoted = fmt.Sprintf("%s, by %s at %s", p.Arm, p.By, p.At.Format(time.DateTime))
+		promoted = fmt.Sprintf("%s, by %s at %s", p.Arm, p.By, stamp(p.At))
 	}
 	w := newTable(out)
 	w.row("experiment", v.Name)
@@ -169,7 +169,7 @@ func printExperiment(out io.Writer, v *experiment.View) error {
 			w.row()
 			w.row("changed", "by", "from", "to")
 		}
-		w.row(e.At.Format(time.DateTime), e.By, e.From, e.To)
+		w.row(stamp(e.At), e.By, e.From, e.To)
 	}
 	return w.Flush()
 }
@@ -235,7 +235,11 @@ func printMeasures(w table, v *experiment.View) {
 		if m.Better != nil {
 			better = *m.Better
 		}
-		w.row(t.title, m.Arm, mean(m.Means[1]), m.Against, mean(m.Means[0]), t.show(m.Difference), sure, better)
+		difference := "-"
+		if m.Means[0] != nil && m.Means[1] != nil {
+			difference = t.show(m.Difference)
+		}
+		w.row(t.title, m.Arm, mean(m.Means[1]), m.Against, mean(m.Means[0]), difference, sure, better)
 	}
 }
 
@@ -284,6 +288,9 @@ func sortedValues(m map[string]string) []string {
 	}
 	return out
 }
+
+// stamp is a moment as all commands print it, to the second.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func percent(share float64) string {
 	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", share*100), "0"), ".") + "%"

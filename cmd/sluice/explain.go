@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"net/url"
-	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -108,7 +107,7 @@ func printOutcome(w io.Writer, r *admin.Request) {
 	if r.Code != "" {
 		fmt.Fprintf(w, " %s", r.Code)
 	}
-	fmt.Fprintf(w, ", %s, %.0f ms\n", r.Started.UTC().Format(time.RFC3339), r.DurationMS)
+	fmt.Fprintf(w, ", %s, %.0f ms\n", stamp(r.Started), r.DurationMS)
 	if r.AnsweredModel != "" {
 		fmt.Fprintf(w, "model      %s, asked was %s\n", r.AnsweredModel, r.Model)
 	}
@@ -136,7 +135,7 @@ func printAttempt(w io.Writer, a *admin.Attempt) {
 		fmt.Fprintf(w, " (%s)", a.Class)
 	}
 	if a.Cooled != "" && a.Until != nil {
-		fmt.Fprintf(w, ", %s cools until %s", a.Cooled, a.Until.UTC().Format(time.RFC3339))
+		fmt.Fprintf(w, ", %s cools until %s", a.Cooled, stamp(*a.Until))
 	}
 	fmt.Fprintln(w)
 }

@@ -79,7 +79,9 @@ func runReplay(_ context.Context, c *cli.Command) error {
 		return fmt.Errorf("there is no ledger in %q", ledgerDir(b, cfg))
 	}
 	if err == nil {
+		r.progress = newProgress(c.Root().ErrWriter)
 		err = book.Scan(r.Since, r.decide)
+		r.progress.end()
 	}
 	if err != nil {
 		return err
@@ -116,6 +118,7 @@ type replay struct {
 	Requests     []changed               `json:"requests"`
 
 	generation *engine.Generation
+	progress   *progress
 }
 
 // stand is a script and where it stands.
@@ -206,6 +209,7 @@ func (r *replay) runs(slot *engine.FilterSlot) bool {
 // decide decides about one row again.
 func (r *replay) decide(row *engine.Record) bool {
 	r.Rows++
+	r.progress.tell("%d requests, up to %s", r.Rows, stamp(row.Started))
 	if len(row.Trace.Candidates) == 0 {
 		r.Undecided++
 		return true
@@ -303,11 +307,11 @@ func (r *replay) describe(out io.Writer) {
 		}
 		w.row("script", s.Script+", "+where)
 	}
-	w.row("replayed", fmt.Sprintf("%d of %d requests since %s", r.Replayed, r.Rows, r.Since.Format(time.DateTime)))
+	w.row("replayed", fmt.Sprintf("%d of %d requests since %s", r.Replayed, r.Rows, stamp(r.Since)))
 	for _, line := range []struct {
 		n    int
 		text string
-	}{{r.Undecided, "were refused before any decision"}, {r.Gone, "have a principal or an upstream that the config has no more"}} {
+	}{{r.Undecided, "refused before any decision"}, {r.Gone, "with a principal or an upstream that the config has no more"}} {
 		if line.n > 0 {
 			w.row("", fmt.Sprintf("%d %s", line.n, line.text))
 		}
@@ -325,11 +329,11 @@ func (r *replay) describe(out io.Writer) {
 		w.row("failed", fmt.Sprintf("%d: %s", r.Failed[text], text))
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Missing)) {
-		w.row("header", fmt.Sprintf("%q was looked for in %d requests of which the ledger has none: taken as absent", name, r.Missing[name]))
+		w.row("header", fmt.Sprintf("%d: %q was looked for, of which the ledger has none: taken as absent", r.Missing[name], name))
 	}
 	w.Flush()
 	for _, q := range r.Requests[:min(len(r.Requests), shownRequests)] {
-		fmt.Fprintf(out, "\n%s  %s  %s\n  was  %s\n  is   %s\n", q.ID, q.At.Format(time.DateTime), q.Principal, q.Was, q.Is)
+		fmt.Fprintf(out, "\n%s  %s  %s\n  was  %s\n  is   %s\n", q.ID, stamp(q.At), q.Principal, q.Was, q.Is)
 	}
 	if more := len(r.Requests) - shownRequests; more > 0 {
 		fmt.Fprintf(out, "\nand %d more: --json lists all\n", more)
