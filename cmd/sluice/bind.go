@@ -15,6 +15,7 @@ import (
 	"sluice/engine/experiment"
 	"sluice/engine/reload"
 	"sluice/runtimes"
+	"sluice/scripts"
 )
 
 // defaultDialects are the scripts that speak to each kind of upstream.
@@ -80,18 +81,24 @@ func (s *scripting) named(script string, err error) error {
 		return err
 	}
 	return config.Errors{{File: s.name, Pos: s.uses[script][0].binding.Pos,
-		Message: fmt.Sprintf("there is no script %q below the scripts root%s", script, nearScript(script, s.snapshot.Paths()))}}
+		Message: fmt.Sprintf("there is no script %q below the scripts root%s", script, elsewhere(script, s.snapshot.Paths()))}}
 }
 
-// nearScript proposes a script of the same name in another folder, or one of nearly the same path.
-func nearScript(script string, paths []string) string {
+// elsewhere proposes a script of the same name in another folder, or the bundled one, or one of nearly the same path.
+func elsewhere(script string, paths []string) string {
 	for _, p := range paths {
 		if path.Base(p) == path.Base(script) {
 			return ", want " + p
 		}
 	}
+	if _, err := fs.Stat(scripts.FS, script); err == nil {
+		return ", want the bundled one, and what it loads, from " + writtenOut
+	}
 	return runtimes.Suggest(script, paths)
 }
+
+// writtenOut is where the bundled scripts are for those who have the binary alone.
+const writtenOut = `the folder that "sluice serve" without a config writes out`
 
 // collect lists every use of every script.
 func (s *scripting) collect() {

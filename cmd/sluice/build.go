@@ -124,7 +124,7 @@ func (b *builder) noScripts(cfg *config.Config) error {
 	if b.scripts != "" || b.text != nil {
 		return err
 	}
-	return config.Error{File: b.name, Pos: orTop(cfg.ScriptsPos), Message: err.Error()}
+	return config.Error{File: b.name, Pos: orTop(cfg.ScriptsPos), Message: err.Error() + ", want one, such as a copy of " + writtenOut}
 }
 
 // orTop is the place of a setting, or the top of the file where it says nothing of it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,7 +45,8 @@ func fileCredentials(ctx context.Context, file []byte) (*google.Credentials, err
 		Type google.CredentialsType `json:"type"`
 	}
 	if json.Unmarshal(file, &head) != nil || !slices.Contains(credentialTypes, head.Type) {
-		return nil, missing(fmt.Sprintf("gcp_oauth: credentials_file is no JSON with a \"type\" of %v", credentialTypes))
+		types := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(credentialTypes), "[]")), ", ")
+		return nil, missing("gcp_oauth: credentials_file is no JSON with a \"type\" among " + types)
 	}
 	c, err := google.CredentialsFromJSONWithType(ctx, file, head.Type, cloudPlatform)
 	if err != nil {
