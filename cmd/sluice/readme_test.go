@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -55,6 +57,10 @@ func TestTheReadmesConfigIsOneAndItsManifestsAreYAML(t *testing.T) {
 		case field(doc, "services") != nil:
 			if image := field(doc, "services", "sluice", "image"); image != "sluice" {
 				t.Errorf("compose runs image %v", image)
+			}
+			grace, err := time.ParseDuration(fmt.Sprint(field(doc, "services", "sluice", "stop_grace_period")))
+			if err != nil || grace <= time.Minute {
+				t.Errorf("compose gives a drain %v, %v; want more than the minute that it may take", grace, err)
 			}
 		case field(doc, "kind") != nil:
 			args := field(doc, "spec", "template", "spec", "containers", 0, "args").([]any)
