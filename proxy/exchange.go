@@ -47,10 +47,10 @@ var noHead head
 // handle serves one request. It returns when the answer is ready to be written, which for an upstream's answer is before its body
 // came.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	_ = ctx.SetWriteDeadline(time.Time{}) // has the server flush the answer even if the next request is here already
 	if s.probe(ctx) {
 		return
 	}
-	_ = ctx.SetWriteDeadline(time.Time{}) // has the server flush the answer even if the next request is here already
 	if s.draining.Load() {
 		ctx.SetConnectionClose()
 	}

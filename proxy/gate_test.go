@@ -214,6 +214,21 @@ func TestProbesNeedNoKey(t *testing.T) {
 	r.ledger.wait(t, 2)
 }
 
+// TestAProbeIsAnsweredInItsTurn: also where the next request came with it, whose answer would pass for the probe's.
+func TestAProbeIsAnsweredInItsTurn(t *testing.T) {
+	p := plays(t, answers(ok("{}")))
+	r := newRig(t, p.upstream("a")).start()
+	probe := request("HEAD", "/", "")
+	c := r.dial().send(probe, probe, post("/v1/messages", hello), probe, post("/v1/messages", "{"), probe)
+	for i, method := range []string{"HEAD", "HEAD", "POST", "HEAD", "POST", "HEAD"} {
+		got := c.read(method)
+		if probe := got.Header.Get("request-id") == ""; probe != (method == "HEAD") {
+			t.Errorf("answer %d is %s with %d lines, want that of a %s", i, got.code(), len(got.Header), method)
+		}
+	}
+	r.ledger.wait(t, 2)
+}
+
 func TestALoopbackListenerAnswersNoWebPage(t *testing.T) {
 	p := plays(t, answers(ok("{}")))
 	r := newRig(t, p.upstream("a"))
