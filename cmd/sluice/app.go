@@ -55,7 +55,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 }
 
 // untilSignal is a context that ends with the first signal to end, for commands that have something to bring to its end. The second one
-// ends the process at once, as the first one does where nobody asked for this.
+// ends the process at once, unless somebody waits for it; so does the first one where nobody asked for this.
 func untilSignal() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 1)

@@ -264,10 +264,16 @@ func reachable(addr net.Addr) string {
 // drain lets open streams end.
 func (g *gateway) drain() error {
 	most := g.drainTimeout()
-	g.out.printf("draining, at most %v\n", most)
 	limit, cancel := context.WithTimeout(context.Background(), most+10*time.Second)
 	defer cancel()
-	err := g.proxy.Shutdown(limit)
+	asked, stop := signal.NotifyContext(limit, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(asked, stop) // one more signal ends the process at once
+	g.out.printf("draining, at most %v\n", most)
+	err := g.proxy.Shutdown(asked)
+	if err != nil {
+		err = fmt.Errorf("the drain was cut short: %w", context.Cause(asked))
+	}
 	return errors.Join(err, g.admin.Close(limit))
 }
 
