@@ -67,6 +67,7 @@ func (s *Server) each(f func(*conn)) {
 // bytes.
 func (s *Server) closeConns(ctx context.Context) error {
 	defer s.hangups.close()
+	s.over.Store(true)
 	s.closing.Store(true)
 	done := make(chan struct{})
 	go func() {
@@ -78,6 +79,7 @@ func (s *Server) closeConns(ctx context.Context) error {
 			c.kill()
 			return
 		}
+		c.abort(errDraining) // if ctx did not wait for it
 		c.hurry()
 	})
 	select {
@@ -85,11 +87,7 @@ func (s *Server) closeConns(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	s.over.Store(true)
-	s.each(func(c *conn) {
-		c.abort(errDraining)
-		c.kill()
-	})
+	s.each((*conn).kill)
 	<-done
 	return ctx.Err()
 }

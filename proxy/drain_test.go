@@ -125,7 +125,9 @@ func TestShutdownCutsWhatItsContextDoesNotWaitFor(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	_, _ = io.ReadAll(stuck.nc)
-	r.ledger.wait(t, 2)
+	for _, row := range r.ledger.wait(t, 2) {
+		want(t, "code", row.Code, engine.CodeDraining)
+	}
 }
 
 func TestShutdownOfAnIdleServerClosesItsConnections(t *testing.T) {
