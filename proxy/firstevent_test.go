@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -176,3 +177,19 @@ func TestCommentsKeepNoHeadBack(t *testing.T) {
 
 // firstComments is how many comments are sent at most: fewer than fill the room for a first event.
 const firstComments = 600
+
+// TestAnErrorInAStreamCountsAsItsStatusWould: an upstream whose streams end in errors of its own fails, though each began well. What asks for
+// a pause, and what the client did wrong, is no failure.
+func TestAnErrorInAStreamCountsAsItsStatusWould(t *testing.T) {
+	t.Parallel()
+	for kind, n := range map[string]int64{"api_error": 1, "timeout_error": 1, "overloaded_error": 0, "rate_limit_error": 0, "invalid_request_error": 0} {
+		told := fmt.Sprintf("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":%q,\"message\":\"x\"}}\n\n", kind)
+		r := newRig(t, plays(t, answers(eventHead+chunk(start+told+told)+lastChunk)).upstream("a"))
+		tracker := health.NewTracker(nil)
+		r.gen.Vitals = tracker
+		r.start()
+		want(t, kind, r.do(post("/v1/messages", helloStream)).body, start+told+told)
+		r.ledger.wait(t, 1)
+		want(t, kind+": broke", tracker.Failures(r.gen.Upstreams[0].Upstream)["broke"], n)
+	}
+}

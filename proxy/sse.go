@@ -173,13 +173,20 @@ type stream struct {
 // see takes note of an event.
 func (s *stream) see(name, data []byte) {
 	s.count(name, data)
-	s.end(name)
+	s.end(name, data)
 }
 
-// end takes note of the name of an event that goes out.
-func (s *stream) end(name []byte) {
-	if !s.ended && isLast(name) {
-		s.ended, s.x.broke = true, string(name) == "error"
+// end takes note of an event that goes out: the last one may be an error, which counts as it would if it had come with a status.
+func (s *stream) end(name, data []byte) {
+	if s.ended || !isLast(name) {
+		return
+	}
+	s.ended, s.x.broke = true, string(name) == "error"
+	if !s.x.broke {
+		return
+	}
+	if status := statusOf(data); status >= 500 && status != 529 { // an overload asks for a pause
+		s.x.relaying.answer.Broke()
 	}
 }
 

@@ -80,7 +80,7 @@ func (t *transform) note(s *stream, name, data []byte) {
 	if !wireIsAnthropics(t.answer) {
 		s.count(name, data)
 	}
-	s.end(name)
+	s.end(name, data)
 }
 
 func (t *transform) write(b []byte, s *stream, events []engine.StreamEvent, received []byte) []byte {
