@@ -14,17 +14,24 @@ import (
 // leaving are the ways in which a client goes away.
 var leaving = map[string]func(net.Conn){
 	"closed": func(c net.Conn) { c.Close() },
-	"reset": func(c net.Conn) {
-		if tcp, ok := c.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0)
-		}
-		c.Close()
-	},
+	"reset": reset,
 	"half closed": func(c net.Conn) { _ = c.(interface{ CloseWrite() error }).CloseWrite() },
 	"closed behind the next request": func(c net.Conn) {
 		_, _ = io.WriteString(c, post("/v1/messages", hello))
 		c.Close()
 	},
+	"reset behind the next request": func(c net.Conn) {
+		_, _ = io.WriteString(c, post("/v1/messages", hello))
+		reset(c)
+	},
+}
+
+func reset(c net.Conn) {
+	if secure, ok := c.(*tls.Conn); ok {
+		c = secure.NetConn()
+	}
+	_ = c.(*net.TCPConn).SetLinger(0)
+	c.Close()
 }
 
 // TestAClientThatLeavesCancelsItsCall: the upstream sees its connection end, though nothing is ever written to the client.
@@ -42,7 +49,10 @@ func TestAClientThatLeavesCancelsItsCall(t *testing.T) {
 
 func TestATLSClientThatLeavesCancelsItsCall(t *testing.T) {
 	for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
-		for _, how := range []string{"closed", "reset"} {
+		for how := range leaving {
+			if how == "half closed" { // says goodbye and leaves the connection open, which TLS 1.3 hides
+				continue
+			}
 			t.Run(name+" "+how, func(t *testing.T) {
 				t.Parallel()
 				leaveDuring(t, &tls.Config{MaxVersion: version}, eventHead+chunk(start), leaving[how])
