@@ -19,6 +19,8 @@ const (
 	spare = 16 << 20
 	// stride is the step in which it may take more, in bytes.
 	stride = 8 << 20
+	// litter is how much large calls may leave uncollected, in bytes: many are ended before they allocate what they asked for.
+	litter = 12 << 20
 	// longest is how long one collection is waited for.
 	longest = time.Second
 )
@@ -29,20 +31,23 @@ var garbage collector
 // collector puts off collecting while large calls run. It may be used by many goroutines.
 type collector struct {
 	mu      sync.Mutex
-	calls   int   // large ones; guarded by mu
-	held    int64 // bytes, by those; guarded by mu
-	off     bool  // collecting is put off, until resume; guarded by mu
-	percent int   // GOGC, when it is not; guarded by mu
-	limit   int64 // GOMEMLIMIT, when it is not, in bytes; guarded by mu
-	calm    int64 // bytes that the process used beside large calls when it was put off; guarded by mu
-	room    int64 // bytes that it may take for large calls; guarded by mu
+	calls   int    // large ones; guarded by mu
+	held    int64  // bytes, by those; guarded by mu
+	off     bool   // collecting is put off, until resume; guarded by mu
+	percent int    // GOGC, when it is not; guarded by mu
+	limit   int64  // GOMEMLIMIT, when it is not, in bytes; guarded by mu
+	calm    int64  // bytes that the process used beside large calls when it was put off; guarded by mu
+	room    int64  // bytes that it may take for large calls; guarded by mu
+	before  uint64 // collections before the first of the large calls that run; guarded by mu
 }
 
 // putOff puts off collecting: a call has become large, and holds so many bytes.
 func (c *collector) putOff(held int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.calls++
+	if c.calls++; c.calls == 1 {
+		c.before = collections()
+	}
 	c.held += held
 	c.follow()
 }
@@ -79,10 +84,10 @@ func (c *collector) follow() {
 	}
 }
 
-// collect collects what large calls left, beside all that runs, and waits until that is done.
+// collect collects what large calls left, if it is much, beside all that runs, and waits until that is done.
 func (c *collector) collect() {
 	left := weak.Make(new([64]byte)) // is garbage from now on
-	for late := time.Now().Add(longest); left.Value() != nil && time.Now().Before(late); {
+	for late := time.Now().Add(longest); c.littered() && left.Value() != nil && time.Now().Before(late); {
 		before := collections()
 		if !c.begin() {
 			break
@@ -95,7 +100,16 @@ func (c *collector) collect() {
 	defer c.mu.Unlock()
 	if c.calls > 0 {
 		c.follow()
+	} else {
+		c.resume()
 	}
+}
+
+// littered reports whether large calls may have left much: what was allocated since the last collection is theirs, and what they held then.
+func (c *collector) littered() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return collections() != c.before || int64(metric("/memory/classes/heap/objects:bytes")-metric("/gc/heap/live:bytes")) > litter
 }
 
 // begin begins a collection, unless one is under way. It reports false where the process is not to collect. What runtime.GC does beyond that

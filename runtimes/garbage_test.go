@@ -71,6 +71,21 @@ func TestCollectingIsPutOffWhileACallIsLarge(t *testing.T) {
 	})
 }
 
+func TestWhatALargeCallNeverAllocatedIsNotCollected(t *testing.T) {
+	p := shared(t)
+	runtime.GC() // waits for one that is under way
+	before := collections()
+	s := Share{Pool: p}
+	if err := s.Cover(40*mebi, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	s.Free()
+	rest(t, p)
+	if n := collections() - before; n != 0 || !collects(100, math.MaxInt64) {
+		t.Errorf("%d collections, at %d percent", n, int64(metric("/gc/gogc:percent")))
+	}
+}
+
 func TestWhatALargeCallLeavesIsCollectedThoughAnotherRuns(t *testing.T) {
 	p := shared(t)
 	one, other := Share{Pool: p}, Share{Pool: p}
