@@ -8,13 +8,8 @@ import (
 	"sluice/engine/turn"
 )
 
-// How a call that takes long shares the machine.
-const (
-	// firstTurn is how long a call may run before it makes room for others: nearly all end before.
-	firstTurn = time.Millisecond
-	// nextTurn is how long it may run from then on. Go would take the processor from it after 10 ms.
-	nextTurn = 200 * time.Microsecond
-)
+// spell is how long a call may run until it makes room for others. Nearly all end before; Go would take the processor from it after 10 ms.
+const spell = 200 * time.Microsecond
 
 // Clock is the time of one call. One goroutine uses it, at each look at the call's budget.
 type Clock struct {
@@ -25,7 +20,7 @@ type Clock struct {
 }
 
 // Start begins the time of a call.
-func (c *Clock) Start(began time.Time) { *c = Clock{began: began, turn: firstTurn} }
+func (c *Clock) Start(began time.Time) { *c = Clock{began: began, turn: spell} }
 
 // Skip takes what has passed since a moment out of the call's time.
 func (c *Clock) Skip(since time.Time) {
@@ -40,7 +35,7 @@ func (c *Clock) Late(b engine.Budget) bool {
 	if ran > c.turn {
 		turn.Yield()
 		c.seen = time.Since(c.began)
-		c.turn = c.seen + nextTurn
+		c.turn = c.seen + spell
 	}
 	return b.Time > 0 && ran > b.Time
 }
@@ -51,9 +46,9 @@ const slowest = 10
 // pace takes in how long it was from one look to the next. Where that was longer than a turn the next one comes sooner.
 func (c *Clock) pace(took time.Duration) {
 	switch {
-	case took > nextTurn:
-		c.slow = uint8(min(slowest, int(c.slow)+bits.Len64(uint64(took/nextTurn))))
-	case c.slow > 0 && took < nextTurn/4:
+	case took > spell:
+		c.slow = uint8(min(slowest, int(c.slow)+bits.Len64(uint64(took/spell))))
+	case c.slow > 0 && took < spell/4:
 		c.slow--
 	}
 }
