@@ -29,8 +29,8 @@ func AppendString(dst []byte, s string) []byte {
 // must be escaped takes up to six times as many bytes.
 func AppendLong(dst []byte, s string, grown func(dst []byte) error) ([]byte, error) {
 	dst = append(Grow(dst, len(s)+2), '"')
-	for len(s) > piece {
-		n := gapNear(s, piece)
+	for len(s) > piece/4 {
+		n := gapNear(s, piece/4)
 		if dst, s = appendInside(dst, s[:n]), s[n:]; cap(dst)-len(dst) < len(s) {
 			dst = Grow(dst, 6*piece)
 		}

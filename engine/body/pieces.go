@@ -13,8 +13,9 @@ import (
 // until it is done, and sends it a signal each 5 us meanwhile, under which a move of 16 MiB takes 50 ms.
 const piece = 64 << 10
 
-// piecesATurn is how many pieces are moved until others run. They take some 200 us, most of which the system takes to hand out memory.
-const piecesATurn = 16
+// piecesATurn is how many pieces are moved until others run. They take some 50 us where memory lies ready, and up to a millisecond where the
+// system has to hand it out.
+const piecesATurn = 4
 
 // pause stands behind the nth piece that is moved, counted from 1.
 func pause(n int) {

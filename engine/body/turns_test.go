@@ -9,7 +9,7 @@ import (
 )
 
 func TestMovesOfMegabytesLetOthersRun(t *testing.T) {
-	const size, least = 16 << 20, 15
+	const size, least = 16 << 20, 60
 	text := strings.Repeat("x", size)
 	full := []byte(text)[:size:size]
 	words := make([]string, size/16)
