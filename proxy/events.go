@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/body"
+	"sluice/engine/turn"
 	"sluice/proxy/eventstream"
 )
 
@@ -52,6 +54,9 @@ func (e *eventRelay) pour() error {
 			continue
 		}
 		e.last = err == io.EOF
+		if e.transform.works() {
+			e.transform.shift = turn.Shift{}
+		}
 		if err := e.pass(e.held + n); err != nil {
 			return err
 		}
@@ -76,7 +81,7 @@ func (e *eventRelay) pass(n int) error {
 			return e.failed(e.buf[sent:end], err)
 		}
 		if replaces {
-			e.out = append(append(e.out, e.buf[sent:end]...), replacement...)
+			e.out = body.Append(append(e.out, e.buf[sent:end]...), replacement)
 			if sent = at; len(e.out) > maxOut {
 				if err := e.drain(); err != nil {
 					return err
@@ -112,7 +117,9 @@ func (e *eventRelay) flush(b []byte) error {
 // drain sends what waits in out, more of which is to come.
 func (e *eventRelay) drain() error {
 	b := e.out
-	e.out = nil // it has become large
+	if e.out = b[:0]; cap(b) > 2*maxOut {
+		e.out = nil
+	}
 	e.sent = time.Now()
 	e.down.hold = false
 	return e.write(e.to, b)

