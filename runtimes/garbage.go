@@ -20,7 +20,7 @@ const (
 	// stride is the step in which it may take more, in bytes.
 	stride = 8 << 20
 	// litter is how much large calls may leave uncollected, in bytes: many are ended before they allocate what they asked for.
-	litter = 12 << 20
+	litter = 8 << 20
 	// longest is how long one collection is waited for.
 	longest = time.Second
 )
