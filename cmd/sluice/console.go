@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -20,7 +21,7 @@ type console struct {
 }
 
 func newConsole(stdout, stderr io.Writer) *console {
-	return &console{stdout: stdout, stderr: stderr, colour: isTerminal(stderr)}
+	return &console{stdout: stdout, stderr: stderr, colour: isTerminal(stderr) && os.Getenv("NO_COLOR") == ""}
 }
 
 func (c *console) printf(format string, args ...any) {
