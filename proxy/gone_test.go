@@ -13,8 +13,8 @@ import (
 
 // leaving are the ways in which a client goes away.
 var leaving = map[string]func(net.Conn){
-	"closed": func(c net.Conn) { c.Close() },
-	"reset": reset,
+	"closed":      func(c net.Conn) { c.Close() },
+	"reset":       reset,
 	"half closed": func(c net.Conn) { _ = c.(interface{ CloseWrite() error }).CloseWrite() },
 	"closed behind the next request": func(c net.Conn) {
 		_, _ = io.WriteString(c, post("/v1/messages", hello))
