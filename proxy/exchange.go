@@ -250,14 +250,14 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, r *engine.Refusal) {
 		x.record.Status = statusGone
 	}
 	x.record.BytesOut = int64(len(ctx.Response.Body()))
-	for _, line := range x.limitsLeft() {
-		ctx.Response.Header.Set(line.Name, line.Value)
-	}
 	if len(x.flow.Arms) > 0 {
 		ctx.Response.Header.Set(armsHeader, x.flow.ArmLabels())
 	}
 	x.emitError(r)
 	x.end()
+	for _, line := range x.limitsLeft() { // what was held is given back
+		ctx.Response.Header.Set(line.Name, line.Value)
+	}
 }
 
 // bodyRead reports whether nothing of the request is left on the wire.

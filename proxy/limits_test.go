@@ -72,6 +72,14 @@ func TestEveryExitSettlesTheLimitsOnce(t *testing.T) {
 	f("counting tokens", answers(ok(`{"input_tokens":3}`)), func(r *rig) { r.do(post("/v1/messages/count_tokens", hello)) }, "99", "10000", 200)
 }
 
+// TestARefusalTellsWhatIsLeftAfterIt: what was held for a request that nobody served is given back, and its answer says so.
+func TestARefusalTellsWhatIsLeftAfterIt(t *testing.T) {
+	r, _ := spender(t, func(s *stage) { s.next() })
+	left := r.do(post("/v1/messages", hello)).Header
+	want(t, "requests left", left.Get("anthropic-ratelimit-requests-remaining"), "100")
+	want(t, "tokens left", left.Get("anthropic-ratelimit-output-tokens-remaining"), "10000")
+}
+
 // afterRestart is what alice has left where a row is all that is known of the past.
 func afterRestart(row *engine.Record) engine.Headers {
 	book := limits.NewBook(time.Now())
