@@ -78,6 +78,7 @@ func TestAStreamThatBeginsWithAnErrorIsAnAnswerWithItsStatus(t *testing.T) {
 	f(custom, eventHead+chunk("data: {\"error\":{\"message\":\"m\",\"code\":503}}\n\ndata: [DONE]\n\n")+lastChunk, "503 ", 503, true)
 	f(custom, eventHead+chunk("data: {\"error\":{\"message\":\"m\",\"type\":null,\"code\":\"context_length_exceeded\"}}\n\n")+lastChunk, "400 ", 400, false)
 	f(custom, eventHead+chunk("data: {\"object\":\"error\",\"message\":\"m\",\"type\":\"BadRequestError\",\"code\":400}\n\n")+lastChunk, "400 ", 400, false)
+	f(custom, eventHead+chunk("\xef\xbb")+chunk("\xbfdata: {\"error\":{\"code\":503}}\n\n")+lastChunk, "503 ", 503, true)
 	f(custom, eventHead+chunk("data: {\"error\":\"m\",\"code\":429}\n\n")+lastChunk, "429 ", 429, true)
 	f(custom, eventHead+chunk(": wait")+chunk("\n\n")+chunk("\n\ndata: {\"error\":{\"code\":503}}\n\n")+lastChunk, "503 ", 503, true)
 	f(custom, eventHead+chunk("retry: 3\r\n\r\n")+chunk("data: {\"error\":{\"code\":503}}\n")+lastChunk, "503 ", 503, true)

@@ -79,9 +79,13 @@ func lineEnd(b []byte) int {
 	return lf
 }
 
+// byteOrderMark may stand before the first event of a stream, and belongs to none.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // parseEvent reads one whole event. data points into event, unless it had several lines. ok is false where there is neither a
 // name nor data: comments and empty lines are no event.
 func parseEvent(event []byte) (name, data []byte, ok bool) {
+	event = bytes.TrimPrefix(event, byteOrderMark)
 	lines, returns := 0, bytes.IndexByte(event, '\r') >= 0
 	for len(event) > 0 {
 		line, n := event, bytes.IndexByte(event, '\n')
