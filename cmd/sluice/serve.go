@@ -269,7 +269,7 @@ func (g *gateway) drain() error {
 	asked, stop := signal.NotifyContext(limit, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(asked, stop) // one more signal ends the process at once
-	g.out.printf("draining, at most %v\n", most)
+	g.out.printf("draining, at most %v; a second signal ends it at once\n", most)
 	err := g.proxy.Shutdown(asked)
 	if err != nil {
 		err = fmt.Errorf("the drain was cut short: %w", context.Cause(asked))
