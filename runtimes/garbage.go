@@ -1,9 +1,9 @@
 package runtimes
 
 import (
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"strings"
 	"sync"
 	"time"
 	"weak"
@@ -121,8 +121,7 @@ func (c *collector) begin() bool {
 	percent := debug.SetGCPercent(0)
 	defer debug.SetGCPercent(percent)
 	if percent >= 0 {
-		var b strings.Builder
-		b.Grow(2 << 20) // for a large object the process looks whether it is to collect: after 1 MiB more it is. This one nobody clears
+		runtime.KeepAlive(make([]byte, 2<<20)) // for a large object the process looks whether it is to collect: after 1 MiB more it is
 	}
 	return percent >= 0
 }
