@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -177,16 +178,14 @@ type Checked struct {
 
 // Check looks at lines that nobody writes to any more. Where one of them cannot stand in a head it knows nothing: each request is told.
 func Check(h Headers) *Checked {
-	c := &Checked{lines: h}
-	for i := range h {
-		switch line := &h[i]; {
-		case !line.valid():
-			return nil
-		case !reservedHeader(line.Name):
-			c.passing = append(c.passing, *line)
-		}
+	if slices.ContainsFunc(h, func(line Header) bool { return !line.valid() }) {
+		return nil
 	}
-	return c
+	reserved := func(line Header) bool { return reservedHeader(line.Name) }
+	if !slices.ContainsFunc(h, reserved) { // as mostly: a head that never comes again is to cost little
+		return &Checked{h, h}
+	}
+	return &Checked{h, slices.DeleteFunc(slices.Clone(h), reserved)}
 }
 
 // of is c where h is the very lines that were looked at, else nil.

@@ -45,8 +45,11 @@ func fileCredentials(ctx context.Context, file []byte) (*google.Credentials, err
 		Type google.CredentialsType `json:"type"`
 	}
 	if json.Unmarshal(file, &head) != nil || !slices.Contains(credentialTypes, head.Type) {
-		types := strings.Join(strings.Fields(strings.Trim(fmt.Sprint(credentialTypes), "[]")), ", ")
-		return nil, missing("gcp_oauth: credentials_file is no JSON with a \"type\" among " + types)
+		var known []string
+		for _, t := range credentialTypes {
+			known = append(known, string(t))
+		}
+		return nil, missing("gcp_oauth: credentials_file is no JSON with a \"type\" among " + strings.Join(known, ", "))
 	}
 	c, err := google.CredentialsFromJSONWithType(ctx, file, head.Type, cloudPlatform)
 	if err != nil {
