@@ -150,7 +150,7 @@ func TestOverrunsOfThreePrincipalsPutAScriptAsideForAll(t *testing.T) {
 	})
 }
 
-// What is put aside for all is not said to run again for one of them, nor put aside once more for one whose call was under way.
+// What is put aside for all is not said to run again for one of them.
 func TestAnAsideForAllCoversThoseOfPrincipals(t *testing.T) {
 	inBubble(t, func(*engine.RequestContext) error { return overrun("time") }, func(t *testing.T, g *guarded) {
 		for _, who := range []string{"alice", "alice", "alice", "alice", "alice", "bob"} {
@@ -212,6 +212,37 @@ func TestAnAsideOutlivesAReloadAndEndsWithAnEdit(t *testing.T) {
 		}
 		if g.version("2"); !g.ask(t, "alice") {
 			t.Error("an edit did not bring the script back")
+		}
+	})
+}
+
+// Calls that were under way when a script was put aside for all put it aside for nobody beside.
+func TestAnAsideForAllCoversCallsThatWereUnderWay(t *testing.T) {
+	var end chan struct{} // of the bubble
+	inBubble(t, func(r *engine.RequestContext) error {
+		if r.Path == "/late" {
+			<-end
+		}
+		return overrun("time")
+	}, func(t *testing.T, g *guarded) {
+		end, g.slot.Guard.Budget.Time = make(chan struct{}), time.Minute
+		in := candidates(t, g.world)
+		var late sync.WaitGroup
+		for range 5 {
+			late.Go(func() {
+				x := &engine.Exchange{Principal: &engine.Principal{Name: "dave"}, Request: &engine.RequestContext{Path: "/late"}}
+				_, _ = g.generation.Filter(x, in)
+			})
+		}
+		synctest.Wait()
+		for _, who := range []string{"alice", "bob", "alice", "bob", "carol"} {
+			g.ask(t, who)
+		}
+		time.Sleep(15 * time.Second) // theirs are all the overruns of late then
+		close(end)
+		late.Wait()
+		if got := g.told(); got != "f.star aside __global__" {
+			t.Errorf("the log says %q", got)
 		}
 	})
 }

@@ -133,6 +133,9 @@ func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, sign
 	if err != nil {
 		return nil, o, x.signerFailed(ctx, u, err)
 	}
+	if ctx.Err() != nil { // nobody waits any more, since scripts or the signer ran
+		return nil, o, gone(context.Cause(ctx))
+	}
 	start := time.Now()
 	if x.Dispatched.IsZero() {
 		x.Dispatched = start

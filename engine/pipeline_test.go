@@ -520,3 +520,27 @@ func TestAnAccountToBeConnectedAnewIsNoCandidate(t *testing.T) {
 		t.Errorf("got %v, want %s", r, engine.CodeUpstreamCredential)
 	}
 }
+
+// A client that leaves while its request is shaped costs nobody anything.
+func TestARequestThatNobodyWaitsForIsNotSent(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	w := newWorld(t, upstreamNamed("a"), upstreamNamed("b"))
+	for _, u := range w.generation.Upstreams {
+		u.Dialect = &engine.DialectSlot{Meter: &engine.Meter{}, Dialect: dialectFunc(
+			func(r *engine.RequestContext, u *engine.Upstream, b *engine.ShapedRequestBuilder) (engine.Shaped, error) {
+				leave()
+				return b.Build(engine.DraftOf(r, u))
+			})}
+	}
+	w.transport = func(context.Context, engine.Signed) (*engine.Response, error) {
+		t.Error("it was sent")
+		return answer(200, "ok"), nil
+	}
+	x := &engine.Exchange{Principal: w.principal, Request: &engine.RequestContext{Method: "POST", Path: "/v1/messages"}}
+	_, err := w.generation.Serve(ctx, x, w.transport)
+	var r *engine.Refusal
+	if !errors.As(err, &r) || r.Code != engine.CodeClientGone || len(x.Trace.Attempts) > 0 || !x.Dispatched.IsZero() {
+		t.Errorf("got %v, attempts %v, dispatched %v", err, x.Trace.Attempts, x.Dispatched)
+	}
+}
