@@ -7,6 +7,8 @@ const (
 	rest = 20 * time.Millisecond
 	// patience is how long a forced round waits for files that are being written.
 	patience = time.Second
+	// again is when a script that found no memory is tried once more.
+	again = time.Second
 )
 
 // timing is what run remembers from one step to the next.
@@ -15,6 +17,7 @@ type timing struct {
 	held    bool           // a file that was being written holds the next build up
 	ripe    time.Time      // since when something new waits to be built, zero = nothing does
 	rested  time.Time      // when the next build may begin
+	again   time.Time      // when to build though nothing changed, zero = never
 	waiting []chan Outcome // who asked for a round
 	asked   bool           // somebody did since the last look
 	since   time.Time      // when the first of them did
@@ -73,6 +76,9 @@ func (l *Loop) nextStep() time.Time {
 	if len(l.waiting) > 0 {
 		at = earlier(at, l.since.Add(patience))
 	}
+	if !l.again.IsZero() {
+		at = earlier(at, l.again)
+	}
 	return at
 }
 
@@ -116,7 +122,10 @@ func (l *Loop) step() {
 		answer <- outcome
 	}
 	l.waiting, l.ripe = nil, time.Time{}
-	l.rested = time.Now().Add(max(rest, time.Since(begin)))
+	l.rested, l.again = time.Now().Add(max(rest, time.Since(begin))), time.Time{}
+	if l.scripts.passing() {
+		l.again = time.Now().Add(again)
+	}
 }
 
 // stale reports whether something reads differently from when it was last tried.
@@ -134,6 +143,9 @@ func (l *Loop) stale() bool {
 func (l *Loop) due(changed bool) bool {
 	if len(l.waiting) > 0 {
 		return !l.held || l.looked.Sub(l.since) >= patience
+	}
+	if !l.again.IsZero() && !l.looked.Before(l.again) {
+		return true
 	}
 	return changed && !l.looked.Before(l.rested) && (!l.held || l.looked.Sub(l.ripe) >= still)
 }

@@ -196,6 +196,29 @@ func TestABrokenEditKeepsItsVersionWhileAGoodOneGoesLive(t *testing.T) {
 	}
 }
 
+// An edit that the calls that run left no memory to be tried goes live once they do, though nobody touches a file.
+func TestAnEditThatFindsNoMemoryIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	r := serving(t, "a.star", "a1", "b.star", "b1")
+	r.starve(true)
+	r.write("scripts/a.star", "a2")
+	if n := r.untilNews(reload.Kept, "a.star"); r.live("a.star") != "a1" {
+		t.Errorf("news %q, live %q", n, r.live("a.star"))
+	}
+	r.starve(false)
+	r.untilLive("a.star", "a2")
+	n := r.untilNews(reload.Live, "a.star")
+	if got := r.count("b.star"); got != 1 || n.Tests != 1 {
+		t.Errorf("%+v; b.star was admitted %d times, want once", n, got)
+	}
+	built := r.built()
+	r.write("scripts/b.star", "b2")
+	r.untilLive("b.star", "b2")
+	if got := r.built(); got != built+1 {
+		t.Errorf("%d builds since all is well, want 1", got-built)
+	}
+}
+
 func TestALibraryReloadsTheScriptsThatLoadIt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -34,6 +34,7 @@ type rig struct {
 	made     map[uint64]map[string]string // generation -> script or secret -> text
 	news     []reload.News
 	before   func(in *reload.Input) // runs at the begin of each build, if not nil
+	starved  bool                   // no script finds the memory to be admitted
 }
 
 func newRig(t testing.TB) *rig {
@@ -137,9 +138,19 @@ func (r *rig) admit(name string) reload.Admit {
 	return func(files fs.FS, _ *reload.Version) (reload.Admitted, error) {
 		r.mu.Lock()
 		r.admitted[name]++
+		starved := r.starved
 		r.mu.Unlock()
+		if starved {
+			return reload.Admitted{}, &engine.ScriptError{File: name, Line: 1, Message: "no memory", Budget: engine.BudgetTotalMemory}
+		}
 		return admit(files, name)
 	}
+}
+
+func (r *rig) starve(starved bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.starved = starved
 }
 
 func admit(files fs.FS, name string) (reload.Admitted, error) {

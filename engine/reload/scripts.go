@@ -43,7 +43,7 @@ type Version struct {
 	closure  *closure
 }
 
-// failure is an attempt that need not be repeated until a file of it changes.
+// failure is an attempt that need not be repeated until a file of it changes, unless it passes.
 type failure struct {
 	err      error
 	version  string
@@ -105,7 +105,7 @@ func (t *Tx) Resolve(snap *Snapshot, script, bindings string, admit Admit) (*Ver
 		return v, nil
 	}
 	failed := old.failed
-	if failed == nil || t.retry || failed.bindings != bindings || !failed.closure.sameIn(snap) {
+	if failed == nil || t.retry || failed.passes() || failed.bindings != bindings || !failed.closure.sameIn(snap) {
 		var v *Version
 		if v, failed = attempt(snap, script, bindings, old.live, admit); failed == nil {
 			t.staged[script] = entry{live: v}
@@ -149,6 +149,21 @@ func attempt(snap *Snapshot, script, bindings string, live *Version, admit Admit
 		v.LoadedAt = before.LoadedAt
 	}
 	return v, nil
+}
+
+// passes reports whether the failure is none of the script's: calls that ran meanwhile had left it no memory.
+func (f *failure) passes() bool {
+	return slices.ContainsFunc(engine.ScriptErrors(f.err), func(e *engine.ScriptError) bool { return e.Budget == engine.BudgetTotalMemory })
+}
+
+// passing reports whether a script waits to be tried again though no file changes.
+func (s *Scripts) passing() bool {
+	for _, e := range *s.state.Load() {
+		if e.failed != nil && e.failed.passes() {
+			return true
+		}
+	}
+	return false
 }
 
 // lastGood returns the version that serves on after failed. Where bindings have changed it must be admitted with those.

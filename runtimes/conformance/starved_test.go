@@ -59,3 +59,43 @@ func TestACallThatIsLateForWantOfMemoryIsNotBlamedForTheTime(t *testing.T) {
 		}
 	}
 }
+
+// An admission that others leave no memory says so by its budget, whichever of its steps it is that finds none: what was edited may be
+// well, and is tried again.
+func TestAnAdmissionWithoutMemoryIsNotBlamed(t *testing.T) {
+	steps := map[string]written{
+		"the probe": {".star": "def filter(ctx, principal, candidates):\n    text = \"x\" * 1000000\n    return candidates\n",
+			".lua": "function filter(ctx, principal, candidates)\n  local text = string.rep('x', 1000000)\n  return candidates\nend\n"},
+		"a test": {".star": "def filter(ctx, principal, candidates):\n    return candidates\n\ndef test_it(t):\n    text = \"x\" * 1000000\n",
+			".lua": "function filter(ctx, principal, candidates)\n  return candidates\nend\n\nfunction test_it(t)\n  local text = string.rep('x', 1000000)\nend\n"},
+		"the load": {".star": "text = \"x\" * 1000000\n\ndef filter(ctx, principal, candidates):\n    return candidates\n",
+			".lua": "text = string.rep('x', 1000000)\n\nfunction filter(ctx, principal, candidates)\n  return candidates\nend\n"},
+	}
+	for step, source := range steps {
+		for _, lang := range languages() {
+			pool := new(runtimes.Pool)
+			pool.SetLimit(2 << 20)
+			switch l := lang.(type) {
+			case *starlark.Runtime:
+				l.Memory = pool
+			case *lua.Runtime:
+				l.Memory = pool
+			}
+			others := runtimes.Share{Pool: pool}
+			if err := others.Cover(2<<20, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			m := manifest(lang, source)
+			m.Budget.Time = 50 * time.Millisecond
+			a := runtimes.Admission{Language: lang, Files: m.Files, Path: m.Artifact, Budget: m.Budget,
+				Bindings: []runtimes.Binding{{Slot: engine.SlotFilter, Manifest: m}}}
+			if got := a.Admit().Errors; len(got) != 1 || got[0].Budget != engine.BudgetTotalMemory {
+				t.Errorf("%s, %s: %+v, want an overrun of %s", step, lang.Extension(), got, engine.BudgetTotalMemory)
+			}
+			others.Free()
+			if got := a.Admit().Errors; len(got) != 0 {
+				t.Errorf("%s, %s, with memory: %+v", step, lang.Extension(), got)
+			}
+		}
+	}
+}
