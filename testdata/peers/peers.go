@@ -104,6 +104,7 @@ func (w *world) start(root debian, sluice string) (peers []*peer, err error) {
 		}
 	}
 	simulator := exec.Command(sluice, "simulate", "--listen", w.Upstream, "--words", "194")
+	simulator.Env = append(os.Environ(), "GOGC=400", "GOMEMLIMIT=512MiB") // it hardly collects: that is no part of what is compared
 	add := func(name string, c *exec.Cmd) error {
 		p := &peer{name, w.addrs[name], c}
 		peers = append(peers, p)
