@@ -185,11 +185,16 @@ func (r *runner) count(v sky.Value) (int, error) {
 		return -1, nil
 	}
 	defer it.Done()
-	n := 0
-	for e := sky.Value(nil); n <= maxCount && it.Next(&e); {
-		n++ // of the elements or code points of a text: that many are refused
+	n, left := 0, lookEvery
+	for e := sky.Value(nil); n <= maxCount && it.Next(&e); n++ { // of the elements or code points of a text: that many are refused
+		if left--; left == 0 {
+			if err := r.spend(lookEvery); err != nil {
+				return 0, err
+			}
+			left = lookEvery
+		}
 	}
-	if err := r.spend(int64(n)); err != nil {
+	if err := r.spend(int64(lookEvery - left)); err != nil {
 		return 0, err
 	}
 	return n, r.allocate(int64(n) * slotBytes)

@@ -30,3 +30,13 @@ func TestALongTextChangesItsCaseInTurns(t *testing.T) {
 		}
 	}
 }
+
+// Where a step has to walk over its arguments to know how long they are, others run within the walk.
+func TestAWalkOverATextLetsOthersRun(t *testing.T) {
+	const walks, least = 10, 30
+	before := turn.Taken()
+	err := attack("def filter(ctx, principal, candidates):\n    zip(*[(\"x\" * 100000).codepoints()] * 10)\n    return candidates\n", engine.Budget{})
+	if n := turn.Taken() - before; err != nil || n < least {
+		t.Errorf("%d walks: %v, others ran %d times, want at least %d", walks, err, n, least)
+	}
+}
