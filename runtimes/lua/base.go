@@ -35,6 +35,7 @@ func (s *state) rawSet(L *glua.LState) int {
 	}
 	s.spend(L, filled(t, key))
 	s.allocate(L, growth(t, key))
+	s.meter.reach(t, key)
 	s.meter.stored = true
 	L.RawSet(t, key, L.CheckAny(3))
 	L.SetTop(1)

@@ -141,6 +141,7 @@ func (m *meter) write(i instruction) {
 		}
 		m.steps += int64(filled(t, key))
 		m.take(growth(t, key))
+		m.reach(t, key)
 	}
 }
 

@@ -20,6 +20,27 @@ func newMap(keys, values []glua.LValue) *glua.LTable {
 	return t
 }
 
+// far is how many places beyond its end the interpreter may fill an array up to, which it does one by one without letting others run.
+const far = 4 << 10
+
+// reach fills an array up to below a place that is far beyond its end, and lets others run meanwhile. It ends early where the call is to end.
+func (m *meter) reach(t *glua.LTable, key glua.LValue) {
+	p := peekTable(t)
+	to, ok := position(key)
+	if !ok || to-len(p.array) <= far || m.look() != nil {
+		return
+	}
+	if cap(p.array) < to {
+		p.array = append(make([]glua.LValue, 0, to), p.array...)
+	}
+	for i := len(p.array) + 1; i < to; i++ {
+		p.array = append(p.array, glua.LNil)
+		if i%far == 0 && m.look() != nil {
+			return
+		}
+	}
+}
+
 // newList makes a list of its elements, none of them nil, which it takes over.
 func newList(elements []glua.LValue) *glua.LTable {
 	t := &glua.LTable{Metatable: listMetatable}

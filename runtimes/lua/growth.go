@@ -62,6 +62,9 @@ func growth(of *glua.LTable, key glua.LValue) int {
 		return t.textGrowth(string(k))
 	case glua.LNumber:
 		if i := int(k); glua.LNumber(i) == k && 0 < i && i < maxArrayIndex {
+			if cap(t.array) < i && i-len(t.array) > far {
+				return slotBytes * i // see reach
+			}
 			return t.arrayGrowth(i)
 		}
 	}

@@ -184,3 +184,16 @@ func TestAnHonestScriptIsChargedWhatItTakes(t *testing.T) {
 	f("errors", `for i = 1, 500 do pcall(function() error("no " .. i) end) end`)
 	f("texts", strings.Repeat(`do local s = ("x"):rep(10000) end `, 20))
 }
+
+// The interpreter would let the array grow five times over, in one step that nobody else runs beside.
+func TestAPlaceFarBeyondTheEndOfAnArrayMakesRoomOnce(t *testing.T) {
+	const most = 3 << 20
+	for _, set := range []string{"t[131071] = 1", "rawset(t, 131071, 1)", "table.insert(t, 131071, 1)"} {
+		filter := filterWith(t, "local t = {1} "+set+" assert(t[1] == 1 and t[2] == nil and t[131071] == 1 and #t == 131071)", most)
+		var err error
+		took := allocated(func() { _, err = filter.Filter(request(), principal(), candidates(upstreams(3))) })
+		if err != nil || took > most {
+			t.Errorf("%s: %v, took %d bytes, want at most %d", set, err, took, most)
+		}
+	}
+}

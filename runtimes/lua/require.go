@@ -194,6 +194,7 @@ func (s *state) define(L *glua.LState, m *module) int {
 	}
 	s.spend(L, filled(m.globals, name))
 	s.allocate(L, growth(m.globals, name))
+	s.meter.reach(m.globals, name)
 	L.RawSet(m.globals, name, L.Get(3))
 	return 0
 }
