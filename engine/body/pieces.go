@@ -47,13 +47,32 @@ func AppendText(dst []byte, s string) []byte {
 
 // Grow makes room for n more elements as slices.Grow does, piece by piece.
 func Grow[E any](dst []E, n int) []E {
-	if len(dst) <= pieceOf(dst) {
-		return slices.Grow(dst, n)
-	}
 	if cap(dst)-len(dst) >= n {
 		return dst
 	}
-	return Append(make([]E, 0, len(dst)+max(n, len(dst)/2)), dst)
+	if len(dst)+n <= pieceOf(dst) {
+		return slices.Grow(dst, n)
+	}
+	return Append(room[E](len(dst)+max(n, len(dst)/2)), dst)
+}
+
+// room is Room for elements of any type. Others than bytes may hold pointers, which are cleared.
+func room[E any](n int) []E {
+	if _, ok := any([]E(nil)).([]byte); ok {
+		return any(Room(n)).([]E)
+	}
+	return make([]E, 0, n)
+}
+
+// Room is an empty slice to append n bytes to. They are not cleared, which the scheduler could stop no more than a move.
+func Room(n int) []byte {
+	if n <= piece {
+		return make([]byte, 0, n)
+	}
+	var b strings.Builder
+	b.Grow(n)
+	b.WriteByte(0)
+	return unsafe.Slice(unsafe.StringData(b.String()), n)[:0]
 }
 
 // Repeat is strings.Repeat, piece by piece.
@@ -62,7 +81,7 @@ func Repeat(s string, n int) string {
 	if size <= piece {
 		return strings.Repeat(s, n)
 	}
-	out, unit := make([]byte, 0, size), strings.Repeat(s, min(n, 1+piece/len(s)))
+	out, unit := Room(size), strings.Repeat(s, min(n, 1+piece/len(s)))
 	for i := 1; size-len(out) > len(unit); i++ {
 		out = AppendText(out, unit)
 		pause(i)

@@ -60,7 +60,7 @@ func (s *state) need(L *glua.LState, operation string, out []byte, n int) []byte
 	}
 	size := max(64, 2*cap(out), len(out)+n)
 	s.allocate(L, size)
-	return s.addLong(L, make([]byte, 0, size), body.TextOf(out))
+	return s.addLong(L, body.Room(size), body.TextOf(out))
 }
 
 // pushText gives the script a text that was made in the room. A long one is not copied: nobody writes to where it lies.

@@ -30,7 +30,7 @@ func (r *runner) joined(x, y sky.Value) sky.Value {
 	switch x := x.(type) {
 	case sky.String:
 		if y, ok := y.(sky.String); ok && len(x)+len(y) > longText {
-			out := r.appendText(make([]byte, 0, len(x)+len(y)), string(x))
+			out := r.appendText(body.Room(len(x)+len(y)), string(x))
 			return sky.String(body.TextOf(r.appendText(out, string(y))))
 		}
 	case *sky.List:
