@@ -5,6 +5,8 @@ import (
 	"net"
 	"strconv"
 	"sync"
+
+	"sluice/engine/body"
 )
 
 // What downstream.left says of a body that tells no length.
@@ -60,9 +62,9 @@ func (d *downstream) Write(p []byte) (int, error) {
 	out := d.room()
 	if d.left == inChunks {
 		*out = append(strconv.AppendUint(*out, uint64(len(p)), 16), "\r\n"...)
-		*out = append(append(*out, p...), "\r\n"...)
+		*out = append(body.Append(*out, p), "\r\n"...)
 	} else {
-		*out = append(*out, p...)
+		*out = body.Append(*out, p)
 	}
 	if d.hold {
 		d.hold = false

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -31,12 +30,12 @@ type eventRelay struct {
 	buf      []byte
 	held     int // bytes at the start of buf: the beginning of an event that is not whole
 	splitter splitter
-	inside   bool          // the client has a part of an event that was too large to hold
-	out      []byte        // what goes out in one piece, where something was replaced
-	first    *bytes.Buffer // what went out while the head waited; nil = it did not wait
-	over     bool          // the stream was ended before the upstream ended it
-	last     bool          // what the upstream sent is here to its end, which can go out with it
-	sent     time.Time     // when the client last got a byte
+	inside   bool      // the client has a part of an event that was too large to hold
+	out      []byte    // what goes out in one piece, where something was replaced
+	first    *early    // what went out while the head waited; nil = it did not wait
+	over     bool      // the stream was ended before the upstream ended it
+	last     bool      // what the upstream sent is here to its end, which can go out with it
+	sent     time.Time // when the client last got a byte
 }
 
 func (e *eventRelay) pour() error {

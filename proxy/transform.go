@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/body"
 	"sluice/engine/turn"
 )
 
@@ -165,7 +166,7 @@ var errRefusedFirst = errors.New("refused before the head went out")
 // failed sends what there is, b at its end, and ends the stream because of err.
 func (e *eventRelay) failed(b []byte, err error) error {
 	e.cut, e.over, e.held = err, true, 0
-	if e.first != nil && e.first.Len() == 0 && len(e.out)+len(b) == 0 {
+	if e.first != nil && len(*e.first) == 0 && len(e.out)+len(b) == 0 {
 		return errRefusedFirst
 	}
 	if err := e.flush(b); err != nil {
@@ -177,12 +178,20 @@ func (e *eventRelay) failed(b []byte, err error) error {
 // primePiece is how much is read at once while the head waits, in bytes: what all events in it become is held.
 const primePiece = 256
 
+// early holds what goes out once the head does. Others run while it takes in what is long.
+type early []byte
+
+func (b *early) Write(p []byte) (int, error) {
+	*b = body.Append(*b, p)
+	return len(p), nil
+}
+
 // prime goes on until something goes out or the stream ends, and keeps what went out in first: a dialect with on_error: closed can refuse
 // the answer as long as its head waits.
 func (e *eventRelay) prime() *engine.Refusal {
-	e.first = &bytes.Buffer{}
+	e.first = new(early)
 	e.to = e.first
-	for e.first.Len() == 0 && !e.over {
+	for len(*e.first) == 0 && !e.over {
 		n, err := e.answer.Body.Read(e.buf[e.held:min(e.held+primePiece, len(e.buf))])
 		failure := e.pass(e.held + n)
 		if failure == nil && err != nil && !e.over {
@@ -201,7 +210,7 @@ func (e *eventRelay) prime() *engine.Refusal {
 // resume goes on, once the head is out, where prime stopped.
 func (e *eventRelay) resume(to io.Writer) error {
 	e.to = to
-	_, err := to.Write(e.first.Bytes()) // counted when it was written the first time
+	_, err := to.Write(*e.first) // counted when it was written the first time
 	e.first, e.sent = nil, time.Now()
 	if err != nil || e.over {
 		return err

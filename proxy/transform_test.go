@@ -331,3 +331,17 @@ func TestOthersRunBetweenTheEventsOfOneRead(t *testing.T) {
 		t.Errorf("%d, and others run %d times while %d events are translated, want at least %d", got.StatusCode, n, events, events/2)
 	}
 }
+
+// While the head waits, what long events become is held, and others run while it is.
+func TestOthersRunWhileLongEventsAreHeld(t *testing.T) {
+	const least = 120
+	long := strings.Repeat("x", 2<<20)
+	for _, policy := range []engine.FailurePolicy{engine.FailClosed, engine.FailOpen} {
+		d := translating{event: func(*engine.State, engine.StreamEvent) ([]engine.StreamEvent, error) { return made("x", long), nil }}
+		before := turn.Taken()
+		got, _ := translates(t, d, policy, custom, eventHead+chunk("data: 1\n\n"+strings.Repeat("data: 1\n\n", 3)+stop)+lastChunk)
+		if n := turn.Taken() - before; n < least || got.StatusCode != 200 {
+			t.Errorf("%v: %d, and others run %d times while %d bytes are held, want at least %d", policy, got.StatusCode, n, 4*len(long), least)
+		}
+	}
+}
