@@ -117,8 +117,21 @@ func compile(path string, src []byte) (made *program, err error) {
 	if err := checkUpvalues(proto); err != nil {
 		return nil, sourceError(path, string(src), err)
 	}
+	clip(proto)
 	return &program{proto, needs}, nil
 }
+
+// clip drops the room that the compiler took for code that did not come: some 15 KiB a function, as long as the file is kept.
+func clip(proto *glua.FunctionProto) {
+	proto.Code, proto.Constants = unroomed(proto.Code), unroomed(proto.Constants)
+	proto.DbgSourcePositions, proto.DbgCalls = unroomed(proto.DbgSourcePositions), unroomed(proto.DbgCalls)
+	for _, nested := range proto.FunctionPrototypes {
+		clip(nested)
+	}
+}
+
+// unroomed is a copy without room, also of what is empty, where slices.Clone keeps the old room.
+func unroomed[E any](s []E) []E { return append([]E(nil), s...) }
 
 // newlines are what the scanner counts as the end of one line.
 var newlines = strings.NewReplacer("\r\n", "\n", "\n\r", "\n", "\r", "\n")
