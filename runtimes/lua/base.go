@@ -33,9 +33,7 @@ func (s *state) rawSet(L *glua.LState) int {
 	if err := full(t, key); err != nil {
 		L.RaiseError("rawset: %v", err)
 	}
-	s.spend(L, filled(t, key))
-	s.allocate(L, growth(t, key))
-	s.meter.reach(t, key)
+	s.extend(L, t, key)
 	s.meter.stored = true
 	L.RawSet(t, key, L.CheckAny(3))
 	L.SetTop(1)

@@ -23,12 +23,16 @@ func newMap(keys, values []glua.LValue) *glua.LTable {
 // far is how many places beyond its end the interpreter may fill an array up to, which it does one by one without letting others run.
 const far = 4 << 10
 
-// reach fills an array up to below a place that is far beyond its end, and lets others run meanwhile. It ends early where the call is to end.
-func (m *meter) reach(t *glua.LTable, key glua.LValue) {
+// reach fills an array up to below a place that is far beyond its end, and lets others run meanwhile. It reports false, and ends early, where
+// the call is to end.
+func (m *meter) reach(t *glua.LTable, key glua.LValue) bool {
 	p := peekTable(t)
 	to, ok := position(key)
-	if !ok || to-len(p.array) <= far || m.look() != nil {
-		return
+	if !ok || to-len(p.array) <= far {
+		return true
+	}
+	if m.look() != nil {
+		return false
 	}
 	if cap(p.array) < to {
 		p.array = append(make([]glua.LValue, 0, to), p.array...)
@@ -36,8 +40,18 @@ func (m *meter) reach(t *glua.LTable, key glua.LValue) {
 	for i := len(p.array) + 1; i < to; i++ {
 		p.array = append(p.array, glua.LNil)
 		if i%far == 0 && m.look() != nil {
-			return
+			return false
 		}
+	}
+	return true
+}
+
+// extend pays for what native code is about to put at a key of a table, and makes its room. It ends the script when a budget is spent.
+func (s *state) extend(L *glua.LState, t *glua.LTable, key glua.LValue) {
+	s.spend(L, filled(t, key))
+	s.allocate(L, growth(t, key))
+	if !s.meter.reach(t, key) {
+		s.look(L)
 	}
 }
 

@@ -192,9 +192,7 @@ func (s *state) define(L *glua.LState, m *module) int {
 		_, line := s.position()
 		m.defined = append(m.defined, definition{name.String(), line})
 	}
-	s.spend(L, filled(m.globals, name))
-	s.allocate(L, growth(m.globals, name))
-	s.meter.reach(m.globals, name)
+	s.extend(L, m.globals, name)
 	L.RawSet(m.globals, name, L.Get(3))
 	return 0
 }

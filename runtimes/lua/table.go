@@ -78,9 +78,9 @@ func (s *state) tableInsert(L *glua.LState) int {
 	case 3:
 		refuseNumeral(L, 2)
 		position := L.CheckInt(2)
-		s.spend(L, n/16+filled(t, glua.LNumber(position)))
-		s.allocate(L, peekTable(t).arrayGrowth(n+1)+growth(t, glua.LNumber(position)))
-		s.meter.reach(t, glua.LNumber(position))
+		s.spend(L, n/16)
+		s.allocate(L, peekTable(t).arrayGrowth(n+1))
+		s.extend(L, t, glua.LNumber(position))
 		t.Insert(position, L.Get(3))
 	default:
 		L.RaiseError("table.insert takes a table, a position if wanted, and a value")
