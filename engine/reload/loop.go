@@ -7,7 +7,7 @@ const (
 	rest = 20 * time.Millisecond
 	// patience is how long a forced round waits for files that are being written.
 	patience = time.Second
-	// again is when a script that found no memory is tried once more.
+	// again is how long after a build what found no memory is tried once more.
 	again = time.Second
 )
 
@@ -17,7 +17,7 @@ type timing struct {
 	held    bool           // a file that was being written holds the next build up
 	ripe    time.Time      // since when something new waits to be built, zero = nothing does
 	rested  time.Time      // when the next build may begin
-	again   time.Time      // when to build though nothing changed, zero = never
+	again   time.Time      // when something that found no memory is as good as new, zero = nothing did
 	waiting []chan Outcome // who asked for a round
 	asked   bool           // somebody did since the last look
 	since   time.Time      // when the first of them did
@@ -65,19 +65,18 @@ func (l *Loop) ask(answer chan Outcome) {
 	}
 }
 
-// nextStep is when the disk must be read again if nothing happens.
+// nextStep is when the disk must be read again if nothing happens. What waits to be built waits for those who ask.
 func (l *Loop) nextStep() time.Time {
 	at := l.disk.marks.next(l.looked.Add(l.options.Poll))
-	if !l.ripe.IsZero() && l.held {
-		at = earlier(at, later(l.rested, l.ripe.Add(still)))
-	} else if !l.ripe.IsZero() {
-		at = earlier(at, l.rested)
-	}
-	if len(l.waiting) > 0 {
-		at = earlier(at, l.since.Add(patience))
-	}
-	if !l.again.IsZero() {
-		at = earlier(at, l.again)
+	switch {
+	case len(l.waiting) > 0:
+		return earlier(at, l.since.Add(patience))
+	case !l.ripe.IsZero() && l.held:
+		return earlier(at, later(l.rested, l.ripe.Add(still)))
+	case !l.ripe.IsZero():
+		return earlier(at, l.rested)
+	case !l.again.IsZero():
+		return earlier(at, l.again)
 	}
 	return at
 }
@@ -107,7 +106,7 @@ func (l *Loop) step() {
 	l.trouble("disk", l.disk.trouble)
 	l.trouble("watch", l.disk.watch.trouble)
 	l.tell()
-	changed := l.stale()
+	changed := l.stale() || !l.again.IsZero() && !l.looked.Before(l.again)
 	if !changed {
 		l.ripe = time.Time{}
 	} else if l.ripe.IsZero() {
@@ -123,7 +122,7 @@ func (l *Loop) step() {
 	}
 	l.waiting, l.ripe = nil, time.Time{}
 	l.rested, l.again = time.Now().Add(max(rest, time.Since(begin))), time.Time{}
-	if l.scripts.passing() {
+	if starved(l.refused) || l.scripts.starved() {
 		l.again = time.Now().Add(again)
 	}
 }
@@ -143,9 +142,6 @@ func (l *Loop) stale() bool {
 func (l *Loop) due(changed bool) bool {
 	if len(l.waiting) > 0 {
 		return !l.held || l.looked.Sub(l.since) >= patience
-	}
-	if !l.again.IsZero() && !l.looked.Before(l.again) {
-		return true
 	}
 	return changed && !l.looked.Before(l.rested) && (!l.held || l.looked.Sub(l.ripe) >= still)
 }

@@ -219,6 +219,46 @@ func TestAnEditThatFindsNoMemoryIsTriedAgain(t *testing.T) {
 	}
 }
 
+// A config that is refused meanwhile, or was before, holds no script up that has found memory.
+func TestAnEditThatFoundNoMemoryGoesLiveBesideARefusedConfig(t *testing.T) {
+	t.Parallel()
+	for _, before := range []bool{true, false} {
+		r := serving(t, "a.star", "a1")
+		refuse := func() {
+			r.replace("conf", "nonsense\n")
+			r.untilNews(reload.Refused, r.path("conf"))
+		}
+		if before {
+			refuse()
+		}
+		r.starve(true)
+		r.write("scripts/a.star", "a2")
+		r.untilNews(reload.Kept, "a.star")
+		if !before {
+			refuse()
+		}
+		r.starve(false)
+		r.untilLive("a.star", "a2")
+	}
+}
+
+// Nor does a config stay refused for scripts that it names, or gives other bindings, and that found no memory.
+func TestAConfigWhoseScriptsFoundNoMemoryIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for _, use := range [][]string{{"a.star", "new.star"}, {"a.star other"}} {
+		r := serving(t, "a.star", "a1")
+		r.write("scripts/new.star", "n1")
+		r.starve(true)
+		r.config(use...)
+		r.untilNews(reload.Refused, r.path("conf"))
+		r.starve(false)
+		r.untilNews(reload.Live, r.path("conf"))
+		if s := r.loop.Status(); s.Refused != nil || len(s.Scripts) != len(use) {
+			t.Errorf("%q: %+v", use, s)
+		}
+	}
+}
+
 func TestALibraryReloadsTheScriptsThatLoadIt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

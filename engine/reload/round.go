@@ -108,7 +108,7 @@ func (l *Loop) fallBack(retry bool) {
 		if !l.pinned(pins) {
 			continue
 		}
-		if !retry && l.serves(pins) {
+		if !retry && l.serves(pins) && !l.scripts.starved() {
 			return
 		}
 		if _, err := l.attempt(pins, retry); err == nil {

@@ -43,7 +43,7 @@ type Version struct {
 	closure  *closure
 }
 
-// failure is an attempt that need not be repeated until a file of it changes, unless it passes.
+// failure is an attempt that need not be repeated until a file of it changes, unless it was starved.
 type failure struct {
 	err      error
 	version  string
@@ -105,7 +105,7 @@ func (t *Tx) Resolve(snap *Snapshot, script, bindings string, admit Admit) (*Ver
 		return v, nil
 	}
 	failed := old.failed
-	if failed == nil || t.retry || failed.passes() || failed.bindings != bindings || !failed.closure.sameIn(snap) {
+	if failed == nil || t.retry || starved(failed.err) || failed.bindings != bindings || !failed.closure.sameIn(snap) {
 		var v *Version
 		if v, failed = attempt(snap, script, bindings, old.live, admit); failed == nil {
 			t.staged[script] = entry{live: v}
@@ -151,15 +151,15 @@ func attempt(snap *Snapshot, script, bindings string, live *Version, admit Admit
 	return v, nil
 }
 
-// passes reports whether the failure is none of the script's: calls that ran meanwhile had left it no memory.
-func (f *failure) passes() bool {
-	return slices.ContainsFunc(engine.ScriptErrors(f.err), func(e *engine.ScriptError) bool { return e.Budget == engine.BudgetTotalMemory })
+// starved reports whether something failed for want of memory, which calls that ran meanwhile held: that is no fault of a script, and passes.
+func starved(err error) bool {
+	return slices.ContainsFunc(engine.ScriptErrors(err), func(e *engine.ScriptError) bool { return e.Budget == engine.BudgetTotalMemory })
 }
 
-// passing reports whether a script waits to be tried again though no file changes.
-func (s *Scripts) passing() bool {
+// starved reports whether a script waits to be tried again though no file changes.
+func (s *Scripts) starved() bool {
 	for _, e := range *s.state.Load() {
-		if e.failed != nil && e.failed.passes() {
+		if e.failed != nil && starved(e.failed.err) {
 			return true
 		}
 	}
