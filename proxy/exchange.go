@@ -44,8 +44,7 @@ type exchange struct {
 // noHead is the head of a request that nobody read.
 var noHead head
 
-// handle serves one request. It returns when the answer is ready to be written, which for an upstream's answer is before its body
-// came.
+// handle serves one request. When it returns an upstream's answer has gone out; an error of our own is left for the HTTP server to write.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	_ = ctx.SetWriteDeadline(time.Time{}) // has the server flush the answer even if the next request is here already
 	if s.probe(ctx) {
