@@ -2,13 +2,11 @@ package lua
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"sluice/engine"
@@ -21,17 +19,7 @@ import (
 // maxSource caps a file of a script, in bytes: the parser and the compiler have no other bound.
 const maxSource = 256 << 10
 
-// maxCompiled is how many compiled files are kept at least, beyond those in use.
-const maxCompiled = 512
-
-// programs keeps compiled files by path and content. They are immutable and shared by all states. A file that nobody asked for while
-// maxCompiled others were is forgotten.
-type programs struct {
-	mu           sync.Mutex
-	young, older map[programKey]*program // guarded by mu
-}
-
-// program is a compiled file.
+// program is a compiled file. It is immutable and shared by all states.
 type program struct {
 	*glua.FunctionProto
 	needs []need
@@ -44,48 +32,7 @@ type need struct {
 	name string
 }
 
-type programKey struct {
-	path string
-	hash [sha256.Size]byte
-}
-
-// compile returns the program of a file. The error is a *engine.ScriptError.
-func (p *programs) compile(path string, src []byte) (*program, error) {
-	key := programKey{path, sha256.Sum256(src)}
-	if found := p.find(key); found != nil {
-		return found, nil
-	}
-	made, err := compile(path, src)
-	if err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.keep(key, made)
-	return made, nil
-}
-
-func (p *programs) find(key programKey) *program {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if found := p.young[key]; found != nil {
-		return found
-	}
-	found := p.older[key]
-	if found != nil {
-		p.keep(key, found)
-	}
-	return found
-}
-
-// keep is called with mu held.
-func (p *programs) keep(key programKey, made *program) {
-	if p.young == nil || len(p.young) >= maxCompiled {
-		p.older, p.young = p.young, make(map[programKey]*program)
-	}
-	p.young[key] = made
-}
-
+// compile makes the program of a file. The error is a *engine.ScriptError.
 func compile(path string, src []byte) (made *program, err error) {
 	if len(src) > maxSource {
 		return nil, &engine.ScriptError{File: path, Message: fmt.Sprintf("the file has %d bytes, want at most %d", len(src), maxSource)}

@@ -158,7 +158,7 @@ func (s *state) compile(name string) (*program, error) {
 	}
 	s.opened = append(s.opened, name)
 	began := time.Now()
-	p, err := s.programs.compile(name, src)
+	p, err := s.programs.Compile(name, src, func() (*program, error) { return compile(name, src) })
 	s.meter.clock.Skip(began) // the size of the file bounds it, and it is not the script's time
 	if err == nil {
 		s.compiled[name] = p

@@ -2,11 +2,9 @@ package starlark
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"sluice/engine"
 	"sluice/runtimes"
@@ -15,9 +13,6 @@ import (
 	sky "go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 )
-
-// maxCompiled is how many compiled files are kept at least, beyond those in use.
-const maxCompiled = 512
 
 // maxResolveErrors caps how many errors of one file are told at once.
 const maxResolveErrors = 10
@@ -41,53 +36,9 @@ type binding struct {
 	pos  syntax.Position
 }
 
-// programs keeps compiled files by path and content. A file that nobody asked for while maxCompiled others were is forgotten.
-type programs struct {
-	unguarded    bool // leaves files as they are written, for a benchmark
-	mu           sync.Mutex
-	young, older map[programKey]*program // guarded by mu
-}
-
-type programKey struct {
-	path string
-	hash [sha256.Size]byte
-}
-
 // compile returns the program of a file. The error is a *engine.ScriptError.
-func (p *programs) compile(path string, src []byte, predeclared func(string) bool) (*program, error) {
-	key := programKey{path, sha256.Sum256(src)}
-	if found := p.find(key); found != nil {
-		return found, nil
-	}
-	made, err := compile(path, src, predeclared, p.unguarded)
-	if err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.keep(key, made)
-	return made, nil
-}
-
-func (p *programs) find(key programKey) *program {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if found := p.young[key]; found != nil {
-		return found
-	}
-	found := p.older[key]
-	if found != nil {
-		p.keep(key, found)
-	}
-	return found
-}
-
-// keep is called with mu held.
-func (p *programs) keep(key programKey, made *program) {
-	if p.young == nil || len(p.young) >= maxCompiled {
-		p.older, p.young = p.young, make(map[programKey]*program)
-	}
-	p.young[key] = made
+func (rt *Runtime) compile(path string, src []byte) (*program, error) {
+	return rt.programs.Compile(path, src, func() (*program, error) { return compile(path, src, rt.predeclares, rt.unguarded) })
 }
 
 func compile(path string, src []byte, predeclared func(string) bool, unguarded bool) (*program, error) {

@@ -18,7 +18,7 @@ func NewPanicking() *Runtime {
 // NewUnguarded makes a Runtime that leaves scripts as they are written, to measure what the guards cost.
 func NewUnguarded() *Runtime {
 	rt := New()
-	rt.programs.unguarded = true
+	rt.unguarded = true
 	maps.DeleteFunc(rt.libraries, func(name string, _ sky.Value) bool { return sky.Universe.Has(name) && name != "hash" })
 	return rt
 }

@@ -131,7 +131,7 @@ func (l *loader) run(name string) (*module, error) {
 		return nil, fmt.Errorf("with file %q the script has more than %d files", name, maxFiles)
 	}
 	began := time.Now()
-	p, err := l.rt.programs.compile(name, src, l.rt.predeclares)
+	p, err := l.rt.compile(name, src)
 	l.runner.clock.Skip(began) // the size of the file bounds it, and it is not the script's time
 	if err != nil {
 		return nil, err
