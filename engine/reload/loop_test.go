@@ -259,6 +259,50 @@ func TestAConfigWhoseScriptsFoundNoMemoryIsTriedAgain(t *testing.T) {
 	}
 }
 
+// What is tried again and finds no memory once more makes no generation, counts as no round and is no news.
+func TestWhatFindsNoMemoryAgainChangesNothing(t *testing.T) {
+	t.Parallel()
+	edit := func(r *rig) {
+		r.replace("scripts/a.star", "a2")
+		r.untilNews(reload.Kept, "a.star")
+	}
+	refuse := func(line string) func(*rig) {
+		return func(r *rig) {
+			r.replace("conf", "scripts "+r.path("scripts")+"\nuse a.star\n"+line+"\n")
+			r.untilNews(reload.Refused, r.path("conf"))
+		}
+	}
+	for name, steps := range map[string][]func(*rig){
+		"an edit":                          {edit},
+		"an edit beside a refused config":  {refuse("nonsense"), edit},
+		"a config that names a new script": {refuse("use new.star")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := serving(t, "a.star", "a1")
+			r.write("scripts/new.star", "n1")
+			r.starve(true)
+			for _, step := range steps {
+				step(r)
+			}
+			before, built := r.loop.Status(), r.built()
+			r.mu.Lock()
+			r.before = func(*reload.Input) { r.report(reload.Report{}) }
+			r.mu.Unlock()
+			r.until("it is tried again", func() bool { return r.built() >= built+3 })
+			after := r.loop.Status()
+			if after.Generation != before.Generation || after.Failed != before.Failed || after.OK != before.OK {
+				t.Errorf("status %+v, before %+v", after, before)
+			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if len(r.news) > 0 {
+				t.Errorf("news %q", r.news)
+			}
+		})
+	}
+}
+
 func TestALibraryReloadsTheScriptsThatLoadIt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -15,6 +15,7 @@ import (
 // round tries what is on disk. If that cannot serve, it tries the newest scripts under the config that does, so that one broken file
 // stops no other. With retry it builds in any case, and repeats what failed.
 func (l *Loop) round(retry bool) Outcome {
+	again := !retry && l.served != nil && !l.stale() // only what found no memory is tried again
 	read, err := l.attempt(nil, retry)
 	if err != nil && l.served != nil { // at the start there is nothing to fall back to, and the error goes to the caller
 		config := source{path: l.config}
@@ -30,17 +31,23 @@ func (l *Loop) round(retry bool) Outcome {
 	l.disk.keep(l.tried, l.served)
 	l.save()
 	standing := l.standing()
-	l.count(standing == nil)
+	if !again || len(l.news) > 0 {
+		l.count(standing == nil)
+	}
 	return Outcome{l.counts.Load().generation, l.tell(), standing}
 }
 
-// attempt builds and publishes. Files in pins read as they did before. It returns what the build read.
+// attempt builds, and publishes what is not as what serves. Files in pins read as they did before. It returns what the build read.
 func (l *Loop) attempt(pins map[string]*file, retry bool) (basis, error) {
 	for {
 		in := &Input{Number: l.next(), Scripts: l.scripts.Begin(retry), disk: l.disk, pins: pins, read: basis{}, kept: map[string]*file{}}
 		g, err := in.build(l.options.Config, l.options.Build)
 		if err != nil {
 			return in.read, err
+		}
+		if !retry && l.repeats(in) {
+			g.Release()
+			return in.read, nil
 		}
 		if l.options.World.Publish(g) {
 			l.published(in)
@@ -49,6 +56,14 @@ func (l *Loop) attempt(pins map[string]*file, retry bool) (basis, error) {
 		g.Release() // a newer one was published meanwhile: this one is built on what was
 	}
 }
+
+// repeats reports whether a build is as the one that serves: what had found no memory has found none again.
+func (l *Loop) repeats(in *Input) bool {
+	return l.served != nil && !l.mended(in) && maps.Equal(in.read, l.served) && len(in.Scripts.News()) == 0
+}
+
+// mended reports whether a build is the first since what is on disk was refused.
+func (l *Loop) mended(in *Input) bool { return l.refused != nil && in.pins == nil }
 
 // next is the number above the one that serves.
 func (l *Loop) next() uint64 {
@@ -65,8 +80,7 @@ func (l *Loop) published(in *Input) {
 	in.Scripts.Commit()
 	for _, name := range slices.Sorted(maps.Keys(in.kept)) {
 		f := l.good[name]
-		mended := name == l.config && l.refused != nil && in.pins == nil
-		if f != nil && (mended || f.sum != in.kept[name].sum) {
+		if f != nil && (name == l.config && l.mended(in) || f.sum != in.kept[name].sum) {
 			l.news = append(l.news, News{State: Live, Path: l.given(name)})
 		}
 	}
