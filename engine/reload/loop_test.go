@@ -303,6 +303,29 @@ func TestWhatFindsNoMemoryAgainChangesNothing(t *testing.T) {
 	}
 }
 
+// Who saves all the time leaves requests half of the processor, however long a build takes.
+func TestALongBuildIsFollowedByARestAsLong(t *testing.T) {
+	t.Parallel()
+	const long = 200 * time.Millisecond
+	r := serving(t, "a.star", "a1")
+	var begin, end, next time.Time
+	r.mu.Lock()
+	r.before = func(*reload.Input) {
+		if next = time.Now(); begin.IsZero() {
+			begin = next
+			r.replace("scripts/a.star", "a3")
+			time.Sleep(long)
+			end = time.Now()
+		}
+	}
+	r.mu.Unlock()
+	r.replace("scripts/a.star", "a2")
+	r.untilLive("a.star", "a3")
+	if took, rested := end.Sub(begin), next.Sub(end); rested < took {
+		t.Errorf("a build of %v is followed by a rest of %v", took, rested)
+	}
+}
+
 func TestALibraryReloadsTheScriptsThatLoadIt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
