@@ -106,10 +106,8 @@ func (s *segment) writeIndex(entries []entry) error {
 	head := binary.BigEndian.AppendUint64([]byte(indexMark), uint64(s.size.Load()))
 	w.Write(binary.BigEndian.AppendUint64(head, uint64(len(entries))))
 	for _, e := range entries {
-		var b [indexEntry]byte
-		binary.BigEndian.PutUint64(b[:], e.hash)
-		binary.BigEndian.PutUint64(b[8:], uint64(e.at))
-		w.Write(b[:])
+		b := binary.BigEndian.AppendUint64(w.AvailableBuffer(), e.hash)
+		w.Write(binary.BigEndian.AppendUint64(b, uint64(e.at)))
 	}
 	if err := errors.Join(w.Flush(), f.Sync(), f.Close()); err != nil {
 		os.Remove(name + ".new")
