@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"slices"
 
 	"sluice/engine"
 )
@@ -72,10 +73,10 @@ func (s *segment) readEntries() (entries []entry, end int64, damaged int64, err 
 	return entries, end, damaged, err
 }
 
-// byHash sorts entries, which it overwrites, by their hashes, one digit after the other from the last to the first. Those of one hash
-// stay in the order of the rows.
+// byHash returns entries sorted by their hashes, one digit after the other from the last to the first. Those of one hash stay in the
+// order of the rows.
 func byHash(entries []entry) []entry {
-	sorted := make([]entry, len(entries))
+	entries, sorted := slices.Clone(entries), make([]entry, len(entries))
 	for shift := 0; shift < 64; shift += 8 {
 		var next [257]int // where the next entry of a digit goes
 		for i := range entries {

@@ -104,7 +104,7 @@ func (c *caretaker) files() (live *segment, all []*segment) {
 // index puts the index of a full segment into a file. Readers use the one in memory until then.
 func (c *caretaker) index(s *segment) error {
 	c.mu.Lock()
-	entries := slices.Clone(s.entries)
+	entries := s.entries
 	c.mu.Unlock()
 	if entries == nil {
 		read, _, damaged, err := s.readEntries()

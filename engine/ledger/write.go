@@ -160,8 +160,9 @@ func (b *Book) put(out *batch) error {
 	for i := range entries {
 		entries[i].at += at
 	}
+	entries = append(s.entries, entries...) // not with mu held, which a request would wait for: they are many, and only the writer adds to them
 	b.mu.Lock()
-	s.entries = append(s.entries, entries...)
+	s.entries = entries
 	b.mu.Unlock()
 	s.size.Store(at + int64(n))
 	s.last.Store(time.Now().UnixNano())
