@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"sluice/engine"
@@ -15,6 +17,7 @@ type mentions struct {
 	latest []*mention // by position in a row: where the next one most likely has the same upstream
 
 	rulings rulings
+	second  second
 }
 
 // mention is how an upstream was told of last. What it was made of is never written once it is published, and stays in memory as long as
@@ -29,6 +32,20 @@ type mention struct {
 	rates  []engine.RateLimit
 	quotas []engine.Quota
 	limits []byte // as members of a candidate with these
+}
+
+// second is the one that a row told last. Most rows begin in the same one as the row before.
+type second struct {
+	unix int64
+	text []byte // empty = there was none yet
+}
+
+// of tells the second of a moment in UTC, without its zone.
+func (s *second) of(v time.Time) []byte {
+	if unix := v.Unix(); unix != s.unix || len(s.text) == 0 {
+		s.unix, s.text = unix, v.UTC().AppendFormat(s.text[:0], "2006-01-02T15:04:05")
+	}
+	return s.text
 }
 
 func newMentions() *mentions { return &mentions{byID: make(map[uuid.UUID]*mention)} }

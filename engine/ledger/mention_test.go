@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -77,6 +78,20 @@ func TestARowIsTheSameWhateverCameBefore(t *testing.T) {
 		}
 		if back, err := parseRow([]byte(got), nil); err != nil || len(back.Trace.Candidates) != len(r.Trace.Candidates) {
 			t.Fatalf("row %d: %v: %s", i, err, got)
+		}
+	}
+}
+
+func TestRowsOfOneSecondTellTheirOwnMoments(t *testing.T) {
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+	told := newMentions()
+	for _, at := range []time.Time{
+		time.Unix(0, 1), time.Unix(0, 0), noon, noon.Add(1), noon.Add(120 * time.Millisecond), noon.Add(time.Second - 1), noon.Add(time.Second),
+		noon.Add(10).In(time.FixedZone("", 3600)), noon.Add(-1), noon.AddDate(-3000, 0, 0),
+	} {
+		row := appendRow(nil, &engine.Record{Started: at}, told)
+		if want := `"started":"` + at.UTC().Format(time.RFC3339Nano) + `"`; !strings.Contains(string(row), want) {
+			t.Errorf("%s, want %s", row, want)
 		}
 	}
 }

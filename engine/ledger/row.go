@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/hex"
 	"hash/crc32"
 	"math"
@@ -107,8 +108,20 @@ func (w *row) millis(k string, v time.Time) {
 func (w *row) time(k string, v time.Time) {
 	if !v.IsZero() {
 		w.key(k)
-		w.b = append(v.UTC().AppendFormat(append(w.b, '"'), time.RFC3339Nano), '"')
+		w.b = append(append(w.b, '"'), w.told.second.of(v)...)
+		w.b = append(appendFraction(w.b, v.Nanosecond()), `Z"`...)
 	}
+}
+
+// appendFraction appends the part of a second as RFC 3339 has it, without zeros at its end.
+func appendFraction(b []byte, nanos int) []byte {
+	if nanos == 0 {
+		return b
+	}
+	point := len(b)
+	b = strconv.AppendInt(b, 1e9+int64(nanos), 10) // a one and all nine digits
+	b[point] = '.'
+	return bytes.TrimRight(b, "0")
 }
 
 func (w *row) id(k string, v uuid.UUID) {
