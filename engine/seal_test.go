@@ -149,6 +149,63 @@ func TestARequestGoesWhereItsAddressSays(t *testing.T) {
 	}
 }
 
+func TestEachBuildIsARequestOfItsOwn(t *testing.T) {
+	w := newWorld(t, upstreamNamed("a"))
+	w.generation.Upstreams[0].Dialect = &engine.DialectSlot{Meter: &engine.Meter{}, Dialect: dialectFunc(
+		func(ctx *engine.RequestContext, u *engine.Upstream, b *engine.ShapedRequestBuilder) (engine.Shaped, error) {
+			d := engine.DraftOf(ctx, u)
+			first, err := b.Build(d)
+			d.Method, d.Body = "PUT", []byte("another")
+			if _, err := b.Build(d); err != nil {
+				t.Error(err)
+			}
+			return first, err
+		})}
+	w.transport = func(_ context.Context, s engine.Signed) (*engine.Response, error) {
+		if s.Method() != "POST" || string(s.Body()) != `{"model":"m-1"}` {
+			t.Errorf("%s %s goes out, want what was built first", s.Method(), s.Body())
+		}
+		return answer(200, "ok"), nil
+	}
+	w.serve(t)
+}
+
+// A request that keeps its path goes where its draft's address says, or nowhere.
+func TestARequestThatPassesGoesWhereItsDraftSays(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	bases := []string{"https://a.example", "https://a.example/", "https://a.example:8443", "https://a.example/base", "https://a.example/base/", "https://a.example/%2F", "https://A.example"}
+	parts := []string{"/", "a", "v1", "messages", "%2F", "%", "?", "=", "&", "beta=true", ":", "..", "//", ";", "+", "@", "#", "\\", " ", "é", strings.Repeat("a", 16<<10-20)}
+	pick := func(n int) (s string) {
+		for range n {
+			s += parts[r.IntN(len(parts))]
+		}
+		return s
+	}
+	sent := func(u *engine.Upstream, path, query string, d engine.Dialect) string {
+		w := newWorld(t, u)
+		w.generation.Upstreams[0].Dialect = &engine.DialectSlot{Meter: &engine.Meter{}, Dialect: d}
+		to := ""
+		_, err := w.generation.Serve(t.Context(), &engine.Exchange{Principal: w.principal, Request: &engine.RequestContext{Method: "POST", Path: path, Query: query}},
+			engine.TransportFunc(func(_ context.Context, s engine.Signed) (*engine.Response, error) {
+				to = s.Scheme() + " " + s.Host() + " " + s.RequestURI()
+				return answer(200, "ok"), nil
+			}))
+		return fmt.Sprint(to, " ", err)
+	}
+	for range 3000 {
+		u := upstreamNamed("a")
+		u.BaseURL = mustParse(t, bases[r.IntN(len(bases))])
+		path, query := "/"+pick(r.IntN(4)), pick(r.IntN(4))
+		got := sent(u, path, query, engine.Passthrough{})
+		want := sent(u, path, query, dialectFunc(func(ctx *engine.RequestContext, u *engine.Upstream, b *engine.ShapedRequestBuilder) (engine.Shaped, error) {
+			return b.Build(engine.DraftOf(ctx, u))
+		}))
+		if got != want {
+			t.Fatalf("%.200q with %.200q below %s goes to\n%.300s\nwant\n%.300s", path, query, u.BaseURL, got, want)
+		}
+	}
+}
+
 func mustParse(t *testing.T, s string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(s)

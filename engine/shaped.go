@@ -16,9 +16,11 @@ type Shaped struct{ r *outgoing }
 type outgoing struct {
 	request
 	consumed   bool
-	checked    *Checked // of its first lines, as long as they stand where they stood
+	lent       bool    // edited counts in the place of the request's own lines, until the seal
+	edited     Headers // a signer may hold it
+	room       Headers // for a copy of edited, which nobody else has
 	capability SigningCapability
-	sealed     request // what was signed; headers has room for it, which nobody else has
+	credential [1]Header // room for a line behind those that passed
 }
 
 // request is what is to be sent.
@@ -26,10 +28,16 @@ type request struct {
 	upstream *Upstream
 	method   string
 	to       address
-	headers  Headers
+	passed   Headers // its first lines, which were checked, and to which nobody writes
+	headers  Headers // those behind them
 	body     []byte
 	shared   bool // body is the downstream request's own, which nobody writes
 }
+
+func (r *request) lines() int { return len(r.passed) + len(r.headers) }
+
+// passes reports whether a line is the i-th of those that passed, which was checked.
+func (r *request) passes(i int, line *Header) bool { return i < len(r.passed) && *line == r.passed[i] }
 
 // Draft is what a dialect wants to send. It may be reused once the request was signed: what is sent was copied by then.
 type Draft struct {
@@ -46,6 +54,8 @@ type ShapedRequestBuilder struct {
 	state    *State
 	done     bool
 	dropped  []string
+	built    bool
+	first    outgoing // that is built, mostly the only one
 }
 
 // State is what the dialect keeps of this attempt. It may be used beyond Shape, by the attempt's own calls.
@@ -63,9 +73,13 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 	if err != nil {
 		return Shaped{}, err
 	}
-	checked := b.ctx.Checked.of(d.Headers)
-	headers, room, err := b.checkHeaders(d.Headers, checked)
-	if err != nil {
+	return b.build(to, &d)
+}
+
+// build is Build for an address that was checked.
+func (b *ShapedRequestBuilder) build(to address, d *Draft) (Shaped, error) {
+	r := b.room()
+	if err := b.takeHeaders(r, d.Headers); err != nil {
 		return Shaped{}, err
 	}
 	if err := CheckMethod(d.Method); err != nil {
@@ -74,9 +88,17 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 	if err := b.ctx.CheckBody(len(d.Body)); err != nil {
 		return Shaped{}, err
 	}
-	r := &outgoing{request: request{b.upstream, d.Method, to, headers, d.Body, b.ctx.owns(d.Body)}}
-	r.checked, r.sealed.headers = checked, room
+	r.upstream, r.method, r.to, r.body, r.shared = b.upstream, d.Method, to, d.Body, b.ctx.owns(d.Body)
 	return Shaped{r}, nil
+}
+
+// room is where a request is built that nobody has yet.
+func (b *ShapedRequestBuilder) room() *outgoing {
+	if b.built {
+		return new(outgoing)
+	}
+	b.built = true
+	return &b.first
 }
 
 // Dropped names the headers of the draft that were not taken, in order.
@@ -144,30 +166,26 @@ func (u *Upstream) allows(to *url.URL) bool {
 	return false
 }
 
-// checkHeaders returns the lines that are taken, with room for a signer's, and room for the copy that is sealed.
-func (b *ShapedRequestBuilder) checkHeaders(h Headers, checked *Checked) (out, room Headers, err error) {
-	if checked != nil {
-		h = checked.passing
+// takeHeaders takes what may go out of h, with room for a signer's line. Lines that were looked at are not copied.
+func (b *ShapedRequestBuilder) takeHeaders(r *outgoing, h Headers) error {
+	if checked := b.ctx.Checked.of(h); checked != nil {
+		r.passed, r.headers = checked.passing, r.credential[:0]
+		return nil
 	}
-	most := len(h) + 2
-	both := make(Headers, 2*most)
-	out, room = both[:0:most], both[most:most]
-	if checked != nil {
-		return append(out, h...), room, nil
-	}
+	r.headers = make(Headers, 0, len(h)+1)
 	for i := range h {
 		switch line := &h[i]; {
 		case !ValidName(line.Name):
-			return nil, nil, unsupported("header name %q is not a token", Cut(line.Name, MaxReason))
+			return unsupported("header name %q is not a token", Cut(line.Name, MaxReason))
 		case !line.oneLine():
-			return nil, nil, unsupported("header %q: its value holds CR, LF or NUL", line.Name)
+			return unsupported("header %q: its value holds CR, LF or NUL", line.Name)
 		case !reservedHeader(line.Name):
-			out = append(out, *line)
+			r.headers = append(r.headers, *line)
 		case b.ctx.Headers.Get(line.Name) != line.Value: // what the client sent goes without a word
 			b.dropped = append(b.dropped, line.Name)
 		}
 	}
-	return out, room, nil
+	return nil
 }
 
 // Checked is what lines of a client's may pass, found once for all requests that have them. Nil knows none.
@@ -194,11 +212,6 @@ func (c *Checked) of(h Headers) *Checked {
 		return nil
 	}
 	return c
-}
-
-// passes reports whether a line is the i-th of those that pass, which was looked at.
-func (c *Checked) passes(i int, line *Header) bool {
-	return c != nil && i < len(c.passing) && *line == c.passing[i]
 }
 
 // Origin is "scheme://host:port" with the scheme's default port filled in.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 )
 
 // SigningCapability is lent to a signer while Sign runs. Nothing else turns a Shaped into a Signed.
@@ -21,7 +22,26 @@ func (s Shaped) Method() string { return s.get().method }
 func (s Shaped) URL() *url.URL { return s.get().to.url() }
 
 // Headers may be edited by a signer, in place, until the seal.
-func (s Shaped) Headers() *Headers { return &s.get().headers }
+func (s Shaped) Headers() *Headers {
+	r := s.get()
+	if !r.lent {
+		most := r.lines() + 2
+		both := make(Headers, 2*most) // the second half is for what is sealed
+		r.lent, r.edited, r.room = true, append(append(both[:0:most], r.passed...), r.headers...), both[most:most]
+	}
+	return &r.edited
+}
+
+// SetCredential adds a line, and removes every other that may be a credential. It costs less than to edit Headers.
+func (s Shaped) SetCredential(name, value string) {
+	r := s.get()
+	lines := &r.headers // what passed has none
+	if r.lent {
+		lines = &r.edited
+	}
+	*lines = slices.DeleteFunc(*lines, func(line Header) bool { return CredentialHeader(line.Name) })
+	lines.Add(name, value)
+}
 
 // Body is the exact bytes to be sent. The caller must not write to it.
 func (s Shaped) Body() []byte { return s.get().body }
@@ -39,19 +59,23 @@ func (c *SigningCapability) Seal(shaped Shaped) (Signed, error) {
 	if c == nil || c.done || r == nil || r.consumed || r != c.shaped {
 		return Signed{}, &SignerError{SignerSigningFailed, errSeal.Error(), errSeal}
 	}
-	for i := range r.headers {
-		if line := &r.headers[i]; !r.checked.passes(i, line) && !line.valid() {
+	lines := r.headers
+	if r.lent {
+		lines = r.edited
+	}
+	for i := range lines {
+		if line := &lines[i]; !r.passes(i, line) && !line.valid() {
 			return Signed{}, &SignerError{Variant: SignerInvalidCredentials, Reason: "header " + line.Name + " holds CR, LF or NUL"}
 		}
 	}
-	c.done, r.consumed = true, true
-	headers := append(r.sealed.headers, r.headers...)
-	r.sealed = r.request
-	r.sealed.headers = headers
-	if !r.shared {
-		r.sealed.body = append([]byte(nil), r.body...)
+	if r.lent {
+		r.passed, r.headers = nil, append(r.room, lines...)
 	}
-	return Signed{&r.sealed}, nil
+	c.done, r.consumed = true, true
+	if !r.shared {
+		r.body = append([]byte(nil), r.body...)
+	}
+	return Signed{&r.request}, nil
 }
 
 // Signed is a sealed request, the only thing that a Transport sends. Its zero value is refused. Its field has another name than that of
@@ -80,10 +104,15 @@ func (s Signed) Host() string { return s.sealed.to.host }
 func (s Signed) RequestURI() string { return s.sealed.to.uri }
 
 // HeaderLines is the number of header lines.
-func (s Signed) HeaderLines() int { return len(s.sealed.headers) }
+func (s Signed) HeaderLines() int { return s.sealed.lines() }
 
 // HeaderLine returns the i-th header line.
-func (s Signed) HeaderLine(i int) Header { return s.sealed.headers[i] }
+func (s Signed) HeaderLine(i int) Header {
+	if behind := i - len(s.sealed.passed); behind >= 0 {
+		return s.sealed.headers[behind]
+	}
+	return s.sealed.passed[i]
+}
 
 // Body is the exact bytes to be sent. The caller must not write to it.
 func (s Signed) Body() []byte { return s.sealed.body }

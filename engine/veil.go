@@ -15,7 +15,7 @@ type veil struct{ secrets [][]byte }
 // may hold for its own sake.
 const shortestSecret = 16
 
-// cover takes note of the credentials of s.
+// cover takes note of the credentials of s, which are none of the lines that passed.
 func (v *veil) cover(s Signed) {
 	for i := range s.sealed.headers {
 		line := &s.sealed.headers[i]

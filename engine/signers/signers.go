@@ -46,9 +46,7 @@ func newHeader(name, value string) engine.Signer { return header{name: name, val
 
 // Sign sets the header and seals.
 func (h header) Sign(_ context.Context, shaped engine.Shaped, capability *engine.SigningCapability) (engine.Signed, error) {
-	lines := shaped.Headers()
-	strip(lines)
-	lines.Add(h.name, h.value())
+	shaped.SetCredential(h.name, h.value())
 	return capability.Seal(shaped)
 }
 
