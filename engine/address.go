@@ -20,25 +20,44 @@ func (u *Upstream) address(s string) (address, error) {
 	return address{to.Scheme, to.Host, to.RequestURI(), to}, nil
 }
 
+// below is the address of a path and query below u's base, false = it has to be parsed.
+func (u *Upstream) below(path, query string) (address, bool) {
+	base := u.BaseURL
+	if base.Host == "" || base.Path != "" && base.Path != "/" {
+		return address{}, false
+	}
+	uri := path
+	if query != "" {
+		uri += "?" + query
+	}
+	fits := len(base.Scheme)+len("://")+len(base.Host)+len(uri) <= maxURL
+	return address{scheme: base.Scheme, host: base.Host, uri: uri}, fits && plain(uri)
+}
+
 // plainURI is the path and query of an address that begins as u's base does and in which nothing can be read in two ways.
 func (u *Upstream) plainURI(s string) (string, bool) {
 	scheme, host := u.BaseURL.Scheme, u.BaseURL.Host
 	n := len(scheme) + len("://") + len(host)
-	if host == "" || len(s) <= n || len(s) > maxURL || s[:len(scheme)] != scheme || s[len(scheme):n-len(host)] != "://" || s[n-len(host):n] != host || s[n] != '/' {
+	if host == "" || len(s) <= n || len(s) > maxURL || s[:len(scheme)] != scheme || s[len(scheme):n-len(host)] != "://" || s[n-len(host):n] != host {
 		return "", false
 	}
+	return s[n:], plain(s[n:])
+}
+
+// plain reports whether nothing in a path and query can be read in two ways.
+func plain(uri string) bool {
 	query := false
-	for i := n; i < len(s); i++ {
-		switch c := s[i]; {
+	for i := range len(uri) {
+		switch c := uri[i]; {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_', c == '~', c == '/', c == ':':
-		case c == '?' && !query && i+1 < len(s):
+		case c == '?' && !query && i+1 < len(uri):
 			query = true
 		case query && (c == '=' || c == '&'):
 		default:
-			return "", false
+			return false
 		}
 	}
-	return s[n:], true
+	return uri != "" && uri[0] == '/'
 }
 
 // url is the whole address. The caller must not write to it.

@@ -7,6 +7,10 @@ type Passthrough struct{}
 
 // Shape sends the request as it came.
 func (Passthrough) Shape(ctx *RequestContext, u *Upstream, _ *Principal, b *ShapedRequestBuilder) (Shaped, error) {
+	if to, ok := u.below(ctx.Path, ctx.Query); ok {
+		d := asItCame(ctx, u)
+		return b.build(to, &d)
+	}
 	return b.Build(DraftOf(ctx, u))
 }
 
@@ -15,7 +19,14 @@ func (Passthrough) NormalizeError(int, Headers, []byte) (*NormalizedError, error
 
 // DraftOf is a request as it came, addressed to u: what a dialect begins with.
 func DraftOf(ctx *RequestContext, u *Upstream) Draft {
-	d := Draft{Method: ctx.Method, URL: addressOf(ctx, u), Headers: ctx.Headers, Body: ctx.Body}
+	d := asItCame(ctx, u)
+	d.URL = addressOf(ctx, u)
+	return d
+}
+
+// asItCame is a draft without its address.
+func asItCame(ctx *RequestContext, u *Upstream) Draft {
+	d := Draft{Method: ctx.Method, Headers: ctx.Headers, Body: ctx.Body}
 	if n := ctx.NativeTo(u); n != nil {
 		d.Headers, d.Body = n.Headers, n.Body
 	}

@@ -35,7 +35,7 @@ type still struct{}
 
 func (still) Vitals(*engine.Upstream, time.Time) *engine.Vitals { return &engine.Vitals{Healthy: true} }
 
-func newWorld(t *testing.T, upstreams ...*engine.Upstream) *world {
+func newWorld(t testing.TB, upstreams ...*engine.Upstream) *world {
 	t.Helper()
 	strategy, err := engine.NewStrategy("first-pick", 0)
 	if err != nil {
