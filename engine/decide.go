@@ -26,6 +26,9 @@ type Exchange struct {
 
 	hashed [16]byte // of Client, zero = not made yet
 	asked  Account  // that was looked at last
+
+	outcome Outcome // of the latest round trip
+	first   Answer  // that came, mostly the only one
 }
 
 // State is what the dialect keeps of the latest attempt.

@@ -84,9 +84,18 @@ func (s *search) attempt(ctx context.Context, u *UpstreamSlot, d *DialectSlot, v
 	if err != nil {
 		return nil, verdict, s.x.noAnswer(u, err)
 	}
-	answer = &Answer{Response: resp, Upstream: u, Dialect: d, visit: visit, body: visited{resp.Body, visit, ctx}}
+	answer = s.x.room()
+	*answer = Answer{Response: resp, Upstream: u, Dialect: d, visit: visit, body: visited{resp.Body, visit, ctx}}
 	resp.Body = &answer.body
 	return answer, verdict, nil
+}
+
+// room is where an answer lies that nobody has yet: the first one within x.
+func (x *Exchange) room() *Answer {
+	if x.first.Response != nil {
+		return new(Answer)
+	}
+	return &x.first
 }
 
 func (x *Exchange) signer(ctx context.Context, u *UpstreamSlot) (Signer, error) {
@@ -122,7 +131,8 @@ func gone(cause error) *Refusal {
 // send makes one round trip: shape, sign, send. The outcome is empty if nothing was sent.
 func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, signer Signer) (*Response, *Outcome, error) {
 	g, x := s.g, s.x
-	o := &Outcome{To: x.account(u), Theirs: u.ForwardsClient}
+	o := &x.outcome
+	*o = Outcome{To: x.account(u), Theirs: u.ForwardsClient}
 	x.Request.Attempt++
 	x.Request.Vitals = s.vitals(u)
 	shaped, err := g.shape(x, u, d)
