@@ -104,17 +104,17 @@ type UpstreamCandidate struct {
 
 // Vitals is one consistent snapshot of what was observed of an upstream. It is never written after it was published.
 type Vitals struct {
-	Healthy     bool          // it takes requests: it does not cool, and its breaker is not open
-	Cooldown    time.Duration // how long it still cools, 0 = not
-	Cooling     Cooling       // why it cools, of several the longest
-	Breaker     string        // closed, open or half_open
-	Reopens     time.Duration // how long its breaker keeps requests away, 0 = it does not
+	Healthy     bool // it takes requests: it does not cool, and its breaker is not open
+	Full        bool // no place is free
 	InFlight    int
-	Concurrency int           // configured cap, 0 = none
-	Full        bool          // no place is free
 	Queued      int           // requests that wait for a place
+	Concurrency int           // configured cap, 0 = none
 	ErrorRate   float64       // 0..1 over recent answers
 	TTFB        time.Duration // running mean from dispatch to the answer's head, 0 = unknown
+	Reopens     time.Duration // how long its breaker keeps requests away, 0 = it does not
+	Cooling     Cooling       // why it cools, of several the longest
+	Cooldown    time.Duration // how long it still cools, 0 = not
+	Breaker     string        // closed, open or half_open
 	RateLimits  []RateLimit
 	Quotas      []Quota
 }

@@ -17,7 +17,7 @@ func (t *Tracker) Look(a *engine.Account, now time.Time) *engine.Vitals {
 	of := h.account(a.Client)
 	at := pace{int(h.inFlight.Load()), int(h.queued.Load()), a.Concurrency, h.errors.value(), time.Duration(h.ttfb.value()), of.limits.Load()}
 	if h.calm.Load() && of.cools.Load() == nil {
-		return of.look(at)
+		return of.look(&at)
 	}
 	v := at.vitals()
 	if v.Cooling = of.cooling(a, now); v.Cooling.Class != "" {
@@ -38,18 +38,24 @@ type pace struct {
 	limits                        *limits // nil = none told
 }
 
-// glance is a pace as somebody saw it.
+// glance is what somebody saw of an account at a pace.
 type glance struct {
-	pace
+	limits *limits
 	vitals engine.Vitals
 }
 
+// at reports whether it shows a pace.
+func (g *glance) at(p *pace) bool {
+	v := &g.vitals
+	return v.InFlight == p.inFlight && v.TTFB == p.ttfb && g.limits == p.limits && v.ErrorRate == p.errorRate && v.Queued == p.queued && v.Concurrency == p.concurrency
+}
+
 // look is what is known at a pace: the same for all as long as nothing changes, which for most upstreams is long.
-func (a *account) look(at pace) *engine.Vitals {
-	if last := a.last.Load(); last != nil && last.pace == at {
+func (a *account) look(p *pace) *engine.Vitals {
+	if last := a.last.Load(); last != nil && last.at(p) {
 		return &last.vitals
 	}
-	g := &glance{at, at.vitals()}
+	g := &glance{p.limits, p.vitals()}
 	a.last.Store(g)
 	return &g.vitals
 }
