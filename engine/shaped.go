@@ -52,8 +52,8 @@ type ShapedRequestBuilder struct {
 	ctx      *RequestContext
 	upstream *Upstream
 	state    *State
-	done     bool
 	dropped  []string
+	done     bool
 	built    bool
 	first    outgoing // that is built, mostly the only one
 }

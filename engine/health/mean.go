@@ -10,12 +10,13 @@ type mean struct{ bits atomic.Uint64 }
 
 func (m *mean) value() float64 { return math.Float64frombits(m.bits.Load()) }
 
-// add moves the mean towards a sample by its weight, 0..1.
+// add moves the mean towards a sample by its weight, 0..1. A mean that is there already, as that of errors is mostly, is not written.
 func (m *mean) add(sample, weight float64) {
 	for {
 		old := m.bits.Load()
 		was := math.Float64frombits(old)
-		if m.bits.CompareAndSwap(old, math.Float64bits(was+(sample-was)*weight)) {
+		next := math.Float64bits(was + (sample-was)*weight)
+		if next == old || m.bits.CompareAndSwap(old, next) {
 			return
 		}
 	}

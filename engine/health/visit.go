@@ -109,7 +109,9 @@ func (v *visit) worked(now time.Time) {
 	h.mu.Lock()
 	closed := h.breaker.worked(v.to.Breaker, now, v.probe)
 	v.probe = v.probe && !closed
-	h.calm.Store(h.breaker.calm())
+	if closed {
+		h.calm.Store(true)
+	}
 	h.mu.Unlock()
 	if closed {
 		h.answers.Store(0)
