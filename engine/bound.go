@@ -15,6 +15,8 @@ import (
 type Bindings interface {
 	// Lookup returns who made the thing with an id, and where.
 	Lookup(id string) (Binding, bool)
+	// Any reports whether anything is remembered. It does not block.
+	Any() bool
 	// Bind remembers a new thing. It is durable once Bind returns; with an error it is known to this process alone.
 	Bind(id string, b Binding) error
 	// Forget takes note that a thing is gone. An error is as with Bind.
@@ -132,7 +134,7 @@ func (g *Generation) sole(x *Exchange, upstream uuid.UUID) bool {
 
 // withFiles leaves the candidate that holds the files which a message refers to. Those of unknown origin are the upstream's affair.
 func (g *Generation) withFiles(x *Exchange, c []UpstreamCandidate) ([]UpstreamCandidate, error) {
-	if g.Bindings == nil || !mayNameFile(x.Request.Body) {
+	if g.Bindings == nil || !g.Bindings.Any() || !mayNameFile(x.Request.Body) {
 		return c, nil
 	}
 	for id := range fileIDs(x.Request.Body) {

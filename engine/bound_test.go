@@ -34,6 +34,8 @@ type noted map[string]engine.Binding
 func (n noted) Lookup(id string) (engine.Binding, bool) { b, ok := n[id]; return b, ok }
 func (n noted) Bind(id string, b engine.Binding) error  { n[id] = b; return nil }
 func (n noted) Forget(id string) error                  { delete(n, id); return nil }
+func (n noted) Any() bool                               { return len(n) > 0 }
+
 func principalNamed(name string, may ...*engine.Upstream) *engine.Principal {
 	p := &engine.Principal{ID: name, Name: name, Paths: []string{"/v1/*"}}
 	for _, u := range may {

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,6 +45,7 @@ type binding struct {
 
 // Log is the bindings and their file. Its methods may be called from any goroutine.
 type Log struct {
+	any   atomic.Bool // something is known
 	mu    sync.RWMutex
 	known map[string]binding // guarded by mu
 	names map[string]string  // guarded by mu; each principal's id once
@@ -74,6 +76,11 @@ func Open(name string) (*Log, error) {
 
 // apply does what a line says. It is called with mu held, or before anybody else knows l.
 func (l *Log) apply(b line) {
+	l.change(b)
+	l.any.Store(len(l.known) > 0)
+}
+
+func (l *Log) change(b line) {
 	if b.Upstream == nil {
 		delete(l.known, b.ID)
 		return
@@ -143,6 +150,9 @@ func (l *Log) Lookup(id string) (engine.Binding, bool) {
 	b, known := l.known[id]
 	return b.Binding, known
 }
+
+// Any reports whether anything is known.
+func (l *Log) Any() bool { return l.any.Load() }
 
 // Bind remembers a new thing.
 func (l *Log) Bind(id string, b engine.Binding) error {

@@ -56,6 +56,23 @@ func TestBindingsOutliveTheProcess(t *testing.T) {
 	}
 }
 
+func TestWhetherAnythingIsKnown(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "bindings.jsonl")
+	l := open(t, name)
+	f := func(after string, want bool) {
+		t.Helper()
+		if again := open(t, name); l.Any() != want || again.Any() != want {
+			t.Errorf("%s: %v, and %v when opened anew, want %v", after, l.Any(), again.Any(), want)
+		}
+		l = open(t, name)
+	}
+	f("nothing", false)
+	must(t, l.Bind("file_1", engine.Binding{Principal: "alice", Upstream: uuid.New()}))
+	f("bind", true)
+	must(t, l.Forget("file_1"))
+	f("forget", false)
+}
+
 func TestATornLineIsNoBinding(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "bindings.jsonl")
 	l := open(t, name)
