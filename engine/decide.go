@@ -103,10 +103,10 @@ func (g *Generation) Filter(x *Exchange, candidates []UpstreamCandidate) ([]Upst
 	}
 	emptied := "" // who kept nothing, and why
 	for i, slot := range chain {
-		kept, stage, err := slot.Serving(x).run(x, candidates)
-		x.Trace.Stages = append(x.Trace.Stages, stage)
+		stage := x.Trace.stage()
+		kept, err := slot.Serving(x).run(x, candidates, stage)
 		if slot.Shadowing != nil && !x.Dry {
-			slot.offer(x, candidates, stage, err != nil, chain[i+1:], g)
+			slot.offer(x, candidates, *stage, err != nil, chain[i+1:], g)
 		}
 		if err != nil {
 			return nil, err
@@ -125,17 +125,18 @@ func (g *Generation) Filter(x *Exchange, candidates []UpstreamCandidate) ([]Upst
 	return candidates, nil
 }
 
-// run calls one filter and applies its decision, or its failure rule. A *Refusal ends the request.
-func (f *FilterSlot) run(x *Exchange, in []UpstreamCandidate) ([]UpstreamCandidate, StageDecision, error) {
+// run calls one filter and applies its decision, or its failure rule, and makes stage the record of it. A *Refusal ends the request.
+func (f *FilterSlot) run(x *Exchange, in []UpstreamCandidate, stage *StageDecision) ([]UpstreamCandidate, error) {
+	stage.Stage, stage.Script = f.PluginName(), f.Version
 	start := time.Now()
 	out, err := f.call(x, in)
-	stage := StageDecision{Stage: f.PluginName(), Script: f.Version, Reason: Cut(out.Reason, MaxReason), Duration: x.meter(f.Meter).observe(start, err)}
+	stage.Reason, stage.Duration = Cut(out.Reason, MaxReason), x.meter(f.Meter).observe(start, err)
 	if err != nil {
 		return f.failed(x, in, stage, err)
 	}
 	if out.Denied {
 		stage.Denied = true
-		return nil, stage, &Refusal{Code: CodeDeniedByFilter, Message: stage.Reason}
+		return nil, &Refusal{Code: CodeDeniedByFilter, Message: stage.Reason}
 	}
 	kept, err := apply(in, out.KeptUpstreamIDs)
 	if err != nil {
@@ -147,18 +148,18 @@ func (f *FilterSlot) run(x *Exchange, in []UpstreamCandidate) ([]UpstreamCandida
 			*r = Cut(*r, MaxReason)
 		}
 	}
-	return kept, stage, nil
+	return kept, nil
 }
 
 // failed records why a filter's decision does not count, and lets the candidates pass unless it must be closed.
-func (f *FilterSlot) failed(x *Exchange, in []UpstreamCandidate, stage StageDecision, err error) ([]UpstreamCandidate, StageDecision, error) {
+func (f *FilterSlot) failed(x *Exchange, in []UpstreamCandidate, stage *StageDecision, err error) ([]UpstreamCandidate, error) {
 	x.Trace.failed(StageFilter, x.meter(f.Meter), err)
 	stage.Error = Cut(err.Error(), MaxErrorMessage)
 	stage.Kept = idsOf(in)
 	if f.Policy == FailClosed {
-		return nil, stage, &Refusal{Code: CodeFilterFailed, Message: fmt.Sprintf("filter %q failed", stage.Stage), Cause: err}
+		return nil, &Refusal{Code: CodeFilterFailed, Message: fmt.Sprintf("filter %q failed", stage.Stage), Cause: err}
 	}
-	return in, stage, nil
+	return in, nil
 }
 
 // meter is where a call counts: nowhere in a preview.

@@ -7,11 +7,13 @@ type Passthrough struct{}
 
 // Shape sends the request as it came.
 func (Passthrough) Shape(ctx *RequestContext, u *Upstream, _ *Principal, b *ShapedRequestBuilder) (Shaped, error) {
+	var d Draft
+	d.pass(ctx, u)
 	if to, ok := u.below(ctx.Path, ctx.Query); ok {
-		d := asItCame(ctx, u)
 		return b.build(to, &d)
 	}
-	return b.Build(DraftOf(ctx, u))
+	d.URL = addressOf(ctx, u)
+	return b.Build(d)
 }
 
 // NormalizeError passes every error as it is.
@@ -19,18 +21,18 @@ func (Passthrough) NormalizeError(int, Headers, []byte) (*NormalizedError, error
 
 // DraftOf is a request as it came, addressed to u: what a dialect begins with.
 func DraftOf(ctx *RequestContext, u *Upstream) Draft {
-	d := asItCame(ctx, u)
+	var d Draft
+	d.pass(ctx, u)
 	d.URL = addressOf(ctx, u)
 	return d
 }
 
-// asItCame is a draft without its address.
-func asItCame(ctx *RequestContext, u *Upstream) Draft {
-	d := Draft{Method: ctx.Method, Headers: ctx.Headers, Body: ctx.Body}
+// pass makes d a request as it came, without its address.
+func (d *Draft) pass(ctx *RequestContext, u *Upstream) {
+	d.Method, d.Headers, d.Body = ctx.Method, ctx.Headers, ctx.Body
 	if n := ctx.NativeTo(u); n != nil {
 		d.Headers, d.Body = n.Headers, n.Body
 	}
-	return d
 }
 
 func addressOf(ctx *RequestContext, u *Upstream) string {

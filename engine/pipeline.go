@@ -85,7 +85,8 @@ func (s *search) attempt(ctx context.Context, u *UpstreamSlot, d *DialectSlot, v
 		return nil, verdict, s.x.noAnswer(u, err)
 	}
 	answer = s.x.room()
-	*answer = Answer{Response: resp, Upstream: u, Dialect: d, visit: visit, body: visited{resp.Body, visit, ctx}}
+	answer.Response, answer.Upstream, answer.Dialect, answer.visit = resp, u, d, visit
+	answer.body.ReadCloser, answer.body.visit, answer.body.ctx = resp.Body, visit, ctx
 	resp.Body = &answer.body
 	return answer, verdict, nil
 }
@@ -132,7 +133,8 @@ func gone(cause error) *Refusal {
 func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, signer Signer) (*Response, *Outcome, error) {
 	g, x := s.g, s.x
 	o := &x.outcome
-	*o = Outcome{To: x.account(u), Theirs: u.ForwardsClient}
+	*o = Outcome{Theirs: u.ForwardsClient}
+	x.meet(u, &o.To)
 	x.Request.Attempt++
 	x.Request.Vitals = s.vitals(u)
 	shaped, err := g.shape(x, u, d)
@@ -156,19 +158,18 @@ func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, sign
 	resp, err := s.transport.RoundTrip(ctx, signed)
 	o.Now = time.Now()
 	o.TTFB = o.Now.Sub(start)
-	a := Attempt{Upstream: u.Name, TTFB: o.TTFB}
+	a := x.Trace.attempt(u.Name)
 	if err != nil {
-		o.Err, a.Error, a.TTFB = err, Cut(err.Error(), MaxErrorMessage), 0
+		o.Err, a.Error = err, Cut(err.Error(), MaxErrorMessage)
 	} else {
 		if d.Script != "" || resp.Status/100 == 4 {
 			resp.veil.cover(signed)
 		}
-		a.Status, o.Status, o.Headers = resp.Status, resp.Status, resp.Headers
+		a.Status, a.TTFB, o.Status, o.Headers = resp.Status, o.TTFB, resp.Status, resp.Headers
 		if resp.Status/100 == 4 {
 			o.Body = resp.veil.text(resp.Plain(resp.Peek(UpstreamErrorBody), UpstreamErrorBody))
 		}
 	}
-	x.Trace.Attempts = append(x.Trace.Attempts, a)
 	return resp, o, err
 }
 

@@ -101,7 +101,8 @@ func (g *Generation) Replay(x *Exchange, was *RoutingTrace, anew func(*FilterSlo
 			refused = stage.decision.Denied
 		} else {
 			serving := slot.Serving(x)
-			kept, decision, failed := serving.run(x, after.Kept)
+			var decision StageDecision
+			kept, failed := serving.run(x, after.Kept, &decision)
 			if path, read := x.Request.Missing.bodyRead(); read {
 				return before, after, &BodyReadError{serving.Script, path}
 			}

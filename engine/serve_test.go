@@ -59,8 +59,8 @@ func serving(tb testing.TB) func() {
 
 // TestServingStaysInItsMemory counts what the engine takes for a request beside the exchange itself and the answer's body.
 func TestServingStaysInItsMemory(t *testing.T) {
-	if n := testing.AllocsPerRun(200, serving(t)); n > 12 {
-		t.Errorf("%g allocations, want at most 12", n)
+	if n := testing.AllocsPerRun(200, serving(t)); n > 7 {
+		t.Errorf("%g allocations, want at most 7", n)
 	}
 }
 

@@ -50,7 +50,8 @@ type Comparison struct {
 // Compare runs a shadow on what was decided about. Its calls count as those of any script, but nothing comes of them.
 func (d *Decided) Compare(shadow *FilterSlot) Comparison {
 	x := &Exchange{Request: &d.Request, Principal: d.Principal}
-	kept, stage, _ := shadow.run(x, d.Candidates) // an error is that it denies, which stage says
+	var stage StageDecision
+	kept, _ := shadow.run(x, d.Candidates, &stage) // an error is that it denies, which stage says
 	c := Comparison{Likeness: SameDecision, Shadow: stage}
 	if stage.Error != "" {
 		c.Likeness = NoDecision
@@ -81,7 +82,7 @@ func (d *Decided) pick(kept []UpstreamCandidate) string {
 	x := &Exchange{Request: &d.Request, Principal: d.Principal, Dry: true}
 	var err error
 	for _, slot := range d.rest {
-		if kept, _, err = slot.Serving(x).run(x, kept); err != nil {
+		if kept, err = slot.Serving(x).run(x, kept, &StageDecision{}); err != nil {
 			return ""
 		}
 	}

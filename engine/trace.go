@@ -84,6 +84,20 @@ type InternalError struct {
 // MaxErrorMessage caps a recorded message, in bytes.
 const MaxErrorMessage = 1024
 
+// stage begins to record one.
+func (t *RoutingTrace) stage() *StageDecision {
+	t.Stages = append(t.Stages, StageDecision{})
+	return &t.Stages[len(t.Stages)-1]
+}
+
+// attempt begins to record one.
+func (t *RoutingTrace) attempt(upstream string) *Attempt {
+	t.Attempts = append(t.Attempts, Attempt{})
+	a := &t.Attempts[len(t.Attempts)-1]
+	a.Upstream = upstream
+	return a
+}
+
 func (t *RoutingTrace) fail(stage InternalErrorStage, kind InternalErrorKind, message string) {
 	t.Errors = append(t.Errors, InternalError{Stage: stage, Kind: kind, Message: Cut(message, MaxErrorMessage)})
 }

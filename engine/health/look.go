@@ -15,11 +15,14 @@ func (t *Tracker) Vitals(u *engine.Upstream, now time.Time) *engine.Vitals {
 func (t *Tracker) Look(a *engine.Account, now time.Time) *engine.Vitals {
 	h := t.of(a.Upstream)
 	of := h.account(a.Client)
-	at := pace{int(h.inFlight.Load()), int(h.queued.Load()), a.Concurrency, h.errors.value(), time.Duration(h.ttfb.value()), of.limits.Load()}
+	var at pace // set part by part: what is copied whole, right after it was written, waits for all writes before
+	at.inFlight, at.queued, at.concurrency = int(h.inFlight.Load()), int(h.queued.Load()), a.Concurrency
+	at.errorRate, at.ttfb, at.limits = h.errors.value(), time.Duration(h.ttfb.value()), of.limits.Load()
 	if h.calm.Load() && of.cools.Load() == nil {
 		return of.look(&at)
 	}
-	v := at.vitals()
+	v := new(engine.Vitals)
+	at.tell(v)
 	if v.Cooling = of.cooling(a, now); v.Cooling.Class != "" {
 		v.Cooldown = v.Cooling.Until.Sub(now)
 	}
@@ -27,7 +30,7 @@ func (t *Tracker) Look(a *engine.Account, now time.Time) *engine.Vitals {
 	v.Breaker, v.Reopens = h.breaker.state(now), h.breaker.reopens(now)
 	h.mu.Unlock()
 	v.Healthy = (v.Cooling.Class == "" || v.Cooling.Soft) && v.Reopens == 0
-	return &v
+	return v
 }
 
 // pace is all that is known of an account that does not cool, behind a breaker that is closed.
@@ -55,18 +58,21 @@ func (a *account) look(p *pace) *engine.Vitals {
 	if last := a.last.Load(); last != nil && last.at(p) {
 		return &last.vitals
 	}
-	g := &glance{p.limits, p.vitals()}
+	g := &glance{limits: p.limits}
+	p.tell(&g.vitals)
 	a.last.Store(g)
 	return &g.vitals
 }
 
-func (p *pace) vitals() engine.Vitals {
-	v := engine.Vitals{Healthy: true, Breaker: stateClosed, InFlight: p.inFlight, Queued: p.queued, Concurrency: p.concurrency,
-		Full: p.concurrency > 0 && (p.inFlight >= p.concurrency || p.queued > 0), ErrorRate: p.errorRate, TTFB: p.ttfb}
+// tell makes v what is known at p.
+func (p *pace) tell(v *engine.Vitals) {
+	v.Healthy, v.Breaker = true, stateClosed
+	v.InFlight, v.Queued, v.Concurrency = p.inFlight, p.queued, p.concurrency
+	v.Full = p.concurrency > 0 && (p.inFlight >= p.concurrency || p.queued > 0)
+	v.ErrorRate, v.TTFB = p.errorRate, p.ttfb
 	if p.limits != nil {
 		v.RateLimits, v.Quotas = p.limits.rates, p.limits.quotas
 	}
-	return v
 }
 
 func (a *account) cooling(of *engine.Account, now time.Time) engine.Cooling {
