@@ -28,6 +28,6 @@ func TestAnExchangeStaysInItsMemory(t *testing.T) {
 		}
 		<-served
 	}
-	f("json", 24)
-	f("events", 27)
+	f("json", 21)
+	f("events", 24)
 }
