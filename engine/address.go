@@ -20,18 +20,17 @@ func (u *Upstream) address(s string) (address, error) {
 	return address{to.Scheme, to.Host, to.RequestURI(), to}, nil
 }
 
-// below is the address of a path and query below u's base, false = it has to be parsed.
-func (u *Upstream) below(path, query string) (address, bool) {
+// below is a path and query as they stand in an address below u's base, false = that has to be parsed.
+func (u *Upstream) below(path, query string) (string, bool) {
 	base := u.BaseURL
 	if base.Host == "" || base.Path != "" && base.Path != "/" {
-		return address{}, false
+		return "", false
 	}
 	uri := path
 	if query != "" {
 		uri += "?" + query
 	}
-	fits := len(base.Scheme)+len("://")+len(base.Host)+len(uri) <= maxURL
-	return address{scheme: base.Scheme, host: base.Host, uri: uri}, fits && plain(uri)
+	return uri, len(base.Scheme)+len("://")+len(base.Host)+len(uri) <= maxURL && plain(uri)
 }
 
 // plainURI is the path and query of an address that begins as u's base does and in which nothing can be read in two ways.

@@ -9,8 +9,10 @@ type Passthrough struct{}
 func (Passthrough) Shape(ctx *RequestContext, u *Upstream, _ *Principal, b *ShapedRequestBuilder) (Shaped, error) {
 	var d Draft
 	d.pass(ctx, u)
-	if to, ok := u.below(ctx.Path, ctx.Query); ok {
-		return b.build(to, &d)
+	if uri, ok := u.below(ctx.Path, ctx.Query); ok {
+		r := b.room()
+		r.to.scheme, r.to.host, r.to.uri = u.BaseURL.Scheme, u.BaseURL.Host, uri
+		return b.build(r, &d)
 	}
 	d.URL = addressOf(ctx, u)
 	return b.Build(d)

@@ -73,12 +73,13 @@ func (b *ShapedRequestBuilder) Build(d Draft) (Shaped, error) {
 	if err != nil {
 		return Shaped{}, err
 	}
-	return b.build(to, &d)
+	r := b.room()
+	r.to = to
+	return b.build(r, &d)
 }
 
-// build is Build for an address that was checked.
-func (b *ShapedRequestBuilder) build(to address, d *Draft) (Shaped, error) {
-	r := b.room()
+// build makes r, whose address was checked, of d.
+func (b *ShapedRequestBuilder) build(r *outgoing, d *Draft) (Shaped, error) {
 	if err := b.takeHeaders(r, d.Headers); err != nil {
 		return Shaped{}, err
 	}
@@ -88,7 +89,7 @@ func (b *ShapedRequestBuilder) build(to address, d *Draft) (Shaped, error) {
 	if err := b.ctx.CheckBody(len(d.Body)); err != nil {
 		return Shaped{}, err
 	}
-	r.upstream, r.method, r.to, r.body, r.shared = b.upstream, d.Method, to, d.Body, b.ctx.owns(d.Body)
+	r.upstream, r.method, r.body, r.shared = b.upstream, d.Method, d.Body, b.ctx.owns(d.Body)
 	return Shaped{r}, nil
 }
 
