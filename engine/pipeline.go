@@ -38,7 +38,8 @@ func (g *Generation) Serve(ctx context.Context, x *Exchange, t Transport) (*Answ
 	if err != nil {
 		return nil, err
 	}
-	s := search{g: g, x: x, transport: t, health: g.health(), left: left}
+	var s search
+	s.g, s.x, s.transport, s.health, s.left = g, x, t, g.health(), left
 	if wait := g.Timeouts.ResponseHeader; wait > 0 { // each attempt's, and so many times that of all
 		attempts := len(left)
 		if g.Retry.Attempts > 0 {
