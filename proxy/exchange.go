@@ -102,12 +102,13 @@ func (s *Server) begin(ctx *fasthttp.RequestCtx) *exchange {
 	if x == nil {
 		x = &exchange{server: s, head: &noHead}
 	}
-	x.conn, x.gen = connOf(ctx.Conn()), s.World.Lease()
+	x.conn = connOf(ctx.Conn())
+	x.conn.call.Store(&x.life) // now: it waits until all that was written before is through
+	x.gen = s.World.Lease()
 	id := newRequestID()
 	x.req = engine.RequestContext{RequestID: id, Now: ctx.Time(), Seed: engine.SeedOf(id)}
 	x.req.Seen, x.flow.Request = &x.seen, &x.req
 	x.record = &engine.Record{RequestID: id, Started: ctx.Time()}
-	x.conn.call.Store(&x.life)
 	if x.gen != nil {
 		x.conn.waits = x.gen.Timeouts
 		x.record.Generation = x.gen.Number

@@ -19,14 +19,14 @@ func understand(r *engine.RequestContext, p *engine.Principal) *engine.Refusal {
 	if !mustBeJSON(r) && !(p.Models != nil && mayNameModel(r)) {
 		return nil
 	}
-	top, err := body.Scan(r.Body, routed...)
-	if err != nil {
+	top := new(body.Top)
+	if err := top.Scan(r.Body, routed...); err != nil {
 		return refuse(engine.CodeBadBody, "the body is not valid: %v", err)
 	}
 	if top.Value().Kind() != body.Object {
 		return refuse(engine.CodeBadBody, "the body is a %s, want an object", top.Value().Kind())
 	}
-	r.Index = &top
+	r.Index = top
 	if refusal := checkModels(r, top, p); refusal != nil {
 		return refusal
 	}
@@ -62,7 +62,7 @@ func mayNameModel(r *engine.RequestContext) bool {
 }
 
 // checkModels takes the model out of the body, and refuses a request that names any the principal may not ask for.
-func checkModels(r *engine.RequestContext, top body.Top, p *engine.Principal) *engine.Refusal {
+func checkModels(r *engine.RequestContext, top *body.Top, p *engine.Principal) *engine.Refusal {
 	c := models{p: p}
 	if v, ok := top.Get("model"); ok {
 		r.Model = c.take("model", v)
@@ -74,7 +74,7 @@ func checkModels(r *engine.RequestContext, top body.Top, p *engine.Principal) *e
 }
 
 // checkOthers refuses a request that names, beside its own model, one that the principal may not ask for.
-func checkOthers(top body.Top, p *engine.Principal) *engine.Refusal {
+func checkOthers(top *body.Top, p *engine.Principal) *engine.Refusal {
 	c := models{p: p}
 	if v, ok := top.Get("fallbacks"); ok {
 		c.entries("fallbacks", v)

@@ -55,7 +55,8 @@ func (x *exchange) settle() {
 		r.Upstream, r.Dialect = x.flow.Upstream.Name, x.flow.Upstream.Dialect.Serving(&x.flow).Version
 	}
 	if x.counted { // else the address may hold a key
-		r.Inputs = engine.Inputs{Query: x.req.Query, MaxTokens: x.req.MaxTokens, ServiceTier: x.req.ServiceTier, Headers: x.req.HeadersRead()}
+		in := &r.Inputs
+		in.Query, in.MaxTokens, in.ServiceTier, in.Headers = x.req.Query, x.req.MaxTokens, x.req.ServiceTier, x.req.HeadersRead()
 	}
 	r.Timings.Duration = now.Sub(r.Started)
 	if !x.flow.Dispatched.IsZero() {

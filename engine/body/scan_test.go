@@ -190,7 +190,7 @@ func TestTopFindsTheMembersOfTheBody(t *testing.T) {
 	f("{"+many.String()[1:]+"}", "k7777", "7777")
 	f("{"+many.String()[1:]+"}", "k9000", "")
 
-	if _, ok := (body.Top{}).Get("model"); ok {
+	if _, ok := new(body.Top).Get("model"); ok {
 		t.Error("the zero Top has a member")
 	}
 	top, _ := body.Scan([]byte(" [1] "))
