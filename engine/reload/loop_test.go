@@ -2,6 +2,7 @@ package reload_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -301,6 +302,21 @@ func TestWhatFindsNoMemoryAgainChangesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What fails in another way than for memory, once there is some, is told, also where the first of its errors is the same.
+func TestWhatFailsOtherwiseOnceThereIsMemoryIsTold(t *testing.T) {
+	t.Parallel()
+	wrong := func(message string) error { return &engine.ScriptError{File: "a.star", Line: 2, Message: message} }
+	r := serving(t, "a.star", "a1")
+	r.fail(errors.Join(wrong("first"), errStarved))
+	r.write("scripts/a.star", "a2")
+	r.untilNews(reload.Kept, "a.star")
+	r.fail(errors.Join(wrong("first"), wrong("second")))
+	r.until("the second error is told", func() bool {
+		told := r.loop.Status().Scripts[0].Errors
+		return len(told) == 2 && told[1].Message == "second"
+	})
 }
 
 // Who saves all the time leaves requests half of the processor, however long a build takes.

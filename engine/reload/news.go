@@ -98,7 +98,7 @@ func (e entry) news(path string) News {
 func (e entry) text(path string) string {
 	text := e.news(path).String()
 	if e.failed != nil {
-		text += e.failed.version
+		text += e.failed.version + e.failed.err.Error() // of which news tells the first line
 	}
 	return text
 }

@@ -34,7 +34,7 @@ type rig struct {
 	made     map[uint64]map[string]string // generation -> script or secret -> text
 	news     []reload.News
 	before   func(in *reload.Input) // runs at the begin of each build, if not nil
-	starved  bool                   // no script finds the memory to be admitted
+	failing  error                  // of whatever is admitted, nil = that is looked at
 }
 
 func newRig(t testing.TB) *rig {
@@ -138,19 +138,31 @@ func (r *rig) admit(name string) reload.Admit {
 	return func(files fs.FS, _ *reload.Version) (reload.Admitted, error) {
 		r.mu.Lock()
 		r.admitted[name]++
-		starved := r.starved
+		failing := r.failing
 		r.mu.Unlock()
-		if starved {
-			return reload.Admitted{}, &engine.ScriptError{File: name, Line: 1, Message: "no memory", Budget: engine.BudgetTotalMemory}
+		if failing != nil {
+			return reload.Admitted{}, failing
 		}
 		return admit(files, name)
 	}
 }
 
+// errStarved is the failure of a script that finds no memory to be admitted.
+var errStarved = &engine.ScriptError{File: "a.star", Line: 1, Message: "no memory", Budget: engine.BudgetTotalMemory}
+
 func (r *rig) starve(starved bool) {
+	if starved {
+		r.fail(errStarved)
+	} else {
+		r.fail(nil)
+	}
+}
+
+// fail has whatever is admitted fail, nil = it is looked at.
+func (r *rig) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.starved = starved
+	r.failing = err
 }
 
 func admit(files fs.FS, name string) (reload.Admitted, error) {
