@@ -39,12 +39,11 @@ func (c *check) Binary(_ syntax.Token, y sky.Value, _ sky.Side) (sky.Value, erro
 func checks(scope sky.StringDict) {
 	add := func(name string, look func(sky.Value) (sky.Value, error)) { scope[name] = &check{name, look} }
 	add(compareCheck, func(v sky.Value) (sky.Value, error) {
-		switch v.(type) {
-		case sky.Tuple, *sky.List, *sky.Dict, *sky.Set:
-			_, err := weigh(v, compareDepth)
-			return v, err
+		var err error
+		if holds(v) {
+			_, err = weigh(v, compareDepth)
 		}
-		return v, nil
+		return v, err
 	})
 	add(keyCheck, func(v sky.Value) (sky.Value, error) {
 		_, err := hashed(v)
@@ -101,6 +100,9 @@ func hashed(v sky.Value) (n visits, err error) {
 // weigh returns how many visits a walk through a value makes, down to a depth. It refuses one that holds the same texts, lists, tuples or
 // dicts so often that the walk is much longer than what it takes in memory.
 func weigh(v sky.Value, depth int) (visits, error) {
+	if n := weightOf(v); n <= freeVisits && !holds(v) {
+		return n, nil
+	}
 	w := scales{free: freeVisits}
 	w.quick(v, depth)
 	total := visits(freeVisits - w.free)
@@ -197,6 +199,15 @@ func weightOf(v sky.Value) visits {
 		return 1 + visits(len(v)/textVisit)
 	}
 	return 1
+}
+
+// holds reports whether a value may hold others.
+func holds(v sky.Value) bool {
+	switch v.(type) {
+	case sky.Tuple, *sky.List, *sky.Dict, *sky.Set:
+		return true
+	}
+	return false
 }
 
 // placeOf tells values that hold others, and long texts, apart; false for any other.
