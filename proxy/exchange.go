@@ -85,8 +85,8 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 	answer, err := x.gen.Serve(&x.life, &x.flow, x)
 	if err == nil {
 		answer, err = x.cutModels(answer)
-	} else if listed := x.modelsFromConfig(err); listed != nil {
-		answer, err = listed, nil
+	} else {
+		answer, err = x.modelsFromConfig(err)
 	}
 	if err != nil {
 		x.bill(x.flow.Withheld)

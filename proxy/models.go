@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sluice/engine"
@@ -90,25 +92,57 @@ func cutList(list []byte, p *engine.Principal) ([]byte, error) {
 	return doc.Bytes(), nil
 }
 
-// modelsFromConfig answers a question for models that no upstream can be asked, nil = this was another question.
-func (x *exchange) modelsFromConfig(err error) *engine.Answer {
+// modelsFromConfig answers a question for models that no upstream can be asked. The error of another question stays.
+func (x *exchange) modelsFromConfig(err error) (*engine.Answer, error) {
 	asked := askedModel(x.req.Path)
 	if refusalOf(err).Code != engine.CodePathNotServed || x.req.Method != "GET" && x.req.Method != "HEAD" || x.req.Path != modelsPath && asked == "" {
-		return nil
+		return nil, err
 	}
 	known := x.configuredModels()
 	var text []byte
 	switch {
 	case asked == "":
-		text = appendModelList(nil, known)
+		page, more, err := modelPage(known, x.req.Query)
+		if err != nil {
+			return nil, err
+		}
+		text = appendModelList(nil, page, more)
 	case slices.Contains(known, asked):
 		text = appendModel(nil, asked)
 	default:
-		return nil
+		return nil, err
 	}
 	headers := engine.Headers{{Name: "content-type", Value: "application/json"}}
 	return &engine.Answer{Response: &engine.Response{Status: 200, Headers: headers, Length: int64(len(text)),
-		Body: io.NopCloser(bytes.NewReader(text))}}
+		Body: io.NopCloser(bytes.NewReader(text))}}, nil
+}
+
+// modelPage is the part of a sorted list that a query asks for, and whether there is more in its direction. Without a limit it is all.
+func modelPage(names []string, query string) (page []string, more bool, err error) {
+	asked, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, false, refuse(engine.CodeBadRequest, "the query cannot be read: want name=value pairs with &")
+	}
+	limit := len(names)
+	if asked.Has("limit") {
+		if limit, err = strconv.Atoi(asked.Get("limit")); err != nil || limit < 1 || limit > 1000 {
+			return nil, false, refuse(engine.CodeBadRequest, "limit is %q, want a number from 1 to 1000", engine.Cut(asked.Get("limit"), 20))
+		}
+	}
+	if before := asked.Get("before_id"); before != "" {
+		end, _ := slices.BinarySearch(names, before)
+		begin := max(0, end-limit)
+		return names[begin:end], begin > 0, nil
+	}
+	begin := 0
+	if after := asked.Get("after_id"); after != "" {
+		i, found := slices.BinarySearch(names, after)
+		if begin = i; found {
+			begin++
+		}
+	}
+	end := min(len(names), begin+limit)
+	return names[begin:end], end < len(names), nil
 }
 
 // configuredModels are the names that the config mentions and the principal may ask for, sorted.
@@ -134,7 +168,7 @@ func (x *exchange) configuredModels() []string {
 	return slices.Compact(names)
 }
 
-func appendModelList(b []byte, names []string) []byte {
+func appendModelList(b []byte, names []string, more bool) []byte {
 	b = append(b, `{"data":[`...)
 	for i, name := range names {
 		if i > 0 {
@@ -146,7 +180,7 @@ func appendModelList(b []byte, names []string) []byte {
 	if len(names) > 0 {
 		first, last = body.AppendString(nil, names[0]), body.AppendString(nil, names[len(names)-1])
 	}
-	return fmt.Appendf(b, `],"has_more":false,"first_id":%s,"last_id":%s}`, first, last)
+	return fmt.Appendf(b, `],"has_more":%t,"first_id":%s,"last_id":%s}`, more, first, last)
 }
 
 func appendModel(b []byte, name string) []byte {

@@ -66,6 +66,20 @@ func TestModelsComeFromTheConfigWhereNoUpstreamServesThem(t *testing.T) {
 	got := ask("GET", "/v1/models")
 	want(t, "list", got.body, `{"data":[`+model("claude-a")+","+model("claude-b")+","+model("claude-literal")+`],"has_more":false,"first_id":"claude-a","last_id":"claude-literal"}`)
 	want(t, "content-type", got.Header.Get("content-type"), "application/json")
+	for query, page := range map[string]string{
+		"limit=1000":                         got.body,
+		"limit=1":                            `{"data":[` + model("claude-a") + `],"has_more":true,"first_id":"claude-a","last_id":"claude-a"}`,
+		"limit=1&after_id=claude-a":          `{"data":[` + model("claude-b") + `],"has_more":true,"first_id":"claude-b","last_id":"claude-b"}`,
+		"after_id=claude-b":                  `{"data":[` + model("claude-literal") + `],"has_more":false,"first_id":"claude-literal","last_id":"claude-literal"}`,
+		"after_id=claude-literal":            `{"data":[],"has_more":false,"first_id":null,"last_id":null}`,
+		"limit=1&before_id=claude-literal":   `{"data":[` + model("claude-b") + `],"has_more":true,"first_id":"claude-b","last_id":"claude-b"}`,
+		"limit=20&before_id=claude-b&beta=1": `{"data":[` + model("claude-a") + `],"has_more":false,"first_id":"claude-a","last_id":"claude-a"}`,
+	} {
+		want(t, query, ask("GET", "/v1/models?"+query).body, page)
+	}
+	for _, query := range []string{"limit=0", "limit=1001", "limit=", "limit=x", "a=%zz"} {
+		want(t, query, ask("GET", "/v1/models?"+query).code(), "400 bad_request")
+	}
 	want(t, "one", ask("GET", "/v1/models/claude-b").body, model("claude-b"))
 	head := ask("HEAD", "/v1/models")
 	want(t, "the head alone", head.StatusCode, 200)
@@ -74,5 +88,5 @@ func TestModelsComeFromTheConfigWhereNoUpstreamServesThem(t *testing.T) {
 	want(t, "not allowed", ask("GET", "/v1/models/other").code(), "403 model_not_allowed")
 	want(t, "another method", ask("DELETE", "/v1/models/claude-b").code(), "404 path_not_served")
 	want(t, "another path", ask("GET", "/v1/files").code(), "404 path_not_served")
-	r.ledger.wait(t, 7)
+	r.ledger.wait(t, 19)
 }
