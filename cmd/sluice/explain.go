@@ -33,7 +33,9 @@ func runExplain(ctx context.Context, c *cli.Command) error {
 	if c.NArg() != 1 {
 		return misuse(c, "want one REQUEST_ID")
 	}
-	r, err := explained(ctx, c, c.Args().First())
+	var r *admin.Request
+	var err error
+	newProgress(c.Root().ErrWriter).during("looking for the request", func() { r, err = explained(ctx, c, c.Args().First()) })
 	if err != nil {
 		return err
 	}

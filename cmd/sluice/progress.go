@@ -37,3 +37,25 @@ func (p *progress) end() {
 		p.shown = false
 	}
 }
+
+// during tells how long f takes, where there is nothing to count.
+func (p *progress) during(what string, f func()) {
+	began, over, gone := time.Now(), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-over:
+				p.end()
+				return
+			case <-tick.C:
+				p.tell("%s, %.0f s", what, time.Since(began).Seconds())
+			}
+		}
+	}()
+	f()
+	close(over)
+	<-gone
+}

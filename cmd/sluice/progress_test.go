@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -25,4 +26,20 @@ func TestProgressIsTheLineOfATerminal(t *testing.T) {
 	if p := newProgress(&out); p.w != nil {
 		t.Error("it is shown where there is no terminal")
 	}
+}
+
+func TestProgressOfWhatCannotBeCountedIsItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		p := &progress{w: &out, next: time.Now().Add(tellsAfter)}
+		p.during("looking", func() { time.Sleep(tellsAfter / 2) })
+		if out.Len() > 0 {
+			t.Errorf("what is over soon shows %q", out.String())
+		}
+		p.next = time.Now().Add(tellsAfter)
+		p.during("looking", func() { time.Sleep(tellsAfter + 1500*time.Millisecond) })
+		if got, want := out.String(), "\rlooking, 2 s\x1b[K\rlooking, 3 s\x1b[K\r\x1b[K"; got != want {
+			t.Errorf("it shows %q, want %q", got, want)
+		}
+	})
 }
