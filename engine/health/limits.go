@@ -1,6 +1,7 @@
 package health
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,6 +125,9 @@ func splitUnified(rest string) (window, field string) {
 	return "", ""
 }
 
+// lastSecond is the end of the year 9999: behind it no time can be told as JSON.
+const lastSecond = 253402300799
+
 func (l *limits) hearQuota(window, field, value string, now time.Time) {
 	if window == "" {
 		return
@@ -139,11 +143,11 @@ func (l *limits) hearQuota(window, field, value string, now time.Time) {
 	case "status":
 		q.Status = value
 	case "reset":
-		if secs, err := strconv.ParseInt(value, 10, 64); err == nil {
+		if secs, err := strconv.ParseInt(value, 10, 64); err == nil && secs > 0 && secs <= lastSecond {
 			q.Resets = time.Unix(secs, 0)
 		}
 	case "utilization":
-		if u, err := strconv.ParseFloat(value, 64); err == nil && u >= 0 {
+		if u, err := strconv.ParseFloat(value, 64); err == nil && u >= 0 && !math.IsInf(u, 1) {
 			q.Utilization = u
 		}
 	}

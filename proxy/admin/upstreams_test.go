@@ -84,6 +84,26 @@ func TestUpstreamsAreShownAsTheirAnswersToldOfThem(t *testing.T) {
 	}
 }
 
+// TestNonsenseOfAnUpstreamHidesNothing: what no JSON holds, and no moment there will ever be, is as if it had not been said.
+func TestNonsenseOfAnUpstreamHidesNothing(t *testing.T) {
+	for header, said := range map[string]string{"5h-utilization": "Inf", "7d-utilization": "+infinity", "5h-reset": "1790000000000",
+		"7d-reset": "9223372036854775807"} {
+		t.Run(header, func(t *testing.T) {
+			r := newRig(t)
+			r.sims["a"].SetUnified(0.25, 0.5)
+			r.sims["a"].SetHeader("anthropic-ratelimit-unified-"+header, said)
+			r.ask(200)
+			if a := r.named("a"); len(a.Quotas) != 3 {
+				t.Errorf("%+v", a)
+			}
+			r.ask(200) // its row holds what the first one told
+			if rows := r.rows(""); len(rows) != 2 {
+				t.Errorf("%+v", rows)
+			}
+		})
+	}
+}
+
 // named is an upstream as it is shown now.
 func (r *rig) named(name string) upstream {
 	r.t.Helper()
