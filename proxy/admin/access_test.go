@@ -199,4 +199,8 @@ func TestWhatCouldNotBeReadIsSaid(t *testing.T) {
 	f("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "this listener speaks plain HTTP: ask it by http")
 	f("GET /v1/status HTTP/1.1\r\nplanted : x\r\n\r\n", 400, "the request could not be read")
 	f("GET /v1/status HTTP/1.1\r\nHost: x\r\nX: "+strings.Repeat("y", 5000)+"\r\n\r\n", 431, "the head of the request is too large")
+	large := "POST /v1/preview HTTP/1.1\r\nHost: x\r\nContent-Length: 33554433\r\nAuthorization: Bearer "
+	f(large+adminToken+"\r\n\r\n", 413, "the body is larger than 32 MiB")
+	f(large+"wrong\r\n\r\n", 401, "want the admin token as a bearer token")
+	f(strings.Replace(large, "33554433", "33554432", 1)+"wrong\r\n\r\n", 401, "want the admin token as a bearer token") // and no body is waited for
 }

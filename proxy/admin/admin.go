@@ -44,7 +44,7 @@ type Options struct {
 	Experiments *experiment.Book
 	Traffic     *proxy.Metrics
 	Loop        *reload.Loop
-	// Access is asked once a request: it may change with the config. It is never nil.
+	// Access is asked with each request: it may change with the config. It is never nil.
 	Access func() *Access
 	// Draining reports that no new request is taken any more.
 	Draining func() bool
@@ -64,19 +64,27 @@ type Server struct {
 	prom   *exporter
 }
 
+const (
+	// maxBody is the largest body of a request, in bytes.
+	maxBody = 32 << 20
+	// strangersBody is that of one that does not bring the token: memory for all of it is taken before any of it comes.
+	strangersBody = 256 << 10
+)
+
 // New makes a server that does not listen yet.
 func New(o Options) *Server {
 	s := &Server{opts: o}
 	s.prom = newExporter(&s.opts)
 	s.server = &fasthttp.Server{
 		Handler:               s.handle,
-		ErrorHandler:          broken,
+		HeaderReceived:        s.room,
+		ErrorHandler:          s.broken,
 		Logger:                log.New(io.Discard, "", 0), // its lines could hold headers
 		NoDefaultServerHeader: true,
 		NoDefaultDate:         true,
 		ReadTimeout:           10 * time.Second,
 		IdleTimeout:           time.Minute,
-		MaxRequestBodySize:    32 << 20,
+		MaxRequestBodySize:    maxBody,
 	}
 	return s
 }
@@ -129,7 +137,7 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx, path string) bool {
 		}
 		fail(ctx, 403, "without a token only this machine is answered, and no web page")
 		return false
-	case path == "/healthz", path == "/readyz", path == "/metrics" && access.OpenMetrics, bears(ctx, access.Token):
+	case path == "/healthz", path == "/readyz", path == "/metrics" && access.OpenMetrics, bears(&ctx.Request.Header, access.Token):
 		return true
 	}
 	ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
@@ -137,9 +145,17 @@ func (s *Server) admit(ctx *fasthttp.RequestCtx, path string) bool {
 	return false
 }
 
-// bears reports whether the request has the token. How long it takes says nothing about how much of it is right.
-func bears(ctx *fasthttp.RequestCtx, token string) bool {
-	scheme, given, _ := strings.Cut(string(ctx.Request.Header.Peek("Authorization")), " ")
+// room says how large the body of a request may be.
+func (s *Server) room(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if token := s.opts.Access().Token; token != "" && !bears(h, token) {
+		return fasthttp.RequestConfig{MaxRequestBodySize: strangersBody}
+	}
+	return fasthttp.RequestConfig{}
+}
+
+// bears reports whether a request has the token. How long it takes says nothing about how much of it is right.
+func bears(h *fasthttp.RequestHeader, token string) bool {
+	scheme, given, _ := strings.Cut(string(h.Peek("Authorization")), " ")
 	got, want := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(token))
 	return subtle.ConstantTimeCompare(got[:], want[:]) == 1 && strings.EqualFold(scheme, "Bearer")
 }

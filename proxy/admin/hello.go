@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"fmt"
 	"net"
 
 	"github.com/valyala/fasthttp"
@@ -41,12 +42,16 @@ func (c *plainConn) Read(p []byte) (int, error) {
 }
 
 // broken answers what could not be read as a request. The HTTP server's own words may repeat it, tokens and all.
-func broken(ctx *fasthttp.RequestCtx, err error) {
+func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
 	var small *fasthttp.ErrSmallBuffer
 	var network net.Error
 	switch c, _ := ctx.Conn().(*plainConn); {
 	case c != nil && c.hello:
 		fail(ctx, 400, "this listener speaks plain HTTP: ask it by http")
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		if s.admit(ctx, string(ctx.Path())) {
+			fail(ctx, 413, fmt.Sprintf("the body is larger than %d MiB", maxBody>>20))
+		}
 	case errors.As(err, &small):
 		fail(ctx, 431, "the head of the request is too large")
 	case errors.As(err, &network) && network.Timeout():
