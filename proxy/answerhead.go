@@ -172,6 +172,13 @@ func headEnd(b []byte) int {
 	}
 }
 
+// mayBecomeHead reports whether a head can begin with b. Who speaks another protocol might say no more.
+func mayBecomeHead(b []byte) bool {
+	const begin = "HTTP/1."
+	n, end := min(len(b), len(begin)), bytes.IndexByte(b, '\n')
+	return string(b[:n]) == begin[:n] && (end < 0 || b[end-1] == '\r')
+}
+
 // readHead reads heads up to the one that is final.
 func (c *upstreamConn) readHead() error {
 	for range maxInterim {
@@ -200,7 +207,10 @@ func (c *upstreamConn) peekHead() ([]byte, error) {
 		if n := headEnd(b); n >= 0 {
 			return b[:n], nil
 		}
-		if len(b) == upstreamBuffer {
+		switch {
+		case !mayBecomeHead(b):
+			return nil, errHeadInvalid
+		case len(b) == upstreamBuffer:
 			return nil, errHeadTooLarge
 		}
 		if _, err := c.br.Peek(len(b) + 1); err != nil {

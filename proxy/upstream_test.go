@@ -324,6 +324,31 @@ func TestAHeadThatIsNoneIsRefused(t *testing.T) {
 	f("HTTP/1.1 200 OK\r\nX: secret")
 }
 
+// TestWhatCannotBecomeAHeadIsNotWaitedFor: the other side of another protocol says hello and then listens.
+func TestWhatCannotBecomeAHeadIsNotWaitedFor(t *testing.T) {
+	f := func(said string, what string) {
+		t.Helper()
+		u := plays(t, func(s *stage) {
+			s.next()
+			for _, piece := range strings.SplitAfter(said, "|") {
+				s.say(strings.TrimSuffix(piece, "|"))
+			}
+			s.gone()
+		}).upstream("a")
+		u.Timeouts.ResponseHeader = time.Second
+		r := newRig(t, u).start()
+		want(t, said, r.do(post("/v1/messages", hello)).code(), what)
+	}
+	f("SSH-2.0-OpenSSH_9.9\r\n", "502 upstream_unreachable")
+	f("220 smtp.test ESMTP", "502 upstream_unreachable")
+	f("H|TTPS", "502 upstream_unreachable")
+	f("\x15\x03\x01", "502 upstream_unreachable")
+	f("HTTP/1.1 200 OK\nContent-Length: 2\n\n{}", "502 upstream_unreachable")
+	f("\n", "502 upstream_unreachable")
+	f("H|TTP|/1.1 200 OK\r|\nContent-Length: 2\r|\n\r|\n{}", "200 ")
+	f("HTTP/1.1 200 OK\r\n", "504 upstream_timeout")
+}
+
 func TestAnAnswerBeforeTheEndOfTheRequestCounts(t *testing.T) {
 	p := plays(t, func(s *stage) {
 		_, _ = s.br.Peek(1)
