@@ -97,7 +97,10 @@ func (e *eventRelay) pass(n int) error {
 		}
 		e.inside, end = true, n
 	}
-	if err := e.flush(e.buf[sent:end]); err != nil {
+	switch err := e.flush(e.buf[sent:end]); {
+	case err == errEventTooLarge:
+		return e.failed(nil, err)
+	case err != nil:
 		return err
 	}
 	e.held = copy(e.buf, e.buf[end:n])
@@ -232,7 +235,7 @@ func (e *eventRelay) blame(err error) (kind, message string) {
 	switch {
 	case errors.As(err, &r):
 		return meaningOf(r.Code).kind, r.Message
-	case errors.Is(err, errIdle), errors.Is(err, eventstream.ErrCorrupt):
+	case errors.Is(err, errIdle), errors.Is(err, eventstream.ErrCorrupt), err == errEventTooLarge:
 		return "api_error", fmt.Sprintf("upstream %q: %v", upstream, err)
 	}
 	return "api_error", fmt.Sprintf("upstream %q ended its answer early", upstream)

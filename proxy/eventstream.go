@@ -164,7 +164,7 @@ type framer struct {
 	out      []byte
 }
 
-// Write takes all of b, or fails as the writer under it does.
+// Write takes all of b, or fails as the writer under it does, or where no frame can hold an event.
 func (f *framer) Write(b []byte) (int, error) {
 	f.held, f.out = append(f.held, b...), f.out[:0]
 	end := 0
@@ -182,6 +182,10 @@ func (f *framer) Write(b []byte) (int, error) {
 	}
 	f.held = f.held[:copy(f.held, f.held[end:])]
 	f.at -= end
+	if len(f.held) > eventstream.MaxFrame {
+		*f = framer{to: f.to} // what follows begins anew
+		return 0, errEventTooLarge
+	}
 	if len(f.out) == 0 {
 		return len(b), nil
 	}

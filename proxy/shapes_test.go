@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+	"time"
 
 	"sluice/engine"
 )
@@ -122,6 +123,24 @@ func TestABedrockClientGetsItsOwnErrors(t *testing.T) {
 	if !strings.Contains(got.body, "internalServerException") || !strings.Contains(got.body, "ended its answer early") {
 		t.Errorf("got %q", got.body)
 	}
+}
+
+// TestAnEventThatDoesNotEndFillsNoFrame: a frame tells its length, so all of an event is held until it ends.
+func TestAnEventThatDoesNotEndFillsNoFrame(t *testing.T) {
+	endless := chunk("data: " + strings.Repeat("y", 1<<20))
+	u := plays(t, func(s *stage) {
+		s.next()
+		s.say(eventHead + chunk(start) + strings.Repeat(endless, 4))
+		s.gone()
+	}).upstream("a")
+	u.Timeouts.Idle = time.Second
+	r := newRig(t, u).start()
+	got := r.do(post("/model/claude-x/invoke-with-response-stream", hello))
+	if got.err != nil || !strings.Contains(got.body, "internalServerException") ||
+		!strings.HasSuffix(got.body[:len(got.body)-4], `{"message":"upstream \"a\": an event is larger than 1 MiB"}`) { // a frame ends in its checksum
+		t.Errorf("got %q, %v", got.body, got.err)
+	}
+	want(t, "code", r.ledger.wait(t, 1)[0].Code, engine.CodeUpstreamUnreachable)
 }
 
 func TestFramesOfBedrockReachAClientAsEvents(t *testing.T) {
