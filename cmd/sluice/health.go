@@ -55,7 +55,7 @@ func adminURL(c *cli.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "http://" + listen, nil
+	return "http://" + reachable(listen), nil
 }
 
 func askReady(ctx context.Context, url string) error {

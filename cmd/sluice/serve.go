@@ -245,20 +245,23 @@ func (g *gateway) announce() {
 	if g.cfg.TLS != nil {
 		scheme = "https"
 	}
-	url := fmt.Sprintf("%s://%s", scheme, reachable(g.listen[0].Addr()))
-	g.out.printf("gateway   %s\nadmin     http://%s\n", url, g.listen[1].Addr())
+	url := scheme + "://" + reachable(g.listen[0].Addr().String())
+	g.out.printf("gateway   %s\nadmin     http://%s\n", url, reachable(g.listen[1].Addr().String()))
 	if g.demo != nil {
 		g.demo.describe(g.out.stdout, url)
 	}
 	g.out.printf("ready\n")
 }
 
-// reachable is where a client on this machine finds a listener: one on all addresses is on loopback too.
-func reachable(addr net.Addr) string {
-	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
+// reachable is where a program on this machine finds what listens on addr: what does on all addresses is on loopback too, which no proxy
+// stands before.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	ip, bad := netip.ParseAddr(host)
+	if err == nil && (host == "" || bad == nil && ip.IsUnspecified()) {
+		return "127.0.0.1:" + port
 	}
-	return addr.String()
+	return addr
 }
 
 // drain lets open streams end.
