@@ -39,7 +39,11 @@ func misuse(c *cli.Command, format string, args ...any) error {
 // Rules of output: what was asked for goes to stdout, everything else to stderr. Errors are "sluice: " and one lower-case sentence
 // without a period, or FILE:LINE:COLUMN and the sentence where they have a place. Nothing is coloured unless stderr is a terminal.
 func run(args []string, stdout, stderr io.Writer) int {
-	err := app(stdout, stderr).Run(context.Background(), args)
+	out := &output{to: stdout}
+	err := app(out, stderr).Run(context.Background(), args)
+	if err == nil {
+		err = out.failed
+	}
 	var usage usageError
 	switch {
 	case err == nil:
@@ -52,6 +56,20 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	printErrors(stderr, err)
 	return exitWrong
+}
+
+// output is stdout. A command whose words did not get there has failed, however little it looks at that itself.
+type output struct {
+	to     io.Writer
+	failed error // the first time, nil = all was written
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.to.Write(p)
+	if o.failed == nil {
+		o.failed = err
+	}
+	return n, err
 }
 
 // untilSignal is a context that ends with the first signal to end, for commands that have something to bring to its end. The second one
