@@ -17,7 +17,7 @@ import (
 // it takes one write.
 const relayBuffer = writeBuffer - 64
 
-// relay carries one answer to the client. Closing it ends the exchange, in whose memory it lies.
+// relay carries one answer to the client. Its end is that of the exchange, in whose memory it lies.
 type relay struct {
 	x      *exchange
 	answer *engine.Answer
@@ -117,7 +117,7 @@ func (r *relay) send(ctx *fasthttp.RequestCtx) {
 		r.down.left = 0
 	}
 	err := r.pass()
-	_ = r.Close()
+	r.end()
 	if err == nil {
 		err = r.down.end()
 	}
@@ -250,11 +250,8 @@ func (r *relay) write(to io.Writer, b []byte) error {
 	return err
 }
 
-// Close ends the exchange. Where the answer is not over yet, the upstream's side is cancelled.
-func (r *relay) Close() error {
-	if r.x.ended {
-		return nil
-	}
+// end ends the exchange. Where the answer is not over yet, the upstream's side is cancelled.
+func (r *relay) end() {
 	if r.cut != nil && cutCode(r.cut) != engine.CodeClientGone && r.x.life.Err() == nil {
 		r.answer.Broke()
 	}
@@ -274,7 +271,6 @@ func (r *relay) Close() error {
 		rec.Status = statusGone
 	}
 	r.x.end()
-	return nil
 }
 
 // cutCode is the code of an answer that ended early.
