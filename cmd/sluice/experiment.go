@@ -94,7 +94,7 @@ func changeExperiment(ctx context.Context, c *cli.Command, verb string) error {
 	if verb == "promote" {
 		want = 2
 	}
-	if len(args) != want {
+	if len(args) != want || slices.Contains(args, "") {
 		return misuse(c, "want %s", c.ArgsUsage)
 	}
 	method, path, body := "GET", "/"+url.PathEscape(args[0]), map[string]string(nil)

@@ -30,7 +30,7 @@ func explainCommand() *cli.Command {
 }
 
 func runExplain(ctx context.Context, c *cli.Command) error {
-	if c.NArg() != 1 {
+	if c.NArg() != 1 || c.Args().First() == "" {
 		return misuse(c, "want one REQUEST_ID")
 	}
 	var r *admin.Request

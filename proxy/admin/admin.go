@@ -18,6 +18,7 @@ import (
 	"io"
 	"log"
 	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -96,7 +97,7 @@ func (s *Server) Serve(ln net.Listener) error { return s.server.Serve(plainListe
 func (s *Server) Close(ctx context.Context) error { return s.server.ShutdownWithContext(ctx) }
 
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
-	method, path := string(ctx.Method()), string(ctx.Path())
+	method, path := string(ctx.Method()), asIs(ctx)
 	if !s.admit(ctx, path) {
 		return
 	}
@@ -114,7 +115,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	case path == "/v1/requests":
 		s.only(ctx, method, "GET", func() { s.requests(ctx) })
 	case one:
-		s.only(ctx, method, "GET", func() { s.request(ctx, id) })
+		s.only(ctx, method, "GET", func() { s.request(ctx, unescaped(id)) })
 	case path == "/v1/experiments", strings.HasPrefix(path, "/v1/experiments/"):
 		s.experiments(ctx, method, path)
 	case path == "/v1/preview":
@@ -124,6 +125,17 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	default:
 		fail(ctx, 404, "there is no "+path)
 	}
+}
+
+// asIs is the path that was asked for, to the letter: a request may have an id of "..", and no name leads elsewhere.
+func asIs(ctx *fasthttp.RequestCtx) string { return string(ctx.URI().PathOriginal()) }
+
+// unescaped is a segment of a path without its percent signs, or as it is where they are none.
+func unescaped(segment string) string {
+	if plain, err := url.PathUnescape(segment); err == nil {
+		return plain
+	}
+	return segment
 }
 
 // admit checks who calls, and answers when it is nobody who may.

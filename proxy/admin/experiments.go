@@ -21,6 +21,7 @@ const operator = "admin"
 func (s *Server) experiments(ctx *fasthttp.RequestCtx, method, path string) {
 	book := s.opts.Experiments
 	name, verb, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, "/v1/experiments"), "/"), "/")
+	name = unescaped(name)
 	switch {
 	case name == "":
 		s.only(ctx, method, "GET", func() { reply(ctx, Experiments{book.Views()}) })

@@ -49,7 +49,7 @@ func (s *Server) broken(ctx *fasthttp.RequestCtx, err error) {
 	case c != nil && c.hello:
 		fail(ctx, 400, "this listener speaks plain HTTP: ask it by http")
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		if s.admit(ctx, string(ctx.Path())) {
+		if s.admit(ctx, asIs(ctx)) {
 			fail(ctx, 413, fmt.Sprintf("the body is larger than %d MiB", maxBody>>20))
 		}
 	case errors.As(err, &small):

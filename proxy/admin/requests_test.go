@@ -193,6 +193,28 @@ func TestOneRequestIsFoundByEachOfItsIDsWithItsTrace(t *testing.T) {
 	}
 }
 
+// TestAnIDIsNoPath: a client may call its request "..", and nobody who asks for one is shown something else.
+func TestAnIDIsNoPath(t *testing.T) {
+	r := newRig(t)
+	for _, id := range []string{"..", "."} {
+		r.ask(200, "request-id: "+id)
+		var one row
+		if r.get("/v1/requests/"+id, &one); one.ClientRequestID != id {
+			t.Errorf("%q: %+v", id, one)
+		}
+	}
+	for path, says := range map[string]string{
+		"/v1/requests/..%2Fstatus":     `no request \"../status\" in the ledger`,
+		"/v1/requests/../status":       `no request \"../status\" in the ledger`,
+		"/v1/experiments/..%2fstatus":  `no experiment \"../status\"`,
+		"/v1/experiments/..%2fa%2fb/x": `there is no /v1/experiments/..%2fa%2fb/x`,
+	} {
+		if got := r.call("GET", path, ""); got.status != 404 || !strings.Contains(got.body, says) {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+}
+
 func TestTheTraceTellsHowAFilterFailed(t *testing.T) {
 	r := newRig(t)
 	f := func(want string, status int, kind, message string) {
