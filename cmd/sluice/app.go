@@ -66,7 +66,7 @@ type output struct {
 
 func (o *output) Write(p []byte) (int, error) {
 	n, err := o.to.Write(p)
-	if o.failed == nil {
+	if o.failed == nil && !errors.Is(err, syscall.EPIPE) { // who closed a pipe wanted no more
 		o.failed = err
 	}
 	return n, err

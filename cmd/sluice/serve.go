@@ -71,6 +71,7 @@ type gateway struct {
 const ballastSize = 32 << 20
 
 func serve(_ context.Context, c *cli.Command) error {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // else the end of whoever reads its log would be its own
 	g := &gateway{out: newConsole(c.Root().Writer, c.Root().ErrWriter), world: &engine.World{},
 		ballast: make([]byte, ballastSize)}
 	defer g.close()
