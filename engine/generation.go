@@ -63,15 +63,20 @@ type Limits struct {
 	Streams     int64 // exchanges open at once
 }
 
-// OnClose registers f to run once when the last lease of a retired generation ends. It must be called before g is published.
+// OnClose registers f to run once when the last lease of a retired generation ends, or g is discarded. It must be called before g is published.
 func (g *Generation) OnClose(f func()) { g.onClose = append(g.onClose, f) }
 
 // Release ends a lease.
 func (g *Generation) Release() {
 	if g.refs.Add(-1) == 0 {
-		for _, f := range g.onClose {
-			f()
-		}
+		g.Discard()
+	}
+}
+
+// Discard closes a generation that nobody leases, and nobody will: one that is not published.
+func (g *Generation) Discard() {
+	for _, f := range g.onClose {
+		f()
 	}
 }
 

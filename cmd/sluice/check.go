@@ -61,7 +61,7 @@ func checkConfig(c *cli.Command, list func(path string, tests int)) error {
 		return g, err
 	})
 	if err == nil {
-		g.Observers.Close()
+		g.Discard()
 	}
 	return err
 }

@@ -54,7 +54,7 @@ func runPreview(_ context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	defer g.Observers.Close()
+	defer g.Discard()
 	p, err := admin.PreviewOf(g, c.String("principal"), raw, c.Bool("arms"))
 	if err != nil {
 		return err

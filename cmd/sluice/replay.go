@@ -73,7 +73,7 @@ func runReplay(_ context.Context, c *cli.Command) error {
 	if r.generation, err = reload.Once(name, b.build); err != nil {
 		return err
 	}
-	defer r.generation.Observers.Close()
+	defer r.generation.Discard()
 	book, err := ledger.Open(ledger.Options{Dir: ledgerDir(b, cfg), ReadOnly: true})
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("there is no ledger in %q", ledgerDir(b, cfg))

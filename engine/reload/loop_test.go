@@ -304,6 +304,25 @@ func TestWhatFindsNoMemoryAgainChangesNothing(t *testing.T) {
 	}
 }
 
+// A generation that is made and found to be as the one that serves ends what was begun for it, such as the goroutines of observers.
+func TestAGenerationThatIsNotPublishedIsClosed(t *testing.T) {
+	t.Parallel()
+	r := serving(t, "a.star", "a1")
+	r.starve(true)
+	r.replace("scripts/a.star", "a2")
+	r.untilNews(reload.Kept, "a.star")
+	built := r.built()
+	r.mu.Lock()
+	r.before = func(*reload.Input) { r.report(reload.Report{}) }
+	r.mu.Unlock()
+	r.until("it is tried again", func() bool { return r.built() >= built+3 })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open > 2 {
+		t.Errorf("%d generations are open, want the one that serves and one that is being made", r.open)
+	}
+}
+
 // What fails in another way than for memory, once there is some, is told, also where the first of its errors is the same.
 func TestWhatFailsOtherwiseOnceThereIsMemoryIsTold(t *testing.T) {
 	t.Parallel()

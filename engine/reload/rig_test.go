@@ -30,6 +30,7 @@ type rig struct {
 
 	mu       sync.Mutex
 	builds   int
+	open     int                          // generations that were made and not closed yet
 	admitted map[string]int               // calls of admit by script
 	made     map[uint64]map[string]string // generation -> script or secret -> text
 	news     []reload.News
@@ -128,10 +129,19 @@ func (r *rig) build(in *reload.Input) (*engine.Generation, error) {
 			return nil, err
 		}
 	}
+	g := &engine.Generation{Number: in.Number}
+	g.OnClose(func() { r.opened(-1) })
+	r.opened(1)
 	r.mu.Lock()
 	r.made[in.Number] = texts
 	r.mu.Unlock()
-	return &engine.Generation{Number: in.Number}, nil
+	return g, nil
+}
+
+func (r *rig) opened(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open += n
 }
 
 func (r *rig) admit(name string) reload.Admit {

@@ -46,14 +46,14 @@ func (l *Loop) attempt(pins map[string]*file, retry bool) (basis, error) {
 			return in.read, err
 		}
 		if !retry && l.repeats(in) {
-			g.Release()
+			g.Discard()
 			return in.read, nil
 		}
 		if l.options.World.Publish(g) {
 			l.published(in)
 			return in.read, nil
 		}
-		g.Release() // a newer one was published meanwhile: this one is built on what was
+		g.Discard() // a newer one was published meanwhile: this one is built on what was
 	}
 }
 
