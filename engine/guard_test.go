@@ -464,7 +464,7 @@ func TestAnObserverThatDoesNotEndHoldsNobodyUp(t *testing.T) {
 		for range 100 {
 			feed.Emit(engine.RequestStarted{})
 		}
-		feed.Close() // which a generation waits for
+		feed.Close() // which the end of a process waits for
 		if n := meter.Dropped.Load(); n != 100 {
 			t.Errorf("%d events were missed, want all", n)
 		}

@@ -256,7 +256,7 @@ func (s *scripting) generation(number uint64) (*engine.Generation, error) {
 			Version: s.label(r.Script), Meter: s.meters.For(engine.SlotRouter, engine.GlobalSlot(r.Name)), Guard: s.guard(r)}
 	}
 	g.Observers = engine.NewFeed(s.observers())
-	g.OnClose(g.Observers.Close)
+	g.OnClose(func() { s.observing.finish(g.Observers) })
 	return g, nil
 }
 

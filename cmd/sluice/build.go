@@ -50,6 +50,7 @@ type builder struct {
 	homes     *affinity.Homes
 	standings *engine.Standings
 	crew      *engine.Crew
+	observing observing
 	memory    *runtimes.Pool // what the calls of both languages share
 	trials    *experiment.Book
 	lab       *experiment.Lab // nil = no shadow runs

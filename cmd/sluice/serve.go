@@ -57,6 +57,7 @@ type gateway struct {
 	bound    *bindings.Log
 	loop     *reload.Loop
 	crew     *engine.Crew
+	observed *observing
 	pools    *proxy.Transport
 	lab      *experiment.Lab
 	proxy    *proxy.Server
@@ -114,7 +115,7 @@ func (g *gateway) start(b *builder) error {
 	g.accounts = signers.NewAccounts(signers.Options{Shelf: g.data, Roots: proxy.BundledRoots, Warn: func(s string) { g.out.logf("%s", s) }})
 	b.accounts, b.vitals, b.rests, b.log, b.fixed, b.meters.Log = g.accounts, tracker, tracker, g.out.script, g.cfg, g.out.failure
 	b.standings.Log, b.warn = g.out.aside, func(err error) { g.out.logf("%v", err) }
-	g.crew, g.lab = b.crew, experiment.NewLab()
+	g.crew, g.observed, g.lab = b.crew, &b.observing, experiment.NewLab()
 	b.lab, b.trials = g.lab, experiment.Open(g.data, b.meters, g.out.logf)
 	b.retention.Store(retentionOf(g.cfg))
 	g.book, err = ledger.Open(ledger.Options{Dir: ledgerDir(b, g.cfg), Policy: func() ledger.Policy { return *b.retention.Load() }, Report: g.out.logf})
@@ -294,6 +295,9 @@ func (g *gateway) close() {
 		g.loop.Close()
 	}
 	g.world.Close()
+	if g.observed != nil {
+		g.observed.wait()
+	}
 	if g.lab != nil {
 		g.lab.Close()
 	}
