@@ -102,7 +102,7 @@ func (a *Answer) transform(x *Exchange, limit int64) error {
 	case !responses:
 		return nil
 	}
-	body, err := io.ReadAll(io.LimitReader(a.Body, limit+1))
+	body, err := io.ReadAll(io.LimitReader(a.Body, max(limit, limit+1)))
 	if err == nil && int64(len(body)) > limit {
 		a.unread(body, nil)
 		return a.untranslated(x, nil, fmt.Errorf("its body is larger than limits.body: %d bytes", limit))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -84,6 +85,14 @@ func TestTheStateOfAnAttemptReachesItsAnswer(t *testing.T) {
 				t.Errorf("guard %v: got %v, %v, want %s", guard, out, err, want)
 			}
 		}
+	}
+}
+
+func TestAnAnswerIsTranslatedWhereNoBodyIsTooLarge(t *testing.T) {
+	w := translated(t, translator{}, false)
+	w.generation.Limits.Body = math.MaxInt64
+	if got := w.serve(t); got != "a1" {
+		t.Errorf("got %q, want a1", got)
 	}
 }
 

@@ -24,6 +24,8 @@ const (
 	crewIdle = 64
 	// crewSpare is how many of them are kept when there has been no call for a while.
 	crewSpare = 2
+	// crewPatience is from when on a limit is none: some hundred years.
+	crewPatience = math.MaxInt64 / 2
 )
 
 // Crew runs calls on goroutines of its own, so that a call which does not end can be left behind. One serves a process. It may be used by
@@ -38,13 +40,14 @@ type Crew struct {
 
 	mu     sync.Mutex
 	idle   []*worker            // a stack, so that the one used last, whose stack is warm, serves next; guarded by mu
+	most   int                  // that may be idle, 0 = it is closed; guarded by mu
 	all    map[*worker]struct{} // that work for somebody, or are idle; guarded by mu
 	strays map[*worker]struct{} // left behind, and not given up yet; guarded by mu
 }
 
 // NewCrew makes a crew without anybody in it.
 func NewCrew() *Crew {
-	return &Crew{closed: make(chan struct{}), all: make(map[*worker]struct{}), strays: make(map[*worker]struct{})}
+	return &Crew{closed: make(chan struct{}), most: crewIdle, all: make(map[*worker]struct{}), strays: make(map[*worker]struct{})}
 }
 
 // worker is one goroutine of a Crew.
@@ -71,7 +74,7 @@ type outcome struct {
 func (c *Crew) do(j job, g *Guard, limit time.Duration) outcome {
 	w := c.take()
 	now, until := c.clock.Load(), int64(math.MaxInt64)
-	if limit > 0 {
+	if limit > 0 && limit < crewPatience {
 		until = now + int64(limit+crewGrace)
 	}
 	w.job = j
@@ -104,11 +107,11 @@ func (c *Crew) take() *worker {
 	return w
 }
 
-// give takes a worker back, or lets it go where enough are idle.
+// give takes a worker back, or lets it go where enough are idle, or none is needed any more.
 func (c *Crew) give(w *worker) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.idle) < crewIdle {
+	if len(c.idle) < c.most {
 		c.idle = append(c.idle, w)
 		return
 	}
@@ -137,7 +140,7 @@ func (c *Crew) Close() {
 		delete(c.all, w)
 		close(w.wake)
 	}
-	c.idle = nil
+	c.idle, c.most = nil, 0
 }
 
 func (c *Crew) work(w *worker) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -215,6 +216,15 @@ func TestASilentUpstreamCostsItsOwnTimeAndNotTheNextOnes(t *testing.T) {
 			t.Errorf("%s, want %s", got, want)
 		}
 	})
+}
+
+// Whoever writes years where no bound is meant gets none.
+func TestATimeThatNoClockHoldsIsNoBound(t *testing.T) {
+	f := newFailing(t, played{"a": "500", "b": "500"})
+	f.generation.Timeouts.ResponseHeader = math.MaxInt64 / 2
+	if got, want := f.ask(t), "200 c; a b c"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 }
 
 func TestNobodyElseIsAskedWhenTheTimeIsUp(t *testing.T) {

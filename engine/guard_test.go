@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"math"
 	"runtime"
 	"strings"
 	"sync"
@@ -58,7 +59,11 @@ func (g *guarded) told() string {
 
 func newGuarded(t *testing.T, do func(*engine.RequestContext) error) *guarded {
 	g := &guarded{world: newWorld(t, upstreamNamed("a")), crew: engine.NewCrew(), standings: &engine.Standings{}}
-	t.Cleanup(g.crew.Close)
+	t.Cleanup(func() {
+		if g.crew != nil {
+			g.crew.Close()
+		}
+	})
 	g.standings.Log = func(script string, a engine.Aside, back bool) {
 		word := " aside "
 		if back {
@@ -446,6 +451,45 @@ func TestTheCallThatRunsLongestIsBlamedForTheProcesssMemory(t *testing.T) {
 			t.Error("the script is not back")
 		}
 		time.Sleep(31 * time.Second)
+	})
+}
+
+// Whoever writes more memory than there is where no bound is meant has no script blamed for it.
+func TestNobodyIsBlamedWhereAllMemoryIsAllowed(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { time.Sleep(100 * time.Millisecond); return nil }, func(t *testing.T, g *guarded) {
+		g.slot.Guard.Budget.Time = time.Minute
+		g.crew.Heap.Store(&engine.HeapWatch{Explained: func() int64 { return 1 << 62 }})
+		for range 2 {
+			if !g.ask(t, "alice") {
+				t.Fatal("the script was put aside")
+			}
+		}
+	})
+}
+
+// A call that may take for ever by its budget, and a long body, is not left behind at once.
+func TestABudgetOfYearsIsNoShortOne(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { time.Sleep(time.Second); return nil }, func(t *testing.T, g *guarded) {
+		g.slot.Guard.Budget = engine.Budget{Time: math.MaxInt64}
+		g.ask(t, "alice")
+		if e := g.exchange.Trace.Errors; len(e) != 0 {
+			t.Errorf("the trace tells of %+v", e)
+		}
+	})
+}
+
+func TestACallThatRunsWhenItsCrewClosesLeavesNoGoroutine(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { time.Sleep(10 * time.Millisecond); return nil }, func(t *testing.T, g *guarded) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			g.ask(t, "alice")
+		}()
+		synctest.Wait()
+		crew := g.crew
+		g.crew = nil
+		crew.Close()
+		<-done
 	})
 }
 

@@ -33,8 +33,9 @@ func (h *HeapWatch) look(g *Guard, ran time.Duration) {
 	}
 	h.sample[0].Name = "/memory/classes/heap/objects:bytes"
 	metrics.Read(h.sample[:])
-	held, most := int64(h.sample[0].Value.Uint64()), 2*(heapSlack+h.Explained()) // twice: as much again may be garbage
-	if held > most {
+	held, explained := int64(h.sample[0].Value.Uint64()), h.Explained()
+	if held/2-heapSlack > explained { // half: as much again may be garbage
+		most := 2 * (heapSlack + explained)
 		g.Standing.blame(fmt.Sprintf("the process holds %d MiB, want at most %d MiB for budgets.total_memory and bodies, and its call ran longest",
 			held>>20, most>>20), time.Now())
 	}

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -138,6 +139,15 @@ func TestABudgetGrowsWithTheBody(t *testing.T) {
 	b := engine.Budget{Time: time.Second, Steps: 10, TimePerMiB: 2 * time.Second, StepsPerMiB: 100}.ForBody(1 << 19)
 	if b.Time != 2*time.Second || b.Steps != 60 {
 		t.Errorf("half a MiB gives %v and %d steps, want 2s and 60", b.Time, b.Steps)
+	}
+}
+
+// Whoever writes ten years where no bound is meant gets no less for a large body.
+func TestABudgetIsNoSmallerForALargeBody(t *testing.T) {
+	const years = 3650 * 24 * time.Hour
+	given := engine.Budget{Time: time.Second, Steps: 10, Memory: math.MaxInt64, TimePerMiB: years, StepsPerMiB: 1 << 53, MemoryPerMiB: math.MaxInt64}
+	if b := given.ForBody(2 << 30); b.Time < years || b.Steps < 1<<53 || b.Memory < given.Memory {
+		t.Errorf("2 GiB give %v, %d steps and %d bytes, want no less than per_mib gives for one", b.Time, b.Steps, b.Memory)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 )
 
@@ -40,11 +41,11 @@ func (g *Generation) Serve(ctx context.Context, x *Exchange, t Transport) (*Answ
 	}
 	var s search
 	s.g, s.x, s.transport, s.health, s.left = g, x, t, g.health(), left
-	if wait := g.Timeouts.ResponseHeader; wait > 0 { // each attempt's, and so many times that of all
-		attempts := len(left)
-		if g.Retry.Attempts > 0 {
-			attempts = min(attempts, g.Retry.Attempts)
-		}
+	attempts := len(left)
+	if g.Retry.Attempts > 0 {
+		attempts = min(attempts, g.Retry.Attempts)
+	}
+	if wait := g.Timeouts.ResponseHeader; wait > 0 && wait <= math.MaxInt64/time.Duration(attempts) { // each attempt's, and so many times that of all
 		s.until = time.Now().Add(wait * time.Duration(attempts))
 	}
 	return s.run(ctx)

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"time"
 )
 
@@ -51,10 +52,20 @@ type Budget struct {
 
 // ForBody returns the budget of a call that works on n bytes of body.
 func (b Budget) ForBody(n int) Budget {
-	b.Time += time.Duration(float64(b.TimePerMiB) * float64(n) / (1 << 20))
-	b.Steps += int64(float64(b.StepsPerMiB) * float64(n) / (1 << 20))
+	mib := float64(n) / (1 << 20)
+	b.Time = time.Duration(grown(int64(b.Time), int64(b.TimePerMiB), mib))
+	b.Steps = grown(b.Steps, b.StepsPerMiB, mib)
 	if b.Memory > 0 {
-		b.Memory += int64(float64(b.MemoryPerMiB) * float64(n) / (1 << 20))
+		b.Memory = grown(b.Memory, b.MemoryPerMiB, mib)
 	}
 	return b
+}
+
+// grown is a budget with the part for so many MiB, as far as an int64 goes.
+func grown(budget, perMiB int64, mib float64) int64 {
+	more := float64(perMiB) * mib
+	if float64(budget)+more >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return budget + int64(more)
 }
