@@ -132,12 +132,7 @@ func (l *limits) hearQuota(window, field, value string, now time.Time) {
 	if window == "" {
 		return
 	}
-	i := slices.IndexFunc(l.quotas, func(q engine.Quota) bool { return q.Window == window })
-	if i < 0 {
-		i = len(l.quotas)
-		l.quotas = append(l.quotas, engine.Quota{Window: window, Utilization: -1})
-	}
-	q := &l.quotas[i]
+	q := l.quota(window)
 	q.Observed = now
 	switch field {
 	case "status":
@@ -151,6 +146,23 @@ func (l *limits) hearQuota(window, field, value string, now time.Time) {
 			q.Utilization = u
 		}
 	}
+}
+
+// maxQuotas is how many windows of an account are known at most. Upstreams choose the names.
+const maxQuotas = 32
+
+// quota finds a window. One that nobody knew is made; where there are too many, the one is forgotten that was told longest ago.
+func (l *limits) quota(window string) *engine.Quota {
+	i := slices.IndexFunc(l.quotas, func(q engine.Quota) bool { return q.Window == window })
+	if i >= 0 {
+		return &l.quotas[i]
+	}
+	if len(l.quotas) >= maxQuotas {
+		oldest := slices.MinFunc(l.quotas, func(a, b engine.Quota) int { return a.Observed.Compare(b.Observed) }).Window
+		l.quotas = slices.DeleteFunc(l.quotas, func(q engine.Quota) bool { return q.Window == oldest })
+	}
+	l.quotas = append(l.quotas, engine.Quota{Window: window, Utilization: -1})
+	return &l.quotas[len(l.quotas)-1]
 }
 
 func (l *limits) hearRate(kind, field, value string) {

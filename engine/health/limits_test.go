@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,6 +67,26 @@ func TestLinesThatAreKnownTellTheSame(t *testing.T) {
 				t.Fatalf("run %d: after %q: %+v, want %+v", run, lines, got, want)
 			}
 		}
+	}
+}
+
+func TestAnUpstreamThatMakesUpWindowsHasFewOfThem(t *testing.T) {
+	tr, a := health.NewTracker(nil), place(named("up"), "m")
+	v, now := tr.Enter(a), time.Now()
+	var quotas []engine.Quota
+	for i := range 1000 {
+		o := headed(200, "anthropic-ratelimit-unified-5h-utilization: 0.5", fmt.Sprintf("anthropic-ratelimit-unified-w%d-status: allowed", i))
+		o.Now = now.Add(time.Duration(i) * time.Second)
+		v.Judge(&o)
+		quotas = tr.Vitals(a.Upstream, o.Now).Quotas
+		for _, want := range []string{"5h", fmt.Sprint("w", i)} {
+			if !slices.ContainsFunc(quotas, func(q engine.Quota) bool { return q.Window == want }) {
+				t.Fatalf("window %s was told just now and is not known: %+v", want, quotas)
+			}
+		}
+	}
+	if len(quotas) > 32 {
+		t.Errorf("%d windows are known of one account", len(quotas))
 	}
 }
 
