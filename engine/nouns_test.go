@@ -67,7 +67,8 @@ func TestUtilizationIsUnknownBeforeItWasSeenAndAfterItsReset(t *testing.T) {
 	v := &engine.Vitals{
 		Quotas: []engine.Quota{{Window: "5h", Utilization: 0.5, Resets: now.Add(1)}, {Window: "7d", Utilization: 0.9, Resets: now},
 			{Window: "overage", Utilization: -1}},
-		RateLimits: []engine.RateLimit{{Kind: "requests", Limit: 100, Remaining: 25}, {Kind: "tokens", Limit: -1, Remaining: -1}},
+		RateLimits: []engine.RateLimit{{Kind: "requests", Limit: 100, Remaining: 25}, {Kind: "tokens", Limit: -1, Remaining: -1},
+			{Kind: "input_tokens", Limit: 100, Remaining: 150}},
 	}
 	f := func(window string, want float64, known bool) {
 		t.Helper()
@@ -81,6 +82,7 @@ func TestUtilizationIsUnknownBeforeItWasSeenAndAfterItsReset(t *testing.T) {
 	f("unheard", 0, false)
 	f("requests", 0.75, true)
 	f("tokens", 0, false)
+	f("input_tokens", 0, true) // the limit was made smaller
 }
 
 func TestACredentialNeverPrints(t *testing.T) {

@@ -165,7 +165,7 @@ func (v *Vitals) UtilizationOf(window string, now time.Time) (u float64, known b
 		r := &v.RateLimits[i]
 		if r.Kind == window {
 			passed := !r.Resets.IsZero() && !r.Resets.After(now)
-			return 1 - float64(r.Remaining)/float64(r.Limit), r.Limit > 0 && r.Remaining >= 0 && !passed
+			return max(0, 1-float64(r.Remaining)/float64(r.Limit)), r.Limit > 0 && r.Remaining >= 0 && !passed
 		}
 	}
 	return 0, false
