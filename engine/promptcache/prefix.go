@@ -27,13 +27,17 @@ type reader struct {
 	prefix
 	sum   xxhash.Digest
 	bytes int
+	ended int  // blocks
 	plain bool // the ends of blocks are not asked for
 }
+
+// maxBlocks is how many blocks of a prompt are read, in bytes as few as two each: more than fit into any model's context.
+const maxBlocks = 1 << 16
 
 // usualBlocks is how many blocks a prompt has room for at first: of a talk that goes on it spares most of the growing.
 const usualBlocks = 32
 
-// readPrefix reads the prompt out of a request. Of a body that is not JSON there is none.
+// readPrefix reads the prompt out of a request. Of a body that is not JSON, or has too many blocks, there is none.
 func readPrefix(q *engine.RequestContext) prefix {
 	top := scanned(q)
 	if top == nil {
@@ -42,7 +46,9 @@ func readPrefix(q *engine.RequestContext) prefix {
 	r := &reader{prefix: prefix{make([]boundary, 0, usualBlocks)}}
 	r.instructions(q, top)
 	for m := range member(top, "messages").Elements() {
-		r.message(m)
+		if r.message(m); r.full() {
+			return prefix{}
+		}
 	}
 	if mark := member(top, "cache_control"); mark.Kind() == body.Object && len(r.blocks) > 0 {
 		r.blocks[len(r.blocks)-1].keep = keepOf(mark) // the provider marks the last block by itself
@@ -134,6 +140,9 @@ var textBlock = [][]byte{[]byte(`"type"`), []byte(`"text"`), []byte(`"text"`)}
 
 func (r *reader) list(v body.Value) {
 	for block := range v.Elements() {
+		if r.full() {
+			return
+		}
 		if block.Kind() != body.Object {
 			r.write(block.Raw())
 			r.end(0)
@@ -152,7 +161,10 @@ func (r *reader) list(v body.Value) {
 	}
 }
 
+func (r *reader) full() bool { return r.ended >= maxBlocks }
+
 func (r *reader) end(keep time.Duration) {
+	r.ended++
 	if !r.plain {
 		r.blocks = append(r.blocks, boundary{r.sum.Sum64(), r.bytes, keep})
 	}

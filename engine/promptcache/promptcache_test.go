@@ -2,6 +2,7 @@ package promptcache_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +188,23 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	if got := w.ask(kept, 0).ReadTokens(here); got != 1000 {
 		t.Error("a prompt that is used again and again was forgotten")
+	}
+}
+
+// TestABodyOfManyBlocksTakesLittleMemory: a block may have two bytes, and what is known of one has more.
+func TestABodyOfManyBlocksTakesLittleMemory(t *testing.T) {
+	w := world{promptcache.New()}
+	w.wrote(conversation("", "hello"), 1000, 0)
+	body := `{"messages":[{"role":"user","content":[0` + strings.Repeat(",0", 4<<20) + `]}]}`
+	f := w.ask(body, 0)
+	before, after := new(runtime.MemStats), new(runtime.MemStats)
+	runtime.ReadMemStats(before)
+	if got := f.ReadTokens(here); got != 0 {
+		t.Errorf("%d tokens of what nobody has seen", got)
+	}
+	runtime.ReadMemStats(after)
+	if took, most := after.TotalAlloc-before.TotalAlloc, uint64(2*len(body)); took > most {
+		t.Errorf("a body of %d bytes took %d more, want at most %d", len(body), took, most)
 	}
 }
 
