@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -526,6 +527,34 @@ type erring struct{ engine.Passthrough }
 func (erring) NormalizeError(_ int, _ engine.Headers, body []byte) (*engine.NormalizedError, error) {
 	time.Sleep(time.Second)
 	return &engine.NormalizedError{Body: body}, nil
+}
+
+// A stream may have any number of error events, and each may be one that the dialect fails on.
+func TestARowTellsOfSoManyFailuresOnly(t *testing.T) {
+	w := newWorld(t, upstreamNamed("a"))
+	w.generation.Upstreams[0].Dialect = &engine.DialectSlot{Dialect: declining{}, Script: "d.star", Meter: &engine.Meter{}}
+	w.transport = func(context.Context, engine.Signed) (*engine.Response, error) { return answer(200, "whole"), nil }
+	a, err := w.try()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	for i := range 1000 {
+		if got := a.NormalizeEvent(w.exchange, []byte(strconv.Itoa(i))); got != nil {
+			t.Fatalf("event %d became %q", i, got)
+		}
+	}
+	all := w.exchange.Trace.Errors
+	if len(all) > 100 || !strings.HasSuffix(all[0].Message, "no 0") || !strings.HasSuffix(all[len(all)-1].Message, "no 999") {
+		t.Errorf("%d failures, from %q to %q, want a few of the first and the last", len(all), all[0].Message, all[len(all)-1].Message)
+	}
+}
+
+// declining is a dialect that takes no error.
+type declining struct{ engine.Passthrough }
+
+func (declining) NormalizeError(_ int, _ engine.Headers, body []byte) (*engine.NormalizedError, error) {
+	return nil, &engine.DialectError{Variant: engine.DialectUnsupportedRequest, Reason: "no " + string(body)}
 }
 
 func TestAnErrorThatIsNotNormalizedInTimePassesAsItIs(t *testing.T) {

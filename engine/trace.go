@@ -13,7 +13,7 @@ type RoutingTrace struct {
 	Stages     []StageDecision
 	Terminal   TerminalDecision // the zero value: no upstream was picked
 	Attempts   []Attempt
-	// Errors are the failures that the request survived, and the one that ended it.
+	// Errors are the failures that the request survived, the first of them, and the one that ended it.
 	Errors []InternalError
 }
 
@@ -84,6 +84,9 @@ type InternalError struct {
 // MaxErrorMessage caps a recorded message, in bytes.
 const MaxErrorMessage = 1024
 
+// maxErrors is how many failures of one request are recorded.
+const maxErrors = 64
+
 // stage begins to record one.
 func (t *RoutingTrace) stage() *StageDecision {
 	t.Stages = append(t.Stages, StageDecision{})
@@ -98,7 +101,9 @@ func (t *RoutingTrace) attempt(upstream string) *Attempt {
 	return a
 }
 
+// fail records a failure. Where there are many already it takes the place of the last: the one that ends the request is told in any case.
 func (t *RoutingTrace) fail(stage InternalErrorStage, kind InternalErrorKind, message string) {
+	t.Errors = t.Errors[:min(len(t.Errors), maxErrors-1)]
 	t.Errors = append(t.Errors, InternalError{Stage: stage, Kind: kind, Message: Cut(message, MaxErrorMessage)})
 }
 
