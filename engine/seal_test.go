@@ -107,8 +107,10 @@ func TestWhatWasSignedCannotChange(t *testing.T) {
 			t.Errorf("the header %q changed after it was signed", h.Name)
 		}
 	}
-	if s := fmt.Sprintf("%v %+v %#v %s", sent, sent, sent, sent); strings.Contains(s, "the-secret") {
-		t.Errorf("a signed request prints its credential: %s", s)
+	for _, held := range []any{sent, r.shaped, r.builder, r.capability} {
+		if s := fmt.Sprintf("%v %+v %#v %s %d %t", held, held, held, held, held, held); strings.Contains(s, "the-secret") {
+			t.Errorf("%T prints the credential of a signed request: %s", held, s)
+		}
 	}
 }
 

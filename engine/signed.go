@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/url"
 	"slices"
 )
@@ -125,14 +127,17 @@ func (s Signed) String() string {
 	return s.sealed.method + " " + Origin(s.sealed.to.url())
 }
 
-// GoString is String.
-func (s Signed) GoString() string { return s.String() }
+// Format writes String, whatever the verb.
+func (s Signed) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// String tells no header.
-func (s Shaped) String() string { return "shaped " + s.get().method }
+// Format tells no header, whatever the verb.
+func (s Shaped) Format(f fmt.State, _ rune) { io.WriteString(f, "shaped "+s.get().method) }
 
-// GoString is String.
-func (s Shaped) GoString() string { return s.String() }
+// Format tells nothing of the request.
+func (*SigningCapability) Format(f fmt.State, _ rune) { io.WriteString(f, "capability") }
+
+// Format tells nothing of the request, which a signer adds a credential to.
+func (*ShapedRequestBuilder) Format(f fmt.State, _ rune) { io.WriteString(f, "builder") }
 
 // shapeRequest lends d a builder for the length of one Shape call.
 func shapeRequest(d Dialect, ctx *RequestContext, u *Upstream, p *Principal, s *State) (Shaped, []string, error) {
