@@ -494,6 +494,24 @@ func TestACallThatRunsWhenItsCrewClosesLeavesNoGoroutine(t *testing.T) {
 	})
 }
 
+// An edit within the moment in which a call may still end does not make that version a new one.
+func TestGoingBackToWhatCouldNotBeStoppedDoesNotStartIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		g := newGuarded(t, func(*engine.RequestContext) error { <-release; return nil })
+		if !g.ask(t, "alice") {
+			t.Fatal("the script did not run")
+		}
+		g.version("2")
+		time.Sleep(time.Second)
+		if g.version("1"); g.ask(t, "alice") {
+			t.Error("a version whose call could not be stopped runs again")
+		}
+		close(release)
+		time.Sleep(time.Second)
+	})
+}
+
 // observing is an observer that does what it is told.
 type observing func() error
 

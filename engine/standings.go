@@ -16,7 +16,7 @@ type Standings struct {
 }
 
 // For returns the standing of the version of a script that is to serve, new when it is the first time. Other versions of it are
-// forgotten, unless they are put aside: going back to what could not be stopped does not start it again.
+// forgotten, unless they are put aside or a call of them still runs: going back to what could not be stopped does not start it again.
 func (ss *Standings) For(script, version string) *Standing {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -34,7 +34,7 @@ func (ss *Standings) For(script, version string) *Standing {
 		if k[0] == script {
 			s.serve(k[1] == version)
 		}
-		return k[0] == script && k[1] != version && s.aside.Load() == nil
+		return k[0] == script && k[1] != version && s.aside.Load() == nil && s.away.Load() == 0
 	})
 	return ss.m[key]
 }
