@@ -97,18 +97,13 @@ func (s *Standing) Aside(principal string) *Aside {
 	return nil
 }
 
-// Asides lists for whom the script is put aside, all principals first.
+// Asides lists for whom the script is put aside, by name: for all principals, or for some.
 func (s *Standing) Asides() []Aside {
 	asides := s.aside.Load()
 	if asides == nil {
 		return nil
 	}
-	return slices.SortedFunc(maps.Values(*asides), func(a, b Aside) int {
-		if a.Principal == GlobalPrincipal {
-			return -1
-		}
-		return strings.Compare(a.Principal, b.Principal)
-	})
+	return slices.SortedFunc(maps.Values(*asides), func(a, b Aside) int { return strings.Compare(a.Principal, b.Principal) })
 }
 
 // note takes an overrun into account. An error of another kind is none: a client may provoke those. Nor is a lack of memory that others hold.

@@ -9,9 +9,10 @@ import (
 
 // Missing notes what scripts look for in a request that was made of a row of the ledger, and that no row keeps. It may be used by many goroutines.
 type Missing struct {
-	mu      sync.Mutex
-	body    []string
-	headers []string
+	mu       sync.Mutex
+	bodyRead bool
+	bodyPath string // where it was looked at first
+	headers  []string
 }
 
 var errNotRecorded = errors.New("bodies are not recorded")
@@ -23,7 +24,9 @@ func (m *Missing) Body(path string) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.body = append(m.body, path)
+	if !m.bodyRead {
+		m.bodyRead, m.bodyPath = true, path
+	}
 	return errNotRecorded
 }
 
@@ -43,14 +46,11 @@ func (m *Missing) Headers() []string {
 	return slices.Clone(m.headers)
 }
 
-// bodyRead is where the body was looked at first.
-func (m *Missing) bodyRead() (path string, read bool) {
+// body is where the body was looked at first.
+func (m *Missing) body() (path string, read bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.body) == 0 {
-		return "", false
-	}
-	return m.body[0], true
+	return m.bodyPath, m.bodyRead
 }
 
 // BodyReadError is a decision that cannot be replayed: a script reads the body.
@@ -103,7 +103,7 @@ func (g *Generation) Replay(x *Exchange, was *RoutingTrace, anew func(*FilterSlo
 			serving := slot.Serving(x)
 			var decision StageDecision
 			kept, failed := serving.run(x, after.Kept, &decision)
-			if path, read := x.Request.Missing.bodyRead(); read {
+			if path, read := x.Request.Missing.body(); read {
 				return before, after, &BodyReadError{serving.Script, path}
 			}
 			x.Trace.Stages = append(x.Trace.Stages, decision)

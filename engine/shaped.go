@@ -152,15 +152,15 @@ func (u *Upstream) CheckURL(s string) (*url.URL, error) {
 	if to.User != nil || to.Opaque != "" {
 		return bad("url %q names a user or has no path, want an absolute url without user info", s)
 	}
-	if !SameOrigin(to, u.BaseURL) && !u.allows(to) {
-		return bad("url %q leaves upstream %q, want an origin of %s or one of allow_origins", s, u.Name, Origin(u.BaseURL))
+	if !sameOrigin(to, u.BaseURL) && !u.allows(to) {
+		return bad("url %q leaves upstream %q, want an origin of %s or one of allow_origins", s, u.Name, origin(u.BaseURL))
 	}
 	return to, nil
 }
 
 func (u *Upstream) allows(to *url.URL) bool {
-	for _, origin := range u.AllowOrigins {
-		if o, err := url.Parse(origin); err == nil && SameOrigin(to, o) {
+	for _, allowed := range u.AllowOrigins {
+		if o, err := url.Parse(allowed); err == nil && sameOrigin(to, o) {
 			return true
 		}
 	}
@@ -215,8 +215,8 @@ func (c *Checked) of(h Headers) *Checked {
 	return c
 }
 
-// Origin is "scheme://host:port" with the scheme's default port filled in.
-func Origin(u *url.URL) string {
+// origin is "scheme://host:port" with the scheme's default port filled in.
+func origin(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
@@ -224,12 +224,12 @@ func Origin(u *url.URL) string {
 	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
 }
 
-// SameOrigin reports whether a and b agree in scheme, host and port.
-func SameOrigin(a, b *url.URL) bool {
+// sameOrigin reports whether a and b agree in scheme, host and port.
+func sameOrigin(a, b *url.URL) bool {
 	if a.Scheme == b.Scheme && a.Host == b.Host {
 		return a.Host != ""
 	}
-	return a.Host != "" && Origin(a) == Origin(b)
+	return a.Host != "" && origin(a) == origin(b)
 }
 
 func sameBytes(a, b []byte) bool {

@@ -124,7 +124,7 @@ func (s Signed) String() string {
 	if s.sealed == nil {
 		return "unsigned"
 	}
-	return s.sealed.method + " " + Origin(s.sealed.to.url())
+	return s.sealed.method + " " + origin(s.sealed.to.url())
 }
 
 // Format writes String, whatever the verb.

@@ -28,7 +28,7 @@ func pause(n int) {
 
 // Append appends src to dst as append does, piece by piece. Between those of a long src others run: the caller holds no lock then.
 func Append[E any](dst, src []E) []E {
-	n := pieceOf(dst)
+	n := pieceOf[E]()
 	if len(src) > n || len(dst) > n {
 		dst = Grow(dst, len(src))
 	}
@@ -50,7 +50,7 @@ func Grow[E any](dst []E, n int) []E {
 	if cap(dst)-len(dst) >= n {
 		return dst
 	}
-	if len(dst)+n <= pieceOf(dst) {
+	if len(dst)+n <= pieceOf[E]() {
 		return slices.Grow(dst, n)
 	}
 	return Append(room[E](len(dst)+max(n, len(dst)/2)), dst)
@@ -92,5 +92,5 @@ func Repeat(s string, n int) string {
 // TextOf is a text that was made, and that nobody writes to any more, where it lies.
 func TextOf(made []byte) string { return unsafe.String(unsafe.SliceData(made), len(made)) }
 
-// pieceOf is how many elements of a slice are a piece.
-func pieceOf[E any](of []E) int { return piece / max(1, int(unsafe.Sizeof(*new(E)))) }
+// pieceOf is how many elements of a type are a piece.
+func pieceOf[E any]() int { return piece / max(1, int(unsafe.Sizeof(*new(E)))) }

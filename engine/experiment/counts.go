@@ -17,15 +17,15 @@ type counts struct {
 	ttfb     engine.Meter  // a histogram: from a request's first byte to that of a successful answer
 
 	mu      sync.Mutex
-	total   Outcome          // guarded by mu
+	total   outcome          // guarded by mu
 	measure [measures]sample // guarded by mu
 	units   units            // guarded by mu
 
 	shadow shadowCounts
 }
 
-// Outcome sums up what came of the requests of an arm.
-type Outcome struct {
+// outcome sums up what came of the requests of an arm.
+type outcome struct {
 	Requests  int64
 	Statuses  [6]int64 // by class: [2] are 200 to 299
 	Usage     engine.Usage
@@ -81,7 +81,7 @@ func (c *counts) settle(unit uint64, r *engine.Record) {
 	}
 }
 
-func (t *Outcome) use(u engine.Usage) {
+func (t *outcome) use(u engine.Usage) {
 	t.Usage.InputTokens += u.InputTokens
 	t.Usage.OutputTokens += u.OutputTokens
 	t.Usage.CacheCreationInputTokens += u.CacheCreationInputTokens
