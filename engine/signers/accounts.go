@@ -101,14 +101,19 @@ func (a *Accounts) Adopt(dataKey string, factories iter.Seq[engine.SignerFactory
 			continue
 		}
 		o := account.owner
-		if before := a.owners[o.upstream]; before != nil && before != o {
+		exposed = dataKey == ""
+		before := a.owners[o.upstream]
+		if before == o && o.adopted != nil && o.adopted() == dataKey {
+			continue // it may be renewing, which nobody has to wait for
+		}
+		if before != nil && before != o {
 			before.retire()
 		}
-		a.owners[o.upstream] = o
+		a.owners[o.upstream], o.adopted = o, newSecret(dataKey)
 		if err := o.adopt(dataKey); err != nil {
+			o.adopted = nil
 			a.options.Warn(fmt.Sprintf("upstream %q: %v", o.name, err))
 		}
-		exposed = dataKey == ""
 	}
 	if exposed && !a.exposed {
 		a.options.Warn("tokens are kept unencrypted in the data directory, readable by this user alone: set data_key to encrypt them")

@@ -86,6 +86,7 @@ type owner struct {
 	clientID string
 	url      string
 	client   func() *http.Client
+	adopted  secret // the data_key that it was adopted with, nil = it was not, or in part; guarded by the accounts' mu
 
 	turn    sync.Mutex // held over a whole renewal; guards what follows
 	keeper  keeper

@@ -393,6 +393,34 @@ func TestAClientThatLeavesDoesNotStopARefresh(t *testing.T) {
 	}
 }
 
+// A token endpoint may take long. An edit that has nothing to do with it goes live meanwhile.
+func TestAReloadWaitsForNoRefresh(t *testing.T) {
+	r := newRig(t)
+	asked, release := make(chan struct{}), make(chan struct{})
+	e := newEndpoint(t, func(w http.ResponseWriter, req *http.Request) {
+		close(asked)
+		<-release
+		gives("access-1", "refresh-1", 3600)(w, req)
+	})
+	a := r.start()
+	f := r.load(a, "", oauth(e, "refresh-0"))
+	var both sync.WaitGroup
+	both.Go(func() { r.token(f) })
+	<-asked
+	reloaded := make(chan struct{})
+	both.Go(func() {
+		r.load(a, "", oauth(e, "refresh-0"))
+		close(reloaded)
+	})
+	select {
+	case <-reloaded:
+	case <-time.After(5 * time.Second):
+		t.Error("the reload waits for the token endpoint")
+	}
+	close(release)
+	both.Wait()
+}
+
 func TestTheStoredTokenWinsUntilTheConfigHasAnother(t *testing.T) {
 	r := newRig(t)
 	e := newEndpoint(t, gives("access-1", "refresh-1", 3600), gives("access-2", "refresh-2", 3600))
