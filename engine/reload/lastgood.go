@@ -81,10 +81,11 @@ func replace(name string, text []byte) error {
 		return err
 	}
 	_, err = next.Write(text)
-	if err := errors.Join(err, next.Sync(), next.Close()); err != nil {
-		return err
+	if err = errors.Join(err, next.Sync(), next.Close()); err == nil {
+		err = os.Rename(next.Name(), name)
 	}
-	if err := os.Rename(next.Name(), name); err != nil {
+	if err != nil {
+		os.Remove(next.Name())
 		return err
 	}
 	dir, err := os.Open(filepath.Dir(name))

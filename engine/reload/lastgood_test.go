@@ -130,6 +130,22 @@ func TestACopyIsWrittenOnlyWhenItChanges(t *testing.T) {
 	f(reloaded)
 }
 
+// TestAFileThatCannotBeReplacedLeavesNothingBeside: where a disk is full, half a file takes what room there is.
+func TestAFileThatCannotBeReplacedLeavesNothingBeside(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	data, err := reload.OpenData(r.path("data"))
+	r.must(err)
+	defer data.Close()
+	r.mkdir("data/taken")
+	if err := data.Replace("taken", []byte("text")); err == nil {
+		t.Error("a file took the place of a directory")
+	}
+	if _, err := os.Stat(r.path("data/taken.new")); !os.IsNotExist(err) {
+		t.Errorf("taken.new is left: %v", err)
+	}
+}
+
 func TestTheDataDirectoryHasOneHolder(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
