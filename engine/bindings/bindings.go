@@ -49,8 +49,10 @@ type Log struct {
 	mu    sync.RWMutex
 	known map[string]binding // guarded by mu
 	names map[string]string  // guarded by mu; each principal's id once
-	file  *os.File           // guarded by mu
-	size  int64              // guarded by mu; of the whole lines
+
+	disk sync.Mutex // held over what changes both: a lookup never waits for the file
+	file *os.File   // guarded by disk
+	size int64      // guarded by disk; of the whole lines
 }
 
 var _ engine.Bindings = (*Log)(nil)
@@ -74,12 +76,15 @@ func Open(name string) (*Log, error) {
 	return l, nil
 }
 
-// apply does what a line says. It is called with mu held, or before anybody else knows l.
+// apply does what a line says.
 func (l *Log) apply(b line) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.change(b)
 	l.any.Store(len(l.known) > 0)
 }
 
+// change is apply, with mu held.
 func (l *Log) change(b line) {
 	if b.Upstream == nil {
 		delete(l.known, b.ID)
@@ -96,7 +101,7 @@ func (l *Log) change(b line) {
 	}
 }
 
-// lines are all bindings, the oldest first.
+// lines are all bindings, the oldest first. It is called with mu held, or before anybody else knows l.
 func (l *Log) lines() []line {
 	all := make([]line, 0, len(l.known))
 	for id, b := range l.known {
@@ -169,8 +174,8 @@ func (l *Log) Forget(id string) error {
 
 // note does what b says and makes it durable.
 func (l *Log) note(b line) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.disk.Lock()
+	defer l.disk.Unlock()
 	l.apply(b)
 	text := b.append(nil)
 	_, err := l.file.WriteAt(text, l.size)
@@ -187,7 +192,7 @@ func (l *Log) note(b line) error {
 
 // Close closes the file.
 func (l *Log) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.disk.Lock()
+	defer l.disk.Unlock()
 	return l.file.Close()
 }
