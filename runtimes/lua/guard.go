@@ -36,9 +36,9 @@ func (e *tooComplex) Error() string { return "the source " + e.reason }
 
 // guard prepares a parsed file for the compiler. It refuses what would take long. It makes each chain of ".." one call of concatFunction:
 // the interpreter's own instruction has no bound, and a handful of them would take all memory. And it writes out the nil that "for k, v
-// in next, t" leaves out, since the compiler puts nothing in its place. And it gives what "x = a and b" assigns a name of its own: the
-// compiler leaves a local x as it was where a is an expression that turns out false. It returns what the file requires. An error is a
-// *tooComplex.
+// in next, t" leaves out, since the compiler puts nothing in its place. And it gives what "x, y = y, x" and "x = a and b" assign names of
+// their own: the compiler gives x its value before it reads the second x, and leaves a local x as it was where a is an expression that
+// turns out false. It returns what the file requires. An error is a *tooComplex.
 func guard(chunk []ast.Stmt) ([]need, error) {
 	g := guarding{names: make(map[string]bool)}
 	g.walk(reflect.ValueOf(chunk), 0)
@@ -97,13 +97,10 @@ func (g *guarding) visit(v reflect.Value) {
 	case *ast.StringConcatOpExpr:
 		v.Set(reflect.ValueOf(g.join(node)))
 	case *ast.AssignStmt:
-		if assignsLogical(node) {
+		if byLocals(node) {
 			v.Set(reflect.ValueOf(named(node)))
-			return
-		}
-		g.assign(node)
-		if assignsLogical(node) {
-			v.Set(reflect.ValueOf(named(node)))
+		} else {
+			g.assign(node)
 		}
 	case *ast.FunctionExpr, *ast.FuncDefStmt:
 		if g.functions++; g.functions > maxFunctions {
@@ -133,28 +130,14 @@ func (g *guarding) join(chain *ast.StringConcatOpExpr) *ast.FuncCallExpr {
 	return call
 }
 
-// assign sees to it that calls take room of their own. Of one that gives a single value to the last parameter of a function the compiler
-// would put the function in the parameter's place, before the arguments are read: x = a .. x, x = (f(x)) and x, y = f(x), 1.
+// assign sees to it that a call takes room of its own. Of one that gives a single value to the last parameter of a function the compiler
+// would put the function in the parameter's place, before the arguments are read: x = a .. x and x = (f(x)).
 func (g *guarding) assign(node *ast.AssignStmt) {
-	for i, e := range node.Rhs {
-		if chain, ok := e.(*ast.StringConcatOpExpr); ok {
-			e = g.join(chain)
-			node.Rhs[i] = e
-		}
-		call, ok := e.(*ast.FuncCallExpr)
-		last := i == len(node.Rhs)-1
-		switch {
-		case !ok, last && !call.AdjustRet:
-		case last && len(node.Lhs) == len(node.Rhs):
-			call.AdjustRet = false // one value is asked for
-		default:
-			single := &ast.LogicalOpExpr{Operator: "or", Lhs: &ast.NilExpr{}, Rhs: call}
-			for _, node := range []ast.PositionHolder{single, single.Lhs} {
-				node.SetLine(call.Line())
-				node.SetLastLine(call.LastLine())
-			}
-			node.Rhs[i] = single
-		}
+	if chain, ok := node.Rhs[0].(*ast.StringConcatOpExpr); ok {
+		node.Rhs[0] = g.join(chain)
+	}
+	if call, ok := node.Rhs[0].(*ast.FuncCallExpr); ok && len(node.Lhs) == 1 {
+		call.AdjustRet = false // one value is asked for
 	}
 }
 
@@ -174,6 +157,11 @@ func (g *guarding) table(node *ast.TableExpr) {
 	for _, f := range node.Fields {
 		if f.Key == nil {
 			listed++
+		}
+	}
+	if len(node.Fields) > 0 {
+		if last := node.Fields[len(node.Fields)-1]; last.Key != nil {
+			single(last.Value) // the compiler would put what it gives into the list as well
 		}
 	}
 	switch {
@@ -224,28 +212,42 @@ func callOf(chain *ast.StringConcatOpExpr) *ast.FuncCallExpr {
 	return call
 }
 
-// assignsLogical reports whether a variable is given the value of "and" or "or".
-func assignsLogical(stmt *ast.AssignStmt) bool {
-	variable := slices.ContainsFunc(stmt.Lhs, func(e ast.Expr) bool { _, ok := e.(*ast.IdentExpr); return ok })
-	logical := slices.ContainsFunc(stmt.Rhs, func(e ast.Expr) bool { _, ok := e.(*ast.LogicalOpExpr); return ok })
-	return variable && logical
+// byLocals reports whether an assignment to a variable has several values, or that of "and" or "or".
+func byLocals(stmt *ast.AssignStmt) bool {
+	_, logical := stmt.Rhs[0].(*ast.LogicalOpExpr)
+	return slices.ContainsFunc(stmt.Lhs, isVariable) && (logical || len(stmt.Lhs) > 1 || len(stmt.Rhs) > 1)
 }
 
-// named is an assignment by way of locals. No script can write their names.
+func isVariable(e ast.Expr) bool { _, ok := e.(*ast.IdentExpr); return ok }
+
+// named is an assignment by way of locals: first to fields, as where they are may depend on the variables. No script can write the names of
+// the locals.
 func named(stmt *ast.AssignStmt) ast.Stmt {
-	values := &ast.LocalAssignStmt{Exprs: stmt.Rhs}
-	assign := &ast.AssignStmt{Lhs: stmt.Lhs}
-	block := &ast.DoBlockStmt{Stmts: []ast.Stmt{values, assign}}
+	values, fields := &ast.LocalAssignStmt{Exprs: stmt.Rhs}, &ast.AssignStmt{}
 	place := func(node ast.PositionHolder) {
 		node.SetLine(stmt.Line())
 		node.SetLastLine(stmt.LastLine())
 	}
-	for i := range stmt.Lhs {
+	var variables []ast.Stmt
+	for i, to := range stmt.Lhs {
 		value := &ast.IdentExpr{Value: fmt.Sprintf("$value%d", i)}
 		place(value)
-		values.Names, assign.Rhs = append(values.Names, value.Value), append(assign.Rhs, value)
+		values.Names = append(values.Names, value.Value)
+		if !isVariable(to) {
+			fields.Lhs, fields.Rhs = append(fields.Lhs, to), append(fields.Rhs, value)
+			continue
+		}
+		variable := &ast.AssignStmt{Lhs: []ast.Expr{to}, Rhs: []ast.Expr{value}}
+		place(variable)
+		variables = append(variables, variable)
 	}
-	for _, node := range []ast.PositionHolder{values, assign, block} {
+	block := &ast.DoBlockStmt{Stmts: []ast.Stmt{values}}
+	if len(fields.Lhs) > 0 {
+		block.Stmts = append(block.Stmts, fields)
+	}
+	slices.Reverse(variables)
+	block.Stmts = append(block.Stmts, variables...)
+	for _, node := range []ast.PositionHolder{values, fields, block} {
 		place(node)
 	}
 	return block
