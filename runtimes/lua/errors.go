@@ -1,6 +1,8 @@
 package lua
 
 import (
+	"unsafe"
+
 	"sluice/engine"
 
 	glua "github.com/yuin/gopher-lua"
@@ -17,7 +19,7 @@ const (
 func (s *state) pcall(L *glua.LState) int {
 	L.CheckAny(1)
 	L.Insert(s.quietly, 1)
-	if err := L.PCall(L.GetTop()-1, glua.MultRet, nil); err != nil {
+	if err := s.protect(L, L.GetTop()-1); err != nil {
 		L.Push(glua.LFalse)
 		L.Push(s.caughtValue(L, err))
 		return 2
@@ -31,7 +33,7 @@ func (s *state) xpcall(L *glua.LState) int {
 	handler := L.CheckFunction(2)
 	L.SetTop(1)
 	L.Insert(s.quietly, 1)
-	err := L.PCall(1, glua.MultRet, nil)
+	err := s.protect(L, 1)
 	if err == nil {
 		L.Insert(glua.LTrue, 1)
 		return L.GetTop()
@@ -43,14 +45,39 @@ func (s *state) xpcall(L *glua.LState) int {
 	return L.GetTop()
 }
 
+// protect calls quietly, which was pushed, with n arguments: a function and its own. An error leaves the variables of whoever catches it
+// shared with the functions that use them: the interpreter would end that for those of all functions that run, and does so unless it has
+// an error function.
+func (s *state) protect(L *glua.LState, n int) error {
+	s.meter.vm.hasErrorFunc = true
+	err := L.PCall(n, glua.MultRet, nil)
+	s.meter.vm.hasErrorFunc = true // again, for whoever protects this call
+	return err
+}
+
 // callQuietly calls its first argument with the others. Errors that are raised meanwhile have a stack trace that says nothing: the
-// interpreter would write one for each error that is caught, with a line for every tail call there was.
-func callQuietly(L *glua.LState) int {
+// interpreter would write one for each error that is caught, with a line for every tail call there was. They end what functions that were
+// called share of their variables, which are to be no more.
+func (s *state) callQuietly(L *glua.LState) int {
+	from := s.meter.vm.currentFrame.LocalBase
 	L.Panic = func(L *glua.LState) {
+		s.meter.vm.closeUpvalues(from)
 		panic(&glua.ApiError{Type: glua.ApiErrorRun, Object: L.Get(-1), StackTrace: "-"})
 	}
 	L.Call(L.GetTop()-1, glua.MultRet)
 	return L.GetTop()
+}
+
+// closeUpvalues gives the functions that use registers from one on their values for their own.
+func (p *peekedState) closeUpvalues(from int) {
+	at := &p.uvcache
+	for *at != nil && (*at).index < from {
+		at = &(*at).next
+	}
+	for up := *at; up != nil; up = up.next {
+		(*glua.Upvalue)(unsafe.Pointer(up)).Close()
+	}
+	*at = nil
 }
 
 // caughtValue returns what was raised, or raises it again where a script may not catch it.

@@ -59,8 +59,11 @@ func (s *state) invoke(L *glua.LState, m *runtimes.Method, receiver any, first i
 
 // invokeFunction runs a function of the script for a method that took it, as pcall does. An error has no position.
 func (s *state) invokeFunction(f runtimes.Value) error {
+	top := s.L.GetTop()
+	s.L.Push(s.quietly)
 	s.L.Push(f.Ref.(*glua.LFunction))
-	err := s.L.PCall(0, 0, nil)
+	err := s.protect(s.L, 1)
+	s.L.SetTop(top)
 	if err == nil {
 		return nil
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // The interpreter has no hook for what its instructions allocate, and no way to read the instruction that is next or how far a table has
-// grown. Here are the beginnings of four of its types as version 1.1.2 lays them out. They are read, and written by fill.go alone; checkLayout
-// compares them with the real ones before the first state is made.
+// grown. Here are the beginnings of five of its types as version 1.1.2 lays them out. They are read, and written by fill.go and errors.go
+// alone; checkLayout compares them with the real ones before the first state is made.
 type (
 	peekedState struct {
 		G            *glua.Global
@@ -24,6 +24,14 @@ type (
 		stack        any
 		alloc        unsafe.Pointer
 		currentFrame *peekedFrame
+		wrapped      bool
+		uvcache      *peekedUpvalue // open ones, lowest first
+		hasErrorFunc bool           // an error leaves them open
+	}
+	peekedUpvalue struct {
+		next  *peekedUpvalue
+		reg   *peekedRegistry
+		index int
 	}
 	peekedFrame struct {
 		Idx       int
@@ -59,6 +67,7 @@ func checkLayout() {
 	sameLayout(reflect.TypeFor[glua.LTable](), reflect.TypeFor[peekedTable]())
 	sameLayout(pointedTo(state, "currentFrame"), reflect.TypeFor[peekedFrame]())
 	sameLayout(pointedTo(state, "reg"), reflect.TypeFor[peekedRegistry]())
+	sameLayout(reflect.TypeFor[glua.Upvalue](), reflect.TypeFor[peekedUpvalue]())
 }
 
 func pointedTo(of reflect.Type, field string) reflect.Type {

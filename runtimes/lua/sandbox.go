@@ -50,7 +50,7 @@ func (s *state) openBase(config *engine.Object) {
 	s.L.SetTop(0)
 	native := s.L.Get(glua.GlobalsIndex).(*glua.LTable)
 	s.ipairsNext, s.next = s.function(s.nextPosition), s.function(s.nextEntry)
-	s.quietly = s.function(callQuietly)
+	s.quietly = s.function(s.callQuietly)
 	own := s.own()
 	s.base = s.openLibrary("", native, own[""])
 	for _, name := range []string{"string", "table", "math"} {
