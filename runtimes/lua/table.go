@@ -91,10 +91,13 @@ func (s *state) tableInsert(L *glua.LState) int {
 // tableRemove is table.remove(t, position).
 func (s *state) tableRemove(L *glua.LState) int {
 	t := tableArgument(L, "table.remove")
-	position := L.OptInt(2, -1)
-	if position > 0 {
-		s.spend(L, len(peekTable(t).array)/16)
+	n := s.lengthOf(L, t)
+	position := L.OptInt(2, n)
+	if position < 1 || position > n {
+		L.Push(glua.LNil)
+		return 1
 	}
+	s.spend(L, (n-position)/16)
 	L.Push(t.Remove(position))
 	return 1
 }

@@ -103,6 +103,26 @@ func TestLoopsMayChangeTheTableTheyWalkOver(t *testing.T) {
 	}
 }
 
+func TestRemoveTakesAnElementOfTheList(t *testing.T) {
+	t.Parallel()
+	f := func(body, want string) {
+		t.Helper()
+		got, err := eval(t, `local t = {"a", "b", "c"} `+body+` .. " " .. table.concat(t)`)
+		if err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", body, got, err, want)
+		}
+	}
+	f(`return table.remove(t)`, "c ab")
+	f(`return table.remove(t, 1)`, "a bc")
+	f(`return table.remove(t, 3)`, "c ab")
+	f(`t[#t] = nil return table.remove(t)`, "b a")
+	f(`t[3] = nil return table.remove(t, 1)`, "a b")
+	f(`return tostring(table.remove(t, 0))`, "nil abc")
+	f(`return tostring(table.remove(t, 4))`, "nil abc")
+	f(`return tostring(table.remove(t, -1))`, "nil abc")
+	f(`return tostring(table.remove({}))`, "nil abc")
+}
+
 func TestSortOrdersTables(t *testing.T) {
 	t.Parallel()
 	f := func(body, want string) {
