@@ -38,9 +38,10 @@ func (e *tooComplex) Error() string { return "the source " + e.reason }
 // the interpreter's own instruction has no bound, and a handful of them would take all memory. And it writes out the nil that "for k, v
 // in next, t" leaves out, since the compiler puts nothing in its place. And it gives what "x, y = y, x" and "x = a and b" assign names of
 // their own: the compiler gives x its value before it reads the second x, and leaves a local x as it was where a is an expression that
-// turns out false. It returns what the file requires. An error is a *tooComplex.
+// turns out false. And nothing that a loop may begin with is only a jump: see lead. It returns what the file requires. An error is a
+// *tooComplex.
 func guard(chunk []ast.Stmt) ([]need, error) {
-	g := guarding{names: make(map[string]bool)}
+	g := guarding{names: make(map[string]bool), led: make(map[ast.Stmt]bool)}
 	g.walk(reflect.ValueOf(chunk), 0)
 	if g.refused != nil {
 		return nil, g.refused
@@ -54,6 +55,7 @@ type guarding struct {
 	lookups   int
 	functions int
 	needs     []need
+	led       map[ast.Stmt]bool // see lead
 	refused   *tooComplex
 }
 
@@ -102,6 +104,17 @@ func (g *guarding) visit(v reflect.Value) {
 		} else {
 			g.assign(node)
 		}
+	case *ast.BreakStmt, *ast.GotoStmt:
+		g.lead(v)
+	case *ast.IfStmt:
+		g.leadLiteral(v, node.Condition)
+	case *ast.WhileStmt:
+		g.leadLiteral(v, node.Condition)
+	case *ast.LogicalOpExpr:
+		if e := folded(node); e != node {
+			v.Set(reflect.ValueOf(e))
+			g.visit(v)
+		}
 	case *ast.FunctionExpr, *ast.FuncDefStmt:
 		if g.functions++; g.functions > maxFunctions {
 			g.refuse("defines more than %d functions", maxFunctions)
@@ -119,6 +132,63 @@ func (g *guarding) visit(v reflect.Value) {
 	case *ast.NumberExpr:
 		g.name(node.Value)
 	}
+}
+
+// lead lets something else stand before a statement that begins with a jump. Where a loop comes back to a jump, the compiler makes both one,
+// but takes how far that goes for where it leads.
+func (g *guarding) lead(v reflect.Value) {
+	stmt := v.Interface().(ast.Stmt)
+	if g.led[stmt] {
+		return
+	}
+	g.led[stmt] = true
+	nothing, block := &ast.LocalAssignStmt{Names: []string{"$nothing"}}, &ast.DoBlockStmt{}
+	for _, node := range []ast.PositionHolder{nothing, block} {
+		node.SetLine(stmt.Line())
+		node.SetLastLine(stmt.LastLine())
+	}
+	block.Stmts = []ast.Stmt{nothing, stmt}
+	v.Set(reflect.ValueOf(block))
+}
+
+// leadLiteral is lead for a statement with a condition, which is only a jump where that is written out.
+func (g *guarding) leadLiteral(v reflect.Value, condition ast.Expr) {
+	if logical, ok := condition.(*ast.LogicalOpExpr); ok {
+		condition = folded(logical)
+	}
+	if _, ok := literal(condition); ok {
+		g.lead(v)
+	}
+}
+
+// folded is "and" or "or" without a first operand that is written out, which would be a jump.
+func folded(e *ast.LogicalOpExpr) ast.Expr {
+	if inner, ok := e.Lhs.(*ast.LogicalOpExpr); ok {
+		e.Lhs = folded(inner)
+	}
+	holds, ok := literal(e.Lhs)
+	switch {
+	case !ok:
+		return e
+	case holds == (e.Operator == "and"):
+		return single(e.Rhs)
+	default:
+		return e.Lhs
+	}
+}
+
+// literal reports whether a value that is written out is true in a condition.
+func literal(e ast.Expr) (holds, ok bool) {
+	switch e := e.(type) {
+	case *ast.TrueExpr, *ast.NumberExpr, *ast.StringExpr:
+		return true, true
+	case *ast.FalseExpr, *ast.NilExpr:
+		return false, true
+	case *ast.UnaryNotOpExpr:
+		holds, ok = literal(e.Expr)
+		return !holds, ok
+	}
+	return false, false
 }
 
 // join makes a call of a chain of "..".
