@@ -66,16 +66,22 @@ func writeReadOnly(L *glua.LState) int {
 func (s *state) ipairs(L *glua.LState) int {
 	v := L.Get(1)
 	if _, ok := v.(*glua.LTable); !ok {
-		h := hostOf(v)
-		if h == nil || h.of.Kind != runtimes.List {
-			L.RaiseError("ipairs takes a list, got %s", describe(v))
-		}
-		s.live(h)
+		s.walked(L, v)
 	}
 	L.Push(s.ipairsNext)
 	L.Push(v)
 	L.Push(small[0])
 	return 3
+}
+
+// walked is a list of the gateway that ipairs walks over.
+func (s *state) walked(L *glua.LState, v glua.LValue) *host {
+	h := hostOf(v)
+	if h == nil || h.of.Kind != runtimes.List {
+		L.RaiseError("ipairs takes a list, got %s", describe(v))
+	}
+	s.live(h)
+	return h
 }
 
 func (s *state) nextPosition(L *glua.LState) int {
@@ -86,9 +92,7 @@ func (s *state) nextPosition(L *glua.LState) int {
 	case *glua.LTable:
 		v = behind(of).RawGetInt(position)
 	default:
-		h := hostOf(of)
-		s.live(h)
-		v = s.at(h, position)
+		v = s.at(s.walked(L, of), position)
 	}
 	if v == glua.LNil {
 		L.Push(glua.LNil)

@@ -171,6 +171,8 @@ func TestMisuseOfHostValuesSaysWhatIsWanted(t *testing.T) {
 	f(`return ctx + 1`, "cannot perform add operation between userdata and number")
 	f(`return ctx()`, "attempt to call a non-function object")
 	f(`for _ in ipairs(config) do end`, "ipairs takes a list, got a map")
+	f(`return ipairs({})(nil, 0)`, "ipairs takes a list, got nothing")
+	f(`return ipairs({})(ctx, 0)`, "ipairs takes a list, got a ctx")
 	f(`for _ in ipairs(nil) do end`, "ipairs takes a list, got nothing")
 	f(`for _ in pairs(ctx) do end`, "pairs takes a table, got a ctx")
 	f(`for _ in pairs("x") do end`, "pairs takes a table, got a string")
