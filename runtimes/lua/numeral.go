@@ -1,6 +1,10 @@
 package lua
 
 import (
+	"errors"
+	"strconv"
+	"strings"
+
 	glua "github.com/yuin/gopher-lua"
 )
 
@@ -30,13 +34,26 @@ var numbersAt = map[string][]int{
 	"sub": {2, 3}, "tonumber": {2}, "unpack": {2, 3},
 }
 
-// toNumber makes tonumber of the interpreter's: a long text is no number.
+// decimal are the characters of a decimal number, and of what may stand around it.
+const decimal = "0123456789.eE+-" + " \t\n\v\f\r"
+
+// toNumber makes tonumber of the interpreter's: a long text is no number, and one with an exponent or with many digits is.
 func toNumber(native glua.LGFunction) glua.LGFunction {
 	return func(L *glua.LState) int {
-		if text, ok := L.Get(1).(glua.LString); ok && len(text) > maxNumeral {
+		text, ok := L.Get(1).(glua.LString)
+		switch {
+		case ok && len(text) > maxNumeral:
 			L.Push(glua.LNil)
-			return 1
+		case ok && L.GetTop() == 1 && strings.Trim(string(text), decimal) == "":
+			n, err := strconv.ParseFloat(strings.TrimSpace(string(text)), 64)
+			if errors.Is(err, strconv.ErrSyntax) {
+				L.Push(glua.LNil)
+			} else {
+				L.Push(number(n)) // one that is too large is infinite
+			}
+		default:
+			return native(L)
 		}
-		return native(L)
+		return 1
 	}
 }

@@ -179,6 +179,16 @@ func TestTextsJoin(t *testing.T) {
 	g(`return table.concat(5)`, "table.concat takes a list, got a number")
 }
 
+func TestTextsBecomeNumbers(t *testing.T) {
+	t.Parallel()
+	f := values(t)
+	f(`tonumber("12"), tonumber(" -1.5\n"), tonumber(".5"), tonumber("5."), tonumber("010"), tonumber("+1")`, "12 -1.5 0.5 5 10 1")
+	f(`tonumber("1e1"), tonumber("1E-2"), tonumber("12345678901234567890") == 12345678901234567890, tonumber("1e999") == math.huge`, "10 0.01 true true")
+	f(`tonumber("0x1F"), tonumber("ff", 16), tonumber("1e1", 16), tonumber("10", 2)`, "31 255 481 2")
+	f(`tonumber(""), tonumber(" "), tonumber("1e"), tonumber("- 1"), tonumber("--1"), tonumber("1 2"), tonumber("1_000"), tonumber("a")`,
+		"nil nil nil nil nil nil nil nil")
+}
+
 func TestPrintedValuesHaveNoAddresses(t *testing.T) {
 	t.Parallel()
 	f := values(t)
