@@ -158,6 +158,9 @@ func percent(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) 
 	if !ok {
 		return sky.Binary(syntax.PERCENT, x, y)
 	}
+	if err := r.payDirectives(string(format), "%"); err != nil {
+		return nil, err
+	}
 	bytes, err := r.formattedSize(string(format), y)
 	if err == nil {
 		err = r.makeText(bytes, 2*bytes) // the text grows as it is made

@@ -2,7 +2,9 @@ package starlark
 
 import (
 	"fmt"
+	"math"
 	"strings"
+	"unicode/utf8"
 
 	sky "go.starlark.net/starlark"
 )
@@ -12,7 +14,7 @@ var textTolls = map[string]methodToll{
 	"capitalize":     ofText(copyToll),
 	"codepoint_ords": elemsToll,
 	"codepoints":     elemsToll,
-	"count":          ofText(scanToll),
+	"count":          ofText(countToll),
 	"elem_ords":      elemsToll,
 	"elems":          elemsToll,
 	"endswith":       ofText(affixToll),
@@ -32,10 +34,10 @@ var textTolls = map[string]methodToll{
 	"replace":        ofText(replaceToll),
 	"rfind":          ofText(scanToll),
 	"rindex":         ofText(scanToll),
-	"rsplit":         ofText(splitToll),
+	"rsplit":         ofText(rsplitToll),
 	"rstrip":         ofText(stripToll),
 	"split":          ofText(splitToll),
-	"splitlines":     ofText(splitToll),
+	"splitlines":     ofText(linesToll),
 	"startswith":     ofText(affixToll),
 	"strip":          ofText(stripToll),
 	"title":          ofText(copyToll),
@@ -70,6 +72,37 @@ func elemsToll(_ *runner, on sky.Value, _ sky.Tuple, _ []sky.Tuple) error {
 
 func scanToll(r *runner, s string, _ sky.Tuple) error { return r.spend(int64(len(s)) / 64) }
 
+func countToll(r *runner, s string, args sky.Tuple) error {
+	if err := scanToll(r, s, args); err != nil || len(args) == 0 {
+		return err
+	}
+	wanted, ok := args[0].(sky.String)
+	if !ok {
+		return nil
+	}
+	_, err := r.occurrences(s, string(wanted))
+	return err
+}
+
+// occurrences is how often a text holds another. In a long one it pays for each.
+func (r *runner) occurrences(s, wanted string) (n int, err error) {
+	switch {
+	case len(s) <= longText, len(wanted) == 1: // a byte is counted many at once
+		return strings.Count(s, wanted), nil
+	case wanted == "":
+		return strings.Count(s, wanted), r.spend(int64(len(s)) / 2)
+	}
+	for at := strings.Index(s, wanted); at >= 0; at = strings.Index(s, wanted) {
+		s = s[at+len(wanted):]
+		if n++; n%lookEvery == 0 {
+			if err := r.spend(lookEvery); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return n, nil
+}
+
 func runeToll(r *runner, s string, _ sky.Tuple) error { return r.spend(int64(len(s)) / 2) }
 
 func copyToll(r *runner, s string, _ sky.Tuple) error { return r.copyText(len(s), 1) }
@@ -88,6 +121,9 @@ func stripToll(r *runner, s string, args sky.Tuple) error {
 	if len(args) > 0 {
 		if cutset, ok := args[0].(sky.String); ok {
 			among += len(cutset)
+			if strings.ContainsFunc(string(cutset), func(c rune) bool { return c >= utf8.RuneSelf }) {
+				among *= 2
+			}
 		}
 	}
 	return r.spend(int64(len(s)) * int64(among) / 32)
@@ -147,9 +183,9 @@ func replaceToll(r *runner, s string, args sky.Tuple) error {
 	if !ok || !ok2 {
 		return nil
 	}
-	times := strings.Count(s, string(from))
-	if times == 0 {
-		return nil
+	times, err := r.occurrences(s, string(from))
+	if err != nil || times == 0 {
+		return err
 	}
 	if len(args) > 2 {
 		if most, err := sky.AsInt32(args[2]); err == nil && most >= 0 {
@@ -160,29 +196,75 @@ func replaceToll(r *runner, s string, args sky.Tuple) error {
 	return r.makeText(size, size+slotBytes)
 }
 
-// splitToll pays for a list of parts, each of which is a text of its own.
+// splitToll pays for split.
 func splitToll(r *runner, s string, args sky.Tuple) error {
-	if err := r.spend(int64(len(s)) / 16); err != nil {
+	parts, err := r.parts(s, args)
+	if err != nil {
 		return err
 	}
-	parts := 1
+	if most, ok := mostSplits(args); ok {
+		parts = min(parts, most+1)
+	}
+	return r.split(parts)
+}
+
+// rsplitToll pays for rsplit: the interpreter makes all parts and joins those that are too many, or room for as many as it is asked for.
+func rsplitToll(r *runner, s string, args sky.Tuple) error {
+	parts, err := r.parts(s, args)
+	if err != nil {
+		return err
+	}
+	if most, ok := mostSplits(args); ok && args[0] == sky.None {
+		parts = most + 1
+	}
+	return r.split(parts)
+}
+
+// linesToll pays for splitlines.
+func linesToll(r *runner, s string, _ sky.Tuple) error {
+	parts, err := r.parts(s, sky.Tuple{sky.String("\n")})
+	if err != nil {
+		return err
+	}
+	return r.split(parts)
+}
+
+// split pays for a list of parts, each of which is a text of its own.
+func (r *runner) split(parts int) error { return r.work(parts, 4*slotBytes) }
+
+// parts is how many parts a text has at most. It pays for the search.
+func (r *runner) parts(s string, args sky.Tuple) (int, error) {
+	if err := r.spend(int64(len(s)) / 16); err != nil {
+		return 0, err
+	}
 	if len(args) > 0 && args[0] != sky.None {
 		if sep, ok := args[0].(sky.String); ok && sep != "" {
-			parts += strings.Count(s, string(sep))
+			n, err := r.occurrences(s, string(sep))
+			return n + 1, err
 		}
-	} else {
-		parts += strings.Count(s, " ") + strings.Count(s, "\n") + strings.Count(s, "\r") + strings.Count(s, "\t")
+		return 1, nil
 	}
-	if len(args) > 1 {
-		if most, err := sky.AsInt32(args[1]); err == nil && most >= 0 {
-			parts = min(parts, most+1)
-		}
+	return 1 + strings.Count(s, " ") + strings.Count(s, "\n") + strings.Count(s, "\r") + strings.Count(s, "\t"), nil
+}
+
+// mostSplits is how often a text is to be split at most; false = as often as it can be.
+func mostSplits(args sky.Tuple) (int, bool) {
+	if len(args) < 2 {
+		return 0, false
 	}
-	return r.work(parts, 4*slotBytes)
+	n, ok := args[1].(sky.Int)
+	if !ok {
+		return 0, false
+	}
+	most, ok := n.Int64()
+	return int(min(most, math.MaxInt32)), ok && most >= 0
 }
 
 // formatToll pays for a formatted text. Any argument may stand in it for each brace.
 func formatToll(r *runner, s string, args sky.Tuple) error {
+	if err := r.payDirectives(s, "{", "}"); err != nil {
+		return err
+	}
 	longest, size := int64(0), int64(len(s))+slotBytes
 	quoted := strings.Contains(s, "!r")
 	for _, a := range args {
@@ -201,6 +283,21 @@ func formatToll(r *runner, s string, args sky.Tuple) error {
 	}
 	return r.spend(most / 2) // one argument may be quoted for each brace
 }
+
+// payDirectives pays for what stands in a long format by itself, at each of some marks.
+func (r *runner) payDirectives(format string, marks ...string) error {
+	if len(format) <= longFormat {
+		return nil
+	}
+	n := 0
+	for _, mark := range marks {
+		n += strings.Count(format, mark)
+	}
+	return r.spend(int64(n))
+}
+
+// longFormat is how many bytes of a format take no time to speak of.
+const longFormat = 4 << 10
 
 // mappingCost is that of format % mapping.
 func (r *runner) mappingCost(format string, size int64, m sky.IterableMapping) (int64, error) {
