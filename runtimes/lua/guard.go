@@ -3,7 +3,6 @@ package lua
 import (
 	"fmt"
 	"reflect"
-	"slices"
 
 	"github.com/yuin/gopher-lua/ast"
 )
@@ -134,63 +133,6 @@ func (g *guarding) visit(v reflect.Value) {
 	}
 }
 
-// lead lets something else stand before a statement that begins with a jump. Where a loop comes back to a jump, the compiler makes both one,
-// but takes how far that goes for where it leads.
-func (g *guarding) lead(v reflect.Value) {
-	stmt := v.Interface().(ast.Stmt)
-	if g.led[stmt] {
-		return
-	}
-	g.led[stmt] = true
-	nothing, block := &ast.LocalAssignStmt{Names: []string{"$nothing"}}, &ast.DoBlockStmt{}
-	for _, node := range []ast.PositionHolder{nothing, block} {
-		node.SetLine(stmt.Line())
-		node.SetLastLine(stmt.LastLine())
-	}
-	block.Stmts = []ast.Stmt{nothing, stmt}
-	v.Set(reflect.ValueOf(block))
-}
-
-// leadLiteral is lead for a statement with a condition, which is only a jump where that is written out.
-func (g *guarding) leadLiteral(v reflect.Value, condition ast.Expr) {
-	if logical, ok := condition.(*ast.LogicalOpExpr); ok {
-		condition = folded(logical)
-	}
-	if _, ok := literal(condition); ok {
-		g.lead(v)
-	}
-}
-
-// folded is "and" or "or" without a first operand that is written out, which would be a jump.
-func folded(e *ast.LogicalOpExpr) ast.Expr {
-	if inner, ok := e.Lhs.(*ast.LogicalOpExpr); ok {
-		e.Lhs = folded(inner)
-	}
-	holds, ok := literal(e.Lhs)
-	switch {
-	case !ok:
-		return e
-	case holds == (e.Operator == "and"):
-		return single(e.Rhs)
-	default:
-		return e.Lhs
-	}
-}
-
-// literal reports whether a value that is written out is true in a condition.
-func literal(e ast.Expr) (holds, ok bool) {
-	switch e := e.(type) {
-	case *ast.TrueExpr, *ast.NumberExpr, *ast.StringExpr:
-		return true, true
-	case *ast.FalseExpr, *ast.NilExpr:
-		return false, true
-	case *ast.UnaryNotOpExpr:
-		holds, ok = literal(e.Expr)
-		return !holds, ok
-	}
-	return false, false
-}
-
 // join makes a call of a chain of "..".
 func (g *guarding) join(chain *ast.StringConcatOpExpr) *ast.FuncCallExpr {
 	call := callOf(chain)
@@ -198,17 +140,6 @@ func (g *guarding) join(chain *ast.StringConcatOpExpr) *ast.FuncCallExpr {
 		g.refuse("joins more than %d texts at once", maxNesting)
 	}
 	return call
-}
-
-// assign sees to it that a call takes room of its own. Of one that gives a single value to the last parameter of a function the compiler
-// would put the function in the parameter's place, before the arguments are read: x = a .. x and x = (f(x)).
-func (g *guarding) assign(node *ast.AssignStmt) {
-	if chain, ok := node.Rhs[0].(*ast.StringConcatOpExpr); ok {
-		node.Rhs[0] = g.join(chain)
-	}
-	if call, ok := node.Rhs[0].(*ast.FuncCallExpr); ok && len(node.Lhs) == 1 {
-		call.AdjustRet = false // one value is asked for
-	}
 }
 
 // require notes a call of require with a name that is written out.
@@ -280,47 +211,6 @@ func callOf(chain *ast.StringConcatOpExpr) *ast.FuncCallExpr {
 	}
 	call.Args = append(call.Args, single(rest))
 	return call
-}
-
-// byLocals reports whether an assignment to a variable has several values, or that of "and" or "or".
-func byLocals(stmt *ast.AssignStmt) bool {
-	_, logical := stmt.Rhs[0].(*ast.LogicalOpExpr)
-	return slices.ContainsFunc(stmt.Lhs, isVariable) && (logical || len(stmt.Lhs) > 1 || len(stmt.Rhs) > 1)
-}
-
-func isVariable(e ast.Expr) bool { _, ok := e.(*ast.IdentExpr); return ok }
-
-// named is an assignment by way of locals: first to fields, as where they are may depend on the variables. No script can write the names of
-// the locals.
-func named(stmt *ast.AssignStmt) ast.Stmt {
-	values, fields := &ast.LocalAssignStmt{Exprs: stmt.Rhs}, &ast.AssignStmt{}
-	place := func(node ast.PositionHolder) {
-		node.SetLine(stmt.Line())
-		node.SetLastLine(stmt.LastLine())
-	}
-	var variables []ast.Stmt
-	for i, to := range stmt.Lhs {
-		value := &ast.IdentExpr{Value: fmt.Sprintf("$value%d", i)}
-		place(value)
-		values.Names = append(values.Names, value.Value)
-		if !isVariable(to) {
-			fields.Lhs, fields.Rhs = append(fields.Lhs, to), append(fields.Rhs, value)
-			continue
-		}
-		variable := &ast.AssignStmt{Lhs: []ast.Expr{to}, Rhs: []ast.Expr{value}}
-		place(variable)
-		variables = append(variables, variable)
-	}
-	block := &ast.DoBlockStmt{Stmts: []ast.Stmt{values}}
-	if len(fields.Lhs) > 0 {
-		block.Stmts = append(block.Stmts, fields)
-	}
-	slices.Reverse(variables)
-	block.Stmts = append(block.Stmts, variables...)
-	for _, node := range []ast.PositionHolder{values, fields, block} {
-		place(node)
-	}
-	return block
 }
 
 // padded are the three values of a generic for, unless the last expression gives those that are missing.
