@@ -283,8 +283,6 @@ func TestMistakesInAffinity(t *testing.T) {
 	f(inFile("strategy: affinity\naffinity: {subagents: each}"), `4:23: subagents "each": want share or split`)
 	f(inFile("strategy: affinity\naffinity: {ttl: 0}"), `4:17: ttl "0": want a duration longer than 0`)
 	f(inFile("strategy: affinity\naffinity: {sticky: true}"), `4:12: unknown key "sticky", want subagents or ttl`)
-	f(inFile("affinity: {subagents: split}"),
-		`3:11: affinity: the strategy is first-pick, want "strategy: affinity" for these to mean anything`)
 }
 
 func TestMistakesInLimits(t *testing.T) {

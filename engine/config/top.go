@@ -66,11 +66,6 @@ func (d *decoder) affinity(n *yaml.Node) {
 		opt("subagents", enum(d, &a.Subagents, "share", "split")),
 		opt("ttl", value(d, &a.TTL, parseSomeTime)),
 	)
-	d.later = append(d.later, func() {
-		if d.cfg.Strategy != "affinity" {
-			d.fail(n, "affinity: the strategy is %s, want \"strategy: affinity\" for these to mean anything", d.cfg.Strategy)
-		}
-	})
 }
 
 func (d *decoder) limits(n *yaml.Node) {
