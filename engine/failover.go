@@ -76,8 +76,9 @@ func (s *search) mayGoOn(ctx context.Context) bool {
 		(s.until.IsZero() || time.Now().Before(s.until))
 }
 
-// next picks an upstream and takes a place there, which may mean to wait for one. An error is a *Refusal.
+// next begins an attempt: it picks an upstream and takes a place there, which may mean to wait for one. An error is a *Refusal.
 func (s *search) next(ctx context.Context) (*UpstreamSlot, *DialectSlot, Visit, error) {
+	s.x.Request.Attempt++
 	for open := s.left; ; {
 		u, d, err := s.g.Pick(s.x, open)
 		if err != nil {

@@ -75,6 +75,7 @@ func (s *search) attempt(ctx context.Context, u *UpstreamSlot, d *DialectSlot, v
 		if retry.Refreshed != nil {
 			s.judge(ctx, visit, o)
 			resp.Body.Close()
+			s.x.Request.Attempt++
 			resp, o, err = s.send(ctx, u, d, retry.Refreshed)
 		}
 		o.Fresh, o.Again = true, retry.Again
@@ -137,7 +138,6 @@ func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, sign
 	o := &x.outcome
 	*o = Outcome{Theirs: u.ForwardsClient}
 	x.meet(u, &o.To)
-	x.Request.Attempt++
 	x.Request.Vitals = s.vitals(u)
 	shaped, err := g.shape(x, u, d)
 	if err != nil {
