@@ -65,5 +65,8 @@ func parseRaw(raw []byte, x *engine.Exchange) error {
 	r := x.Request
 	r.Method, r.Path, r.Query = h.method, h.path, h.query
 	r.Headers, r.Body = scriptHeaders(h.lines, key), content
+	if refusal := h.translate(r); refusal != nil {
+		return refusal
+	}
 	return nil
 }
