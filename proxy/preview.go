@@ -9,12 +9,13 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/engine"
+	"sluice/engine/promptcache"
 )
 
 // Understand reads a request that is not to be served: a JSON body, taken for a message, or a raw HTTP request. It passes the same checks
 // as a served one but for its key, and comes out as scripts would see it, for a principal that it says the client's own credential of.
-// An error is a *engine.Refusal.
-func Understand(raw []byte, p *engine.Principal) (*engine.Exchange, error) {
+// What is known of prompt caches is asked as for a served one. An error is a *engine.Refusal.
+func Understand(raw []byte, p *engine.Principal, caches *promptcache.Caches) (*engine.Exchange, error) {
 	now := time.Now()
 	id := uuid.Must(uuid.NewV7()).String()
 	r := &engine.RequestContext{RequestID: id, Now: now, Seed: engine.SeedOf(id), Method: "POST", Path: "/v1/messages", Body: bytes.TrimSpace(raw)}
@@ -36,6 +37,9 @@ func Understand(raw []byte, p *engine.Principal) (*engine.Exchange, error) {
 	}
 	if refusal := checkModelPath(r, p); refusal != nil {
 		return nil, refusal
+	}
+	if r.Path == messagesPath {
+		r.Forecast = caches.Forecast(r)
 	}
 	return x, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/promptcache"
 	"sluice/proxy"
 )
 
@@ -157,11 +158,11 @@ func TestAKeptConnectionThatClosesLateIsNotTriedAgain(t *testing.T) {
 func TestAPreviewRepeatsNothingOfARequestItCannotRead(t *testing.T) {
 	p := &engine.Principal{Name: "p", Paths: []string{"*"}}
 	for _, raw := range []string{"POST /v1/messages\r\nx-api-key: sk-planted\r\n", "x-api-key: sk-planted", "POST / HTTP/1.1\nx-api-key sk-planted\n\n{}"} {
-		if _, err := proxy.Understand([]byte(raw), p); err == nil || strings.Contains(err.Error(), "planted") {
+		if _, err := proxy.Understand([]byte(raw), p, promptcache.New()); err == nil || strings.Contains(err.Error(), "planted") {
 			t.Errorf("%q: %v", raw, err)
 		}
 	}
-	x, err := proxy.Understand([]byte("POST /v1/messages HTTP/1.1\nHost: h\nx-api-key: sk-planted\n\n{\"model\":\"m\"}"), p)
+	x, err := proxy.Understand([]byte("POST /v1/messages HTTP/1.1\nHost: h\nx-api-key: sk-planted\n\n{\"model\":\"m\"}"), p, promptcache.New())
 	if err != nil || x.Request.Model != "m" {
 		t.Errorf("a request as a person writes it: %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"sluice/engine/experiment"
+	"sluice/engine/promptcache"
 	"sluice/engine/reload"
 	"sluice/proxy/admin"
 )
@@ -55,7 +56,7 @@ func runPreview(_ context.Context, c *cli.Command) error {
 		return err
 	}
 	defer g.Discard()
-	p, err := admin.PreviewOf(g, c.String("principal"), raw, c.Bool("arms"))
+	p, err := admin.PreviewOf(g, promptcache.New(), c.String("principal"), raw, c.Bool("arms"))
 	if err != nil {
 		return err
 	}

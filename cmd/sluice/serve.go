@@ -135,11 +135,12 @@ func (g *gateway) start(b *builder) error {
 	if err != nil {
 		return err
 	}
-	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: g.pools, Ledger: g.book, LedgerFull: g.book.Full, Caches: promptcache.New(),
+	caches := promptcache.New()
+	g.proxy = proxy.New(proxy.Options{World: g.world, Transport: g.pools, Ledger: g.book, LedgerFull: g.book.Full, Caches: caches,
 		Unlimited:    func(r *engine.Record) { b.spending.Late(pastOf(r)) },
 		LoopbackOnly: g.demoLocal(), TLS: g.tls(), Logf: g.out.logf})
 	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Standings: b.standings, Book: g.book, Experiments: b.trials,
-		Traffic: &g.proxy.Metrics, Loop: g.loop, Access: b.access.Load, Draining: g.proxy.Draining,
+		Traffic: &g.proxy.Metrics, Caches: caches, Loop: g.loop, Access: b.access.Load, Draining: g.proxy.Draining,
 		Memory: func() (held, waiting int64) { return b.memory.Used(), b.memory.Waiting() }})
 	b.crew.Heap.Store(&engine.HeapWatch{Explained: func() int64 { return b.memory.Limit() + g.proxy.Metrics.BodyBytes() }})
 	return g.listenAll()

@@ -27,6 +27,7 @@ import (
 	"sluice/engine"
 	"sluice/engine/experiment"
 	"sluice/engine/ledger"
+	"sluice/engine/promptcache"
 	"sluice/engine/reload"
 	"sluice/proxy"
 )
@@ -44,7 +45,9 @@ type Options struct {
 	// Experiments are those of the config.
 	Experiments *experiment.Book
 	Traffic     *proxy.Metrics
-	Loop        *reload.Loop
+	// Caches are what a preview is told of, as a served request is.
+	Caches *promptcache.Caches
+	Loop   *reload.Loop
 	// Access is asked with each request: it may change with the config. It is never nil.
 	Access func() *Access
 	// Draining reports that no new request is taken any more.

@@ -9,6 +9,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/engine"
+	"sluice/engine/promptcache"
 	"sluice/proxy"
 )
 
@@ -54,7 +55,7 @@ func (s *Server) preview(ctx *fasthttp.RequestCtx) {
 	if json.Unmarshal(raw, &text) == nil {
 		raw = []byte(text)
 	}
-	p, err := PreviewOf(g, ask.Principal, raw, ask.Arms)
+	p, err := PreviewOf(g, s.opts.Caches, ask.Principal, raw, ask.Arms)
 	if err != nil {
 		fail(ctx, 400, err.Error())
 		return
@@ -65,14 +66,14 @@ func (s *Server) preview(ctx *fasthttp.RequestCtx) {
 // PreviewOf runs the chain for a request, a JSON body or a raw HTTP request, and leaves no trace of it. A request that nobody would serve
 // is a preview, not an error. The principal "" is the first. With arms it tells beside it what would be decided if the request had each arm
 // of the experiments that it meets.
-func PreviewOf(g *engine.Generation, principal string, raw []byte, arms bool) (*Preview, error) {
-	p, met, err := previewOf(g, principal, raw, nil)
+func PreviewOf(g *engine.Generation, caches *promptcache.Caches, principal string, raw []byte, arms bool) (*Preview, error) {
+	p, met, err := previewOf(g, caches, principal, raw, nil)
 	if err != nil || !arms {
 		return p, err
 	}
 	for _, had := range met {
 		for _, arm := range had.Experiment.Arms() {
-			one, _, err := previewOf(g, principal, raw, []engine.ArmChoice{arm})
+			one, _, err := previewOf(g, caches, principal, raw, []engine.ArmChoice{arm})
 			if err != nil {
 				return nil, err
 			}
@@ -84,13 +85,14 @@ func PreviewOf(g *engine.Generation, principal string, raw []byte, arms bool) (*
 }
 
 // previewOf is a preview of a request that has these arms, and the arms that it has in the end.
-func previewOf(g *engine.Generation, principal string, raw []byte, arms []engine.ArmChoice) (*Preview, []engine.ArmChoice, error) {
+func previewOf(g *engine.Generation, caches *promptcache.Caches, principal string, raw []byte, arms []engine.ArmChoice,
+) (*Preview, []engine.ArmChoice, error) {
 	who, err := principalOf(g, principal)
 	if err != nil {
 		return nil, nil, err
 	}
 	p := &Preview{Principal: who.Name, Trace: viewTrace(&engine.RoutingTrace{})}
-	x, err := proxy.Understand(raw, who)
+	x, err := proxy.Understand(raw, who, caches)
 	if err != nil {
 		return p, nil, p.refuse(err)
 	}

@@ -27,6 +27,7 @@ import (
 	"sluice/engine/health"
 	"sluice/engine/keys"
 	"sluice/engine/ledger"
+	"sluice/engine/promptcache"
 	"sluice/engine/reload"
 	"sluice/engine/signers"
 	"sluice/proxy"
@@ -128,7 +129,8 @@ func (r *rig) serve() {
 	r.server = proxy.New(proxy.Options{World: r.world, Transport: proxy.NewTransport(4, time.Minute), Ledger: r.book, Notice: time.Millisecond})
 	api := admin.New(admin.Options{World: r.world, Vitals: vitals{r}, Meters: &r.meters, Standings: &r.standings,
 		Memory: func() (held, waiting int64) { return 5 << 20, 1 }, Book: r.book, Experiments: experiment.Open(nil, &r.meters, nil), Traffic: &r.server.Metrics,
-		Loop: r.loop, Access: r.access.Load, Draining: r.draining.Load})
+		Caches: promptcache.New(),
+		Loop:   r.loop, Access: r.access.Load, Draining: r.draining.Load})
 	listen := func(serve func(net.Listener) error, stop func(context.Context) error) string {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		r.must(err)
