@@ -2,14 +2,12 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
 	"sluice/engine"
 	"sluice/engine/body"
 	"sluice/engine/turn"
-	"sluice/proxy/eventstream"
 )
 
 // maxEvent is the largest event that is held back until it is whole, in bytes. A larger one passes in pieces and unseen.
@@ -224,22 +222,6 @@ func (e *eventRelay) sendError(err error) error {
 
 // mayStop reports whether this stream may end with any event. A message may not.
 func (e *eventRelay) mayStop() bool { return e.x.req.Path != "/v1/messages" }
-
-// blame is the error that tells a client why its stream ended.
-func (e *eventRelay) blame(err error) (kind, message string) {
-	var r *engine.Refusal
-	upstream := ""
-	if u := e.x.flow.Upstream; u != nil {
-		upstream = u.Name
-	}
-	switch {
-	case errors.As(err, &r):
-		return meaningOf(r.Code).kind, r.Message
-	case errors.Is(err, errIdle), errors.Is(err, eventstream.ErrCorrupt), err == errEventTooLarge:
-		return "api_error", fmt.Sprintf("upstream %q: %v", upstream, err)
-	}
-	return "api_error", fmt.Sprintf("upstream %q ended its answer early", upstream)
-}
 
 // A batch of events is told to the observers when it is this large, or this old.
 const (

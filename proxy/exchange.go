@@ -253,7 +253,7 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, r *engine.Refusal) {
 	if len(x.flow.Arms) > 0 {
 		ctx.Response.Header.Set(armsHeader, x.flow.ArmLabels())
 	}
-	x.emitError(r)
+	x.emitError(r.Code, r.Message, sourceOf(r.Code))
 	x.end()
 	for _, line := range x.limitsLeft() { // what was held is given back
 		ctx.Response.Header.Set(line.Name, line.Value)

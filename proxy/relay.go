@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"runtime/debug"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sluice/engine"
+	"sluice/proxy/eventstream"
 )
 
 // relayBuffer is how much of an answer is passed on at once, in bytes: with the framing of a chunk it fills writeBuffer, so that
@@ -256,21 +258,28 @@ func (r *relay) end() {
 		r.answer.Broke()
 	}
 	_ = r.answer.Body.Close()
-	rec := r.x.record
 	if r.stream != nil {
 		r.batch.flush(time.Now())
 	}
 	switch {
 	case r.whole:
 	case r.cut == nil:
-		rec.Code = engine.CodeClientGone
+		r.endEarly(errClientGone)
 	default:
-		rec.Code = cutCode(r.cut)
+		r.endEarly(r.cut)
 	}
+	r.x.end()
+}
+
+// endEarly notes why the answer is not whole, and tells the observers.
+func (r *relay) endEarly(why error) {
+	rec := r.x.record
+	rec.Code = cutCode(why)
 	if rec.Code == engine.CodeClientGone {
 		rec.Status = statusGone
 	}
-	r.x.end()
+	_, message := r.blame(why)
+	r.x.emitError(rec.Code, message, engine.StageRelay)
 }
 
 // cutCode is the code of an answer that ended early.
@@ -283,4 +292,20 @@ func cutCode(err error) engine.Code {
 		return engine.CodeUpstreamTimeout
 	}
 	return engine.CodeUpstreamUnreachable
+}
+
+// blame is the error that tells why an answer ended early.
+func (r *relay) blame(err error) (kind, message string) {
+	var told *engine.Refusal
+	upstream := ""
+	if u := r.x.flow.Upstream; u != nil {
+		upstream = u.Name
+	}
+	switch {
+	case errors.As(err, &told):
+		return meaningOf(told.Code).kind, told.Message
+	case errors.Is(err, errIdle), errors.Is(err, eventstream.ErrCorrupt), err == errEventTooLarge:
+		return "api_error", fmt.Sprintf("upstream %q: %v", upstream, err)
+	}
+	return "api_error", fmt.Sprintf("upstream %q ended its answer early", upstream)
 }

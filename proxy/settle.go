@@ -19,30 +19,30 @@ func (x *exchange) emitStart() {
 	}
 }
 
-// emitError tells the observers why the request was refused.
-func (x *exchange) emitError(r *engine.Refusal) {
+// emitError tells the observers why the request was refused, or its answer is not whole.
+func (x *exchange) emitError(code engine.Code, message string, source engine.InternalErrorStage) {
 	if x.gen == nil || x.gen.Observers == nil {
 		return
 	}
 	h := engine.EventHead{RequestID: x.req.RequestID, At: time.Now()}
-	x.gen.Observers.Emit(engine.ErrorEvent{EventHead: h, Code: string(r.Code), Message: r.Message, Source: sourceOf(r.Code)})
+	x.gen.Observers.Emit(engine.ErrorEvent{EventHead: h, Code: string(code), Message: message, Source: string(source)})
 }
 
 // sourceOf is the stage at which a code arises.
-func sourceOf(code engine.Code) string {
+func sourceOf(code engine.Code) engine.InternalErrorStage {
 	switch code {
 	case engine.CodeDeniedByFilter, engine.CodeFilterFailed, engine.CodeNoUpstreamAfterFilter:
-		return string(engine.StageFilter)
+		return engine.StageFilter
 	case engine.CodeRouterFailed, engine.CodeNoUpstreamAvailable:
-		return string(engine.StageRouter)
+		return engine.StageRouter
 	case engine.CodeDialectFailed:
-		return string(engine.StageShape)
+		return engine.StageShape
 	case engine.CodeSignerFailed, engine.CodeUpstreamCredential:
-		return string(engine.StageSigner)
+		return engine.StageSigner
 	case engine.CodeUpstreamUnreachable, engine.CodeUpstreamTimeout, engine.CodeClientGone, engine.CodeInternal:
-		return string(engine.StageRelay)
+		return engine.StageRelay
 	}
-	return string(engine.StageAuthn)
+	return engine.StageAuthn
 }
 
 // settle makes the row of the request and tells whoever wants to know.
