@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
@@ -141,9 +140,10 @@ func (p *pool) dial(ctx context.Context, timeout time.Duration) (*upstreamConn, 
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", p.address, err)
 	}
-	c := &upstreamConn{raw: raw, conn: newSocket(raw), plain: p.tls == nil, pool: p}
+	c := &upstreamConn{raw: raw, conn: newSocket(raw), pool: p}
 	if p.tls != nil {
-		client := tls.Client(underTLS{c.conn, c}, p.tls)
+		c.under = &underTLS{Conn: c.conn, c: c}
+		client := tls.Client(c.under, p.tls)
 		if err := client.HandshakeContext(ctx); err != nil {
 			c.kill()
 			return nil, fmt.Errorf("tls handshake with %s: %w", p.address, err)
@@ -162,8 +162,8 @@ func (p *pool) dial(ctx context.Context, timeout time.Duration) (*upstreamConn, 
 // upstreamConn is one connection to an upstream. It belongs to one call, or to its pool. kill may be called by anyone.
 type upstreamConn struct {
 	raw    net.Conn
-	conn   net.Conn // a socket of raw, or TLS over it
-	plain  bool     // there is no TLS
+	conn   net.Conn  // a socket of raw, or TLS over it
+	under  *underTLS // what TLS is over, nil = there is none
 	br     inbox
 	head   answerHead // of the answer at hand
 	pool   *pool
@@ -195,7 +195,7 @@ func (c *upstreamConn) quiet() bool {
 	if c.control == nil || c.control.Control(c.look) != nil {
 		return false
 	}
-	if c.looked != nil || c.waiting == 0 || c.plain {
+	if c.looked != nil || c.waiting == 0 || c.under == nil {
 		return c.looked == syscall.EAGAIN
 	}
 	c.until = time.Now().Add(time.Millisecond)
@@ -206,18 +206,6 @@ func (c *upstreamConn) quiet() bool {
 // peek looks at what the socket has, and takes nothing.
 func (c *upstreamConn) peek(fd uintptr) {
 	c.waiting, _, c.looked = syscall.Recvfrom(int(fd), c.byte[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-}
-
-// underTLS is the connection as TLS knows it, which by itself takes an end without a goodbye for one in good order.
-type underTLS struct {
-	net.Conn
-	c *upstreamConn
-}
-
-func (u underTLS) Read(p []byte) (int, error) {
-	n, err := u.Conn.Read(p)
-	u.c.broken = u.c.broken || err == io.EOF
-	return n, err
 }
 
 // kill closes the connection at once, whatever runs on it.

@@ -21,8 +21,6 @@ import (
 const (
 	// inlineBody is up to which size, in bytes, a body goes out in one write with its head by being copied behind it.
 	inlineBody = 16 << 10
-	// writePiece is how much of a body is written under one deadline, in bytes.
-	writePiece = 1 << 20
 	// earlyAnswer is how long the answer may take of an upstream that stopped reading.
 	earlyAnswer = time.Second
 	// refusalIdle is the longest silence within an answer that is an error. Its body is small and known from the start, and until it is here
@@ -205,20 +203,13 @@ func (t *Transport) send(c *upstreamConn, s engine.Signed, wait engine.Timeouts)
 		return c.ask(a, head, wait)
 	}
 	defer func() { c.expect(wait, time.Now()) }()
-	if c.reused && !c.quiet() {
+	switch {
+	case c.reused && !c.quiet():
 		return errNotQuiet
+	case len(body) == 0:
+		return c.write(wait.Idle, head)
 	}
-	piece := body[:min(len(body), writePiece)]
-	if err := c.write(wait.Idle, head, piece); err != nil {
-		return err
-	}
-	for body = body[len(piece):]; len(body) > 0; body = body[len(piece):] {
-		piece = body[:min(len(body), writePiece)]
-		if err := c.write(wait.Idle, piece, nil); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.upload(wait.Idle, net.Buffers{head, body})
 }
 
 // asker is a connection that can write and wait for the answer in one. A read in the place of that wait would look at once, in vain.
@@ -237,7 +228,7 @@ func (c *upstreamConn) ask(a asker, request []byte, wait engine.Timeouts) error 
 		n, err = a.Ask(request)
 	}
 	if err == nil && n < len(request) {
-		err = c.write(wait.Idle, request[n:], nil)
+		err = c.write(wait.Idle, request[n:])
 		c.expect(wait, time.Now())
 	}
 	return err
@@ -253,22 +244,14 @@ func (c *upstreamConn) expect(wait engine.Timeouts, now time.Time) {
 	}
 }
 
-// write writes a and b before timeout has passed, 0 = no bound.
-func (c *upstreamConn) write(timeout time.Duration, a, b []byte) error {
+// write writes p before timeout has passed, 0 = no bound.
+func (c *upstreamConn) write(timeout time.Duration, p []byte) error {
 	var deadline time.Time
 	if timeout > 0 {
 		deadline = time.Now().Add(timeout)
 	}
 	_ = c.raw.SetWriteDeadline(deadline)
-	if len(b) == 0 {
-		_, err := c.conn.Write(a)
-		return err
-	}
-	to, both := c.conn, net.Buffers{a, b}
-	if c.plain {
-		to = c.raw // in one call
-	}
-	_, err := both.WriteTo(to)
+	_, err := c.conn.Write(p)
 	return err
 }
 

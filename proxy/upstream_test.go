@@ -2,10 +2,13 @@ package proxy_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -350,18 +353,93 @@ func TestWhatCannotBecomeAHeadIsNotWaitedFor(t *testing.T) {
 	f("HTTP/1.1 200 OK\r\n", "504 upstream_timeout")
 }
 
+// TestAnAnswerBeforeTheEndOfTheRequestCounts: the upstream takes no more of it, and may not close the connection either.
 func TestAnAnswerBeforeTheEndOfTheRequestCounts(t *testing.T) {
-	p := plays(t, func(s *stage) {
-		_, _ = s.br.Peek(1)
-		s.say(strings.Replace(ok("{}", "Connection: close"), "200 OK", "413 Too Large", 1))
-		_ = s.Conn.(*net.TCPConn).CloseWrite()
-		time.Sleep(20 * time.Millisecond)
-	})
-	s := signed(t, p.upstream("a"), "POST", "/v1/files", make([]byte, 32<<20))
-	status, _, err := roundTrip(newTransport(t, 1, time.Minute), t.Context(), s)
-	if status != 413 && err == nil {
-		t.Errorf("got %d, %v", status, err)
+	f := func(name, scheme, answer string) {
+		t.Run(name+", "+scheme, func(t *testing.T) {
+			t.Parallel()
+			heard := make(chan struct{})
+			u := playsScheme(t, scheme, func(s *stage) {
+				_, _ = s.br.Peek(1)
+				s.say(answer)
+				switch {
+				case strings.HasPrefix(name, "ended"):
+					_ = s.Conn.(interface{ CloseWrite() error }).CloseWrite()
+				case strings.HasPrefix(name, "reset"):
+					return
+				}
+				<-heard
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), patience/4)
+			defer cancel()
+			status, body, err := roundTrip(newTransport(t, 1, time.Minute), ctx, signed(t, u, "POST", "/v1/files", make([]byte, 32<<20)))
+			close(heard)
+			if status != 413 || body != "{}" || err != nil {
+				t.Errorf("got %d, %q, %v", status, body, err)
+			}
+		})
 	}
+	const answer = "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n"
+	for _, scheme := range []string{"http", "https"} {
+		f("kept open", scheme, answer+"\r\n{}")
+		f("after a hint", scheme, "HTTP/1.1 103 Early Hints\r\n\r\n"+answer+"\r\n{}")
+		f("ended", scheme, answer+"Connection: close\r\n\r\n{}")
+		f("reset", scheme, answer+"Connection: close\r\n\r\n{}")
+	}
+}
+
+// TestAnUpstreamThatReadsSlowlyGetsAll: neither a pause nor a hint is the end of a request, which goes out to the letter.
+func TestAnUpstreamThatReadsSlowlyGetsAll(t *testing.T) {
+	large := make([]byte, 32<<20)
+	for i := range large {
+		large[i] = byte(i>>16 ^ i)
+	}
+	for _, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			u := playsScheme(t, scheme, func(s *stage) {
+				_, _ = s.br.Peek(1)
+				s.say("HTTP/1.1 100 Continue\r\n\r\n")
+				<-time.After(800 * time.Millisecond) // longer than it takes to look for an answer twice
+				raw, _ := s.next()
+				s.say(ok(fmt.Sprint(strings.HasSuffix(raw, "\r\n\r\n"+string(large)))))
+			})
+			_, body, err := roundTrip(newTransport(t, 1, time.Minute), t.Context(), signed(t, u, "POST", "/v1/files", large))
+			if body != "true" || err != nil {
+				t.Errorf("the request arrived whole: %q, %v", body, err)
+			}
+		})
+	}
+}
+
+// TestAnUpstreamThatTakesNothingIsGivenUp: it neither reads nor answers.
+func TestAnUpstreamThatTakesNothingIsGivenUp(t *testing.T) {
+	for _, scheme := range []string{"http", "https"} {
+		over := make(chan struct{})
+		u := playsScheme(t, scheme, func(s *stage) {
+			_, _ = s.br.Peek(1)
+			<-over
+		})
+		u.Timeouts.Idle = 100 * time.Millisecond
+		_, _, err := roundTrip(newTransport(t, 1, time.Minute), t.Context(), signed(t, u, "POST", "/v1/files", make([]byte, 32<<20)))
+		close(over)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !errors.Is(err, engine.ErrUnsent) {
+			t.Errorf("%s: got %v", scheme, err)
+		}
+	}
+}
+
+// playsScheme starts an upstream as plays does, under TLS if scheme is https.
+func playsScheme(t *testing.T, scheme string, act func(s *stage)) *engine.Upstream {
+	t.Helper()
+	var config *tls.Config
+	cert, der := selfSigned(t)
+	if scheme == "https" {
+		config = &tls.Config{Certificates: []tls.Certificate{cert}}
+	}
+	u := playsTLS(t, config, act).upstream("a")
+	u.BaseURL.Scheme, u.Roots = scheme, roots(der)
+	return u
 }
 
 func TestAnUpstreamThatIsNotThereIsUnreachable(t *testing.T) {
