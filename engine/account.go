@@ -98,7 +98,8 @@ const (
 	ClassTLS         FailureClass = "tls"
 	ClassReset       FailureClass = "reset"
 	ClassTimeout     FailureClass = "timeout"
-	ClassUnreachable FailureClass = "unreachable" // any other error of the network
+	ClassUnreachable FailureClass = "unreachable"      // any other error of the network
+	ClassShortage    FailureClass = "gateway_shortage" // this machine had no descriptor, port or memory left for a connection
 )
 
 // Quota reports whether the account refuses for what it used: its requests, tokens or money.

@@ -138,7 +138,7 @@ func (p *pool) dial(ctx context.Context, timeout time.Duration) (*upstreamConn, 
 	}
 	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", p.address)
 	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", p.address, err)
+		return nil, fmt.Errorf("dial %s: %w", p.address, lookedUp(err))
 	}
 	c := &upstreamConn{raw: raw, conn: newSocket(raw), pool: p}
 	if p.tls != nil {
@@ -157,6 +157,21 @@ func (p *pool) dial(ctx context.Context, timeout time.Duration) (*upstreamConn, 
 	}
 	c.br.from = c
 	return c, nil
+}
+
+// lookedUp adds to the error of a name that was not found why nobody could look: without a descriptor no name is known, and no error
+// tells that.
+func lookedUp(err error) error {
+	var dns *net.DNSError
+	if !errors.As(err, &dns) {
+		return err
+	}
+	f, short := os.Open(os.DevNull)
+	if short != nil {
+		return marked{err, short}
+	}
+	_ = f.Close()
+	return err
 }
 
 // upstreamConn is one connection to an upstream. It belongs to one call, or to its pool. kill may be called by anyone.

@@ -207,7 +207,7 @@ func TestWhyThereIsNoAnswer(t *testing.T) {
 	f := func(want engine.FailureClass, err error) {
 		t.Helper()
 		v := health.Classify(&engine.Outcome{Err: fmt.Errorf("wrapped: %w", err), Now: noon})
-		if v.Class != want || !v.Elsewhere || v.Cool.Class != "" || !v.Class.Broken() {
+		if v.Class != want || !v.Elsewhere || v.Cool.Class != "" || v.Class.Broken() != (want != engine.ClassShortage) {
 			t.Errorf("%v: %+v, want %s elsewhere", err, v, want)
 		}
 	}
@@ -220,6 +220,9 @@ func TestWhyThereIsNoAnswer(t *testing.T) {
 	f(engine.ClassReset, syscall.ECONNRESET)
 	f(engine.ClassReset, io.ErrUnexpectedEOF)
 	f(engine.ClassUnreachable, errors.New("it is not HTTP/1.1"))
+	f(engine.ClassShortage, errors.Join(&net.DNSError{Err: "no such host", Name: "x"}, syscall.EMFILE))
+	f(engine.ClassShortage, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)})
+	f(engine.ClassShortage, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)})
 }
 
 // FuzzClassify: whatever an upstream says has a meaning, and what cools does so for a bounded time that is to come.

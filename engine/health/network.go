@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 
 	"sluice/engine"
@@ -21,6 +22,8 @@ func classOf(err error) engine.FailureClass {
 	var host x509.HostnameError
 	var timeout net.Error
 	switch {
+	case shortage(err):
+		return engine.ClassShortage
 	case errors.Is(err, engine.ErrUpstreamTimeout), errors.Is(err, os.ErrDeadlineExceeded):
 		return engine.ClassTimeout
 	case errors.As(err, &dns):
@@ -35,4 +38,12 @@ func classOf(err error) engine.FailureClass {
 		return engine.ClassReset
 	}
 	return engine.ClassUnreachable
+}
+
+// shortages are errors of a machine that has nothing left of what a connection takes.
+var shortages = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM}
+
+// shortage reports whether err is our own machine's.
+func shortage(err error) bool {
+	return slices.ContainsFunc(shortages, func(why syscall.Errno) bool { return errors.Is(err, why) })
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -231,8 +232,14 @@ func TestABreakerLetsOneProbeThrough(t *testing.T) {
 			t.Fatal("want one probe and no other")
 		}
 		probe.Leave() // its client left: it told nothing
-		if probe = tr.Enter(a); probe == nil {
+		if !answer(tr, a, engine.Outcome{Err: syscall.EMFILE}) {
 			t.Fatal("no probe after one that told nothing")
+		}
+		if v := looks(tr, a); v.Breaker != "half_open" {
+			t.Errorf("a probe that was not sent told something: %+v", v)
+		}
+		if probe = tr.Enter(a); probe == nil {
+			t.Fatal("no probe after one that was not sent")
 		}
 		fine := headed(200)
 		probe.Judge(&fine)

@@ -70,9 +70,11 @@ func (v *visit) Judge(o *engine.Outcome) engine.Verdict {
 	if verdict.Class != "" {
 		v.host.count(verdict.Class)
 	}
-	if verdict.Class.Broken() {
+	switch {
+	case verdict.Class == engine.ClassShortage: // the upstream was not asked
+	case verdict.Class.Broken():
 		v.failed(verdict.Class, o.Now)
-	} else {
+	default:
 		v.host.outcome(o.Status >= 500)
 		v.worked(o.Now)
 	}
