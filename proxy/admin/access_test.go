@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -203,4 +204,22 @@ func TestWhatCouldNotBeReadIsSaid(t *testing.T) {
 	f(large+adminToken+"\r\n\r\n", 413, "the body is larger than 32 MiB")
 	f(large+"wrong\r\n\r\n", 401, "want the admin token as a bearer token")
 	f(strings.Replace(large, "33554433", "33554432", 1)+"wrong\r\n\r\n", 401, "want the admin token as a bearer token") // and no body is waited for
+}
+
+// TestAClientThatReadsNothingHoldsNobodyUp: it has asked for more than is on the way between two ends.
+func TestAClientThatReadsNothingHoldsNobodyUp(t *testing.T) {
+	r := newRig(t)
+	nc, err := net.Dial("tcp", r.admin)
+	r.must(err)
+	defer nc.Close()
+	ask := "GET /v1/status HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + adminToken + "\r\n\r\n"
+	for err == nil { // until the server, which cannot answer any more, reads none either
+		_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
+		_, err = io.WriteString(nc, strings.Repeat(ask, 100))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience*3/4)
+	defer cancel()
+	if err := r.api.Close(ctx); err != nil {
+		t.Errorf("close: %v", err)
+	}
 }

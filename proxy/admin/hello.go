@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -14,7 +16,13 @@ const tlsHandshake = 0x16
 // errHello ends the wait for the rest of a head that will not come.
 var errHello = errors.New("a TLS handshake, want plain HTTP")
 
-// plainListener notices who speaks TLS to it.
+const (
+	// writePiece is how much of an answer a client must take within writeWait, in bytes.
+	writePiece = 64 << 10
+	writeWait  = 5 * time.Second
+)
+
+// plainListener notices who speaks TLS to it, and who does not read what it asked for.
 type plainListener struct{ net.Listener }
 
 func (l plainListener) Accept() (net.Conn, error) {
@@ -39,6 +47,18 @@ func (c *plainConn) Read(p []byte) (int, error) {
 	c.hello = !c.begun && n > 0 && p[0] == tlsHandshake
 	c.begun = true
 	return n, err
+}
+
+// Write bounds each piece by itself: a large answer may take its time.
+func (c *plainConn) Write(p []byte) (n int, err error) {
+	for piece := range slices.Chunk(p, writePiece) {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(writeWait))
+		some, err := c.Conn.Write(piece)
+		if n += some; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // broken answers what could not be read as a request. The HTTP server's own words may repeat it, tokens and all.

@@ -83,6 +83,7 @@ type rig struct {
 	world     *engine.World
 	loop      *reload.Loop
 	server    *proxy.Server
+	api       *admin.Server
 	book      *ledger.Book
 	sims      map[string]*simulate.Provider
 	meters    engine.Meters
@@ -127,7 +128,7 @@ func newRig(t *testing.T) *rig {
 // serve brings both listeners up until the end of the test.
 func (r *rig) serve() {
 	r.server = proxy.New(proxy.Options{World: r.world, Transport: proxy.NewTransport(4, time.Minute), Ledger: r.book, Notice: time.Millisecond})
-	api := admin.New(admin.Options{World: r.world, Vitals: vitals{r}, Meters: &r.meters, Standings: &r.standings,
+	r.api = admin.New(admin.Options{World: r.world, Vitals: vitals{r}, Meters: &r.meters, Standings: &r.standings,
 		Memory: func() (held, waiting int64) { return 5 << 20, 1 }, Book: r.book, Experiments: experiment.Open(nil, &r.meters, nil), Traffic: &r.server.Metrics,
 		Caches: promptcache.New(),
 		Loop:   r.loop, Access: r.access.Load, Draining: r.draining.Load})
@@ -147,7 +148,7 @@ func (r *rig) serve() {
 		return ln.Addr().String()
 	}
 	r.gateway = listen(r.server.Serve, r.server.Shutdown)
-	r.admin = listen(api.Serve, api.Close)
+	r.admin = listen(r.api.Serve, r.api.Close)
 }
 
 // vitals are the tracker's, unless all upstreams are sick.
