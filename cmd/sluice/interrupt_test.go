@@ -5,9 +5,11 @@ package main
 import (
 	"bufio"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -45,22 +47,49 @@ func TestTheFirstInterruptEndsACommandThatOnlyLooks(t *testing.T) {
 	}
 }
 
-// A gateway goes on, and ends in order, when whoever read what it says is gone.
-func TestAGatewayOutlivesTheReaderOfItsLog(t *testing.T) {
+// gatewayProcess is `sluice serve` with a config, not started. It is killed when it outlasts all patience.
+func gatewayProcess(t *testing.T, config string) *exec.Cmd {
+	t.Helper()
 	dir := t.TempDir()
-	config := filepath.Join(dir, "sluice.yaml")
-	text := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\n" +
-		"upstreams: [{name: a, kind: anthropic_direct, signer: {type: anthropic_key, key: k}}]\n" +
-		"principals: [{name: alice, keys: [\"sha256:0000000000000000000000000000000000000000000000000000000000000001\"]}]\n"
-	if err := errors.Join(os.WriteFile(config, []byte(text), 0o644), os.Mkdir(filepath.Join(dir, "scripts"), 0o755)); err != nil {
+	file := filepath.Join(dir, "sluice.yaml")
+	config = "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\n" + config
+	if err := errors.Join(os.WriteFile(file, []byte(config), 0o644), os.MkdirAll(filepath.Join(dir, "scripts"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	path, err := exec.LookPath("sluice")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path, "serve", "--config", config)
+	cmd := exec.Command(path, "serve", "--config", file)
 	cmd.Args[0] = "sluice"
+	late := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	t.Cleanup(func() { late.Stop() })
+	return cmd
+}
+
+// untilReady reads what a gateway says until it is ready, and returns where it listens.
+func untilReady(t *testing.T, said io.Reader) (url string) {
+	t.Helper()
+	for lines := bufio.NewScanner(said); lines.Scan(); {
+		if at, ok := strings.CutPrefix(lines.Text(), "gateway   "); ok {
+			url = at
+		}
+		if lines.Text() == "ready" {
+			return url
+		}
+	}
+	t.Fatal("it ended before it was ready")
+	return ""
+}
+
+const (
+	oneUpstream  = "upstreams: [{name: a, kind: anthropic_direct, signer: {type: anthropic_key, key: k}}]\n"
+	onePrincipal = "principals: [{name: alice, keys: [\"sha256:0000000000000000000000000000000000000000000000000000000000000001\"]}]\n"
+)
+
+// A gateway goes on, and ends in order, when whoever read what it says is gone.
+func TestAGatewayOutlivesTheReaderOfItsLog(t *testing.T) {
+	cmd := gatewayProcess(t, oneUpstream+onePrincipal)
 	said, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -69,13 +98,40 @@ func TestAGatewayOutlivesTheReaderOfItsLog(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	late := time.AfterFunc(patience, func() { cmd.Process.Kill() })
-	defer late.Stop()
-	lines := bufio.NewScanner(said)
-	for lines.Scan() && lines.Text() != "ready" {
-	}
+	untilReady(t, said)
 	said.Close()
 	cmd.Process.Signal(syscall.SIGTERM) // of which it would tell
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v, want in order", err)
+	}
+}
+
+// A wish for a reload that comes while a gateway starts is no end.
+func TestASignalToReloadMayComeBeforeAGatewayIsReady(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	if err := syscall.Mkfifo(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := gatewayProcess(t, strings.Replace(oneUpstream, "key: k", "key: \"${file:"+key+"}\"", 1)+onePrincipal)
+	said, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	asked, err := os.OpenFile(key, os.O_WRONLY, 0) // as soon as it reads its config, which lasts until this is closed
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Process.Signal(syscall.SIGHUP)
+	_, err = asked.WriteString("secret")
+	next := key + ".next" // for who reads it again
+	if err := errors.Join(err, os.WriteFile(next, []byte("secret"), 0o644), os.Rename(next, key), asked.Close()); err != nil {
+		t.Fatal(err)
+	}
+	untilReady(t, said)
+	cmd.Process.Signal(syscall.SIGTERM)
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("it ended with %v, want in order", err)
 	}

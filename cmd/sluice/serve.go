@@ -63,6 +63,7 @@ type gateway struct {
 	proxy    *proxy.Server
 	admin    *admin.Server
 	listen   [2]net.Listener // for clients, for the admin
+	hup      chan os.Signal  // each is a wish to look at the disk
 	ballast  []byte          // ballastSize of it
 }
 
@@ -73,8 +74,9 @@ const ballastSize = 32 << 20
 
 func serve(_ context.Context, c *cli.Command) error {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // else the end of whoever reads its log would be its own
-	g := &gateway{out: newConsole(c.Root().Writer, c.Root().ErrWriter), world: &engine.World{},
+	g := &gateway{out: newConsole(c.Root().Writer, c.Root().ErrWriter), world: &engine.World{}, hup: make(chan os.Signal, 1),
 		ballast: make([]byte, ballastSize)}
+	signal.Notify(g.hup, syscall.SIGHUP) // now: before it is ready one must not be its end
 	defer g.close()
 	b, err := g.source(c)
 	if err != nil {
@@ -210,9 +212,6 @@ func (g *gateway) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 
 // run serves until ctx ends, then drains.
 func (g *gateway) run(ctx context.Context) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	ended := make(chan error, 2)
 	go func() { ended <- g.proxy.Serve(g.listen[0]) }()
 	go func() { ended <- g.admin.Serve(g.listen[1]) }()
@@ -221,7 +220,7 @@ func (g *gateway) run(ctx context.Context) error {
 		select {
 		case err := <-ended:
 			return err
-		case <-hup:
+		case <-g.hup:
 			g.reload(ctx)
 		case <-ctx.Done():
 			return g.drain()
