@@ -1,40 +1,98 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"sluice/engine"
 	"sluice/engine/reload"
 )
 
-// console writes what a running gateway has to say: stdout for what was asked for, stderr for the log.
+const (
+	// unread is how many writes wait for a reader that takes none.
+	unread = 4096
+	// lastRead is how long the end of the process waits for one.
+	lastRead = 2 * time.Second
+)
+
+// console says what a running gateway has to say: on stdout what was asked for, on stderr the log. Who says something does not wait for who
+// reads it: one goroutine writes, and what it cannot get rid of is dropped and counted.
 type console struct {
-	mu     sync.Mutex // one line at a time
-	stdout io.Writer
-	stderr io.Writer
-	colour bool
+	stdout, stderr io.Writer
+	colour         bool
+	queue          chan words
+	dropped        atomic.Int64
+	done           chan struct{} // closed when all was written
+}
+
+// words are one write. The zero value is the last.
+type words struct {
+	to   io.Writer
+	text string
 }
 
 func newConsole(stdout, stderr io.Writer) *console {
-	return &console{stdout: stdout, stderr: stderr, colour: isTerminal(stderr) && os.Getenv("NO_COLOR") == ""}
+	c := &console{stdout: stdout, stderr: stderr, colour: isTerminal(stderr) && os.Getenv("NO_COLOR") == "",
+		queue: make(chan words, unread), done: make(chan struct{})}
+	go c.write()
+	return c
+}
+
+// write writes what is said, until close.
+func (c *console) write() {
+	defer close(c.done)
+	for w := range c.queue {
+		if w.to == nil {
+			return
+		}
+		_, _ = io.WriteString(w.to, w.text)
+		if len(c.queue) > 0 {
+			continue
+		}
+		if n := c.dropped.Swap(0); n > 0 { // behind what was said before them
+			_, _ = io.WriteString(c.stderr, stamped(fmt.Sprintf("the log was not read: %d of its lines are lost here", n)))
+		}
+	}
+}
+
+// close waits until all is written that was said before, but not for a reader that does not read.
+func (c *console) close() {
+	late, cancel := context.WithTimeout(context.Background(), lastRead)
+	defer cancel()
+	select {
+	case c.queue <- words{}:
+	case <-late.Done():
+	}
+	select {
+	case <-c.done:
+	case <-late.Done():
+	}
+}
+
+func (c *console) say(to io.Writer, text string) {
+	select {
+	case c.queue <- words{to, text}:
+	default:
+		c.dropped.Add(1)
+	}
 }
 
 func (c *console) printf(format string, args ...any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	fmt.Fprintf(c.stdout, format, args...)
+	c.say(c.stdout, fmt.Sprintf(format, args...))
 }
 
-// logf writes one stamped line.
+// logf says one stamped line.
 func (c *console) logf(format string, args ...any) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	fmt.Fprintf(c.stderr, "%s %s\n", time.Now().Format("15:04:05.000"), fmt.Sprintf(format, args...))
+	c.say(c.stderr, stamped(fmt.Sprintf(format, args...)))
+}
+
+func stamped(line string) string {
+	return fmt.Sprintf("%s %s\n", time.Now().Format("15:04:05.000"), line)
 }
 
 // script writes a line that a script logged.
@@ -84,17 +142,15 @@ func (c *console) paint(n reload.News) string {
 	return "\x1b[31m" + n.String() + "\x1b[0m"
 }
 
-// details prints what one line could not hold: of a script the line at fault and the stack, for the first error alone since the others
+// details says what one line could not hold: of a script the line at fault and the stack, for the first error alone since the others
 // mostly follow from it; of a config the errors after the first.
 func (c *console) details(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for i, one := range flatten(err) {
 		if i > 0 {
-			fmt.Fprintln(c.stderr, one)
+			c.say(c.stderr, fmt.Sprintln(one))
 		}
 		if found := engine.ScriptErrors(one); len(found) > 0 {
-			io.WriteString(c.stderr, excerpt(found[0])+stack(found[0]))
+			c.say(c.stderr, excerpt(found[0])+stack(found[0]))
 			return
 		}
 	}

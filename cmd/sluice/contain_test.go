@@ -82,6 +82,22 @@ func containWith(t *testing.T, dir, config string, scripts map[string]string, la
 	return c
 }
 
+// logged is the log when all is written that was said so far.
+func (c *contained) logged() string {
+	all := make(closing)
+	c.out.say(all, ".")
+	<-all
+	return c.log.String()
+}
+
+// closing is closed by what is written to it.
+type closing chan struct{}
+
+func (c closing) Write(p []byte) (int, error) {
+	close(c)
+	return len(p), nil
+}
+
 // send asks for a principal, with a header line more where one is given, and returns the status and x-sluice-error.
 func (c *contained) send(who string, header ...string) string {
 	c.t.Helper()
@@ -198,8 +214,8 @@ func TestAScriptPutAsideFailsByItsHooksRuleAndOthersGoOn(t *testing.T) {
 					t.Errorf("the script ran though it was put aside: %+v", s)
 				}
 				c.expect(c.send("bob"), "200")
-				if got := strings.Count(c.log.String(), "put aside"); got != 1 {
-					t.Errorf("the log tells %d times that the script is put aside:\n%s", got, &c.log)
+				if got := strings.Count(c.logged(), "put aside"); got != 1 {
+					t.Errorf("the log tells %d times that the script is put aside:\n%s", got, c.logged())
 				}
 				c.write(t, "all"+ext, loops[ext]+"\n")
 				c.until("an edit brings it back", func() bool { return len(c.script().Aside) == 0 })
@@ -246,7 +262,7 @@ func TestAShapedBodyIsNoLargerThanAClientsMayBe(t *testing.T) {
 			c := contain(t, "limits: {body: 2000}\n", map[string]string{"big" + ext: shape}, nil, ", dialect: big"+ext)
 			c.expect(c.send("alice"), "200")
 			c.expect(c.send("alice", "x-spin: 1"), "502 dialect_failed")
-			if got := c.log.String(); !strings.Contains(got, "big"+ext+":3") || !strings.Contains(got, "set: body of 21") ||
+			if got := c.logged(); !strings.Contains(got, "big"+ext+":3") || !strings.Contains(got, "set: body of 21") ||
 				!strings.Contains(got, "bytes, want at most limits.body: 2000") {
 				t.Errorf("the log:\n%s", got)
 			}
@@ -297,7 +313,7 @@ func TestACallThatCannotBeStoppedIsAbandonedAndTheGatewayGoesOn(t *testing.T) {
 				t.Errorf("status %+v", s)
 			}
 			given := func() int {
-				return strings.Count(c.log.String(), "put aside for all principals until it is edited: a call could not be stopped")
+				return strings.Count(c.logged(), "put aside for all principals until it is edited: a call could not be stopped")
 			}
 			c.until("the log tells of it", func() bool { return given() > 0 })
 			if given() != 1 {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -166,8 +165,8 @@ func (d *demo) Close() error {
 	return errors.Join(errs...)
 }
 
-// describe prints what to do next. It fits one screen.
-func (d *demo) describe(w io.Writer, url string) {
+// describe tells what to do next. It fits one screen.
+func (d *demo) describe(url string) string {
 	where, note := d.scripts, ""
 	if d.kept {
 		note = "  (as an earlier start left them, yours to edit)"
@@ -178,7 +177,7 @@ func (d *demo) describe(w io.Writer, url string) {
 			where = "./" + short
 		}
 	}
-	fmt.Fprintf(w, `
+	return fmt.Sprintf(`
 scripts   %s%s
 key       %s
 

@@ -148,7 +148,7 @@ func TestAnUpstreamThatRepeatsItsRequestTellsItsClientAlone(t *testing.T) {
 		_, text := c.reply("GET", c.listen[1].Addr().String(), path, "")
 		clean(path, text)
 	}
-	c.until("the hooks have looked", func() bool { return strings.Count(c.log.String(), visible) > 10 })
-	clean("the log", c.log.String())
+	c.until("the hooks have looked", func() bool { return strings.Count(c.logged(), visible) > 10 })
+	clean("the log", c.logged())
 	onDisk(t, filepath.Join(dir, "data"), clean)
 }

@@ -334,7 +334,7 @@ func TestNoScriptLineErrorTraceOrAnswerHoldsACredential(t *testing.T) {
 				clean("what the provider got beside its own key", fmt.Sprint(r.Method, r.Path, r.Query, sent, string(r.Body)))
 			}
 			c.until("every hook has looked", func() bool {
-				log := c.log.String()
+				log := c.logged()
 				for _, hook := range []string{"filter", "route", "shape", "normalize_error", "observe"} {
 					if !slices.ContainsFunc(strings.Split(log, "\n"), func(line string) bool {
 						return strings.Contains(line, ": "+hook+": ") && strings.Contains(line, visible)
@@ -344,7 +344,7 @@ func TestNoScriptLineErrorTraceOrAnswerHoldsACredential(t *testing.T) {
 				}
 				return true
 			})
-			clean("the log", c.log.String())
+			clean("the log", c.logged())
 			onDisk(t, filepath.Join(dir, "data"), clean)
 		})
 	}

@@ -250,7 +250,7 @@ func (g *gateway) announce() {
 	url := scheme + "://" + reachable(g.listen[0].Addr().String())
 	g.out.printf("gateway   %s\nadmin     http://%s\n", url, reachable(g.listen[1].Addr().String()))
 	if g.demo != nil {
-		g.demo.describe(g.out.stdout, url)
+		g.out.printf("%s", g.demo.describe(url))
 	}
 	g.out.printf("ready\n")
 }
@@ -332,4 +332,5 @@ func (g *gateway) close() {
 	for _, c := range closers {
 		c.Close()
 	}
+	g.out.close() // after all that logs
 }
