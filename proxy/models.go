@@ -18,6 +18,8 @@ const (
 	modelsPath = "/v1/models"
 	// maxModelList is the largest list of models that is cut to an allow-list, in bytes.
 	maxModelList = 4 << 20
+	// maxModelPages is how many pages are asked for until something is left of one.
+	maxModelPages = 20
 )
 
 // askedModel returns the model that a GET /v1/models/{id} asks for, "" = the list, or another path.
@@ -37,35 +39,77 @@ func checkModelPath(r *engine.RequestContext, p *engine.Principal) *engine.Refus
 	return nil
 }
 
-// cutModels leaves of an upstream's list what the principal may ask for.
+// cutModels leaves of an upstream's list what the principal may ask for. Of a page that nothing is left of the next one is in its place:
+// the clients' libraries take an empty page for the last.
 func (x *exchange) cutModels(a *engine.Answer) (*engine.Answer, error) {
-	if strings.TrimSuffix(x.req.Path, "/") != modelsPath || x.req.Method != "GET" || x.head.principal.Models == nil || a.Status != 200 {
+	if strings.TrimSuffix(x.req.Path, "/") != modelsPath || x.req.Method != "GET" || x.head.principal.Models == nil {
 		return a, nil
 	}
-	list, err := io.ReadAll(io.LimitReader(a.Body, maxModelList+1))
-	_ = a.Body.Close()
-	if err == nil && len(list) > maxModelList {
-		err = fmt.Errorf("it is larger than %d bytes", maxModelList)
+	defer func(asked string) { x.req.Query = asked }(x.req.Query)
+	for page := 1; a.Status == 200; page++ {
+		upstream, response, dialect := a.Upstream, *a.Response, a.Dialect
+		list, left, err := readModels(response.Body, x.head.principal)
+		if err != nil {
+			r := refuse(engine.CodeUpstreamUnreachable, "upstream %q: its list of models could not be read", upstream.Name)
+			r.Cause = err
+			return nil, r
+		}
+		next := ""
+		if left == 0 && page < maxModelPages {
+			next = nextPage(list, x.req.Query)
+		}
+		if next == "" || next == x.req.Query {
+			response.Body, response.Length = io.NopCloser(bytes.NewReader(list)), int64(len(list))
+			return &engine.Answer{Response: &response, Upstream: upstream, Dialect: dialect}, nil
+		}
+		x.req.Query = next
+		if a, err = x.gen.Serve(&x.life, &x.flow, x); err != nil {
+			return nil, err
+		}
 	}
-	if err == nil {
-		list, err = cutList(list, x.head.principal)
-	}
-	if err != nil {
-		r := refuse(engine.CodeUpstreamUnreachable, "upstream %q: its list of models could not be read", a.Upstream.Name)
-		r.Cause = err
-		return nil, r
-	}
-	resp := *a.Response
-	resp.Body, resp.Length = io.NopCloser(bytes.NewReader(list)), int64(len(list))
-	return &engine.Answer{Response: &resp, Upstream: a.Upstream, Dialect: a.Dialect}, nil
+	return a, nil
 }
 
-// cutList drops the models that p may not ask for. All other bytes stay, but for the ids of the first and the last in the list.
-func cutList(list []byte, p *engine.Principal) ([]byte, error) {
+// readModels reads a list of models to its end and drops those that p may not ask for. It returns how many are left.
+func readModels(from io.ReadCloser, p *engine.Principal) (list []byte, left int, err error) {
+	list, err = io.ReadAll(io.LimitReader(from, maxModelList+1))
+	_ = from.Close()
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(list) > maxModelList {
+		return nil, 0, fmt.Errorf("it is larger than %d bytes", maxModelList)
+	}
+	return cutList(list, p)
+}
+
+// nextPage is the query for what follows a page, "" = nothing does.
+func nextPage(list []byte, query string) string {
+	asked, err := url.ParseQuery(query)
+	doc := body.New(list)
+	if err != nil || !hasMore(doc) {
+		return ""
+	}
+	name, from := "after_id", "last_id"
+	if asked.Get("before_id") != "" {
+		name, from = "before_id", "first_id"
+	}
+	last, _ := doc.Get(body.Path{from})
+	id, _ := last.Text()
+	if id == "" {
+		return ""
+	}
+	asked.Set(name, id)
+	return asked.Encode()
+}
+
+// cutList drops the models that p may not ask for. All other bytes stay, but for the ids of the first and the last in the list, which stay
+// as well where nothing is left and there is more: they lead on.
+func cutList(list []byte, p *engine.Principal) (_ []byte, left int, err error) {
 	doc := body.New(list)
 	data, ok := doc.Get(body.Path{"data"})
 	if !ok || data.Kind() != body.List {
-		return nil, errors.New("it has no list of data")
+		return nil, 0, errors.New("it has no list of data")
 	}
 	var kept [][]byte
 	var ids []string
@@ -76,20 +120,27 @@ func cutList(list []byte, p *engine.Principal) ([]byte, error) {
 			ids = append(ids, id)
 		}
 	}
-	first, last := []byte("null"), []byte("null")
-	if len(ids) > 0 {
-		first, last = body.AppendString(nil, ids[0]), body.AppendString(nil, ids[len(ids)-1])
-	}
-	cut := append(append([]byte{'['}, bytes.Join(kept, []byte{','})...), ']')
-	for _, edit := range []struct {
-		key  string
-		text []byte
-	}{{"data", cut}, {"first_id", first}, {"last_id", last}} {
-		if err := doc.Set(body.Path{edit.key}, edit.text); err != nil {
-			return nil, err
+	set := func(key string, text []byte) {
+		if err == nil {
+			err = doc.Set(body.Path{key}, text)
 		}
 	}
-	return doc.Bytes(), nil
+	set("data", append(append([]byte{'['}, bytes.Join(kept, []byte{','})...), ']'))
+	switch {
+	case len(ids) > 0:
+		set("first_id", body.AppendString(nil, ids[0]))
+		set("last_id", body.AppendString(nil, ids[len(ids)-1]))
+	case !hasMore(doc):
+		set("first_id", []byte("null"))
+		set("last_id", []byte("null"))
+	}
+	return doc.Bytes(), len(ids), err
+}
+
+func hasMore(list *body.Doc) bool {
+	v, _ := list.Get(body.Path{"has_more"})
+	more, _ := v.Bool()
+	return more
 }
 
 // modelsFromConfig answers a question for models that no upstream can be asked. The error of another question stays.

@@ -1,6 +1,9 @@
 package proxy_test
 
 import (
+	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,8 +47,72 @@ func TestTheListOfModelsIsCutToThePrincipals(t *testing.T) {
 	want(t, "one", ask("/v1/models/claude-a").body, `{"id":"it"}`)
 	want(t, "another's", ask("/v1/models/gpt").code(), "403 model_not_allowed")
 	r.alice.Models = []string{"x"}
-	want(t, "none", ask("/v1/models").body, `{"data":[],"has_more":true,"first_id":null,"last_id":null}`)
+	want(t, "none", ask("/v1/models").body, `{"data":[],"has_more":true,"first_id":"claude-a","last_id":"zzz"}`) // null would lead nowhere
 	r.ledger.wait(t, 7)
+}
+
+// TestAPageThatNothingIsLeftOfIsPassedOver: the clients' libraries stop at an empty page, whatever it says of more.
+func TestAPageThatNothingIsLeftOfIsPassedOver(t *testing.T) {
+	models := []string{"a0", "a1", "b0", "b1", "c0"} // two a page
+	page := func(q url.Values) string {
+		begin, end := 0, 2
+		if i := slices.Index(models, q.Get("after_id")); i >= 0 {
+			begin, end = i+1, min(i+3, len(models))
+		}
+		more := end < len(models)
+		if i := slices.Index(models, q.Get("before_id")); i >= 0 {
+			begin, end, more = i-2, i, i > 2
+		}
+		ids := models[begin:end]
+		return fmt.Sprintf(`{"data":[{"id":"%s"}],"has_more":%t,"first_id":"%s","last_id":"%s"}`, strings.Join(ids, `"},{"id":"`), more, ids[0], ids[len(ids)-1])
+	}
+	p := plays(t, func(s *stage) {
+		for req, more := s.next(); more; req, more = s.next() {
+			target, _ := url.Parse(strings.Fields(req)[1])
+			if q := target.Query(); q.Has("fails") && q.Get("after_id") == "b1" {
+				s.say(strings.Replace(ok(`{"type":"error"}`), "200", "500", 1))
+			} else {
+				s.say(ok(page(q)))
+			}
+		}
+	})
+	r := newRig(t, p.upstream("a"))
+	r.alice.Models = []string{"c*"}
+	r.start()
+	ask := func(query string) string {
+		t.Helper()
+		return r.do(request("GET", "/v1/models"+query, "", "x-api-key: alice-key")).body
+	}
+	want(t, "the third", ask("?limit=2&beta=true"), `{"data":[{"id":"c0"}],"has_more":false,"first_id":"c0","last_id":"c0"}`)
+	want(t, "asked", strings.Join(targets(p), " "), "/v1/models?limit=2&beta=true /v1/models?after_id=a1&beta=true&limit=2 /v1/models?after_id=b1&beta=true&limit=2")
+	want(t, "an error", ask("?fails"), `{"type":"error"}`)
+	r.alice.Models = []string{"a*"}
+	want(t, "backwards", ask("?before_id=c0"), `{"data":[{"id":"a0"},{"id":"a1"}],"has_more":false,"first_id":"a0","last_id":"a1"}`)
+	want(t, "nothing more", ask("?after_id=a1"), `{"data":[],"has_more":false,"first_id":null,"last_id":null}`)
+	want(t, "the query of a row", r.ledger.wait(t, 4)[0].Inputs.Query, "limit=2&beta=true")
+}
+
+func TestPagesThatHoldNothingAreNotAskedForEver(t *testing.T) {
+	n := 0
+	p := plays(t, func(s *stage) {
+		for _, more := s.next(); more; _, more = s.next() {
+			n++
+			s.say(ok(fmt.Sprintf(`{"data":[],"has_more":true,"first_id":null,"last_id":"m%d"}`, n)))
+		}
+	})
+	r := newRig(t, p.upstream("a"))
+	r.alice.Models = []string{"x"}
+	got := r.start().do(request("GET", "/v1/models", "", "x-api-key: alice-key"))
+	want(t, "answer", got.body, `{"data":[],"has_more":true,"first_id":null,"last_id":"m20"}`)
+	want(t, "requests", len(p.requests()), 20)
+}
+
+// targets are what was asked for so far.
+func targets(p *play) (all []string) {
+	for _, r := range p.requests() {
+		all = append(all, strings.Fields(r)[1])
+	}
+	return all
 }
 
 func TestModelsComeFromTheConfigWhereNoUpstreamServesThem(t *testing.T) {
