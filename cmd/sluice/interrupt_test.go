@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,18 +70,20 @@ func gatewayProcess(t *testing.T, config string) *exec.Cmd {
 }
 
 // untilReady reads what a gateway says until it is ready, and returns where it listens.
-func untilReady(t *testing.T, said io.Reader) (url string) {
+func untilReady(t *testing.T, said io.Reader) (url, admin string) {
 	t.Helper()
 	for lines := bufio.NewScanner(said); lines.Scan(); {
-		if at, ok := strings.CutPrefix(lines.Text(), "gateway   "); ok {
-			url = at
-		}
-		if lines.Text() == "ready" {
-			return url
+		switch what, at, _ := strings.Cut(lines.Text(), " "); what {
+		case "gateway":
+			url = strings.TrimSpace(at)
+		case "admin":
+			admin = strings.TrimSpace(at)
+		case "ready":
+			return url, admin
 		}
 	}
 	t.Fatal("it ended before it was ready")
-	return ""
+	return "", ""
 }
 
 const (
@@ -131,6 +135,43 @@ func TestASignalToReloadMayComeBeforeAGatewayIsReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	untilReady(t, said)
+	cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v, want in order", err)
+	}
+}
+
+// A gateway that has no descriptor left for those who knock goes on when they are gone, at the door of its operator too.
+func TestAGatewayOutlivesMoreConnectionsThanItHasDescriptors(t *testing.T) {
+	cmd := gatewayProcess(t, oneUpstream+onePrincipal)
+	cmd.Args = append([]string{"sh", "-c", "ulimit -n 64; exec \"$0\" \"$@\"", cmd.Path}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	said, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	url, admin := untilReady(t, said)
+	for _, door := range []string{admin, url} {
+		var open []net.Conn
+		for range 100 {
+			nc, err := net.Dial("tcp", strings.TrimPrefix(door, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = append(open, nc)
+		}
+		for _, nc := range open {
+			nc.Close()
+		}
+		resp, err := http.Get(admin + "/healthz")
+		if err != nil {
+			t.Fatalf("after too many at %s: %v", door, err)
+		}
+		resp.Body.Close()
+	}
 	cmd.Process.Signal(syscall.SIGTERM)
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("it ended with %v, want in order", err)

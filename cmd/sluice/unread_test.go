@@ -42,7 +42,8 @@ func unreadLog(t *testing.T) (cmd *exec.Cmd, log io.Reader, url string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return cmd, log, untilReady(t, said)
+	url, _ = untilReady(t, said)
+	return cmd, log, url
 }
 
 // askMuch asks more than what the log has room for.

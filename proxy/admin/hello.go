@@ -20,17 +20,25 @@ const (
 	// writePiece is how much of an answer a client must take within writeWait, in bytes.
 	writePiece = 64 << 10
 	writeWait  = 5 * time.Second
+	// acceptPause is the wait after an accept that failed, for want of descriptors mostly.
+	acceptPause = 50 * time.Millisecond
 )
 
 // plainListener notices who speaks TLS to it, and who does not read what it asked for.
 type plainListener struct{ net.Listener }
 
+// Accept fails only when the listener is closed: the HTTP server would end for want of a descriptor, and the gateway with it.
 func (l plainListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		c, err := l.Listener.Accept()
+		switch {
+		case err == nil:
+			return &plainConn{Conn: c}, nil
+		case errors.Is(err, net.ErrClosed):
+			return nil, err
+		}
+		time.Sleep(acceptPause)
 	}
-	return &plainConn{Conn: c}, nil
 }
 
 // plainConn belongs to the goroutine that serves it.
