@@ -47,16 +47,22 @@ func newConsole(stdout, stderr io.Writer) *console {
 func (c *console) write() {
 	defer close(c.done)
 	for w := range c.queue {
-		if w.to == nil {
+		last := w.to == nil
+		if !last {
+			_, _ = io.WriteString(w.to, w.text)
+		}
+		if last || len(c.queue) == 0 {
+			c.tellLost() // behind what was said before
+		}
+		if last {
 			return
 		}
-		_, _ = io.WriteString(w.to, w.text)
-		if len(c.queue) > 0 {
-			continue
-		}
-		if n := c.dropped.Swap(0); n > 0 { // behind what was said before them
-			_, _ = io.WriteString(c.stderr, stamped(fmt.Sprintf("the log was not read: %d of its lines are lost here", n)))
-		}
+	}
+}
+
+func (c *console) tellLost() {
+	if n := c.dropped.Swap(0); n > 0 {
+		_, _ = io.WriteString(c.stderr, stamped(fmt.Sprintf("the log was not read: %d of its lines are lost here", n)))
 	}
 }
 

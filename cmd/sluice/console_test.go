@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
+	"time"
 )
 
 func TestColourIsForTerminalsThatWantIt(t *testing.T) {
@@ -19,5 +22,32 @@ func TestColourIsForTerminalsThatWantIt(t *testing.T) {
 	t.Setenv("NO_COLOR", "1")
 	if newConsole(nil, device).colour {
 		t.Error("there is colour in spite of NO_COLOR")
+	}
+}
+
+// gated is a reader that takes nothing before it is opened.
+type gated struct {
+	open chan struct{}
+	text bytes.Buffer
+}
+
+func (g *gated) Write(p []byte) (int, error) {
+	<-g.open
+	return g.text.Write(p)
+}
+
+func TestWhatWasLostIsToldAtTheEnd(t *testing.T) {
+	log := &gated{open: make(chan struct{})}
+	c := newConsole(nil, log)
+	for range 2 * unread {
+		c.logf("a word")
+	}
+	time.AfterFunc(10*time.Millisecond, func() { close(log.open) }) // while close waits, or before
+	c.close()
+	written, told, ok := strings.Cut(log.text.String(), "the log was not read: ")
+	lost := 0
+	fmt.Sscan(told, &lost)
+	if read := strings.Count(written, "a word\n"); !ok || read+lost != 2*unread {
+		t.Errorf("%d lines written and %d lost, want %d in all", read, lost, 2*unread)
 	}
 }
