@@ -215,12 +215,17 @@ func awaitCommand(ts *testscript.TestScript, _ bool, args []string) {
 	p.log.await(ts, args[1])
 }
 
-// logged N REGEXP: so many lines of the gateway's log match.
+// logged N REGEXP: so many lines of the gateway's log match, as soon as they are written.
 func loggedCommand(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	text := last(ts, "serve").log.String()
-	if got := len(regexp.MustCompile("(?m)"+args[1]).FindAllString(text, -1)); got != want {
+	line := regexp.MustCompile("(?m)" + args[1])
+	text, got := "", -1
+	for late := time.Now().Add(patience); got < want && time.Now().Before(late); time.Sleep(time.Millisecond) {
+		text = last(ts, "serve").log.String()
+		got = len(line.FindAllString(text, -1))
+	}
+	if got != want {
 		ts.Fatalf("%d lines match %q, want %d, in:\n%s", got, args[1], want, text)
 	}
 }
