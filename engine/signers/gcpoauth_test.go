@@ -119,6 +119,20 @@ func TestWhatGoogleMayAnswer(t *testing.T) {
 	f(says(200, "application/json", `{"expires_in":3600}`), "no usable access_token")
 }
 
+// Google answers invalid_grant to a clock that is wrong, and for an account that is disabled. Both pass.
+func TestAServiceAccountThatIsRefusedIsTriedAgain(t *testing.T) {
+	r := newRig(t)
+	r.clock.now = time.Now()
+	s, err := r.start().GCPOAuth(upID, "up", serviceAccount(t, newEndpoint(t, invalidGrant, gives("access-1", "", 3600))))
+	f := factory(t, s, err)
+	_, err = send(t, f, engine.Credential{}, 200)
+	refusal(t, err, engine.CodeSignerFailed, "google: the token endpoint answered 400 invalid_grant; tried again from ")
+	r.pass(time.Minute)
+	if got := r.token(f); got != "access-1" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // metadataServer is one on loopback, found as Google's libraries find it.
 func metadataServer(t *testing.T, token http.HandlerFunc) {
 	t.Helper()

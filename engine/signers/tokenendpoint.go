@@ -49,10 +49,12 @@ func (o *owner) ask(ctx context.Context, refresh string) (*lease[oauthToken], er
 		return nil, fmt.Errorf("read the token endpoint's answer: %w", withoutURL(err))
 	case len(text) > maxTokenAnswer:
 		return nil, fmt.Errorf("the token endpoint answered more than %d bytes", maxTokenAnswer)
-	case resp.StatusCode != http.StatusOK:
-		return nil, tokenRefusal(resp, text)
+	case resp.StatusCode == http.StatusOK:
+		return tokenAnswer(resp, text, refresh, start)
+	case refusalCode(text) == "invalid_grant": // the token does not work any more
+		return nil, fmt.Errorf("%w: %w: configure a new refresh_token", errReconnect, tokenRefusal(resp, text))
 	}
-	return tokenAnswer(resp, text, refresh, start)
+	return nil, tokenRefusal(resp, text)
 }
 
 // tokenAnswer reads new tokens. An endpoint that sends no refresh token lets the old one stand.
@@ -86,13 +88,9 @@ var (
 	errorCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
 )
 
-// tokenRefusal tells the status and the error's code, if it is one. invalid_grant is for ever.
+// tokenRefusal tells the status and the error's code, if it is one.
 func tokenRefusal(resp *http.Response, text []byte) error {
-	code := refusalCode(text)
-	switch {
-	case code == "invalid_grant":
-		return fmt.Errorf("%w: the token endpoint answered %d invalid_grant: configure a new refresh_token", errReconnect, resp.StatusCode)
-	case code != "":
+	if code := refusalCode(text); code != "" {
 		return fmt.Errorf("the token endpoint answered %d %s", resp.StatusCode, code)
 	}
 	return fmt.Errorf("the token endpoint answered %d with %s", resp.StatusCode, mediaType(resp))
