@@ -321,7 +321,9 @@ func (g *gateway) close() {
 		closers = append(closers, g.bound)
 	}
 	if g.accounts != nil {
-		closers = append(closers, g.accounts) // before what it writes to
+		if err := g.accounts.Close(); err != nil { // before what it writes to
+			g.out.logf("%v", err)
+		}
 	}
 	if g.data != nil {
 		closers = append(closers, g.data)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"iter"
 	"net"
@@ -61,10 +62,17 @@ func NewAccounts(o Options) *Accounts {
 	return a
 }
 
-// Close waits for renewals under way, so that no rotated token is lost. Nobody may sign any more.
+// Close waits for renewals under way, and keeps what the shelf did not take so far, so that no rotated token is lost. Nobody may sign any
+// more.
 func (a *Accounts) Close() error {
 	a.runs.Wait()
-	return nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var errs []error
+	for _, o := range a.owners {
+		errs = append(errs, o.end())
+	}
+	return errors.Join(errs...)
 }
 
 // account returns what is known under a key that says everything about an account, or makes it.

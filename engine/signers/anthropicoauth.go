@@ -176,12 +176,30 @@ func (o *owner) refresh(ctx context.Context, used *lease[oauthToken]) (*lease[oa
 			return nil, err
 		}
 	}
+	return next, o.keep(next)
+}
+
+// keep puts a token on the shelf. One that has no place there is held until it has.
+func (o *owner) keep(next *lease[oauthToken]) error {
+	o.unsaved = next
 	if err := o.keeper.write(keptOf(next)); err != nil {
-		o.unsaved = next
-		return nil, &engine.SignerError{Variant: engine.SignerStorageUnavailable, Reason: "keep the refreshed token: " + err.Error(), Cause: err}
+		return &engine.SignerError{Variant: engine.SignerStorageUnavailable, Reason: "keep the refreshed token: " + err.Error(), Cause: err}
 	}
 	o.unsaved, o.stored = nil, true
-	return next, nil
+	return nil
+}
+
+// end keeps what was not kept yet.
+func (o *owner) end() error {
+	o.turn.Lock()
+	defer o.turn.Unlock()
+	if o.unsaved == nil {
+		return nil
+	}
+	if err := o.keep(o.unsaved); err != nil {
+		return fmt.Errorf("upstream %q: its refresh_token is lost: %w", o.name, err)
+	}
+	return nil
 }
 
 // newest is the token on the shelf, or used if there is none that can be read: what is in memory is as good.

@@ -525,3 +525,25 @@ func TestATokenThatCannotBeKeptIsNeitherUsedNorLost(t *testing.T) {
 		t.Errorf("got %s after %d refreshes, want the token that was obtained", got, e.calls())
 	}
 }
+
+// Whoever has made room restarts the gateway, before a request has it try again.
+func TestATokenThatCouldNotBeKeptIsKeptAtTheEnd(t *testing.T) {
+	r := newRig(t)
+	shelf := &balky{Shelf: r.shelf, full: true}
+	r.shelf = shelf
+	e := newEndpoint(t, gives("access-1", "refresh-1", 3600))
+	a := r.start()
+	_, err := send(t, r.load(a, "", oauth(e, "refresh-0")), engine.Credential{}, 200)
+	refusal(t, err, engine.CodeSignerFailed, "no space left on device")
+	want := `upstream "up": its refresh_token is lost: signer: storage unavailable: keep the refreshed token: no space left on device`
+	if err := a.Close(); err == nil || err.Error() != want {
+		t.Errorf("without room: %v, want %s", err, want)
+	}
+	shelf.full = false
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.token(r.load(r.start(), "", oauth(e, "refresh-0"))); got != "access-1" || e.calls() != 1 {
+		t.Errorf("after a restart: %s after %d refreshes, want access-1 after 1", got, e.calls())
+	}
+}
