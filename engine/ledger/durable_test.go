@@ -344,3 +344,33 @@ func TestASecondReaderNeedsNoLock(t *testing.T) {
 		t.Error("a directory that is not there opens")
 	}
 }
+
+// A full disk is how it comes to that.
+func TestRowsGoOnWhereSomebodyRemovedTheFiles(t *testing.T) {
+	for _, what := range []string{"*.jsonl", "."} {
+		dir, r := filepath.Join(t.TempDir(), "ledger"), &told{}
+		b := open(t, dir, small, r)
+		fill(b, 300)
+		eventually(t, "a segment is full", func() bool { return b.Stats().Waiting == 0 })
+		fill(b, 1)
+		eventually(t, "it has its index", func() bool {
+			full, _ := filepath.Glob(filepath.Join(dir, "*.idx"))
+			return b.Stats().Waiting == 0 && len(full) > 0
+		})
+		names, err := filepath.Glob(filepath.Join(dir, what))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if err := os.RemoveAll(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, what+": it is told", func() bool { return r.count("were removed, the rows in them are gone") == 1 })
+		rows := fill(b, 3)
+		closed(t, b)
+		if got := scanned(t, open(t, dir, small, r)); !slices.Equal(got, idsOf(rows)) || len(r.lines) != 1 {
+			t.Errorf("%s: %d rows after a restart, want the 3 that came later; told %q", what, len(got), r.lines)
+		}
+	}
+}

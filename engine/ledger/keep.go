@@ -30,6 +30,7 @@ func (b *Book) keep() {
 }
 
 func (c *caretaker) round() {
+	c.miss()
 	c.complain(errors.Join(c.sync(), c.seal(), c.retain()))
 	switch dropped := c.dropped.Load(); {
 	case dropped > c.told && !c.telling:
@@ -52,6 +53,27 @@ func (c *caretaker) complain(err error) {
 		c.report("ledger: %s", text)
 	}
 	c.failed = text
+}
+
+// miss takes note of files that somebody removed. The next row begins another one.
+func (c *caretaker) miss() {
+	c.disk.Lock()
+	live, segments := c.files()
+	c.disk.Unlock()
+	gone := slices.DeleteFunc(slices.Clone(segments), func(s *segment) bool {
+		_, err := os.Stat(s.path)
+		return !errors.Is(err, os.ErrNotExist)
+	})
+	if len(gone) == 0 {
+		return
+	}
+	c.forget(gone)
+	c.disk.Lock()
+	if c.live == live && slices.Contains(gone, live) {
+		c.retire()
+	}
+	c.disk.Unlock()
+	c.report("ledger: %d files of %s were removed, the rows in them are gone", len(gone), c.opts.Dir)
 }
 
 // sync makes durable what was written, and that there is a file at all.

@@ -191,6 +191,9 @@ func (b *Book) ready() error {
 	if n := len(segments); n > 0 && !now.After(segments[n-1].start.Add(time.Millisecond)) {
 		now = segments[n-1].start.Add(time.Millisecond) // names ascend, also where the clock went back
 	}
+	if err := os.MkdirAll(b.opts.Dir, 0o700); err != nil { // somebody may have removed it
+		return err
+	}
 	s := newSegment(b.opts.Dir, now.Truncate(time.Millisecond))
 	f, err := os.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
