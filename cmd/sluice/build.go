@@ -109,14 +109,16 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 	if err == nil {
 		err = b.remember(g)
 	}
-	if err == nil {
-		b.trials.Adopt(s.lives)
-		b.memory.SetLimit(p.cfg.TotalMemory)
-		b.accounts.Adopt(p.cfg.DataKey.Reveal(), maps.Values(p.signers))
-		b.access.Store(&admin.Access{Token: p.cfg.Admin.Token.Reveal(), OpenMetrics: p.cfg.Admin.OpenMetrics})
-		b.retention.Store(retentionOf(p.cfg))
+	if err != nil {
+		b.spending.Abandon()
+		return nil, err
 	}
-	return g, err
+	b.trials.Adopt(s.lives)
+	b.memory.SetLimit(p.cfg.TotalMemory)
+	b.accounts.Adopt(p.cfg.DataKey.Reveal(), maps.Values(p.signers))
+	b.access.Store(&admin.Access{Token: p.cfg.Admin.Token.Reveal(), OpenMetrics: p.cfg.Admin.OpenMetrics})
+	b.retention.Store(retentionOf(p.cfg))
+	return g, nil
 }
 
 // noScripts says that the scripts root is not there, and where the config names it unless it came otherwise.

@@ -23,7 +23,6 @@ func (b *builder) remember(g *engine.Generation) error {
 	if b.ledger == nil {
 		return nil
 	}
-	defer b.spending.Complete()
 	now := time.Now()
 	back, spenders := b.spending.Missing(now)
 	rest := func(*engine.Record) {}
@@ -32,6 +31,7 @@ func (b *builder) remember(g *engine.Generation) error {
 		back = max(back, restsBack)
 	}
 	if back == 0 {
+		b.spending.Complete()
 		return nil
 	}
 	defer time.AfterFunc(tellsAfter, func() {
@@ -43,10 +43,12 @@ func (b *builder) remember(g *engine.Generation) error {
 		b.spending.Past(pastOf(r))
 		rest(r)
 	})
-	if err == nil {
-		b.rests = nil
+	if err != nil {
+		return err
 	}
-	return err
+	b.rests = nil
+	b.spending.Complete()
+	return nil
 }
 
 // restore tells a tracker of what a row says about who cools. What clients with credentials of their own met is not told: it is theirs.

@@ -2,6 +2,7 @@ package limits
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"sluice/engine"
@@ -17,7 +18,7 @@ type Past struct {
 
 // Missing begins to tell the limits that are new what was before them: it returns how far back that goes, 0 = no limit is new, and whose
 // limits they are. Past is to be given every request of those principals that ended in that time and is in the ledger when Missing returns,
-// and then Complete to be called. Meanwhile requests go on; each counts once.
+// and then Complete to be called, or Abandon where that fails. Meanwhile requests go on; each counts once.
 func (b *Book) Missing(now time.Time) (back time.Duration, of map[string]bool) {
 	at := b.at(now)
 	of = make(map[string]bool)
@@ -79,6 +80,19 @@ func (b *Book) Complete() {
 	b.mu.Lock()
 	b.running = true
 	b.mu.Unlock()
+}
+
+// Abandon forgets the limits that are new: nobody serves by them, and their like will be new again.
+func (b *Book) Abandon() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, a := range b.accounts {
+		a.mu.Lock()
+		for _, t := range a.tallies {
+			t.counters = slices.DeleteFunc(t.counters, func(c *counter) bool { return c.filling })
+		}
+		a.mu.Unlock()
+	}
 }
 
 // each calls f for every counter that has a window.
