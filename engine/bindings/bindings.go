@@ -5,7 +5,7 @@
 //	b, known := log.Lookup("file_011CNha8iCJcU1wXNR6q4V8w")
 //
 // The file is a list of lines of JSON, each a thing that was made or that is gone. It is written anew, without what is gone, when it is
-// opened.
+// opened and there is room.
 package bindings
 
 import (
@@ -57,7 +57,7 @@ type Log struct {
 
 var _ engine.Bindings = (*Log)(nil)
 
-// Open reads the file, which need not be there, and rewrites it. Nobody else may write to it.
+// Open reads the file, which need not be there, and rewrites it if it can. Nobody else may write to it.
 func Open(name string) (*Log, error) {
 	l := &Log{known: map[string]binding{}, names: map[string]string{}}
 	text, err := os.ReadFile(name)
@@ -70,10 +70,21 @@ func Open(name string) (*Log, error) {
 			l.apply(b)
 		}
 	}
-	if err := l.rewrite(name); err != nil {
+	if err := l.rewrite(name); err != nil && l.resume(name) != nil {
 		return nil, fmt.Errorf("write the bindings: %w", err)
 	}
 	return l, nil
+}
+
+// resume goes on with the file that there is, where there is no room for another.
+func (l *Log) resume(name string) error {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	l.size = int64(bytes.LastIndexByte(text, '\n') + 1)
+	l.file, err = os.OpenFile(name, os.O_RDWR, 0)
+	return err
 }
 
 // apply does what a line says.
@@ -122,11 +133,15 @@ func (l *Log) rewrite(name string) error {
 		return err
 	}
 	_, err = next.Write(text)
-	if err := errors.Join(err, next.Sync()); err != nil {
-		next.Close()
-		return err
+	if err = errors.Join(err, next.Sync()); err == nil {
+		err = os.Rename(next.Name(), name)
 	}
-	if err := errors.Join(os.Rename(next.Name(), name), syncDir(filepath.Dir(name))); err != nil {
+	if err != nil {
+		os.Remove(next.Name())
+	} else {
+		err = syncDir(filepath.Dir(name))
+	}
+	if err != nil {
 		next.Close()
 		return err
 	}

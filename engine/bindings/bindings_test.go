@@ -93,6 +93,25 @@ func TestATornLineIsNoBinding(t *testing.T) {
 	}
 }
 
+// A full disk is no reason not to start.
+func TestBindingsGoOnInTheOldFileWhereThereIsNoRoomForANewOne(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "bindings.jsonl")
+	l := open(t, name)
+	must(t, l.Bind("file_1", engine.Binding{Principal: "alice", Upstream: uuid.New()}))
+	must(t, l.Close())
+	whole, err := os.ReadFile(name)
+	must(t, err)
+	must(t, os.WriteFile(name, append(whole, whole[:9]...), 0o600)) // cut off by a crash
+	must(t, os.MkdirAll(filepath.Join(name+".new", "in the way"), 0o700))
+	must(t, open(t, name).Bind("file_2", engine.Binding{Principal: "alice", Upstream: uuid.New()}))
+	l = open(t, name)
+	for _, id := range []string{"file_1", "file_2"} {
+		if _, known := l.Lookup(id); !known {
+			t.Errorf("%s is gone", id)
+		}
+	}
+}
+
 func TestBindingsAreMadeFromManyGoroutines(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "bindings.jsonl")
 	l := open(t, name)
