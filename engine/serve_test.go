@@ -27,7 +27,7 @@ func serving(tb testing.TB) func() {
 		tb.Fatal(err)
 	}
 	for _, u := range w.generation.Upstreams {
-		u.Signers, u.Seat = key, w.generation.Vitals.(*health.Tracker).Seat(u.ID)
+		u.Signers, u.Seat = key, w.generation.Vitals.(*health.Tracker).Seat(u.ID, "")
 	}
 	var lines engine.Headers
 	for i := range 5 {

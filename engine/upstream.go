@@ -46,7 +46,8 @@ type Upstream struct {
 	AllowOrigins []string          // further "scheme://host:port" that a dialect may shape to
 	Roots        *x509.CertPool    // who may vouch for it; nil = the bundled roots
 	Timeouts     Timeouts
-	Concurrency  int // answers at once, 0 = any number
+	Account      string // tells one configured credential from another, and holds none; what was used up with one is not with another
+	Concurrency  int    // answers at once, 0 = any number
 	Queue        Queue
 	Breaker      Breaker
 	Seat         any // where its health is kept, made by who keeps it; nil = it is looked up by ID

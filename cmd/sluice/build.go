@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -245,7 +246,7 @@ func (b *builder) newPlan(cfg *config.Config, read func(string) ([]byte, error))
 		u, err := newUpstream(c, cfg.Timeouts, read)
 		note(c.Pos, err)
 		if keeper, ok := b.vitals.(*health.Tracker); ok {
-			u.Seat = keeper.Seat(u.ID)
+			u.Seat = keeper.Seat(u.ID, u.Account)
 		}
 		p.upstreams = append(p.upstreams, u)
 		p.signers[c.ID], err = b.newSigner(c, read)
@@ -281,7 +282,7 @@ func priceTable(name string, read func(string) ([]byte, error)) (*prices.Table, 
 func newUpstream(c *config.Upstream, t engine.Timeouts, read func(string) ([]byte, error)) (*engine.Upstream, error) {
 	u := &engine.Upstream{ID: c.ID, Name: c.Name, Kind: c.Kind, Region: c.Region, Project: c.Project, Weight: c.Weight,
 		Priority: c.Priority, Labels: c.Labels, Models: c.Models, AllowOrigins: c.AllowOrigins, Timeouts: t,
-		Concurrency: c.Concurrency, Queue: c.Queue, Breaker: c.Breaker}
+		Concurrency: c.Concurrency, Queue: c.Queue, Breaker: c.Breaker, Account: accountOf(c)}
 	var err error
 	if u.BaseURL, err = url.Parse(c.BaseURL); err != nil {
 		return u, errors.New("base_url cannot be parsed")
@@ -298,6 +299,14 @@ func newUpstream(c *config.Upstream, t engine.Timeouts, read func(string) ([]byt
 		return u, fmt.Errorf("ca: %q holds no certificate, want PEM", c.CA)
 	}
 	return u, nil
+}
+
+// accountOf is a digest of where an upstream is and of the credential there.
+func accountOf(u *config.Upstream) string {
+	s := &u.Signer
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []string{u.ID.String(), u.BaseURL, u.Region, u.Project, s.Type, s.Key.Reveal(), s.Token.Reveal(),
+		s.RefreshToken.Reveal(), s.AccessKey.Reveal(), s.Profile, s.CredentialsFile}))
+	return hex.EncodeToString(sum[:8])
 }
 
 func (b *builder) newSigner(u *config.Upstream, read func(string) ([]byte, error)) (engine.SignerFactory, error) {

@@ -22,6 +22,9 @@ import (
 // maxClients is of how many clients' credentials one upstream's health is kept apart.
 const maxClients = 4096
 
+// maxSeats is of how many configured credentials one upstream's health is kept apart: of those that rotate the old ones do not come back.
+const maxSeats = 64
+
 // Tracker is the engine's Health.
 type Tracker struct {
 	logf  func(format string, args ...any)
@@ -51,13 +54,19 @@ type host struct {
 	answers  atomic.Int64
 	errors   mean // of 0 and 1
 	ttfb     mean // nanoseconds
-	own      account
 
 	mu       sync.Mutex
 	breaker  breaker                       // guarded by mu
+	seats    map[string]*seat              // guarded by mu; by engine.Upstream.Account
 	clients  map[[16]byte]*account         // guarded by mu
 	failures map[engine.FailureClass]int64 // guarded by mu
 	line     []*waiter                     // guarded by the tracker's queue
+}
+
+// seat is a host as one of its configs has it: another credential may be another account's.
+type seat struct {
+	*host
+	own account
 }
 
 // account is what is known of one credential at an upstream.
@@ -70,14 +79,29 @@ type account struct {
 }
 
 // Seat is where the health of an upstream is kept: what goes into engine.Upstream, so that no request has to look it up.
-func (t *Tracker) Seat(id uuid.UUID) any { return t.host(id) }
+func (t *Tracker) Seat(id uuid.UUID, account string) any { return t.host(id).seat(account) }
 
-// of finds the host of an upstream.
-func (t *Tracker) of(u *engine.Upstream) *host {
-	if h, ok := u.Seat.(*host); ok && h.tracker == t {
-		return h
+// of finds the seat of an upstream.
+func (t *Tracker) of(u *engine.Upstream) *seat {
+	if s, ok := u.Seat.(*seat); ok && s.tracker == t {
+		return s
 	}
-	return t.host(u.ID)
+	return t.host(u.ID).seat(u.Account)
+}
+
+// seat finds that of an account. One that nobody knew is made; where there are too many the others are forgotten.
+func (h *host) seat(account string) *seat {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s := h.seats[account]; s != nil {
+		return s
+	}
+	if h.seats == nil || len(h.seats) >= maxSeats {
+		h.seats = make(map[string]*seat)
+	}
+	s := &seat{host: h}
+	h.seats[account] = s
+	return s
 }
 
 func (t *Tracker) host(id uuid.UUID) *host {
@@ -99,10 +123,11 @@ func (t *Tracker) host(id uuid.UUID) *host {
 }
 
 // account finds the account of a request. One that nobody knew is made; where there are too many clients another is forgotten.
-func (h *host) account(client [16]byte) *account {
+func (s *seat) account(client [16]byte) *account {
 	if client == ([16]byte{}) {
-		return &h.own
+		return &s.own
 	}
+	h := s.host
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if a := h.clients[client]; a != nil {
@@ -162,8 +187,8 @@ func (t *Tracker) Restore(u *engine.Upstream, c engine.Cooling, now time.Time) {
 	if c.Class == "" || c.Soft || c.Class == engine.ClassCredential || !c.Until.After(now) || c.Until.After(now.Add(mostFar)) {
 		return
 	}
-	h := t.of(u)
-	t.cool(h, &h.own, rest{Cooling: c}, u.Name, now)
+	s := t.of(u)
+	t.cool(s.host, &s.own, rest{Cooling: c}, u.Name, now)
 }
 
 // Failures is how many failures of each class an upstream had. Those of answers that broke off are under "broke".

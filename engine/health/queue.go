@@ -79,7 +79,7 @@ func (t *Tracker) wakes(w *waiter) time.Time {
 		if h == nil {
 			continue
 		}
-		if c := h.account(w.accounts[i].Client).cooling(&w.accounts[i], now); c.Class != "" && !c.Soft && c.Until.Before(next) {
+		if c := t.of(w.accounts[i].Upstream).account(w.accounts[i].Client).cooling(&w.accounts[i], now); c.Class != "" && !c.Soft && c.Until.Before(next) {
 			next = c.Until
 		}
 	}
@@ -108,7 +108,7 @@ func (t *Tracker) join(w *waiter) {
 	now := time.Now()
 	for i := range w.accounts {
 		a := &w.accounts[i]
-		h, until := t.of(a.Upstream), now.Add(a.Queue.Wait)
+		h, until := t.of(a.Upstream).host, now.Add(a.Queue.Wait)
 		if len(h.line) >= a.Queue.Max || !t.opens(a, now, until) {
 			continue
 		}
@@ -176,7 +176,7 @@ func (t *Tracker) moveOn(h *host) {
 		if !h.squeeze(most) {
 			return
 		}
-		v := t.admit(h, h.account(a.Client), a)
+		v := t.admit(h, t.of(a.Upstream).account(a.Client), a)
 		if v == nil {
 			h.inFlight.Add(-1)
 			i++

@@ -13,7 +13,7 @@ func TestASeatIsOfOneTracker(t *testing.T) {
 	mine, other := NewTracker(nil), NewTracker(nil)
 	plain := &engine.Upstream{ID: engine.UpstreamID("a"), Name: "a"}
 	seated := *plain
-	seated.Seat = mine.Seat(plain.ID)
+	seated.Seat = mine.Seat(plain.ID, "")
 	for _, u := range []*engine.Upstream{plain, &seated} {
 		mine.Enter(engine.Account{Upstream: u})
 	}

@@ -33,10 +33,10 @@ func (t *Tracker) Enter(a engine.Account) engine.Visit {
 	if !h.take(a.Concurrency) {
 		return nil
 	}
-	if v := t.admit(h, of, a); v != nil {
+	if v := t.admit(h.host, of, a); v != nil {
 		return v
 	}
-	t.leave(h)
+	t.leave(h.host)
 	return nil
 }
 
