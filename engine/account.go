@@ -118,11 +118,12 @@ func (c FailureClass) Broken() bool {
 
 // Cooling is why an account is left alone for a while. The zero value is none.
 type Cooling struct {
-	Class  FailureClass
-	Scope  string // the model, by the upstream's own id, or family of models that it is about; "" = the whole account
-	Family bool   // Scope is a family
-	Until  time.Time
-	Soft   bool // it is asked all the same when nobody else is free
+	Class   FailureClass
+	Account string // the Upstream.Account that it is about, "" = it is a client's, or is not known
+	Scope   string // the model, by the upstream's own id, or family of models that it is about; "" = the whole account
+	Family  bool   // Scope is a family
+	Until   time.Time
+	Soft    bool // it is asked all the same when nobody else is free
 }
 
 // String names what cools, for a log. Clients choose the names of models.

@@ -179,12 +179,13 @@ func (a *account) hard(now time.Time) (last time.Time) {
 	return last
 }
 
-// Restore tells of a cool-down that an earlier run saw at an upstream's own account. Not taken are three: a soft one, which is over in
-// seconds and keeps nobody away meanwhile; a dead credential, since a restart is how people bring another one, and to learn that it is
-// still dead costs one attempt, of which no client hears while another upstream is there; and one that no answer can have asked for,
-// which comes of a clock that was set.
+// Restore tells of a cool-down that an earlier run saw at an upstream's own account. Not taken are four: a soft one, which is over in
+// seconds and keeps nobody away meanwhile; that of another account; a dead credential, since a restart is how people bring another one,
+// and to learn that it is still dead costs one attempt, of which no client hears while another upstream is there; and one that no answer
+// can have asked for, which comes of a clock that was set.
 func (t *Tracker) Restore(u *engine.Upstream, c engine.Cooling, now time.Time) {
-	if c.Class == "" || c.Soft || c.Class == engine.ClassCredential || !c.Until.After(now) || c.Until.After(now.Add(mostFar)) {
+	other := c.Account != "" && c.Account != u.Account
+	if c.Class == "" || c.Soft || other || c.Class == engine.ClassCredential || !c.Until.After(now) || c.Until.After(now.Add(mostFar)) {
 		return
 	}
 	s := t.of(u)

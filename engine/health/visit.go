@@ -139,6 +139,9 @@ func (v *visit) failed(why engine.FailureClass, now time.Time) {
 
 // cool leaves the account alone. c becomes what it cools by in the end, which an earlier refusal may have made longer.
 func (v *visit) cool(c *engine.Cooling, now time.Time) {
+	if v.to.Client == ([16]byte{}) {
+		c.Account = v.to.Upstream.Account
+	}
 	r := rest{Cooling: *c}
 	if c.Class == engine.ClassCredential {
 		r.config = v.to.Upstream

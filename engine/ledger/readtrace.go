@@ -201,6 +201,8 @@ func (p *parser) cooling() (c engine.Cooling) {
 		switch string(key) {
 		case "class":
 			c.Class = engine.FailureClass(p.word())
+		case "account":
+			c.Account = p.word()
 		case "scope":
 			c.Scope = p.word()
 		case "family":

@@ -384,6 +384,7 @@ func (w *row) cooling(c *engine.Cooling) {
 	w.key("cooling")
 	start := len(w.b)
 	w.text("class", string(c.Class))
+	w.text("account", c.Account)
 	w.text("scope", c.Scope)
 	w.flag("family", c.Family)
 	w.millis("until_ms", c.Until)

@@ -107,7 +107,7 @@ func (d dice) trace(t *engine.RoutingTrace) {
 }
 
 func (d dice) cooling() engine.Cooling {
-	return engine.Cooling{Class: engine.FailureClass("c" + d.text()), Scope: d.text(), Family: d.IntN(2) == 0, Until: d.moment(), Soft: d.IntN(2) == 0}
+	return engine.Cooling{Class: engine.FailureClass("c" + d.text()), Account: d.text(), Scope: d.text(), Family: d.IntN(2) == 0, Until: d.moment(), Soft: d.IntN(2) == 0}
 }
 
 func (d dice) candidate() engine.UpstreamCandidate {
