@@ -182,11 +182,13 @@ func (s sigv4) OnUnauthorized(ctx context.Context, _ *engine.UpstreamError) engi
 		return engine.Fail
 	}
 	l, err := s.account.refused(ctx, s.keys)
-	if err != nil {
+	switch {
+	case err == nil && l.value.get() != s.keys.value.get():
+		return engine.Refresh(s.with(l))
+	case s.keys.expires.IsZero(): // the file that they are in may be rewritten
+		return engine.FailUntil(s.now().Add(staticFor))
+	case err != nil:
 		return s.account.decision()
 	}
-	if l.value.get() == s.keys.value.get() {
-		return engine.Fail
-	}
-	return engine.Refresh(s.with(l))
+	return engine.Fail
 }

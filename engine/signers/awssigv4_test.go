@@ -188,6 +188,23 @@ func TestTheChainReadsAProfileAgainWhenItWasRewritten(t *testing.T) {
 	}
 }
 
+// Who writes the file mostly does so when its keys have expired, or a little later.
+func TestRefusedKeysOfAProfileMayBeRewrittenSoon(t *testing.T) {
+	home := alone(t)
+	write(t, filepath.Join(home, "credentials"), "[team]\naws_access_key_id = AKIDONE\naws_secret_access_key = "+ours+"\n")
+	r := newRig(t)
+	f := chain(t, r, "team").signers
+	for range 2 {
+		signer, err := f.Build(context.Background(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := signer.OnUnauthorized(context.Background(), nil), engine.FailUntil(r.Now().Add(time.Minute)); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
 func TestAProfileThatIsNotThereIsToldByName(t *testing.T) {
 	alone(t)
 	_, err := chain(t, newRig(t), "teem").do(context.Background(), t)
