@@ -318,7 +318,9 @@ func (g *gateway) close() {
 		}
 	}
 	if g.bound != nil {
-		closers = append(closers, g.bound)
+		if err := g.bound.Close(); err != nil {
+			g.out.logf("%v", err)
+		}
 	}
 	if g.accounts != nil {
 		if err := g.accounts.Close(); err != nil { // before what it writes to

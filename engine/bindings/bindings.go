@@ -30,6 +30,9 @@ import (
 // maxBindings bounds what is remembered; the oldest tenth goes where it is too much. A thousand take about 150 KiB.
 const maxBindings = 500_000
 
+// maxUnsaved bounds what waits for room, in bytes.
+const maxUnsaved = 16 << 20
+
 // line is one line of the file.
 type line struct {
 	ID        string     `json:"id"`
@@ -50,9 +53,10 @@ type Log struct {
 	known map[string]binding // guarded by mu
 	names map[string]string  // guarded by mu; each principal's id once
 
-	disk sync.Mutex // held over what changes both: a lookup never waits for the file
-	file *os.File   // guarded by disk
-	size int64      // guarded by disk; of the whole lines
+	disk    sync.Mutex // held over what changes both: a lookup never waits for the file
+	file    *os.File   // guarded by disk
+	size    int64      // guarded by disk; of the whole lines
+	unsaved []byte     // guarded by disk; lines for which there was no room
 }
 
 var _ engine.Bindings = (*Log)(nil)
@@ -192,22 +196,30 @@ func (l *Log) note(b line) error {
 	l.disk.Lock()
 	defer l.disk.Unlock()
 	l.apply(b)
-	text := b.append(nil)
+	return l.write(b.append(l.unsaved))
+}
+
+// write writes lines, and what of them finds no room with the next ones. It is called with disk held.
+func (l *Log) write(text []byte) error {
 	_, err := l.file.WriteAt(text, l.size)
 	if err == nil {
 		err = l.file.Sync()
 	}
 	if err != nil {
 		_ = l.file.Truncate(l.size) // else the next line covers it
+		if len(text) <= maxUnsaved {
+			l.unsaved = text
+		}
 		return fmt.Errorf("write the bindings: %w", err)
 	}
 	l.size += int64(len(text))
+	l.unsaved = nil
 	return nil
 }
 
-// Close closes the file.
+// Close writes what was not written yet, and closes the file.
 func (l *Log) Close() error {
 	l.disk.Lock()
 	defer l.disk.Unlock()
-	return l.file.Close()
+	return errors.Join(l.write(l.unsaved), l.file.Close())
 }

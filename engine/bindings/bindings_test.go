@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
@@ -108,6 +111,48 @@ func TestBindingsGoOnInTheOldFileWhereThereIsNoRoomForANewOne(t *testing.T) {
 	for _, id := range []string{"file_1", "file_2"} {
 		if _, known := l.Lookup(id); !known {
 			t.Errorf("%s is gone", id)
+		}
+	}
+}
+
+// TestWhatFoundNoRoomIsWrittenOnceThereIsSome has a process to itself, where a limit on files hits nobody else's.
+func TestWhatFoundNoRoomIsWrittenOnceThereIsSome(t *testing.T) {
+	const alone = "SLUICE_TEST_ALONE"
+	if os.Getenv(alone) == "" {
+		c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+		c.Env = append(os.Environ(), alone+"=1")
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	var room syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &room))
+	full := syscall.Rlimit{Cur: 200, Max: room.Max}
+	t.Cleanup(func() { syscall.Setrlimit(syscall.RLIMIT_FSIZE, &room) })
+	dir, some := t.TempDir(), engine.Binding{Principal: "alice", Upstream: uuid.New()}
+	for _, next := range []string{"bind", "close"} {
+		name := filepath.Join(dir, next)
+		l := open(t, name)
+		must(t, l.Bind("file_1", some))
+		must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full))
+		for _, id := range []string{"file_2", "file_3"} {
+			if err := l.Bind(id, some); err == nil {
+				t.Fatalf("%s: the disk is not full", id)
+			}
+		}
+		must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &room))
+		if next == "bind" {
+			must(t, l.Bind("file_4", some))
+		} else {
+			must(t, l.Close())
+		}
+		again := open(t, name)
+		for _, id := range []string{"file_1", "file_2", "file_3"} {
+			if got, known := again.Lookup(id); !known || got != some {
+				t.Errorf("%s after the next %s: %+v, %v, want %+v", id, next, got, known, some)
+			}
 		}
 	}
 }
