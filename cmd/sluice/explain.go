@@ -96,6 +96,9 @@ func readRequestRow(c *cli.Command, id string) (*admin.Request, error) {
 
 // printOutcome prints what a preview cannot know.
 func printOutcome(w io.Writer, r *admin.Request) {
+	if r.Arms != "" {
+		fmt.Fprintf(w, "\narms       %s\n", r.Arms)
+	}
 	if len(r.Trace.Attempts) > 0 {
 		fmt.Fprintln(w)
 	}
