@@ -159,7 +159,10 @@ func putEventName(to *string, v Value) error {
 	if len(v.Str) > maxEventName {
 		return invalid(engine.OutputShape, "transform_event returned an event whose name has %d bytes, want at most %d", len(v.Str), maxEventName)
 	}
-	if v.Kind != String && v.Kind != Nil || strings.ContainsAny(v.Str, "\r\n\x00") || v.Str == engine.EndEvent {
+	if v.Str == engine.EndEvent {
+		return invalid(engine.OutputShape, "transform_event returned an event with the name %s, want another: it tells a script that the answer is over", describe(v))
+	}
+	if v.Kind != String && v.Kind != Nil || strings.ContainsAny(v.Str, "\r\n\x00") {
 		return invalid(engine.OutputShape, "transform_event returned an event with the name %s, want a text without CR, LF and NUL", describe(v))
 	}
 	*to = v.Str
