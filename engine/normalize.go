@@ -24,7 +24,7 @@ func (a *Answer) normalize(x *Exchange) {
 		if a.unread(head, err); closed {
 			x.Trace.fail(StageShape, InternalUnavailable, fmt.Sprintf("an error of upstream %q was withheld: it is encoded, cut or larger than %d KiB",
 				a.Upstream.Name, MaxErrorBody>>10))
-			a.setBody(a.withheld())
+			a.setBody(a.withheld(x))
 		}
 		return
 	}
@@ -61,16 +61,17 @@ func (a *Answer) normalized(x *Exchange, status int, h Headers, body []byte) *No
 	if err != nil {
 		x.Trace.failed(StageShape, d.Meter, err)
 		if n = nil; d.Policy == FailClosed {
-			n = &NormalizedError{Body: a.withheld()}
+			n = &NormalizedError{Body: a.withheld(x)}
 		}
 	}
 	return n
 }
 
 // withheld is the error that stands for one that must not pass.
-func (a *Answer) withheld() []byte {
+func (a *Answer) withheld(x *Exchange) []byte {
+	a.Withheld = true
 	message, _ := json.Marshal(fmt.Sprintf("an error of upstream %q could not be translated", a.Upstream.Name)) // a text always has JSON
-	return fmt.Appendf(nil, `{"type":"error","error":{"type":"api_error","message":%s}}`, message)
+	return fmt.Appendf(nil, `{"type":"error","error":{"type":"api_error","message":%s},"request_id":%q}`, message, x.Request.RequestID)
 }
 
 // setBody replaces the answer's body. The old one is closed.

@@ -16,6 +16,8 @@ type Answer struct {
 	Dialect  *DialectSlot
 	// Original is the body that the upstream sent, where the dialect replaced it; nil = it did not.
 	Original []byte
+	// Withheld: the body is an error of ours, in the place of one that the dialect could not look at.
+	Withheld bool
 
 	visit Visit // nil: no upstream gave it
 	body  visited

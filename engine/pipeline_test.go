@@ -423,7 +423,7 @@ func (unlooking) NormalizeError(int, engine.Headers, []byte) (*engine.Normalized
 }
 
 func TestAnErrorThatNoDialectLookedAtIsWithheldUnderClosed(t *testing.T) {
-	const withheld = `{"type":"error","error":{"type":"api_error","message":"an error of upstream \"a\" could not be translated"}}`
+	const withheld = `{"type":"error","error":{"type":"api_error","message":"an error of upstream \"a\" could not be translated"},"request_id":"r1"}`
 	f := func(d engine.Dialect, body, encoding, want string) {
 		t.Helper()
 		for _, policy := range []engine.FailurePolicy{engine.FailClosed, engine.FailOpen} {

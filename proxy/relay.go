@@ -105,6 +105,9 @@ func (r *relay) writeHead(ctx *fasthttp.RequestCtx, now time.Time) {
 		lines.Set("content-type", eventStreamType)
 	}
 	b = appendHeaders(b, lines, r.x.limitsLeft(), r.x.req.RequestID)
+	if r.answer.Withheld {
+		b = appendLine(b, "x-sluice-error", string(engine.CodeDialectFailed))
+	}
 	if len(r.x.flow.Arms) > 0 {
 		b = appendLine(b, armsHeader, r.x.flow.ArmLabels())
 	}
