@@ -76,7 +76,7 @@ const staticFor = time.Minute
 // chainKeys asks the chain anew.
 func chainKeys(ctx context.Context, region, profile string, o Options) (*lease[awsKeys], error) {
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(region), awsconfig.WithSharedConfigProfile(profile),
-		awsconfig.WithHTTPClient(awsClient(o.Roots)))
+		awsconfig.WithHTTPClient(awsClient(o.Roots)), awsconfig.WithCredentialsCacheOptions(toTheirEnd))
 	if err != nil {
 		return nil, awsError(err)
 	}
@@ -92,6 +92,9 @@ func chainKeys(ctx context.Context, region, profile string, o Options) (*lease[a
 	}
 	return &lease[awsKeys]{value: newAWSKeys(keys), obtained: o.Now(), renew: o.Now().Add(staticFor)}, nil
 }
+
+// toTheirEnd has the SDK say when keys expire, and not some minutes before: the renewer asks early by itself.
+func toTheirEnd(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = 0 }
 
 // awsError drops what a service said, which the SDK would repeat, but for its status and code.
 func awsError(err error) error {

@@ -244,6 +244,25 @@ func TestTheChainAsksTheContainersAgent(t *testing.T) {
 	}
 }
 
+// TestKeysOfTheContainersAgentServeToTheirEnd: the SDK would take them for expired five minutes before.
+func TestKeysOfTheContainersAgentServeToTheirEnd(t *testing.T) {
+	alone(t)
+	r := newRig(t)
+	end := r.Now().Add(4 * time.Minute).UTC().Format(time.RFC3339)
+	agent := newEndpoint(t, says(200, "application/json", `{"AccessKeyId":"AKIDBOX","SecretAccessKey":"`+ours+`","Token":"session","Expiration":"`+end+`"}`),
+		says(400, "application/json", `{"code":"Gone","message":"planted"}`))
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", agent.URL)
+	f := chain(t, r, "")
+	f.do(context.Background(), t)
+	r.pass(3*time.Minute + 50*time.Second)
+	if got := keyID(t, f); got != "AKIDBOX" {
+		t.Errorf("signed with %s", got)
+	}
+	r.pass(11 * time.Second)
+	_, err := f.do(context.Background(), t)
+	refusal(t, err, engine.CodeSignerFailed, "aws: the credential service answered 400 Gone")
+}
+
 func TestTheChainAsksTheInstance(t *testing.T) {
 	alone(t)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
