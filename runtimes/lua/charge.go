@@ -157,8 +157,8 @@ func (m *meter) setList(i instruction) {
 		n = m.vm.reg.top - i.frame.LocalBase - i.a() - 1
 	}
 	last := (batch-1)*glua.FieldsPerFlush + n
-	if last >= maxArrayIndex {
-		m.refuse("a table has %d elements, want fewer than %d", last, maxArrayIndex)
+	if last > maxCount {
+		m.refuse("a table has %d elements, want at most %d", last, maxCount)
 		return
 	}
 	for j := 1; j <= n && m.following(); j++ {

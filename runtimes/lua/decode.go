@@ -74,8 +74,8 @@ func (b *builder) String(v string) glua.LValue {
 }
 
 func (b *builder) Array(elems []glua.LValue) glua.LValue {
-	if len(elems) >= maxArrayIndex {
-		b.err = fmt.Errorf("a list has %d elements, want fewer than %d", len(elems), maxArrayIndex)
+	if len(elems) > maxCount {
+		b.err = fmt.Errorf("a list has %d elements, want at most %d", len(elems), maxCount)
 		return glua.LNil
 	}
 	b.s.work(1+len(elems)/16, newTableBytes(2*len(elems), 0)+elementBytes)

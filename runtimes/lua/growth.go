@@ -61,7 +61,7 @@ func growth(of *glua.LTable, key glua.LValue) int {
 	case glua.LString:
 		return t.textGrowth(string(k))
 	case glua.LNumber:
-		if i := int(k); glua.LNumber(i) == k && 0 < i && i < maxArrayIndex {
+		if i := int(k); glua.LNumber(i) == k && 0 < i && i <= maxCount {
 			if cap(t.array) < i && i-len(t.array) > far {
 				return slotBytes * i // see reach
 			}
@@ -124,8 +124,8 @@ func (t *peekedTable) arrayGrowth(i int) int {
 
 // full refuses a position that follows the last one a table can have: it would be found there, and not counted.
 func full(t *glua.LTable, key glua.LValue) error {
-	if n := len(peekTable(t).array) + 1; n >= maxArrayIndex && key == glua.LNumber(n) {
-		return fmt.Errorf("a table has %d elements, want fewer than %d", n, maxArrayIndex)
+	if n := len(peekTable(t).array) + 1; n > maxCount && key == glua.LNumber(n) {
+		return fmt.Errorf("a table has %d elements, want at most %d", n, maxCount)
 	}
 	return nil
 }

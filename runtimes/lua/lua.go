@@ -35,16 +35,16 @@ type Runtime struct {
 
 var _ runtimes.Language = (*Runtime)(nil)
 
-// maxArrayIndex bounds the positions of a table, and so what one assignment can take: t[n] = v fills all places below n, 16 bytes each, and
+// maxCount bounds the positions of a table, and so what one assignment can take: t[n] = v fills all places below n, 16 bytes each, and
 // a table that grows is copied in one step, which the scheduler cannot stop. The largest list of the API is the 100,000 requests of a
 // batch. What is set at a place beyond is found by its key alone.
-const maxArrayIndex = 1 << 17
+const maxCount = 1 << 17
 
 // prepare sets what the interpreter has as package variables only, once for the process; nobody reads them before the first file is
 // compiled. No function with "..." gets a table "arg", as Lua 5.0 made one for every call.
 var prepare = sync.OnceFunc(func() {
 	checkLayout()
-	glua.MaxArrayIndex = maxArrayIndex
+	glua.MaxArrayIndex = maxCount + 1 // the first one beyond
 	glua.CompatVarArg = false
 })
 

@@ -45,7 +45,7 @@ func position(key glua.LValue) (int, bool) {
 	}
 	n, ok := key.(glua.LNumber)
 	i := int(n)
-	return i, ok && glua.LNumber(i) == n && 0 < i && i < maxArrayIndex
+	return i, ok && glua.LNumber(i) == n && 0 < i && i <= maxCount
 }
 
 // keyFrom is the first key from place i on that has a value.

@@ -128,16 +128,16 @@ func timesCost(_ *runner, x, y sky.Value) (int64, error) {
 	if x, ok := x.(sky.Int); ok {
 		return int64(width(x)+width(times)) / 8 &^ 15, nil
 	}
-	size, each := 0, 1
+	size, each, head := 0, 1, int64(slotBytes)
 	switch x := x.(type) {
 	case sky.String:
 		size = len(x)
 	case sky.Bytes:
 		size = len(x)
 	case *sky.List:
-		size, each = x.Len(), slotBytes
+		size, each, head = x.Len(), slotBytes, listBytes
 	case sky.Tuple:
-		size, each = len(x), slotBytes
+		size, each, head = len(x), slotBytes, listBytes
 	}
 	if !ok || n <= 0 || size == 0 {
 		return 0, nil // nothing, or more than the interpreter repeats
@@ -146,7 +146,7 @@ func timesCost(_ *runner, x, y sky.Value) (int64, error) {
 	if hi != 0 || lo > math.MaxInt32 {
 		return math.MaxInt32, nil
 	}
-	return int64(lo) + slotBytes, nil
+	return int64(lo) + head, nil
 }
 
 func shiftCost(*runner, sky.Value, sky.Value) (int64, error) { return 0, nil }
