@@ -31,7 +31,7 @@ var prices = [64]price{
 	glua.OP_GETTABLE: {0, (*meter).read}, glua.OP_SETTABLE: {0, (*meter).write}, glua.OP_SETTABLEKS: {0, (*meter).write},
 	glua.OP_NEWTABLE: {0, (*meter).newTable}, glua.OP_SETLIST: {0, (*meter).setList}, glua.OP_CLOSURE: {0, (*meter).closure},
 	glua.OP_SETUPVAL: {0, (*meter).assign}, glua.OP_SETGLOBAL: {0, (*meter).assign},
-	glua.OP_FORPREP: {boxed: 8}, glua.OP_FORLOOP: {boxed: 16}, glua.OP_VARARG: {0, (*meter).varargs},
+	glua.OP_FORPREP: {8, (*meter).loop}, glua.OP_FORLOOP: {boxed: 16}, glua.OP_VARARG: {0, (*meter).varargs},
 	glua.OP_CALL: {boxed: 8}, glua.OP_TAILCALL: {boxed: 8}, glua.OP_TFORLOOP: {boxed: 8},
 }
 
@@ -41,6 +41,18 @@ func (m *meter) refuse(format string, args ...any) { m.refused = fmt.Sprintf(for
 func (m *meter) arithmetic(i instruction) {
 	m.operand(i.value(i.b()))
 	m.operand(i.value(i.c()))
+}
+
+// loop makes numbers of the texts that a numeric for begins with.
+func (m *meter) loop(i instruction) {
+	for at := range 3 {
+		bound := &i.reg.array[i.frame.LocalBase+i.a()+at]
+		if text, ok := (*bound).(glua.LString); ok {
+			if n, ok := numeral(string(text)); ok {
+				*bound = n
+			}
+		}
+	}
 }
 
 func (m *meter) negation(i instruction) { m.operand(i.value(i.b())) }

@@ -89,7 +89,7 @@ func (s *state) appendVerb(L *glua.LState, out []byte, directive string, verb by
 
 // checkNumber is an argument that is a number or a text that stands for one.
 func (s *state) checkNumber(L *glua.LState, arg int) glua.LNumber {
-	refuseNumeral(L, arg)
+	readNumeral(L, arg)
 	return L.CheckNumber(arg)
 }
 

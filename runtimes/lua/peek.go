@@ -9,8 +9,8 @@ import (
 )
 
 // The interpreter has no hook for what its instructions allocate, and no way to read the instruction that is next or how far a table has
-// grown. Here are the beginnings of five of its types as version 1.1.2 lays them out. They are read, and written by fill.go and errors.go
-// alone; checkLayout compares them with the real ones before the first state is made.
+// grown. Here are the beginnings of five of its types as version 1.1.2 lays them out. They are read, and written by fill.go, errors.go and
+// charge.go alone; checkLayout compares them with the real ones before the first state is made.
 type (
 	peekedState struct {
 		G            *glua.Global

@@ -14,7 +14,7 @@ import (
 // kept are the functions of the interpreter's own libraries that scripts reach as they are. What is not here loads code, leaves the
 // sandbox, differs from run to run, or has a bounded form in this package.
 var kept = map[string][]string{
-	"":       {"_VERSION", "select", "tonumber"},
+	"":       {"_VERSION", "select"},
 	"string": {"len"},
 	"math": {"abs", "acos", "asin", "atan", "atan2", "ceil", "cos", "cosh", "deg", "exp", "floor", "fmod", "frexp", "ldexp", "log", "log10",
 		"max", "min", "mod", "modf", "pi", "pow", "rad", "sin", "sinh", "sqrt", "tan", "tanh"},
@@ -26,7 +26,7 @@ func (s *state) own() map[string]map[string]glua.LGFunction {
 		"": {
 			"assert": s.assert, "error": s.raiseValue, "getmetatable": s.getMetatable, "ipairs": s.ipairs, "next": s.nextEntry, "pairs": s.pairs,
 			"pcall": s.pcall, "print": s.print, "rawequal": s.rawEqual, "rawget": s.rawGet, "rawset": s.rawSet, "require": s.require,
-			"setmetatable": s.setMetatable, "tostring": s.tostring, "type": typeOf, "unpack": s.unpack, "xpcall": s.xpcall, concatFunction: s.concat,
+			"setmetatable": s.setMetatable, "tonumber": toNumber, "tostring": s.tostring, "type": typeOf, "unpack": s.unpack, "xpcall": s.xpcall, concatFunction: s.concat,
 		},
 		"string": {
 			"byte": s.byteOf, "char": s.char, "find": s.find, "format": s.format, "gmatch": s.gmatch, "gsub": s.gsub, "match": s.match, "rep": s.rep,
@@ -81,6 +81,9 @@ func (s *state) openLibrary(name string, native *glua.LTable, own map[string]glu
 	case "string":
 		methods := s.protected() // of texts: s:upper()
 		methods.RawSetString("__index", t)
+		for event, f := range textArithmetic {
+			methods.RawSetString(event, f)
+		}
 		s.L.SetMetatable(glua.LString(""), methods)
 	}
 	if name != "" {
@@ -89,13 +92,9 @@ func (s *state) openLibrary(name string, native *glua.LTable, own map[string]glu
 	return t
 }
 
-// bounded makes a function that scripts call. It takes no text for a number that would take long to read.
+// bounded makes a function that scripts call. Where it takes a number it takes a text that stands for one, unless that is long.
 func (s *state) bounded(library, name string, f glua.LGFunction) *glua.LFunction {
-	at := numbersAt[name]
-	switch {
-	case name == "tonumber":
-		f = numerals(toNumber(f), at...)
-	case library == "math" || at != nil:
+	if at := numbersAt[name]; library == "math" || at != nil {
 		f = numerals(f, at...)
 	}
 	return s.function(f)

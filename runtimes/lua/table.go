@@ -76,7 +76,7 @@ func (s *state) tableInsert(L *glua.LState) int {
 		s.allocate(L, peekTable(t).arrayGrowth(n+1))
 		t.Append(L.Get(2))
 	case 3:
-		refuseNumeral(L, 2)
+		readNumeral(L, 2)
 		position := L.CheckInt(2)
 		s.spend(L, n/16)
 		s.allocate(L, peekTable(t).arrayGrowth(n+1))
