@@ -131,7 +131,9 @@ func (s *state) toText(L *glua.LState, v glua.LValue) string {
 		}
 		return text.String()
 	}
-	switch v.(type) {
+	switch v := v.(type) {
+	case glua.LNumber:
+		return numberText(v)
 	case *glua.LTable, *glua.LFunction, *glua.LUserData:
 		return v.Type().String()
 	}

@@ -68,7 +68,7 @@ func (s *state) appendVerb(L *glua.LState, out []byte, directive string, verb by
 	case 'q':
 		return s.appendQuoted(L, out, L.CheckString(arg))
 	case 'c':
-		return append(s.need(L, "string.format", out, 1), byte(s.checkNumber(L, arg)))
+		return s.appendPadded(L, out, directive, string([]byte{byte(s.checkNumber(L, arg))}))
 	}
 	s.allocate(L, verbBytes)
 	out = s.need(L, "string.format", out, formatRoom)
@@ -78,10 +78,15 @@ func (s *state) appendVerb(L *glua.LState, out []byte, directive string, verb by
 	case 'u', 'o', 'x', 'X':
 		return fmt.Appendf(out, directive+strings.Replace(string(verb), "u", "d", 1), uint64(toInt(s.checkNumber(L, arg))))
 	case 'e', 'E', 'f', 'g', 'G':
+		n := s.checkNumber(L, arg)
+		if f := float64(n); math.IsInf(f, 0) || math.IsNaN(f) {
+			flags, _, _ := strings.Cut(directive, ".")
+			return s.appendPadded(L, out, flags, numberText(n))
+		}
 		if (verb == 'g' || verb == 'G') && !strings.Contains(directive, ".") {
 			directive += ".6"
 		}
-		return fmt.Appendf(out, directive+string(verb), float64(s.checkNumber(L, arg)))
+		return fmt.Appendf(out, directive+string(verb), float64(n))
 	}
 	L.RaiseError("string.format: unknown directive %s%c", directive, verb)
 	return nil

@@ -3,6 +3,7 @@ package lua
 import (
 	"fmt"
 	"reflect"
+	"strconv"
 
 	"github.com/yuin/gopher-lua/ast"
 )
@@ -37,8 +38,8 @@ func (e *tooComplex) Error() string { return "the source " + e.reason }
 // the interpreter's own instruction has no bound, and a handful of them would take all memory. And it writes out the nil that "for k, v
 // in next, t" leaves out, since the compiler puts nothing in its place. And it gives what "x, y = y, x" and "x = a and b" assign names of
 // their own: the compiler gives x its value before it reads the second x, and leaves a local x as it was where a is an expression that
-// turns out false. And nothing that a loop may begin with is only a jump: see lead. It returns what the file requires. An error is a
-// *tooComplex.
+// turns out false. And nothing that a loop may begin with is only a jump: see lead. And numbers are in base 10: see number. It returns what
+// the file requires. An error is a *tooComplex.
 func guard(chunk []ast.Stmt) ([]need, error) {
 	g := guarding{names: make(map[string]bool), led: make(map[ast.Stmt]bool)}
 	g.walk(reflect.ValueOf(chunk), 0)
@@ -129,8 +130,18 @@ func (g *guarding) visit(v reflect.Value) {
 	case *ast.StringExpr:
 		g.name(node.Value)
 	case *ast.NumberExpr:
+		g.number(node)
 		g.name(node.Value)
 	}
+}
+
+// number writes a number out so that the compiler reads it as it is meant: it would take 0012 for 10, and what it cannot read for no number.
+func (g *guarding) number(node *ast.NumberExpr) {
+	n, ok := numeral(node.Value)
+	if !ok {
+		g.refuse("has the malformed number %q", node.Value)
+	}
+	node.Value = strconv.FormatFloat(float64(n), 'g', -1, 64)
 }
 
 // join makes a call of a chain of "..".

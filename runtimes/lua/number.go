@@ -32,6 +32,20 @@ func whole(n glua.LNumber) bool {
 	return f == math.Trunc(f) && math.Abs(f) <= exact
 }
 
+// numberText is how a number prints.
+func numberText(n glua.LNumber) string {
+	switch f := float64(n); {
+	case math.IsInf(f, 1):
+		return "inf"
+	case math.IsInf(f, -1):
+		return "-inf"
+	case math.IsNaN(f):
+		return "nan"
+	default:
+		return n.String()
+	}
+}
+
 // bigInteger makes an integer beyond 2^53: a value that prints and encodes its digits and has no arithmetic.
 func (s *state) bigInteger(digits engine.Number) glua.LValue {
 	s.meter.take(hostBytes)

@@ -112,7 +112,7 @@ func appendText(dst []byte, v glua.LValue) ([]byte, bool) {
 		if whole(v) {
 			return strconv.AppendInt(dst, int64(v), 10), true
 		}
-		return append(dst, v.String()...), true
+		return append(dst, numberText(v)...), true
 	}
 	digits, ok := digitsOf(v)
 	return append(dst, digits...), ok
