@@ -30,6 +30,7 @@ func TestTheWordsThatAScriptFailsWithAreTold(t *testing.T) {
 	f(`fail("no such model:", ctx.method)`, `error("no such model: " .. ctx.method)`, "no such model: POST")
 	f(`fail("x.lua:3: text")`, `error("x.lua:3: text")`, "x.lua:3: text")
 	f(`fail("long " * 1000)`, `error(string.rep("long ", 1000))`, strings.Repeat("long ", 1000))
+	f(`fail("no such model")`, `local model = assert(nil, "no such model")`, "no such model")
 	f(`fail("")`, `error("")`, "")
 	f(`1 // 0`, `local a = nil; return a.b`, "")
 	f(`request.url = 1`, `pcall(error, "request.url: want"); request.url = 1`, "")

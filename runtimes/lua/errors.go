@@ -38,9 +38,12 @@ func (s *state) xpcall(L *glua.LState) int {
 		L.Insert(glua.LTrue, 1)
 		return L.GetTop()
 	}
+	L.Push(s.quietly)
 	L.Push(handler)
 	L.Push(s.caughtValue(L, err))
-	L.Call(1, glua.MultRet)
+	if err = s.protect(L, 2); err != nil {
+		L.Push(s.caughtValue(L, err))
+	}
 	L.Insert(glua.LFalse, 1)
 	return L.GetTop()
 }
@@ -105,13 +108,22 @@ func (s *state) mayCatch(err error) {
 
 // raiseValue is error(message, level).
 func (s *state) raiseValue(L *glua.LState) int {
-	v, level := L.CheckAny(1), L.OptInt(2, 1)
-	s.message(L, v)
+	s.throw(L, L.CheckAny(1), L.OptInt(2, 1))
+	return 0
+}
+
+// throw raises a value on behalf of the script, with the place of a level before a text. To the interpreter the function that throws is a
+// level as well, which it steps over for the first one alone.
+func (s *state) throw(L *glua.LState, v glua.LValue, level int) {
 	if text, ok := v.(glua.LString); ok {
+		s.spend(L, len(text)/64)
+		s.allocate(L, messageTimes*len(text))
 		s.raised = string(text[:min(len(text), engine.MaxErrorMessage)])
 	}
+	if level > 1 {
+		level++
+	}
 	L.Error(v, level)
-	return 0
 }
 
 // assert is assert(v, message).
@@ -119,15 +131,9 @@ func (s *state) assert(L *glua.LState) int {
 	if L.CheckAny(1); L.ToBool(1) {
 		return L.GetTop()
 	}
-	s.message(L, L.Get(2))
-	L.RaiseError("%s", L.OptString(2, "assertion failed!"))
-	return 0
-}
-
-// message charges for raising a text.
-func (s *state) message(L *glua.LState, v glua.LValue) {
-	if text, ok := v.(glua.LString); ok {
-		s.spend(L, len(text)/64)
-		s.allocate(L, messageTimes*len(text))
+	if L.Get(2) == glua.LNil {
+		L.RaiseError("assertion failed!")
 	}
+	s.throw(L, glua.LString(L.CheckString(2)), 1)
+	return 0
 }

@@ -43,7 +43,10 @@ func (s *state) tableMaxN(L *glua.LState) int {
 // tableConcat is table.concat(list, separator, from, to).
 func (s *state) tableConcat(L *glua.LState) int {
 	n, at := s.elements(L, "table.concat")
-	separator := L.OptString(2, "")
+	separator := ""
+	if L.Get(2) != glua.LNil {
+		separator = L.CheckString(2)
+	}
 	from, to := L.OptInt(3, 1), L.OptInt(4, n)
 	out := s.room()
 	for i := from; i <= to; i++ {
@@ -113,7 +116,7 @@ func (s *state) tableSort(L *glua.LState) int {
 			L.RaiseError("table.sort: the list has nothing at position %d", i+1)
 		}
 	}
-	if L.GetTop() > 1 {
+	if L.Get(2) != glua.LNil {
 		order.less = L.CheckFunction(2)
 	}
 	sort.Sort(order)

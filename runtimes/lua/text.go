@@ -1,6 +1,7 @@
 package lua
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -217,7 +218,11 @@ func fromStart(text string, position int) int {
 func (s *state) char(L *glua.LState) int {
 	out := s.need(L, "string.char", s.room(), L.GetTop())
 	for i := 1; i <= L.GetTop(); i++ {
-		out = append(out, byte(L.CheckInt(i)))
+		n := L.CheckInt(i)
+		if n < 0 || n > math.MaxUint8 {
+			L.RaiseError("string.char: %d is no byte, want 0 to 255", n)
+		}
+		out = append(out, byte(n))
 	}
 	s.pushText(L, out)
 	return 1
