@@ -164,6 +164,11 @@ func oneText(name string, v Value, f func(name, value string)) error {
 		s, err := AppendJSON(nil, v, nil)
 		f(name, string(s))
 		return err
+	case Own:
+		if digits, ok := v.Ref.(engine.Number); ok {
+			f(name, string(digits))
+			return nil
+		}
 	}
 	return fmt.Errorf("has %s under %s, want a text", describeKind(v), quote(name))
 }
