@@ -41,6 +41,9 @@ var replyKeys = []string{"status", "headers", "body"}
 
 // take makes a part of what was returned a part of the answer. Headers are set, and those that are not named stay.
 func (r *Response) take(key string, v Value) error {
+	if v.Kind == Nil {
+		return nil // as if it were left out
+	}
 	switch key {
 	case "status":
 		if err := r.setStatus(v); err != nil {
@@ -60,8 +63,14 @@ func (r *Response) take(key string, v Value) error {
 	return nil
 }
 
+// isEmpty is true for a list and a map of nothing, which one language writes alike.
+func isEmpty(v Value) bool {
+	list, isList := asList(v)
+	return isList && list.Len() == 0 || v.Kind == Map && v.Ref.(Mapper).Len() == 0
+}
+
 func (r *Response) takeHeaders(v Value) error {
-	if empty, isList := asList(v); isList && empty.Len() == 0 {
+	if isEmpty(v) {
 		return nil
 	}
 	if v.Kind != Map {
