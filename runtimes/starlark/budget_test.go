@@ -53,6 +53,17 @@ func TestACallEndsWithItsSteps(t *testing.T) {
 		"s.star:2:16: the call took more steps than budgets.steps: 50000")
 }
 
+// What is done to a long text again and again ends by the steps that it is worth, as one step each would not.
+func TestALongTextPaysForEachSearch(t *testing.T) {
+	t.Parallel()
+	for _, search := range []string{`s.find("ac")`, `s.rfind("ac")`, `s.partition("ac")`, `s.rpartition("ac")`, `s.split(None, 1)`, `s.rsplit(None, 1)`} {
+		e := overrun(t, "def filter(ctx, p, cs):\n    s = \"a\" * 4000000\n    for i in range(64):\n        "+search+"\n", engine.Budget{Steps: 2_000_000})
+		if e.Budget != "steps" || e.Line != 4 {
+			t.Errorf("%s: %s, budget %q", search, e, e.Budget)
+		}
+	}
+}
+
 func TestACallEndsWithItsTime(t *testing.T) {
 	t.Parallel()
 	e := overrun(t, "def filter(ctx, p, cs):\n    for i in range(1000000000):\n        pass\n", engine.Budget{Time: 3 * time.Millisecond})

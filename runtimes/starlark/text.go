@@ -31,9 +31,11 @@ var textTolls = map[string]methodToll{
 	"join":           ofText(joinToll),
 	"lower":          ofText(copyToll),
 	"lstrip":         ofText(stripToll),
+	"partition":      ofText(scanToll),
 	"replace":        ofText(replaceToll),
-	"rfind":          ofText(scanToll),
-	"rindex":         ofText(scanToll),
+	"rfind":          ofText(backToll),
+	"rindex":         ofText(backToll),
+	"rpartition":     ofText(backToll),
 	"rsplit":         ofText(rsplitToll),
 	"rstrip":         ofText(stripToll),
 	"split":          ofText(splitToll),
@@ -71,6 +73,9 @@ func elemsToll(_ *runner, on sky.Value, _ sky.Tuple, _ []sky.Tuple) error {
 }
 
 func scanToll(r *runner, s string, _ sky.Tuple) error { return r.spend(int64(len(s)) / 64) }
+
+// backToll pays for a search from the end, which takes each byte by itself.
+func backToll(r *runner, s string, _ sky.Tuple) error { return r.spend(int64(len(s)) / 16) }
 
 func countToll(r *runner, s string, args sky.Tuple) error {
 	if err := scanToll(r, s, args); err != nil || len(args) == 0 {
@@ -232,19 +237,21 @@ func linesToll(r *runner, s string, _ sky.Tuple) error {
 // split pays for a list of parts, each of which is a text of its own.
 func (r *runner) split(parts int) error { return r.work(parts, 4*slotBytes) }
 
-// parts is how many parts a text has at most. It pays for the search.
+// parts is how many parts a text has at most. It pays for the search, for words at each character, since any may be a space.
 func (r *runner) parts(s string, args sky.Tuple) (int, error) {
+	if len(args) == 0 || args[0] == sky.None {
+		err := r.spend(int64(len(s)) / 4)
+		return 1 + strings.Count(s, " ") + strings.Count(s, "\n") + strings.Count(s, "\r") + strings.Count(s, "\t"), err
+	}
 	if err := r.spend(int64(len(s)) / 16); err != nil {
 		return 0, err
 	}
-	if len(args) > 0 && args[0] != sky.None {
-		if sep, ok := args[0].(sky.String); ok && sep != "" {
-			n, err := r.occurrences(s, string(sep))
-			return n + 1, err
-		}
+	sep, ok := args[0].(sky.String)
+	if !ok || sep == "" {
 		return 1, nil
 	}
-	return 1 + strings.Count(s, " ") + strings.Count(s, "\n") + strings.Count(s, "\r") + strings.Count(s, "\t"), nil
+	n, err := r.occurrences(s, string(sep))
+	return n + 1, err
 }
 
 // mostSplits is how often a text is to be split at most; false = as often as it can be.
