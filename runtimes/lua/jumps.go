@@ -15,12 +15,29 @@ func (g *guarding) lead(v reflect.Value) {
 	}
 	g.led[stmt] = true
 	nothing, block := &ast.LocalAssignStmt{Names: []string{"$nothing"}}, &ast.DoBlockStmt{}
+	block.Stmts = []ast.Stmt{nothing, stmt}
+	if _, ok := stmt.(*ast.GotoStmt); ok {
+		block.Stmts = append(block.Stmts, user(stmt))
+	}
 	for _, node := range []ast.PositionHolder{nothing, block} {
 		node.SetLine(stmt.Line())
 		node.SetLastLine(stmt.LastLine())
 	}
-	block.Stmts = []ast.Stmt{nothing, stmt}
 	v.Set(reflect.ValueOf(block))
+}
+
+// user is a function that uses the local before a goto, and is never made since it stands behind that. The compiler works out which
+// variables a goto leaves where a function uses one of its block; where none does it ends the sharing of all that are in scope.
+func user(jump ast.Stmt) ast.Stmt {
+	local := &ast.IdentExpr{Value: "$nothing"}
+	result := &ast.ReturnStmt{Exprs: []ast.Expr{local}}
+	function := &ast.FunctionExpr{ParList: &ast.ParList{}, Stmts: []ast.Stmt{result}}
+	stmt := &ast.LocalAssignStmt{Names: []string{"$user"}, Exprs: []ast.Expr{function}}
+	for _, node := range []ast.PositionHolder{local, result, function, stmt} {
+		node.SetLine(jump.Line())
+		node.SetLastLine(jump.LastLine())
+	}
+	return stmt
 }
 
 // leadLiteral is lead for a statement with a condition, which is only a jump where that is written out.
