@@ -1,4 +1,4 @@
-// Package ledger keeps the record of each request, in memory for a while and in files for as long as the config says.
+// Package ledger keeps the record of each request in files, for as long as the config says.
 //
 //	book, err := ledger.Open(ledger.Options{Dir: "data/ledger", Policy: policy, Report: logf})
 //	book.Record(r)                                       // at once, whatever the disk does
@@ -23,8 +23,6 @@ import (
 )
 
 const (
-	// latestRows is how many records stay in memory.
-	latestRows = 1000
 	// maxBacklog is how many rows wait for the disk at most. From half of it on, only rows of requests that reached an upstream do.
 	maxBacklog = 1 << 15
 	// gather is how long the writer waits for more rows to write at once. A row is to be on disk within 100 ms, and a busy disk, or
@@ -61,14 +59,11 @@ type Options struct {
 // Book is the ledger. Its methods may be called from any goroutine.
 type Book struct {
 	opts   Options
-	memory bool      // there are no files
 	opened time.Time // by the clock on the wall
 	ticks  time.Time // the same moment, by the clock that nobody sets
 
 	mu       sync.Mutex
-	latest   []*engine.Record // guarded by mu; a ring once it is full
-	next     int              // guarded by mu; where the next record goes
-	pending  []*engine.Record // guarded by mu; what the writer takes next
+	pending  []*engine.Record // guarded by mu; what the writer takes next. No record stays in memory longer than it waits
 	writing  []*engine.Record // guarded by mu; what it has taken
 	segments []*segment       // guarded by mu; oldest first, replaced and never written
 	closed   bool             // guarded by mu
@@ -92,17 +87,10 @@ type Book struct {
 
 var _ engine.Ledger = (*Book)(nil)
 
-// New makes a book that has no files and keeps the latest n records.
-func New(n int) *Book { return &Book{memory: true, latest: make([]*engine.Record, 0, n)} }
-
 // Record adds r. It waits for nothing.
 func (b *Book) Record(r *engine.Record) {
 	b.mu.Lock()
-	b.remember(r)
-	first := false
-	if !b.memory {
-		first = b.enqueue(r)
-	}
+	first := b.enqueue(r)
 	b.mu.Unlock()
 	if first {
 		select {
@@ -110,16 +98,6 @@ func (b *Book) Record(r *engine.Record) {
 		default:
 		}
 	}
-}
-
-// remember puts r in the place of the oldest when memory is full. It is called with mu held.
-func (b *Book) remember(r *engine.Record) {
-	if len(b.latest) < cap(b.latest) {
-		b.latest = append(b.latest, r)
-		return
-	}
-	b.latest[b.next] = r
-	b.next = (b.next + 1) % len(b.latest)
 }
 
 // enqueue adds r to what is to be written, and reports whether the writer must be woken. It is called with mu held.

@@ -7,15 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"sluice/engine"
 )
 
 // Open opens the files in a directory, which it makes if need be. What a crash cut off at their end is removed and told. Nobody else may
 // write there.
 func Open(o Options) (*Book, error) {
 	now := time.Now()
-	b := &Book{opts: o, latest: make([]*engine.Record, 0, latestRows), opened: now.Round(0), ticks: now}
+	b := &Book{opts: o, opened: now.Round(0), ticks: now}
 	if !o.ReadOnly {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the ledger's directory: %w", err)
@@ -30,7 +28,6 @@ func Open(o Options) (*Book, error) {
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
 	if o.ReadOnly {
-		b.memory = true
 		return b, nil
 	}
 	b.wake, b.stop = make(chan struct{}, 1), make(chan struct{})

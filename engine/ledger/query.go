@@ -44,9 +44,9 @@ func (q *Query) needles() (all [][]byte) {
 
 // Recent returns the records that match, newest first. It reads back in the files until it has found as many as are asked for.
 func (b *Book) Recent(q Query) ([]*engine.Record, error) {
-	latest, segments := b.look()
+	waiting, segments := b.look()
 	var out []*engine.Record
-	for _, r := range latest {
+	for _, r := range waiting {
 		if len(out) < q.Limit && q.matches(r) {
 			out = append(out, r)
 		}
@@ -54,8 +54,8 @@ func (b *Book) Recent(q Query) ([]*engine.Record, error) {
 	if len(out) == q.Limit || len(segments) == 0 {
 		return out, nil
 	}
-	known := make(map[string]bool, len(latest))
-	for _, r := range latest {
+	known := make(map[string]bool, len(waiting))
+	for _, r := range waiting {
 		known[r.RequestID] = true
 	}
 	needles := q.needles()
@@ -79,26 +79,13 @@ func (b *Book) Recent(q Query) ([]*engine.Record, error) {
 	return out, nil
 }
 
-// look returns the records in memory, newest first and each once, and the segments.
+// look returns the records that wait for the disk, newest first, and the segments.
 func (b *Book) look() ([]*engine.Record, []*segment) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n := len(b.latest)
-	out := make([]*engine.Record, 0, n+len(b.pending))
-	held := make(map[*engine.Record]bool, n)
-	for i := range b.latest {
-		r := b.latest[(b.next+n-1-i)%n]
-		held[r] = true
-		out = append(out, r)
-	}
-	for _, waiting := range [][]*engine.Record{b.pending, b.writing} {
-		for _, r := range slices.Backward(waiting) {
-			if !held[r] {
-				out = append(out, r)
-			}
-		}
-	}
-	return out, b.segments
+	waiting := slices.Concat(b.writing, b.pending)
+	slices.Reverse(waiting)
+	return waiting, b.segments
 }
 
 // parse reads a line of a file, and counts one that is no row.
@@ -124,8 +111,8 @@ func (b *Book) Find(id string) (*engine.Record, error) {
 	if id == "" {
 		return nil, nil
 	}
-	latest, segments := b.look()
-	for _, r := range latest {
+	waiting, segments := b.look()
+	for _, r := range waiting {
 		if hasID(r, id) {
 			return r, nil
 		}

@@ -104,7 +104,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	t.Parallel()
-	r := &rig{t: t, dir: t.TempDir(), world: &engine.World{}, book: ledger.New(100), sims: map[string]*simulate.Provider{},
+	r := &rig{t: t, dir: t.TempDir(), world: &engine.World{}, sims: map[string]*simulate.Provider{},
 		crew: engine.NewCrew(), started: time.Now(), client: &http.Client{Transport: &http.Transport{}, Timeout: patience}}
 	r.access.Store(&admin.Access{Token: adminToken})
 	r.write("scripts/filters/choose.star", chooseScript)
@@ -118,6 +118,9 @@ func newRig(t *testing.T) *rig {
 	}
 	r.tracker = health.NewTracker(nil)
 	var err error
+	r.book, err = ledger.Open(ledger.Options{Dir: filepath.Join(r.dir, "ledger"), Policy: func() ledger.Policy { return ledger.Policy{Keep: time.Hour, MaxSize: 1 << 30} }})
+	r.must(err)
+	t.Cleanup(func() { r.must(r.book.Close()) })
 	r.loop, err = reload.Start(reload.Options{World: r.world, Config: filepath.Join(r.dir, "sluice.yaml"), Build: r.build})
 	r.must(err)
 	t.Cleanup(func() { r.loop.Close(); r.world.Close(); r.crew.Close() })
