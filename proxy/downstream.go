@@ -5,8 +5,6 @@ import (
 	"net"
 	"strconv"
 	"sync"
-
-	"sluice/engine/body"
 )
 
 // What downstream.left says of a body that tells no length.
@@ -17,7 +15,7 @@ const (
 
 const (
 	lastChunk  = "0\r\n\r\n"
-	keptBuffer = 2 * writeBuffer // a larger one is not kept for the next answer, in bytes
+	keptBuffer = 2 * writeBuffer // a larger one is not kept for the next answer, and a longer part of a body is not copied to one, in bytes
 )
 
 // downstream writes one answer to its client: the head, and the body in the framing that the head tells. The head goes out with what
@@ -59,13 +57,15 @@ func (d *downstream) Write(p []byte) (int, error) {
 	if d.out == nil && !d.hold && d.left != inChunks {
 		return d.to.Write(p)
 	}
-	out := d.room()
+	out, end := d.room(), ""
 	if d.left == inChunks {
-		*out = append(strconv.AppendUint(*out, uint64(len(p)), 16), "\r\n"...)
-		*out = append(body.Append(*out, p), "\r\n"...)
-	} else {
-		*out = body.Append(*out, p)
+		*out, end = append(strconv.AppendUint(*out, uint64(len(p)), 16), "\r\n"...), "\r\n"
 	}
+	if len(p) > keptBuffer {
+		d.hold = false
+		return len(p), d.flushWith(p, end)
+	}
+	*out = append(append(*out, p...), end...)
 	if d.hold {
 		d.hold = false
 		return len(p), nil
@@ -92,9 +92,24 @@ func (d *downstream) flush() error {
 	}
 	d.out = nil
 	_, err := d.to.Write(*b)
+	keepBuffer(b)
+	return err
+}
+
+// flushWith sends what waits, and behind it what is too long to be copied, and its end.
+func (d *downstream) flushWith(long []byte, end string) error {
+	b := d.out
+	d.out = nil
+	all := net.Buffers{*b, long, []byte(end)}
+	_, err := all.WriteTo(d.to)
+	keepBuffer(b)
+	return err
+}
+
+// keepBuffer leaves a buffer to the next answer.
+func keepBuffer(b *[]byte) {
 	if cap(*b) <= keptBuffer {
 		*b = (*b)[:0]
 		outBuffers.Put(b)
 	}
-	return err
 }

@@ -78,7 +78,7 @@ func (e *eventRelay) pass(n int) error {
 			return e.failed(e.buf[sent:end], err)
 		}
 		if replaces {
-			e.out = body.Append(append(e.out, e.buf[sent:end]...), replacement)
+			e.out = body.Append(body.Append(e.out, e.buf[sent:end]), replacement)
 			if sent = at; len(e.out) > maxOut {
 				if err := e.drain(); err != nil {
 					return err
@@ -91,7 +91,7 @@ func (e *eventRelay) pass(n int) error {
 		if before, err := e.transform.tooLarge(); err != nil {
 			return e.failed(e.buf[sent:end], err)
 		} else if len(before) > 0 {
-			e.out, sent = append(e.out, before...), end
+			e.out, sent = body.Append(e.out, before), end
 		}
 		e.inside, end = true, n
 	}

@@ -155,6 +155,7 @@ func appendEvent(b []byte, name string, data []byte) []byte {
 	for n, more := 1, true; more; n++ {
 		var line []byte
 		line, data, more = cutLine(data)
+		b = body.Grow(b, len("data: ")+len(line)+len("\n\n"))
 		b = append(body.Append(append(b, "data: "...), line), '\n')
 		if n%linesATurn == 0 {
 			turn.Yield()

@@ -134,11 +134,11 @@ func (t *transform) end(s *stream, complete bool) ([]byte, error) {
 func (e *eventRelay) transformEnd(err error) error {
 	if left := bytes.TrimRight(e.buf[:e.held:e.held], "\r\n"); err == io.EOF && len(left) == 0 {
 		if !e.transform.closed() { // no more than the LF of the last CR LF
-			e.out = append(e.out, e.buf[:e.held]...)
+			e.out = body.Append(e.out, e.buf[:e.held])
 		}
 		e.held = 0
 	} else if err == io.EOF { // an event without its empty line
-		event := append(left, "\n\n"...)
+		event := body.Append(left, []byte("\n\n"))
 		e.held = 0
 		replacement, replaces, err := e.see(event)
 		if !replaces {
@@ -147,7 +147,7 @@ func (e *eventRelay) transformEnd(err error) error {
 		if err != nil {
 			return e.failed(nil, err)
 		}
-		e.out = append(e.out, replacement...)
+		e.out = body.Append(e.out, replacement)
 		if !e.transform.works() { // not any more
 			return e.flush(nil)
 		}

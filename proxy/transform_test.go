@@ -334,7 +334,7 @@ func TestOthersRunBetweenTheEventsOfOneRead(t *testing.T) {
 
 // While the head waits, what long events become is held, and others run while it is.
 func TestOthersRunWhileLongEventsAreHeld(t *testing.T) {
-	const least = 120
+	const least = 2 * 4 * (2 << 20) / (256 << 10) // each of four events is written and held, which moves it twice, and a turn is as many bytes
 	long := strings.Repeat("x", 2<<20)
 	for _, policy := range []engine.FailurePolicy{engine.FailClosed, engine.FailOpen} {
 		d := translating{event: func(*engine.State, engine.StreamEvent) ([]engine.StreamEvent, error) { return made("x", long), nil }}
