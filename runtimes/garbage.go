@@ -14,13 +14,16 @@ import (
 const (
 	// seldom is GOGC meanwhile: what bounds the process then is how much memory it may take.
 	seldom = 10_000
-	// spare is what the process may take beside what it used before and what large calls hold, in bytes: what others allocate
-	// meanwhile, and what a script takes above its price.
-	spare = 16 << 20
+	// spare is what the process may take beside what it needs anyway and what large calls hold, in bytes: what they may leave uncollected,
+	// what others allocate meanwhile, and what a script takes above its price.
+	spare = 40 << 20
 	// stride is the step in which it may take more, in bytes.
 	stride = 8 << 20
-	// litter is how much large calls may leave uncollected, in bytes: many are ended before they allocate what they asked for.
-	litter = 8 << 20
+	// litter is how much large calls may leave uncollected, in bytes.
+	litter = 32 << 20
+	// settled is how long no large call has run when the process collects as usual again. Until then it keeps the memory that the next one
+	// would have to ask the system for.
+	settled = 2 * time.Second
 	// longest is how long one collection is waited for.
 	longest = time.Second
 )
@@ -31,14 +34,17 @@ var garbage collector
 // collector puts off collecting while large calls run. It may be used by many goroutines.
 type collector struct {
 	mu      sync.Mutex
-	calls   int    // large ones; guarded by mu
-	held    int64  // bytes, by those; guarded by mu
-	off     bool   // collecting is put off, until resume; guarded by mu
-	percent int    // GOGC, when it is not; guarded by mu
-	limit   int64  // GOMEMLIMIT, when it is not, in bytes; guarded by mu
-	calm    int64  // bytes that the process used beside large calls when it was put off; guarded by mu
-	room    int64  // bytes that it may take for large calls; guarded by mu
-	before  uint64 // collections before the first of the large calls that run; guarded by mu
+	calls   int                    // large ones; guarded by mu
+	held    int64                  // bytes, by those; guarded by mu
+	left    int64                  // bytes that ended ones held, as long as since is not collected; guarded by mu
+	since   weak.Pointer[[64]byte] // garbage from the end of the last one on; guarded by mu
+	off     bool                   // collecting is put off, until resume; guarded by mu
+	settle  *time.Timer            // calls resume; nil = no large call has ended yet; guarded by mu
+	percent int                    // GOGC, when it is not; guarded by mu
+	limit   int64                  // GOMEMLIMIT, when it is not, in bytes; guarded by mu
+	calm    int64                  // bytes that the process needed beside large calls when it was put off; guarded by mu
+	room    int64                  // bytes that it may take for large calls; guarded by mu
+	before  uint64                 // collections before the first of the large calls that run; guarded by mu
 }
 
 // putOff puts off collecting: a call has become large, and holds so many bytes.
@@ -60,34 +66,42 @@ func (c *collector) more(bytes int64) {
 	c.follow()
 }
 
-// left is told that a large call has ended, which held so many bytes. They are collected by the next collect, and hardly before.
-func (c *collector) left(bytes int64) {
+// ended is told that a large call has ended, which held so many bytes. They are collected by the next collect, and hardly before.
+func (c *collector) ended(bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls--
 	c.held -= bytes
+	c.left = c.uncollected() + bytes
+	c.since = weak.Make(new([64]byte))
+}
+
+// uncollected is what of left is not collected. It is called with mu held.
+func (c *collector) uncollected() int64 {
+	if c.since.Value() == nil {
+		return 0
+	}
+	return c.left
 }
 
 // follow lets the process take as much as large calls need without collecting. It is called with mu held.
 func (c *collector) follow() {
 	if !c.off {
-		c.off, c.room, c.calm = true, 0, max(0, inUse()-c.held)
+		c.off, c.room, c.calm = true, 0, needed(c.held)
 		c.percent, c.limit = debug.SetGCPercent(seldom), debug.SetMemoryLimit(-1)
+		if c.percent < 0 { // it collects by its limit alone as it is
+			debug.SetGCPercent(c.percent)
+		}
 	}
-	if c.percent < 0 { // it collects by its limit alone as it is
-		debug.SetGCPercent(c.percent)
-		return
-	}
-	if c.held >= c.room {
+	if c.percent >= 0 && c.held >= c.room {
 		c.room = c.held/stride*stride + stride
-		debug.SetMemoryLimit(min(c.limit, c.calm+spare+c.room))
+		debug.SetMemoryLimit(min(c.limit, max(c.calm+spare+c.room, taken())))
 	}
 }
 
 // collect collects what large calls left, if it is much, beside all that runs, and waits until that is done.
 func (c *collector) collect() {
-	left := weak.Make(new([64]byte)) // is garbage from now on
-	for late := time.Now().Add(longest); c.littered() && left.Value() != nil && time.Now().Before(late); {
+	for late := time.Now().Add(longest); c.littered() && time.Now().Before(late); {
 		before := collections()
 		if !c.begin() {
 			break
@@ -98,18 +112,19 @@ func (c *collector) collect() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.calls > 0 {
-		c.follow()
+	if c.settle == nil {
+		c.settle = time.AfterFunc(settled, c.resume)
 	} else {
-		c.resume()
+		c.settle.Reset(settled)
 	}
 }
 
-// littered reports whether large calls may have left much: what was allocated since the last collection is theirs, and what they held then.
+// littered reports whether large calls may have left much. Many are ended before they allocate what they asked for: what was allocated
+// since the last collection is theirs, and what they held then.
 func (c *collector) littered() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return collections() != c.before || int64(metric("/memory/classes/heap/objects:bytes")-metric("/gc/heap/live:bytes")) > litter
+	return c.uncollected() > litter && (collections() != c.before || garbageNow() > litter)
 }
 
 // begin begins a collection, unless one is under way. It reports false where the process is not to collect. What runtime.GC does beyond that
@@ -117,7 +132,6 @@ func (c *collector) littered() bool {
 func (c *collector) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.resume()
 	percent := debug.SetGCPercent(0)
 	defer debug.SetGCPercent(percent)
 	if percent >= 0 {
@@ -126,9 +140,11 @@ func (c *collector) begin() bool {
 	return percent >= 0
 }
 
-// resume ends that collecting is put off. It is called with mu held.
+// resume ends that collecting is put off, unless large calls run again.
 func (c *collector) resume() {
-	if c.off {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.off && c.calls == 0 {
 		c.off = false
 		debug.SetGCPercent(c.percent)
 		debug.SetMemoryLimit(c.limit)
@@ -138,9 +154,19 @@ func (c *collector) resume() {
 // collections is how often the process has collected.
 func collections() uint64 { return metric("/gc/cycles/total:gc-cycles") }
 
-// inUse is how many bytes of the machine's memory the process uses: without those that it has free, but did not give back.
-func inUse() int64 {
-	return int64(metric("/memory/classes/total:bytes") - metric("/memory/classes/heap/released:bytes") - metric("/memory/classes/heap/free:bytes"))
+// garbageNow is how many bytes were allocated since the last collection, and not freed.
+func garbageNow() int64 {
+	return int64(metric("/memory/classes/heap/objects:bytes") - metric("/gc/heap/live:bytes"))
+}
+
+// taken is how many bytes of the machine's memory the process has.
+func taken() int64 {
+	return int64(metric("/memory/classes/total:bytes") - metric("/memory/classes/heap/released:bytes"))
+}
+
+// needed is how many of those it uses, without garbage and what calls hold.
+func needed(held int64) int64 {
+	return max(0, taken()-int64(metric("/memory/classes/heap/free:bytes"))-max(held, garbageNow()))
 }
 
 func metric(name string) uint64 {

@@ -23,8 +23,15 @@ func shared(t *testing.T) *Pool {
 	return p
 }
 
-// rest waits until no collection is under way for a pool.
+// rest waits until no collection is under way for a pool, and has it be long ago.
 func rest(t *testing.T, p *Pool) {
+	t.Helper()
+	collected(t, p)
+	garbage.resume()
+}
+
+// collected waits until no collection is under way for a pool.
+func collected(t *testing.T, p *Pool) {
 	t.Helper()
 	eventually(t, "the last collection has ended", func() bool {
 		p.mu.Lock()
@@ -59,16 +66,37 @@ func TestCollectingIsPutOffWhileACallIsLarge(t *testing.T) {
 	held := hold(t, &s, 0, 17*mebi)
 	runtime.GC() // waits for one that is under way
 	before := collections()
-	held = append(held, hold(t, &s, 17*mebi, 37*mebi)...)
+	held = append(held, hold(t, &s, 17*mebi, 57*mebi)...)
 	if n := collections() - before; n != 0 {
-		t.Errorf("%d collections while a call took 20 MiB", n)
+		t.Errorf("%d collections while a call took 40 MiB", n)
 	}
 	runtime.KeepAlive(held)
 	held = nil
 	s.Free()
-	eventually(t, "what it left is collected, and collecting is as it was", func() bool {
-		return collections() > before && collects(100, math.MaxInt64)
-	})
+	collected(t, s.Pool)
+	if n := collections() - before; n == 0 || collects(100, math.MaxInt64) {
+		t.Errorf("%d collections of what it left, want one, and collecting put off for a while: at %d percent", n, int64(metric("/gc/gogc:percent")))
+	}
+	eventually(t, "collecting is as it was", func() bool { return collects(100, math.MaxInt64) })
+}
+
+func TestALargeCallMayLeaveSome(t *testing.T) {
+	p := shared(t)
+	s := Share{Pool: p}
+	hold(t, &s, 0, 17*mebi)
+	s.Free() // and collecting is put off from now on
+	collected(t, p)
+	runtime.GC()
+	before := collections()
+	for _, much := range []bool{false, true} {
+		s := Share{Pool: p}
+		hold(t, &s, 0, 28*mebi)
+		s.Free()
+		collected(t, p)
+		if n := collections() - before; n > 0 != much {
+			t.Errorf("%d collections of what they left, which is much: %v", n, much)
+		}
+	}
 }
 
 func TestWhatALargeCallNeverAllocatedIsNotCollected(t *testing.T) {
@@ -90,15 +118,21 @@ func TestWhatALargeCallLeavesIsCollectedThoughAnotherRuns(t *testing.T) {
 	p := shared(t)
 	one, other := Share{Pool: p}, Share{Pool: p}
 	hold(t, &other, 0, 17*mebi)
-	held := hold(t, &one, 0, 17*mebi)
+	held := hold(t, &one, 0, 40*mebi)
 	runtime.GC() // waits for one that is under way
 	before := collections()
 	runtime.KeepAlive(held)
 	one.Free()
 	eventually(t, "what the one left is collected", func() bool { return collections() > before })
-	eventually(t, "collecting is put off for the other", func() bool { return !collects(100, math.MaxInt64) })
+	rest(t, p)
+	if collects(100, math.MaxInt64) {
+		t.Error("collecting is not put off for the other")
+	}
 	other.Free()
-	eventually(t, "collecting is as it was", func() bool { return collects(100, math.MaxInt64) })
+	rest(t, p)
+	if !collects(100, math.MaxInt64) {
+		t.Errorf("no large call runs, and collecting is put off at %d percent", int64(metric("/gc/gogc:percent")))
+	}
 }
 
 func TestALargeCallNeedNotWaitForOneThatLeftNothing(t *testing.T) {

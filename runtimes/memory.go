@@ -113,7 +113,7 @@ func (s *Share) Free() {
 	}
 	s.Pool.used.Add(-s.held)
 	if s.held >= large {
-		garbage.left(s.held)
+		garbage.ended(s.held)
 		s.Pool.collect()
 	}
 	s.held = 0

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,10 @@ const patience = 20 * time.Second
 
 // The test binary is the binary under test: in the scripts it answers to the name sluice.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sluice": main})
+	testscript.Main(m, map[string]func(){"sluice": func() {
+		runtime.MemProfileRate = 0 // as in the binary that is shipped, in which nobody asks for a profile
+		main()
+	}})
 }
 
 func TestCommandLine(t *testing.T) {
