@@ -1,11 +1,15 @@
 package proxy
 
 import (
+	"bytes"
+	"io"
+	"strings"
+
 	"sluice/engine"
 	"sluice/engine/body"
 )
 
-// maxCreated is the largest answer in which the id of something new is looked for, in bytes.
+// maxCreated is the largest answer in which the id of something new, or where a batch has its results, is looked for, in bytes.
 const maxCreated = 64 << 10
 
 // bind notes what an answer made in an upstream's account, or what is gone from it, before the client knows.
@@ -26,6 +30,34 @@ func (x *exchange) bind(a *engine.Answer) {
 	}
 	if err != nil {
 		x.server.logf("request %s: %v; it is known until the gateway ends", x.req.RequestID, err)
+	}
+}
+
+// nearResults says of a batch that its results are here: clients' libraries ask at the address that stands there, with the key that they have
+// for the gateway. All other bytes stay, and so does an address of any other form.
+func (x *exchange) nearResults(a *engine.Answer) {
+	if x.req.Method != "GET" || a.Status != 200 || !strings.HasPrefix(x.req.Path, "/v1/messages/batches/") {
+		return
+	}
+	text := a.Peek(maxCreated)
+	batch, key := body.New(text), body.Path{"results_url"}
+	v, _ := batch.Get(key)
+	address, _ := v.Text()
+	here := x.req.Path + "/results"
+	if strings.HasSuffix(address, here) && batch.Set(key, body.AppendString(nil, here)) == nil {
+		replaceHead(a.Response, len(text), batch.Bytes())
+	}
+}
+
+// replaceHead puts b in the place of the first n bytes of a body, which are here already.
+func replaceHead(r *engine.Response, n int, b []byte) {
+	_, _ = io.CopyN(io.Discard, r.Body, int64(n))
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(b), r.Body), r.Body}
+	if r.Length >= 0 {
+		r.Length += int64(len(b) - n)
 	}
 }
 

@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -117,4 +118,44 @@ func TestAnAnswerThatMakesSomethingPassesAsItCame(t *testing.T) {
 	f("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nf\r\n{\"id\":\"file_1\"}\r\n0\r\n\r\n", `{"id":"file_1"}`, "alice")
 	f("HTTP/1.1 400 Bad\r\nContent-Length: 15\r\n\r\n{\"id\":\"file_1\"}", `{"id":"file_1"}`, "")
 	f("HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{\"id\":\"file_1\"}", "", "alice") // cut off, but made
+}
+
+// asksForABatch is what the SDK for TypeScript asks before it asks for the results, wherever the answer says that they are.
+const asksForABatch = "GET /v1/messages/batches/msgbatch_1 HTTP/1.1\r\nhost: 127.0.0.1:18796\r\nconnection: keep-alive\r\nAccept: application/json\r\n" +
+	"User-Agent: Anthropic/JS 1.14.0\r\nX-Stainless-Retry-Count: 0\r\nX-Stainless-Timeout: 600\r\nX-Stainless-Lang: js\r\n" +
+	"X-Stainless-Package-Version: 1.14.0\r\nX-Stainless-OS: Linux\r\nX-Stainless-Arch: x64\r\nX-Stainless-Runtime: node\r\n" +
+	"X-Stainless-Runtime-Version: v20.20.2\r\nanthropic-version: 2026-10-21\r\nauthorization: Bearer alice-key\r\naccept-language: *\r\n" +
+	"sec-fetch-mode: cors\r\naccept-encoding: gzip, deflate\r\n\r\n"
+
+// TestTheResultsOfABatchAreAskedForHere: a library takes a path for one of its base URL, and goes anywhere else with the key for the gateway.
+func TestTheResultsOfABatchAreAskedForHere(t *testing.T) {
+	f := func(what, answer, wanted string) {
+		t.Helper()
+		p := plays(t, func(s *stage) {
+			s.next()
+			s.say(answer)
+		})
+		c := newRig(t, p.upstream("a")).start().dial().send(asksForABatch)
+		got := c.read("GET")
+		if wanted == "" {
+			if got.err == nil {
+				t.Errorf("%s: %.80q came of it, whole", what, got.body)
+			}
+			return
+		}
+		want(t, what, got.body, wanted)
+	}
+	const (
+		path = "/v1/messages/batches/msgbatch_1/results"
+		far  = `{"id":"msgbatch_1", "results_url": "https://api.anthropic.com` + path + `","x":1.0}`
+		near = `{"id":"msgbatch_1", "results_url": "` + path + `","x":1.0}`
+	)
+	f("ended", ok(far), near)
+	f("chunked", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"+fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(far), far), near)
+	f("a path already", ok(near), near)
+	f("in progress", ok(`{"id":"msgbatch_1","results_url":null}`), `{"id":"msgbatch_1","results_url":null}`)
+	f("somewhere else", ok(`{"results_url":"https://x.example/1?k=v"}`), `{"results_url":"https://x.example/1?k=v"}`)
+	f("no JSON", ok("not json"), "not json")
+	f("an error", strings.Replace(ok(far), "200", "404", 1), far)
+	f("cut off", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"+far, "")
 }

@@ -93,6 +93,7 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 		return refusalOf(causeOr(&x.life, err))
 	}
 	x.bind(answer)
+	x.nearResults(answer)
 	return x.relay(ctx, answer)
 }
 
