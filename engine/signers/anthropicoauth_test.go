@@ -367,14 +367,20 @@ func TestWhatATokenEndpointMayLeaveOpen(t *testing.T) {
 	f(`{"access_token":"access-1","expires_in":-1}`, 240*time.Hour, 1)
 }
 
-func TestAClientThatLeavesDoesNotStopARefresh(t *testing.T) {
-	r := newRig(t)
-	asked, release := make(chan struct{}), make(chan struct{})
-	e := newEndpoint(t, func(w http.ResponseWriter, req *http.Request) {
+// heldEndpoint gives one token, once release is closed. asked is closed when it is asked for it.
+func heldEndpoint(t *testing.T) (e *endpoint, asked, release chan struct{}) {
+	asked, release = make(chan struct{}), make(chan struct{})
+	e = newEndpoint(t, func(w http.ResponseWriter, req *http.Request) {
 		close(asked)
 		<-release
 		gives("access-1", "refresh-1", 3600)(w, req)
 	})
+	return e, asked, release
+}
+
+func TestAClientThatLeavesDoesNotStopARefresh(t *testing.T) {
+	r := newRig(t)
+	e, asked, release := heldEndpoint(t)
 	a := r.start()
 	f := r.load(a, "", oauth(e, "refresh-0"))
 	ctx, leave := context.WithCancel(context.Background())
@@ -396,12 +402,7 @@ func TestAClientThatLeavesDoesNotStopARefresh(t *testing.T) {
 // A token endpoint may take long. An edit that has nothing to do with it goes live meanwhile.
 func TestAReloadWaitsForNoRefresh(t *testing.T) {
 	r := newRig(t)
-	asked, release := make(chan struct{}), make(chan struct{})
-	e := newEndpoint(t, func(w http.ResponseWriter, req *http.Request) {
-		close(asked)
-		<-release
-		gives("access-1", "refresh-1", 3600)(w, req)
-	})
+	e, asked, release := heldEndpoint(t)
 	a := r.start()
 	f := r.load(a, "", oauth(e, "refresh-0"))
 	var both sync.WaitGroup
