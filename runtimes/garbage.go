@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 	"weak"
+
+	"sluice/engine/body"
 )
 
 // The process seldom collects garbage while calls hold much. It would walk what they hold whenever that has doubled, on each processor that
@@ -16,7 +18,9 @@ const (
 	seldom = 10_000
 	// spare is what the process may take beside what it needs anyway and what large calls hold, in bytes: what they may leave uncollected,
 	// what others allocate meanwhile, and what a script takes above its price.
-	spare = 40 << 20
+	spare = 32 << 20
+	// least is what it may take for large calls at first, in bytes: as much as one has by default.
+	least = 64 << 20
 	// stride is the step in which it may take more, in bytes.
 	stride = 8 << 20
 	// litter is how much large calls may leave uncollected, in bytes.
@@ -87,14 +91,14 @@ func (c *collector) uncollected() int64 {
 // follow lets the process take as much as large calls need without collecting. It is called with mu held.
 func (c *collector) follow() {
 	if !c.off {
-		c.off, c.room, c.calm = true, 0, needed(c.held)
+		c.off, c.room, c.calm = true, 0, needed()
 		c.percent, c.limit = debug.SetGCPercent(seldom), debug.SetMemoryLimit(-1)
 		if c.percent < 0 { // it collects by its limit alone as it is
 			debug.SetGCPercent(c.percent)
 		}
 	}
 	if c.percent >= 0 && c.held >= c.room {
-		c.room = c.held/stride*stride + stride
+		c.room = max(least, c.held/stride*stride+stride)
 		debug.SetMemoryLimit(min(c.limit, max(c.calm+spare+c.room, taken())))
 	}
 }
@@ -135,7 +139,7 @@ func (c *collector) begin() bool {
 	percent := debug.SetGCPercent(0)
 	defer debug.SetGCPercent(percent)
 	if percent >= 0 {
-		runtime.KeepAlive(make([]byte, 2<<20)) // for a large object the process looks whether it is to collect: after 1 MiB more it is
+		runtime.KeepAlive(body.Room(2 << 20)) // for a large object the process looks whether it is to collect: after 1 MiB more it is
 	}
 	return percent >= 0
 }
@@ -164,9 +168,9 @@ func taken() int64 {
 	return int64(metric("/memory/classes/total:bytes") - metric("/memory/classes/heap/released:bytes"))
 }
 
-// needed is how many of those it uses, without garbage and what calls hold.
-func needed(held int64) int64 {
-	return max(0, taken()-int64(metric("/memory/classes/heap/free:bytes"))-max(held, garbageNow()))
+// needed is how many of those it uses, without garbage and what calls took since the last collection.
+func needed() int64 {
+	return taken() - int64(metric("/memory/classes/heap/free:bytes")) - garbageNow()
 }
 
 func metric(name string) uint64 {
