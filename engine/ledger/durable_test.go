@@ -299,11 +299,17 @@ func TestReadersSeeWholeRowsWhileSegmentsComeAndGo(t *testing.T) {
 					return
 				default:
 				}
-				if page, err := b.Recent(ledger.Query{Principal: "alice", Limit: 1500}); err != nil || len(page) == 0 {
+				page, err := b.Recent(ledger.Query{Principal: "alice", Limit: 1500})
+				if err != nil || len(page) == 0 {
 					t.Errorf("%d rows, %v", len(page), err)
 				}
+				for i := 1; i < len(page); i++ {
+					if page[i].RequestID >= page[i-1].RequestID {
+						t.Errorf("%s after %s, want the newest first", page[i].RequestID, page[i-1].RequestID)
+					}
+				}
 				before := ""
-				err := b.Scan(time.Time{}, func(r *engine.Record) bool {
+				err = b.Scan(time.Time{}, func(r *engine.Record) bool {
 					if r.RequestID <= before {
 						t.Errorf("%s after %s", r.RequestID, before)
 					}

@@ -44,9 +44,9 @@ func (q *Query) needles() (all [][]byte) {
 
 // Recent returns the records that match, newest first. It reads back in the files until it has found as many as are asked for.
 func (b *Book) Recent(q Query) ([]*engine.Record, error) {
-	waiting, segments := b.look()
+	waiting, segments, sizes := b.look()
 	var out []*engine.Record
-	for _, r := range waiting {
+	for _, r := range slices.Backward(waiting) {
 		if len(out) < q.Limit && q.matches(r) {
 			out = append(out, r)
 		}
@@ -59,8 +59,8 @@ func (b *Book) Recent(q Query) ([]*engine.Record, error) {
 		known[r.RequestID] = true
 	}
 	needles := q.needles()
-	for _, s := range slices.Backward(segments) {
-		err := s.backwards(func(line []byte) bool {
+	for i, s := range slices.Backward(segments) {
+		err := s.backwards(sizes[i], func(line []byte) bool {
 			if slices.ContainsFunc(needles, func(n []byte) bool { return !bytes.Contains(line, n) }) {
 				return true
 			}
@@ -79,13 +79,15 @@ func (b *Book) Recent(q Query) ([]*engine.Record, error) {
 	return out, nil
 }
 
-// look returns the records that wait for the disk, newest first, and the segments.
-func (b *Book) look() ([]*engine.Record, []*segment) {
+// look returns the records that wait for the disk, in the order in which they ended, the segments, and how much of each is before those.
+func (b *Book) look() (waiting []*engine.Record, segments []*segment, sizes []int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	waiting := slices.Concat(b.writing, b.pending)
-	slices.Reverse(waiting)
-	return waiting, b.segments
+	sizes = make([]int64, len(b.segments)) // the last one grows
+	for i, s := range b.segments {
+		sizes[i] = s.size.Load()
+	}
+	return slices.Concat(b.writing, b.pending), b.segments, sizes
 }
 
 // parse reads a line of a file, and counts one that is no row.
@@ -111,8 +113,8 @@ func (b *Book) Find(id string) (*engine.Record, error) {
 	if id == "" {
 		return nil, nil
 	}
-	waiting, segments := b.look()
-	for _, r := range waiting {
+	waiting, segments, _ := b.look()
+	for _, r := range slices.Backward(waiting) {
 		if hasID(r, id) {
 			return r, nil
 		}
@@ -198,13 +200,7 @@ func (b *Book) Scan(since time.Time, f func(*engine.Record) bool) error {
 
 // scan is Scan with what reads a line, nil = it is of no interest.
 func (b *Book) scan(since time.Time, f func(*engine.Record) bool, read func(line []byte) *engine.Record) error {
-	b.mu.Lock()
-	segments, waiting := b.segments, slices.Concat(b.writing, b.pending)
-	sizes := make([]int64, len(segments)) // the last one grows
-	for i, s := range segments {
-		sizes[i] = s.size.Load()
-	}
-	b.mu.Unlock()
+	waiting, segments, sizes := b.look()
 	later := make(map[string]bool, len(waiting))
 	for _, r := range waiting {
 		later[r.RequestID] = true

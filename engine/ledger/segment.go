@@ -100,8 +100,8 @@ func (s *segment) lines(size int64, f func(at int64, line []byte) bool) error {
 	}
 }
 
-// backwards is lines from the last to the first. A line stays valid.
-func (s *segment) backwards(f func(line []byte) bool) error {
+// backwards is lines from the last to the first of the first size bytes. A line stays valid.
+func (s *segment) backwards(size int64, f func(line []byte) bool) error {
 	const block = 256 << 10
 	file, err := os.Open(s.path)
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *segment) backwards(f func(line []byte) bool) error {
 	}
 	defer file.Close()
 	var rest []byte // the end of a line whose beginning was not read yet
-	for at := s.size.Load(); at > 0; {
+	for at := size; at > 0; {
 		n := min(block, at)
 		at -= n
 		buf := make([]byte, int(n)+len(rest))
