@@ -116,6 +116,9 @@ func (c *collector) collect() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.calls == 0 {
+		c.room = 0 // the next one takes what it needs
+	}
 	if c.settle == nil {
 		c.settle = time.AfterFunc(settled, c.resume)
 	} else {
