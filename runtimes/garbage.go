@@ -91,7 +91,7 @@ func (c *collector) uncollected() int64 {
 // follow lets the process take as much as large calls need without collecting. It is called with mu held.
 func (c *collector) follow() {
 	if !c.off {
-		c.off, c.room, c.calm = true, 0, needed()
+		c.off, c.room, c.calm = true, 0, inUse()-max(garbageNow(), c.uncollected())
 		c.percent, c.limit = debug.SetGCPercent(seldom), debug.SetMemoryLimit(-1)
 		if c.percent < 0 { // it collects by its limit alone as it is
 			debug.SetGCPercent(c.percent)
@@ -171,10 +171,8 @@ func taken() int64 {
 	return int64(metric("/memory/classes/total:bytes") - metric("/memory/classes/heap/released:bytes"))
 }
 
-// needed is how many of those it uses, without garbage and what calls took since the last collection.
-func needed() int64 {
-	return taken() - int64(metric("/memory/classes/heap/free:bytes")) - garbageNow()
-}
+// inUse is how many of those it uses.
+func inUse() int64 { return taken() - int64(metric("/memory/classes/heap/free:bytes")) }
 
 func metric(name string) uint64 {
 	s := [1]metrics.Sample{{Name: name}}
