@@ -5,6 +5,8 @@ import (
 	"net"
 	"strconv"
 	"sync"
+
+	"sluice/engine/body"
 )
 
 // What downstream.left says of a body that tells no length.
@@ -15,7 +17,7 @@ const (
 
 const (
 	lastChunk  = "0\r\n\r\n"
-	keptBuffer = 2 * writeBuffer // a larger one is not kept for the next answer, and a longer part of a body is not copied to one, in bytes
+	keptBuffer = 2 * writeBuffer // a larger one is not kept for the next answer, and a longer part of a body is copied to one only if it is the last, in bytes
 )
 
 // downstream writes one answer to its client: the head, and the body in the framing that the head tells. The head goes out with what
@@ -61,11 +63,11 @@ func (d *downstream) Write(p []byte) (int, error) {
 	if d.left == inChunks {
 		*out, end = append(strconv.AppendUint(*out, uint64(len(p)), 16), "\r\n"...), "\r\n"
 	}
-	if len(p) > keptBuffer {
-		d.hold = false
+	if len(p) > keptBuffer && !d.hold {
 		return len(p), d.flushWith(p, end)
 	}
-	*out = append(append(*out, p...), end...)
+	*out = body.Grow(*out, len(p)+len(end))
+	*out = append(body.Append(*out, p), end...)
 	if d.hold {
 		d.hold = false
 		return len(p), nil

@@ -7,6 +7,7 @@ import (
 	"net/http/httputil"
 	"runtime"
 	"testing"
+	"time"
 )
 
 // What is long costs as much memory as it has bytes at most: a copy of it that is made at once can be stopped by nobody, and whoever
@@ -40,6 +41,25 @@ func TestALongEventIsNotCopiedAtOnce(t *testing.T) {
 	}
 	if err := <-over; err != nil || got.String() != "first "+string(data)+" last" {
 		t.Errorf("what comes out is not what went in: %v", err)
+	}
+}
+
+// What is the last of an answer goes out with its end, however long it is: until then the exchange settles.
+func TestTheLastPartWaitsForTheEndThoughItIsLong(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	if err := near.SetWriteDeadline(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	part := bytes.Repeat([]byte("x"), 1<<20)
+	for _, d := range []downstream{{to: near, left: inChunks, hold: true}, {to: near, left: int64(len(part))}} {
+		*d.room() = []byte("head")
+		if n, err := d.Write(part); n != len(part) || err != nil {
+			t.Errorf("%d bytes of the last part of %d are written before the end: %v", n, d.left, err)
+		}
+		if err := d.end(); err == nil {
+			t.Error("the end sends nothing")
+		}
 	}
 }
 
