@@ -91,7 +91,8 @@ func (c *collector) uncollected() int64 {
 // follow lets the process take as much as large calls need without collecting. It is called with mu held.
 func (c *collector) follow() {
 	if !c.off {
-		c.off, c.room, c.calm = true, 0, inUse()-max(garbageNow(), c.uncollected())
+		left := min(litter, c.uncollected()) // more of it was only asked for, or it would be collected
+		c.off, c.room, c.calm = true, 0, inUse()-max(garbageNow(), left)
 		c.percent, c.limit = debug.SetGCPercent(seldom), debug.SetMemoryLimit(-1)
 		if c.percent < 0 { // it collects by its limit alone as it is
 			debug.SetGCPercent(c.percent)

@@ -146,6 +146,26 @@ func TestALargeCallNeedNotWaitForOneThatLeftNothing(t *testing.T) {
 	}
 }
 
+func TestWhatCallsOnlyAskedForLeavesTheLimitAsItIs(t *testing.T) {
+	p := shared(t)
+	for range 30 {
+		s := Share{Pool: p}
+		if err := s.Cover(40*mebi, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		s.Free()
+	}
+	rest(t, p)
+	s := Share{Pool: p}
+	if err := s.Cover(20*mebi, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Free()
+	if limit := metric("/gc/gomemlimit:bytes"); limit < least {
+		t.Errorf("a call has %d bytes, want at least %d", limit, least)
+	}
+}
+
 func TestALargeCallKeepsToTheLimitOfTheProcess(t *testing.T) {
 	p := shared(t)
 	for _, is := range []struct {
