@@ -18,8 +18,34 @@ func newDict(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tu
 		return nil, err
 	}
 	d := new(sky.Dict)
+	if len(args) == 1 {
+		if from, ok := args[0].(*sky.Dict); ok {
+			var err error
+			if d, err = r.copyOf(from); err != nil {
+				return nil, renamed("dict", err)
+			}
+			args = nil
+		}
+	}
 	if err := r.update(d, args, kwargs); err != nil {
 		return nil, renamed("dict", err)
+	}
+	return d, nil
+}
+
+// copyOf is a dict with what another holds. It is made as large as that at once: what a table grows through is as much again.
+func (r *runner) copyOf(from *sky.Dict) (*sky.Dict, error) {
+	if err := r.work(from.Len(), entryBytes); err != nil {
+		return nil, &namelessError{err}
+	}
+	d, left := sky.NewDict(from.Len()), int64(lookEvery)
+	for key, value := range from.Entries() {
+		if err := r.insertion(&left, key); err != nil {
+			return nil, err
+		}
+		if err := d.SetKey(key, value); err != nil {
+			return nil, err
+		}
 	}
 	return d, nil
 }
