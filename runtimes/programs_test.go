@@ -1,50 +1,54 @@
 package runtimes_test
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
+	"runtime"
 	"testing"
 
 	"sluice/runtimes"
 )
 
-// A file that is asked for now and then is compiled once, however many versions of others come and go; one that nobody asked for while
-// many others were, or some large ones, is compiled again.
-func TestProgramsAreKeptWhileTheyAreUsed(t *testing.T) {
-	f := func(others, size int) {
+// program is large enough to be an allocation of its own.
+type program struct {
+	path string
+	code [64]byte
+}
+
+// A file is compiled once for all who have it, and again when nobody has it any more.
+func TestAProgramIsKnownWhileSomebodyHasIt(t *testing.T) {
+	var programs runtimes.Programs[program]
+	compiled := 0
+	ask := func(path, src string) *program {
 		t.Helper()
-		var programs runtimes.Programs[string]
-		compiled := map[string]int{}
-		ask := func(path string, src []byte) {
-			t.Helper()
-			got, err := programs.Compile(path, src, func() (string, error) {
-				compiled[path]++
-				return path + string(src[:8]), nil
-			})
-			if want := path + string(src[:8]); got != want || err != nil {
-				t.Fatalf("%q, %v, want %q", got, err, want)
-			}
+		got, err := programs.Compile(path, []byte(src), func() (*program, error) {
+			compiled++
+			return &program{path: path}, nil
+		})
+		if err != nil || got.path != path {
+			t.Fatalf("%v, %v, want the program of %s", got, err, path)
 		}
-		idle, busy := []byte("the idle"), []byte("the busy")
-		ask("idle", idle)
-		for i := range others {
-			ask("busy", busy)
-			ask("other", fmt.Appendf(nil, "%08d%s", i, bytes.Repeat([]byte(" "), size-8)))
-		}
-		ask("idle", idle)
-		if compiled["busy"] != 1 || compiled["idle"] != 2 || compiled["other"] != others {
-			t.Errorf("%d others of %d bytes: compiled %v, want busy once, idle twice", others, size, compiled)
-		}
+		return got
 	}
-	f(1100, 8)
-	f(40, 256<<10)
+	kept := ask("kept", "1")
+	for range 10 {
+		if got := ask("kept", "1"); got != kept {
+			t.Fatal("who asks for a file that somebody has compiled gets another program")
+		}
+		if ask("kept", "2") == kept || ask("other", "1") == kept {
+			t.Fatal("another content, or another path, has the same program")
+		}
+		runtime.GC()
+	}
+	runtime.KeepAlive(kept)
+	if compiled < 1+2+2 {
+		t.Errorf("compiled %d times, want 1 and each of the others again: nobody has them", compiled)
+	}
 }
 
 func TestWhatDoesNotCompileIsTriedAgain(t *testing.T) {
-	var programs runtimes.Programs[string]
+	var programs runtimes.Programs[program]
 	for _, want := range []error{errors.New("no"), nil} {
-		if _, err := programs.Compile("a", nil, func() (string, error) { return "", want }); err != want {
+		if _, err := programs.Compile("a", nil, func() (*program, error) { return &program{}, want }); err != want {
 			t.Errorf("got %v, want %v", err, want)
 		}
 	}

@@ -2,11 +2,14 @@ package conformance_test
 
 import (
 	"fmt"
+	goruntime "runtime"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"sluice/engine"
+	"sluice/runtimes"
 )
 
 // What the compiler takes is bounded by what a file may hold. It is not the script's time, which a busy machine would use up before the
@@ -42,5 +45,41 @@ func TestCompilingIsNotTheScriptsTime(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", lang.Extension(), err)
 		}
+	}
+}
+
+// A script and what it loads are compiled once for all who have them, also when a call has failed and the process has collected since.
+func TestAScriptThatServesIsCompiledOnce(t *testing.T) {
+	lines := strings.Repeat("    x = (x + 1) * 2\n", 2_000)
+	source := written{
+		".star": "load(\"lib.star\", \"keep\")\n\ndef filter(ctx, principal, candidates):\n    return keep(candidates)\n",
+		".lua":  "local lib = require(\"lib\")\nfunction filter(ctx, principal, candidates) return lib.keep(candidates) end\n",
+	}
+	library := written{
+		".star": fmt.Sprintf("def never(x):\n%s\ndef keep(candidates):\n    return [][0]\n", lines),
+		".lua":  fmt.Sprintf("function never(x)\n%send\nfunction keep(candidates) return nil + 1 end\n", lines),
+	}
+	for _, lang := range languages() {
+		m := manifest(lang, source)
+		m.Files.(fstest.MapFS)["lib"+lang.Extension()] = &fstest.MapFile{Data: []byte(library[lang.Extension()])}
+		load := func() (f engine.Filter, objects uint64) {
+			var before, after goruntime.MemStats
+			goruntime.ReadMemStats(&before)
+			f, err := lang.InstantiateFilter(m)
+			goruntime.ReadMemStats(&after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f, after.Mallocs - before.Mallocs
+		}
+		serves, compiled := load()
+		if _, err := serves.Filter(runtimes.SampleRequest(), &engine.Principal{}, candidates()); err == nil {
+			t.Fatalf("%s: the call has not failed", lang.Extension())
+		}
+		goruntime.GC()
+		if _, found := load(); found > compiled/3 {
+			t.Errorf("%s: to load a script that serves takes %d objects, and to load it first %d", lang.Extension(), found, compiled)
+		}
+		goruntime.KeepAlive(serves)
 	}
 }

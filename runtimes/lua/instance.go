@@ -49,7 +49,8 @@ func loadFailed(err error) error {
 // instance is a script that serves a binding. Idle states wait in a stack, so that the one used last, which is warm, serves next.
 type instance struct {
 	script
-	most int // of idle states
+	most     int                 // of idle states
+	programs map[string]*program // of its files, by path: a further state finds them compiled
 
 	mu   sync.Mutex
 	idle []*state // guarded by mu
@@ -62,7 +63,7 @@ func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
 	if err != nil {
 		return nil, loadFailed(err)
 	}
-	i.idle = append(i.idle, first)
+	i.idle, i.programs = append(i.idle, first), first.compiled
 	if memory := m.Budget.Memory; memory > 0 && first.atLoad > 0 {
 		i.most = int(min(int64(i.most), max(1, memory/first.atLoad)))
 	}

@@ -30,7 +30,7 @@ type Runtime struct {
 	// Memory is what all calls share; nil = no bound. It is set before the first call.
 	Memory *runtimes.Pool
 
-	programs runtimes.Programs[*program]
+	programs runtimes.Programs[program]
 }
 
 var _ runtimes.Language = (*Runtime)(nil)

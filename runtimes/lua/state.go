@@ -16,7 +16,7 @@ type state struct {
 	meter *meter
 	call  *runtimes.Call // the one that runs; nil between calls
 
-	programs *runtimes.Programs[*program]
+	programs *runtimes.Programs[program]
 	files    fs.FS
 	compiled map[string]*program // by path
 	base     *glua.LTable        // what every file has in scope: libraries and config
@@ -79,7 +79,7 @@ var stateOptions = glua.Options{
 var unguarded bool
 
 // newState makes an interpreter that has nothing loaded.
-func newState(p *runtimes.Programs[*program], files fs.FS, config *engine.Object) *state {
+func newState(p *runtimes.Programs[program], files fs.FS, config *engine.Object) *state {
 	s := &state{L: glua.NewState(stateOptions), meter: newMeter(), programs: p, files: files, compiled: make(map[string]*program),
 		loaded: make(map[string]*module), types: make(map[*runtimes.Type]*hostType), upstreams: make(map[*engine.Upstream]*candidate),
 		frozen: make(map[*glua.LTable]*glua.LTable), keys: make(map[string]glua.LValue)}

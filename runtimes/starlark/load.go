@@ -22,7 +22,8 @@ type script struct {
 	path     string
 	program  *program
 	globals  sky.StringDict
-	files    []string // the script itself and what it loaded
+	files    []string           // the script itself and what it loaded
+	modules  map[string]*module // of those, by path: who loads one as well finds it compiled
 	budget   engine.Budget
 	log      func(file string, line int, message string)
 	patterns *runtimes.Patterns
@@ -42,7 +43,8 @@ func (rt *Runtime) load(files fs.FS, name string, config *engine.Object, b engin
 	if err != nil {
 		return nil, &engine.RuntimeError{Variant: engine.RuntimeLoadFailed, Reason: err.Error(), Cause: err}
 	}
-	s.program, s.globals, s.files, s.leftover = m.program, m.globals, l.opened, leftover{r.paid, r.price}
+	s.program, s.globals, s.leftover = m.program, m.globals, leftover{r.paid, r.price}
+	s.files, s.modules = l.opened, l.modules
 	return s, nil
 }
 

@@ -27,7 +27,7 @@ type Runtime struct {
 	// Memory is what all calls share; nil = no bound. It is set before the first call.
 	Memory *runtimes.Pool
 
-	programs  runtimes.Programs[*program]
+	programs  runtimes.Programs[program]
 	unguarded bool           // leaves files as they are written, for a benchmark
 	libraries sky.StringDict // what every script has in scope besides config; immutable
 	log       *runtimes.Method
