@@ -9,8 +9,8 @@ import (
 	"sluice/engine"
 )
 
-// regions are those that go into a host name or a signature.
-var regions = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+// regions are those that go into a host name or a signature, of which a part has at most 63 bytes.
+var regions = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 
 // place fills the base URL by kind, and reports what a kind needs to know of where it is.
 func (d *decoder) place(u *Upstream, n *yaml.Node, got map[string]*yaml.Node) {
@@ -22,7 +22,7 @@ func (d *decoder) place(u *Upstream, n *yaml.Node, got map[string]*yaml.Node) {
 	case u.Kind.IsCloud() && got["region"] == nil:
 		missing("region")
 		return
-	case inName && u.Region != "" && !regions.MatchString(u.Region):
+	case inName && u.Region != "" && (len(u.Region) > 63 || !regions.MatchString(u.Region)):
 		d.fail(got["region"], "region %s: want one such as us-east-1, in small letters", shown(got["region"]))
 		return
 	case u.Kind == engine.KindVertex && got["project"] == nil:

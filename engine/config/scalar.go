@@ -114,11 +114,14 @@ func parseSecret(s string) (Secret, error) {
 	return newSecret(s), nil
 }
 
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+// maxName bounds a name, in bytes. An expression with such a count has as many states, each with its own memory.
+const maxName = 64
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // ParseName is s if it is a name of a principal, an upstream or a binding. The error says what was wanted.
 func ParseName(s string) (string, error) {
-	if !namePattern.MatchString(s) {
+	if len(s) > maxName || !namePattern.MatchString(s) {
 		return "", errors.New(`want 1 to 64 letters, digits, ".", "_" or "-", the first a letter or digit`)
 	}
 	return s, nil

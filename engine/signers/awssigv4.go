@@ -109,13 +109,13 @@ func awsError(err error) error {
 		return fmt.Errorf("aws: %w", withoutAnswer(err))
 	}
 	var coded interface{ ErrorCode() string }
-	if errors.As(err, &coded) && awsCode.MatchString(coded.ErrorCode()) {
+	if errors.As(err, &coded) && len(coded.ErrorCode()) <= 60 && awsCode.MatchString(coded.ErrorCode()) {
 		return fmt.Errorf("aws: the credential service answered %d %s", answered.HTTPStatusCode(), coded.ErrorCode())
 	}
 	return fmt.Errorf("aws: the credential service answered %d", answered.HTTPStatusCode())
 }
 
-var awsCode = regexp.MustCompile(`^[A-Za-z.]{1,60}$`)
+var awsCode = regexp.MustCompile(`^[A-Za-z.]+$`)
 
 // awsClient is of the kind to which the SDK can add the roots of AWS_CA_BUNDLE.
 func awsClient(roots func() *x509.CertPool) *awshttp.BuildableClient {

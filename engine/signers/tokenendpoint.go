@@ -85,7 +85,7 @@ const maxSeconds = 10 * 365 * 24 * 3600
 
 var (
 	visible   = regexp.MustCompile(`^[!-~]+$`)
-	errorCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
+	errorCode = regexp.MustCompile(`^[a-z_]+$`)
 )
 
 // tokenRefusal tells the status and the error's code, if it is one.
@@ -106,7 +106,7 @@ func refusalCode(text []byte) string {
 	} else if json.Unmarshal(text, &api) == nil {
 		code = api.Error.Type
 	}
-	if !errorCode.MatchString(code) {
+	if len(code) > 40 || !errorCode.MatchString(code) {
 		return ""
 	}
 	return code
