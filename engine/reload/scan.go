@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -84,11 +83,22 @@ func (w *walk) dir(real, name string, above []string) error {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		if err := w.entry(filepath.Join(real, e.Name()), path.Join(name, e.Name()), e.Type(), append(above, real)); err != nil {
+		if err := w.entry(below(real, e.Name()), below(name, e.Name()), e.Type(), append(above, real)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// below is a path in a directory, both clean. A walk makes two for each entry, each time: path.Join would clean them anew.
+func below(dir, name string) string {
+	switch dir {
+	case ".":
+		return name
+	case "/":
+		return "/" + name
+	}
+	return dir + "/" + name
 }
 
 func (w *walk) entry(real, name string, mode fs.FileMode, above []string) error {
