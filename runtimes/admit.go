@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"sluice/engine"
+	"sluice/engine/turn"
 )
 
 // MaxSource bounds a script, in bytes.
@@ -202,12 +203,14 @@ func (a *Admission) load(config *engine.Object) (Module, error) {
 	return within(a, "loading", func() (Module, error) { return a.Language.Load(a.Files, a.Path, config, a.Budget) })
 }
 
-// within runs step on a goroutine of its own. When the deadline passes it returns an *abandoned and leaves the goroutine to itself.
+// within runs step on a goroutine of its own; requests go first. When the deadline passes it returns an *abandoned and leaves the goroutine
+// to itself.
 func within[T any](a *Admission, what string, step func() (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
+	turn.Yield()
 	done := make(chan result, 1)
 	go func() {
 		v, err := step()

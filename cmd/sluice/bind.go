@@ -14,6 +14,7 @@ import (
 	"sluice/engine/config"
 	"sluice/engine/experiment"
 	"sluice/engine/reload"
+	"sluice/engine/turn"
 	"sluice/runtimes"
 	"sluice/scripts"
 )
@@ -216,7 +217,9 @@ func (s *scripting) reaching(u *use) *engine.Principal {
 	return s.principals[0]
 }
 
+// instantiate makes the plugin of a binding. Requests go first.
 func instantiate(l runtimes.Language, slot engine.SlotKind, m *engine.PluginManifest) (any, error) {
+	turn.Yield()
 	switch slot {
 	case engine.SlotFilter:
 		return l.InstantiateFilter(m)

@@ -38,3 +38,22 @@ func TestOneLongStepLetsOthersRun(t *testing.T) {
 	f("for i in range(100):\n        x = [0] * 131072", "for i = 1, 100 do local t = {} t[131071] = i end")
 	f(`url.escape("/" * 8000000)`, `url.escape(("/"):rep(8000000))`)
 }
+
+// Between the steps of an admission others run: each of them makes an interpreter.
+func TestAnAdmissionLetsOthersRun(t *testing.T) {
+	source := written{
+		".star": "def filter(ctx, principal, candidates):\n    return candidates\ndef test_one(t):\n    pass\ndef test_two(t):\n    pass\n",
+		".lua":  "function filter(ctx, principal, candidates) return candidates end\nfunction test_one(t) end\nfunction test_two(t) end\n",
+	}
+	const least = 4 // to load, to probe, and two tests
+	for _, lang := range languages() {
+		m, before := manifest(lang, source), turn.Taken()
+		a := runtimes.Admission{Language: lang, Files: m.Files, Path: m.Artifact, Budget: m.Budget, Bindings: []runtimes.Binding{{Slot: engine.SlotFilter, Manifest: m}}}
+		if got := a.Admit(); len(got.Errors) > 0 || got.Tests != 2 {
+			t.Fatalf("%s: %v, %d tests passed, want 2", lang.Extension(), got.Errors, got.Tests)
+		}
+		if n := turn.Taken() - before; n < least {
+			t.Errorf("%s: others ran %d times, want at least %d", lang.Extension(), n, least)
+		}
+	}
+}
