@@ -24,6 +24,8 @@ const (
 	maxGroups   = 64      // of an expression
 	maxInsts    = 1 << 13 // instructions of an expression, about
 	maxTemplate = 1 << 16 // bytes of what replaces a match and names groups
+	maxTables   = 64      // classes of Unicode in an expression, each a table of some hundred ranges
+	maxWide     = 16      // ranges beyond ASCII in an expression that folds case: each takes up to 3 ms
 )
 
 // Patterns keeps regular expressions compiled. It may be shared by any number of goroutines; the zero value is ready. When it is full it
@@ -42,7 +44,7 @@ type compiled struct {
 	part  string // stands in every match; "" = nothing does that is known
 	hides string // stands in every JSON that holds part otherwise than as it is
 
-	looksBack bool // at what stands before a match
+	behind *compiled // finds the first match behind the first rune of a text; nil = the expression looks at nothing that stands before a match
 }
 
 // misses reports whether s has no match, where that is seen at a glance.
@@ -105,6 +107,9 @@ func compilePattern(expr string) (*compiled, error) {
 	if len(expr) > maxPattern {
 		return nil, fmt.Errorf("an expression of %d bytes, want at most %d", len(expr), maxPattern)
 	}
+	if err := checkClasses(expr); err != nil {
+		return nil, err
+	}
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		return nil, fmt.Errorf("%q is no regular expression: %w", expr, err)
@@ -121,7 +126,39 @@ func compilePattern(expr string) (*compiled, error) {
 		return nil, fmt.Errorf("an expression with %d groups, want at most %d", groups, maxGroups)
 	}
 	part := partOf(tree)
-	return &compiled{re, insts, part, hidesOf(part), looksBack(tree)}, nil
+	made := &compiled{re, insts, part, hidesOf(part), nil}
+	if looksBack(tree) {
+		behind, err := regexp.Compile(`\A(?s:.)(?s:.*?)(` + tree.String() + `)`)
+		if err != nil {
+			return nil, fmt.Errorf("%q has too many parts: %w", engine.Cut(expr, maxQuoted), err)
+		}
+		made.insts, made.behind = 2*insts, &compiled{Regexp: behind}
+	}
+	return made, nil
+}
+
+// foldsCase is where an expression begins to mean letters in either case.
+var foldsCase = regexp.MustCompile(`\(\?[A-Za-z]*i`)
+
+// checkClasses bounds what the library works out before anything else is known of an expression: it looks at each letter of a range for
+// others that mean the same, and copies the tables of a language's letters.
+func checkClasses(expr string) error {
+	if n := strings.Count(expr, `\p`) + strings.Count(expr, `\P`); n > maxTables {
+		return fmt.Errorf("an expression with %d classes \\p, want at most %d", n, maxTables)
+	}
+	if !foldsCase.MatchString(expr) {
+		return nil
+	}
+	n := strings.Count(expr, `-\x{`)
+	for _, end := range strings.Split(expr, "-")[1:] {
+		if end != "" && end[0] >= utf8.RuneSelf {
+			n++
+		}
+	}
+	if n > maxWide {
+		return fmt.Errorf("an expression in either case with %d ranges beyond ASCII, want at most %d", n, maxWide)
+	}
+	return nil
 }
 
 // hidesOf is how every escape begins that part may hide behind. A quote, a backslash, a solidus and a control character have short ones.

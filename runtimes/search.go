@@ -10,10 +10,10 @@ import (
 
 // How a search makes room for others: each some 100 us.
 const (
-	manyMatches = 64
-	longSearch  = 64 << 10 // bytes of a text that is read rune by rune
-	searchPiece = 4 << 10  // bytes of that between two looks at the clock
-	manyBytes   = 16       // from one place to the next where a match may begin, at most, where they stand everywhere
+	manyBytesRead = 512 << 10 // that searches may have gone through until the next look at the clock
+	longSearch    = 64 << 10  // bytes of a text that is read rune by rune
+	searchPiece   = 4 << 10   // bytes of that between two looks at the clock
+	manyBytes     = 16        // from one place to the next where a match may begin, at most, where they stand everywhere
 )
 
 // everyMatch is where each match of re is. The search is paid for already.
@@ -31,22 +31,20 @@ func (c *Call) everyMatch(name string, re *compiled, s string) ([][]int, error) 
 	return all, c.allocate(len(all) * 16 * (re.NumSubexp() + 4))
 }
 
-// matchesOf finds one match after the other, as the library does: an empty one right behind the one before it is none. What looks at what
-// stands before a match finds that only where the library goes on by itself.
+// matchesOf finds one match after the other, as the library does: an empty one right behind the one before it is none. Each search may go
+// through all that is left of the text.
 func (c *Call) matchesOf(re *compiled, s string) (all [][]int, err error) {
-	if re.looksBack {
-		return re.FindAllStringSubmatchIndex(s, maxMatches+1), nil
-	}
-	r := c.slowly(re, s)
+	r, read := c.slowly(re, s), 0
 	for from, end := 0, -1; from <= len(s) && len(all) <= maxMatches; {
-		at, err := re.search(s[from:], r)
+		if read += len(s) - from; read > manyBytesRead {
+			if err := c.look(); err != nil {
+				return nil, err
+			}
+			read = 0
+		}
+		at, err := re.searchFrom(s, from, r)
 		if err != nil || at == nil {
 			return all, err
-		}
-		for i := range at {
-			if at[i] >= 0 {
-				at[i] += from
-			}
 		}
 		if at[1] > from {
 			from = at[1]
@@ -58,13 +56,31 @@ func (c *Call) matchesOf(re *compiled, s string) (all [][]int, err error) {
 			continue
 		}
 		end = at[1]
-		if all = append(all, at); len(all)%manyMatches == 0 {
-			if err := c.look(); err != nil {
-				return nil, err
-			}
-		}
+		all = append(all, at)
 	}
 	return all, nil
+}
+
+// searchFrom is where the first match in s is that begins at from or later. What looks back is searched with the rune before from. A match
+// that begins with that rune is none; only then it is searched by the expression that passes over it, which is slow.
+func (re *compiled) searchFrom(s string, from int, r *runes) ([]int, error) {
+	size := 0
+	if re.behind != nil {
+		_, size = utf8.DecodeLastRuneInString(s[:from])
+	}
+	from -= size
+	at, err := re.search(s[from:], r)
+	if err == nil && at != nil && at[0] < size {
+		if at, err = re.behind.search(s[from:], r); at != nil {
+			at = at[2:] // the first group is the match
+		}
+	}
+	for i := range at {
+		if at[i] >= 0 {
+			at[i] += from
+		}
+	}
+	return at, err
 }
 
 // firstMatch is where the first match is, nil = there is none.

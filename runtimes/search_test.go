@@ -11,7 +11,7 @@ import (
 
 // What is found one match after the other, and rune by rune, is what the library finds by itself.
 func FuzzSearch(f *testing.F) {
-	for _, expr := range []string{"a", "a*", "", "b|", "(a)(b)?", "é+", "(?i)k", `\b`, "^a", "(?m)^.", "a$", "(?m)$", ".", "(?s).", `[^a]`, "x*?", "(|a)+", `\xff`, "\ufffd"} {
+	for _, expr := range []string{"a", "a*", "", "b|", "(a)(b)?", "é+", "(?i)k", `\b`, "^a", "(?m)^.", "a$", "(?m)$", ".", "(?s).", `[^a]`, "x*?", `\Bb`, `(?m)^b|a`, `\Qa^`, `a(\b|b)?`, `\B`, `(?m)(^|b)(a*)`, `\b\Qa`, "(|a)+", `\xff`, "\ufffd"} {
 		for _, s := range []string{"", "a", "abab", "aab b\na", "ééaé", "\xffa\xc3", "xxbx"} {
 			f.Add(expr, s)
 		}
@@ -65,8 +65,10 @@ func TestSearchesLookAtTheClock(t *testing.T) {
 	f("find", "a+c?d|a[ab]*[cd]", long, len(long)/searchPiece-1) // each match begins with an a
 	f("find", "(?:[ab]*c)?d|[cd]", long, len(long)/searchPiece-1)
 	f("find_all", "[cd]", long, len(long)/searchPiece-1)
-	f("find_all", "a|b", long[:maxMatches], maxMatches/manyMatches)
-	f("find_all", "a", long[:maxMatches], maxMatches/manyMatches/2)
+	f("find_all", "a|b", long[:maxMatches], maxMatches/16-maxMatches/64)
+	f("find_all", "a", long[:maxMatches], maxMatches/32-maxMatches/128)
+	f("find_all", `a.*c|a|\bz`, long[:1<<12], 6)
+	f("find_all", `\bz|b\B`, long[:maxMatches], 1000)
 }
 
 // A script may cut an expression out of a long text, which must not be kept for it.
