@@ -35,7 +35,9 @@ func (r *runner) textSize(v sky.Value, quoted bool) (int64, error) {
 		}
 	case sky.Bytes, sky.Tuple, *sky.List, *sky.Dict, *sky.Set:
 	default:
-		return scalarSize(v), nil
+		if _, ok := pieces(v); !ok {
+			return scalarSize(v), nil
+		}
 	}
 	m := measure{r: r, left: r.room()}
 	if err := m.walk(v); err != nil {
@@ -95,7 +97,33 @@ func (m *measure) walk(v sky.Value) error {
 	case sky.Tuple, *sky.List, *sky.Dict, *sky.Set:
 		return m.collection(v)
 	}
+	if of, ok := pieces(v); ok {
+		return m.spelled(of)
+	}
 	return m.add(scalarSize(v))
+}
+
+// pieces are what elems, codepoints and their like give. Their text holds all of the text that they are the pieces of.
+func pieces(v sky.Value) (sky.Iterable, bool) {
+	switch v.Type() {
+	case "string.elems", "string.codepoints", "bytes.elems":
+		of, ok := v.(sky.Iterable)
+		return of, ok
+	}
+	return nil, false
+}
+
+// maxSpelled bounds how many there are where their text is to be written, which is made to be measured.
+const maxSpelled = 64 << 10
+
+func (m *measure) spelled(of sky.Iterable) error {
+	n := 0
+	for range sky.Elements(of) {
+		if n++; n > maxSpelled {
+			return fmt.Errorf("the %s of more than %d, want a list of them", of.Type(), maxSpelled)
+		}
+	}
+	return m.quoted(of.String())
 }
 
 // maxQuoted bounds the texts that are written between quotation marks in one step, in bytes: those of one value, which takes some 20 ms.

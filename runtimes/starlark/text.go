@@ -3,6 +3,7 @@ package starlark
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -19,7 +20,7 @@ var textTolls = map[string]methodToll{
 	"elems":          elemsToll,
 	"endswith":       ofText(affixToll),
 	"find":           ofText(scanToll),
-	"format":         ofText(formatToll),
+	"format":         formatToll,
 	"index":          ofText(scanToll),
 	"isalnum":        ofText(runeToll),
 	"isalpha":        ofText(runeToll),
@@ -50,13 +51,10 @@ var textTolls = map[string]methodToll{
 type onText func(r *runner, s string, args sky.Tuple) error
 
 func ofText(t onText) methodToll {
-	return func(r *runner, on sky.Value, args sky.Tuple, kwargs []sky.Tuple) error {
+	return func(r *runner, on sky.Value, args sky.Tuple, _ []sky.Tuple) error {
 		s, ok := on.(sky.String)
 		if !ok {
 			return nil
-		}
-		for _, pair := range kwargs { // format alone takes them
-			args = append(args, pair[1])
 		}
 		return t(r, string(s), args)
 	}
@@ -268,27 +266,82 @@ func mostSplits(args sky.Tuple) (int, bool) {
 }
 
 // formatToll pays for a formatted text. Any argument may stand in it for each brace.
-func formatToll(r *runner, s string, args sky.Tuple) error {
+func formatToll(r *runner, on sky.Value, args sky.Tuple, kwargs []sky.Tuple) error {
+	format, ok := on.(sky.String)
+	if !ok {
+		return nil
+	}
+	s := string(format)
 	if err := r.payDirectives(s, "{", "}"); err != nil {
 		return err
 	}
-	longest, size := int64(0), int64(len(s))+slotBytes
+	values := args
+	for _, pair := range kwargs {
+		values = append(values, pair[1])
+	}
+	longest, size, sizes := int64(0), int64(len(s))+slotBytes, make([]int64, len(values))
 	quoted := strings.Contains(s, "!r")
-	for _, a := range args {
-		n, err := r.textSize(a, quoted)
+	for i, v := range values {
+		n, err := r.textSize(v, quoted)
 		if err == nil {
 			err = r.fits(size + n)
 		}
 		if err != nil {
 			return err
 		}
-		longest, size = max(longest, n), size+n
+		longest, size, sizes[i] = max(longest, n), size+n, n
+	}
+	if namesFields(s) {
+		size = int64(len(s)) + slotBytes + takes(s, "{", "}!:", byName(sizes, kwargs), longest)
 	}
 	most := longest*int64(strings.Count(s, "{")) + int64(len(s))
 	if err := r.allocateText(min(size, most), most); err != nil || !quoted {
 		return err
 	}
 	return r.spend(most / 2) // one argument may be quoted for each brace
+}
+
+// byName are the sizes of arguments, of which the last ones have names, by what a format calls them.
+func byName(sizes []int64, kwargs []sky.Tuple) map[string]int64 {
+	named := make(map[string]int64, len(sizes))
+	unnamed := len(sizes) - len(kwargs)
+	for i, n := range sizes[:unnamed] {
+		named[strconv.Itoa(i)] = n
+	}
+	for i, pair := range kwargs {
+		named[string(pair[0].(sky.String))] = sizes[unnamed+i]
+	}
+	return named
+}
+
+// namesFields reports whether a format says which argument stands in a field. One that does not takes each once.
+func namesFields(format string) bool {
+	for _, field := range strings.Split(format, "{")[1:] {
+		if field != "" && !strings.ContainsRune("}!:", rune(field[0])) {
+			return true
+		}
+	}
+	return false
+}
+
+// longName is how many bytes of a name are looked at. One that is longer, or unknown, counts as that of the longest value.
+const longName = 256
+
+// takes is how many bytes the values take that a format names, each as often as it is named: between open and one of the ends.
+func takes(format, open, ends string, sizes map[string]int64, longest int64) (sum int64) {
+	for {
+		_, rest, found := strings.Cut(format, open)
+		if !found {
+			return sum
+		}
+		n, known := longest, false
+		if end := strings.IndexAny(rest[:min(len(rest), longName)], ends); end >= 0 {
+			if n, known = sizes[rest[:end]]; !known {
+				n = longest
+			}
+		}
+		sum, format = sum+n, rest
+	}
 }
 
 // payDirectives pays for what stands in a long format by itself, at each of some marks.
@@ -308,18 +361,21 @@ const longFormat = 4 << 10
 
 // mappingCost is that of format % mapping.
 func (r *runner) mappingCost(format string, size int64, m sky.IterableMapping) (int64, error) {
-	if err := r.work(max(0, sky.Len(m)), 4*slotBytes); err != nil {
+	if err := r.work(max(0, sky.Len(m)), 8*slotBytes); err != nil {
 		return 0, err
 	}
-	longest, sum, quoted := int64(0), size, strings.Contains(format, ")r")
+	longest, sizes, quoted := int64(0), make(map[string]int64), strings.Contains(format, ")r")
 	for _, item := range m.Items() {
 		n, err := r.textSize(item[1], quoted)
 		if err != nil {
 			return 0, err
 		}
 		longest = max(longest, n)
-		sum += n
+		if name, ok := item[0].(sky.String); ok {
+			sizes[string(name)] = n
+		}
 	}
+	sum := size + takes(format, "%(", ")", sizes, longest)
 	most := size + longest*int64(strings.Count(format, "%"))
 	if err := r.fits(most); err != nil {
 		return 0, err
@@ -330,10 +386,11 @@ func (r *runner) mappingCost(format string, size int64, m sky.IterableMapping) (
 	return min(sum, most), nil
 }
 
-// allocateText charges a text of a likely size that has to fit into memory at its most.
+// allocateText charges a text of a likely size that has to fit into memory at its most. It is put together piece by piece, and copied as it
+// grows.
 func (r *runner) allocateText(likely, most int64) error {
 	if err := r.fits(most); err != nil {
 		return err
 	}
-	return r.makeText(likely, likely)
+	return r.makeText(likely, 2*likely)
 }
