@@ -44,7 +44,9 @@ type compiled struct {
 	part  string // stands in every match; "" = nothing does that is known
 	hides string // stands in every JSON that holds part otherwise than as it is
 
-	behind *compiled // finds the first match behind the first rune of a text; nil = the expression looks at nothing that stands before a match
+	// behind finds the first match behind the first rune of a text. It is made when it is first asked for; nil = the expression looks at
+	// nothing that stands before a match.
+	behind func() (*regexp.Regexp, error)
 }
 
 // misses reports whether s has no match, where that is seen at a glance.
@@ -128,11 +130,8 @@ func compilePattern(expr string) (*compiled, error) {
 	part := partOf(tree)
 	made := &compiled{re, insts, part, hidesOf(part), nil}
 	if looksBack(tree) {
-		behind, err := regexp.Compile(`\A(?s:.)(?s:.*?)(` + tree.String() + `)`)
-		if err != nil {
-			return nil, fmt.Errorf("%q has too many parts: %w", engine.Cut(expr, maxQuoted), err)
-		}
-		made.insts, made.behind = 2*insts, &compiled{Regexp: behind}
+		made.insts = 2 * insts
+		made.behind = sync.OnceValues(func() (*regexp.Regexp, error) { return regexp.Compile(`\A(?s:.)(?s:.*?)(` + tree.String() + `)`) })
 	}
 	return made, nil
 }

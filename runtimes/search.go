@@ -71,7 +71,11 @@ func (re *compiled) searchFrom(s string, from int, r *runes) ([]int, error) {
 	from -= size
 	at, err := re.search(s[from:], r)
 	if err == nil && at != nil && at[0] < size {
-		if at, err = re.behind.search(s[from:], r); at != nil {
+		behind, tooLong := re.behind()
+		if tooLong != nil {
+			return nil, tooLong
+		}
+		if at, err = (&compiled{Regexp: behind}).search(s[from:], r); at != nil {
 			at = at[2:] // the first group is the match
 		}
 	}
