@@ -18,7 +18,7 @@ const (
 	seldom = 10_000
 	// spare is what the process may take beside what it needs anyway and what large calls hold, in bytes: what they may leave uncollected,
 	// what others allocate meanwhile, and what a script takes above its price.
-	spare = 40 << 20
+	spare = 32 << 20
 	// least is what it may take for large calls at first, in bytes: as much as one has by default.
 	least = 64 << 20
 	// stride is the step in which it may take more, in bytes.
