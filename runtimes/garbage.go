@@ -43,11 +43,10 @@ type collector struct {
 	left    int64                  // bytes that ended ones held, as long as since is not collected; guarded by mu
 	since   weak.Pointer[[64]byte] // garbage from the end of the last one on; guarded by mu
 	off     bool                   // collecting is put off, until resume; guarded by mu
-	watched bool                   // notice will be called; guarded by mu
 	settle  *time.Timer            // calls resume; nil = no large call has ended yet; guarded by mu
 	percent int                    // GOGC, when it is not; guarded by mu
 	limit   int64                  // GOMEMLIMIT, when it is not, in bytes; guarded by mu
-	calm    int64                  // bytes that the process needs beside large calls, as far as it is known; guarded by mu
+	calm    int64                  // bytes that the process needed beside large calls when it was put off; guarded by mu
 	room    int64                  // bytes that it may take for large calls; guarded by mu
 	before  uint64                 // collections before the first of the large calls that run; guarded by mu
 }
@@ -98,35 +97,10 @@ func (c *collector) follow() {
 		if c.percent < 0 { // it collects by its limit alone as it is
 			debug.SetGCPercent(c.percent)
 		}
-		c.watch()
 	}
 	if c.percent >= 0 && c.held >= c.room {
 		c.room = max(least, c.held/stride*stride+stride)
 		debug.SetMemoryLimit(min(c.limit, max(c.calm+spare+c.room, taken())))
-	}
-}
-
-// watch has notice called after the next collection. It is called with mu held.
-func (c *collector) watch() {
-	if !c.watched {
-		c.watched = true
-		runtime.AddCleanup(new([64]byte), (*collector).notice, c)
-	}
-}
-
-// notice is called after each collection while they are put off. Others may hold so much more by then than when that began that the process
-// would collect it again and again.
-func (c *collector) notice() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.watched = false
-	if !c.off {
-		return
-	}
-	c.watch()
-	if needs := inUse() - garbageNow() - c.held; needs > c.calm+spare {
-		c.calm, c.room = needs, 0
-		c.follow()
 	}
 }
 

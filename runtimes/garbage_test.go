@@ -1,7 +1,6 @@
 package runtimes
 
 import (
-	"bytes"
 	"math"
 	"runtime"
 	"runtime/debug"
@@ -190,22 +189,4 @@ func TestALargeCallKeepsToTheLimitOfTheProcess(t *testing.T) {
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
 	}
-}
-
-func TestWhatOthersHoldBesideALargeCallIsNotCollectedAgainAndAgain(t *testing.T) {
-	const most = 10
-	p := shared(t)
-	s := Share{Pool: p}
-	hold(t, &s, 0, 17*mebi)
-	others := make([]byte, 300*mebi)
-	runtime.GC() // from now on they are known to be needed
-	before := collections()
-	for range 200 {
-		runtime.KeepAlive(bytes.Repeat([]byte{0}, mebi))
-	}
-	if n := collections() - before; n > most {
-		t.Errorf("%d collections while others allocate 200 MiB and hold 300, want at most %d", n, most)
-	}
-	runtime.KeepAlive(others)
-	s.Free()
 }
