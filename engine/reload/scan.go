@@ -51,7 +51,7 @@ func scan(root string, old *Snapshot, enter enter) *Snapshot {
 	if err != nil {
 		return &Snapshot{err: fmt.Errorf("read the scripts in %q: %w", root, err)}
 	}
-	if old.err == nil && maps.Equal(w.snap.files, old.files) { // the very same readings
+	if old.files != nil && maps.Equal(w.snap.files, old.files) { // the very same readings
 		return old
 	}
 	return w.snap.seal()
