@@ -44,8 +44,8 @@ type compiled struct {
 	part  string // stands in every match; "" = nothing does that is known
 	hides string // stands in every JSON that holds part otherwise than as it is
 
-	// behind finds the first match behind the first rune of a text. It is made when it is first asked for; nil = the expression looks at
-	// nothing that stands before a match.
+	// behind finds the first match that begins behind the first rune of a text; its first group is the match. It is made when it is first
+	// asked for; nil = the expression looks at nothing that stands before a match.
 	behind func() (*regexp.Regexp, error)
 }
 
@@ -130,7 +130,6 @@ func compilePattern(expr string) (*compiled, error) {
 	part := partOf(tree)
 	made := &compiled{re, insts, part, hidesOf(part), nil}
 	if looksBack(tree) {
-		made.insts = 2 * insts
 		made.behind = sync.OnceValues(func() (*regexp.Regexp, error) { return regexp.Compile(`\A(?s:.)(?s:.*?)(` + tree.String() + `)`) })
 	}
 	return made, nil

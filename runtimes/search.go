@@ -3,6 +3,7 @@ package runtimes
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
@@ -10,10 +11,10 @@ import (
 
 // How a search makes room for others: each some 100 us.
 const (
-	manyBytesRead = 512 << 10 // that searches may have gone through until the next look at the clock
-	longSearch    = 64 << 10  // bytes of a text that is read rune by rune
-	searchPiece   = 4 << 10   // bytes of that between two looks at the clock
-	manyBytes     = 16        // from one place to the next where a match may begin, at most, where they stand everywhere
+	searchedMost = 512 << 10 // bytes that searches may have gone through until the next look at the clock
+	longSearch   = 64 << 10  // bytes of a text that is read rune by rune
+	searchPiece  = 4 << 10   // bytes of that between two looks at the clock
+	manyBytes    = 16        // from one place to the next where a match may begin, at most, where they stand everywhere
 )
 
 // everyMatch is where each match of re is. The search is paid for already.
@@ -36,7 +37,7 @@ func (c *Call) everyMatch(name string, re *compiled, s string) ([][]int, error) 
 func (c *Call) matchesOf(re *compiled, s string) (all [][]int, err error) {
 	r, read := c.slowly(re, s), 0
 	for from, end := 0, -1; from <= len(s) && len(all) <= maxMatches; {
-		if read += len(s) - from; read > manyBytesRead {
+		if read += len(s) - from; read > searchedMost {
 			if err := c.look(); err != nil {
 				return nil, err
 			}
@@ -69,15 +70,16 @@ func (re *compiled) searchFrom(s string, from int, r *runes) ([]int, error) {
 		_, size = utf8.DecodeLastRuneInString(s[:from])
 	}
 	from -= size
-	at, err := re.search(s[from:], r)
+	at, err := firstIn(re.Regexp, s[from:], r)
 	if err == nil && at != nil && at[0] < size {
-		behind, tooLong := re.behind()
-		if tooLong != nil {
-			return nil, tooLong
+		behind, err := re.behind()
+		if err != nil {
+			return nil, fmt.Errorf("what looks at what stands before a match: %w", err)
 		}
-		if at, err = (&compiled{Regexp: behind}).search(s[from:], r); at != nil {
-			at = at[2:] // the first group is the match
+		if at, err = firstIn(behind, s[from:], r); err != nil || at == nil {
+			return nil, err
 		}
+		at = at[2:]
 	}
 	for i := range at {
 		if at[i] >= 0 {
@@ -89,11 +91,11 @@ func (re *compiled) searchFrom(s string, from int, r *runes) ([]int, error) {
 
 // firstMatch is where the first match is, nil = there is none.
 func (c *Call) firstMatch(re *compiled, s string) ([]int, error) {
-	return re.search(s, c.slowly(re, s))
+	return firstIn(re.Regexp, s, c.slowly(re, s))
 }
 
-// search is firstMatch, by r where that is not nil.
-func (re *compiled) search(s string, r *runes) ([]int, error) {
+// firstIn is firstMatch, by r where that is not nil.
+func firstIn(re *regexp.Regexp, s string, r *runes) ([]int, error) {
 	if r == nil {
 		return re.FindStringSubmatchIndex(s), nil
 	}

@@ -316,8 +316,8 @@ func byName(sizes []int64, kwargs []sky.Tuple) map[string]int64 {
 
 // namesFields reports whether a format says which argument stands in a field. One that does not takes each once.
 func namesFields(format string) bool {
-	for _, field := range strings.Split(format, "{")[1:] {
-		if field != "" && !strings.ContainsRune("}!:", rune(field[0])) {
+	for at := range len(format) - 1 {
+		if format[at] == '{' && strings.IndexByte("{}!:", format[at+1]) < 0 {
 			return true
 		}
 	}
@@ -327,20 +327,26 @@ func namesFields(format string) bool {
 // longName is how many bytes of a name are looked at. One that is longer, or unknown, counts as that of the longest value.
 const longName = 256
 
-// takes is how many bytes the values take that a format names, each as often as it is named: between open and one of the ends.
+// takes is how many bytes the values take that a format names, each as often as it is named: between open and one of the ends. What opens
+// within a name is a part of it, and two braces are one that is written.
 func takes(format, open, ends string, sizes map[string]int64, longest int64) (sum int64) {
 	for {
 		_, rest, found := strings.Cut(format, open)
 		if !found {
 			return sum
 		}
-		n, known := longest, false
-		if end := strings.IndexAny(rest[:min(len(rest), longName)], ends); end >= 0 {
-			if n, known = sizes[rest[:end]]; !known {
-				n = longest
+		if open == "{" && strings.HasPrefix(rest, open) {
+			format = rest[1:]
+			continue
+		}
+		end, n := min(len(rest), longName), longest
+		if i := strings.IndexAny(rest[:end], ends); i >= 0 {
+			end = i
+			if size, known := sizes[rest[:i]]; known {
+				n = size
 			}
 		}
-		sum, format = sum+n, rest
+		sum, format = sum+n, rest[end:]
 	}
 }
 
