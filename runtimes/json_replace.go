@@ -69,6 +69,9 @@ type jsonReplacer struct {
 	with string
 }
 
+// replacePiece is how many bytes of strings lie between two looks at the clock.
+const replacePiece = 64 << 10
+
 func (r *jsonReplacer) replace(s string) (string, error) {
 	var out []byte
 	from, kept := 0, 0 // where what is outside of strings begins, and what out has not
@@ -83,7 +86,14 @@ func (r *jsonReplacer) replace(s string) (string, error) {
 		}
 		return err
 	}
+	looked := 0
 	for start, end := range body.Strings(s) {
+		if end-looked > replacePiece {
+			if err := r.call.look(); err != nil {
+				return "", err
+			}
+			looked = end
+		}
 		if err := pass(from, start+1, false); err != nil {
 			return "", err
 		}

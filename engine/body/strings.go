@@ -4,6 +4,8 @@ import (
 	"iter"
 	"strings"
 	"unicode/utf8"
+
+	"sluice/engine/turn"
 )
 
 // Strings goes over the strings of s, keys as well, from left to right: s[start:end] is one, with its quotes. s need not be JSON: what looks
@@ -84,14 +86,27 @@ func Read(s string, inside bool) Reading {
 	if strings.IndexByte(s, '\\') < 0 {
 		return Reading{Text: s}
 	}
-	text, at := make([]byte, 0, len(s)), make([]int32, 0, len(s)+1)
+	text, at := Room(len(s)), make([]int32, 0, len(s)+1)
+	var shift turn.Shift
+	part, plain := 0, 0 // where the next one begins, and up to where no backslash is known to begin a plain escape
 	for i := 0; i < len(s); {
+		if i >= part {
+			shift.Part()
+			part = i + readPart
+		}
+		var c byte
+		if i >= plain {
+			var run int
+			c, run = plainEscape(s[i:])
+			plain = i + run
+		}
 		before, n := len(text), 1
-		if c, length := plainEscape(s[i:]); length > 0 {
-			text, n = append(text, c), length
-		} else if s[i] == '\\' && inside {
+		switch {
+		case c != 0:
+			text, n = append(text, c), plain-i+len("u0000")
+		case s[i] == '\\' && inside:
 			text, n = appendEscape(text, s[i:])
-		} else {
+		default:
 			text = append(text, s[i])
 		}
 		for range len(text) - before {
@@ -99,23 +114,27 @@ func Read(s string, inside bool) Reading {
 		}
 		i += n
 	}
-	return Reading{string(text), append(at, int32(len(s)))}
+	return Reading{TextOf(text), append(at, int32(len(s)))}
 }
 
-// plainEscape is the letter, digit or sign that the escape at the start of s stands for, and how long that is; 0 = there is none.
-func plainEscape(s string) (c byte, length int) {
-	for length < len(s) && s[length] == '\\' {
-		length++
+// readPart is how many bytes are read between two looks at how long that takes.
+const readPart = 4 << 10
+
+// plainEscape is the letter, digit or sign that the escape at the start of s stands for, 0 = there is none, and how many backslashes s
+// begins with.
+func plainEscape(s string) (c byte, run int) {
+	for run < len(s) && s[run] == '\\' {
+		run++
 	}
-	rest := s[length:]
-	if length == 0 || len(rest) < 5 || rest[:3] != "u00" || hex(rest[3]) < 0 || hex(rest[4]) < 0 {
-		return 0, 0
+	rest := s[run:]
+	if run == 0 || len(rest) < 5 || rest[:3] != "u00" || hex(rest[3]) < 0 || hex(rest[4]) < 0 {
+		return 0, run
 	}
 	c = byte(hex(rest[3])<<4 | hex(rest[4]))
 	if 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("%+-._@", c) >= 0 {
-		return c, length + 5
+		return c, run
 	}
-	return 0, 0
+	return 0, run
 }
 
 // appendEscape appends what the escape at the start of s stands for, and returns how long it is.

@@ -55,6 +55,19 @@ func TestAReadingKnowsWhereItsBytesComeFrom(t *testing.T) {
 	f(`\u0022\u000a`, false, `\u0022\u000a`, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
 }
 
+// What is read takes as long as it is, whatever it holds: a reading that looked at all backslashes from each of them took minutes.
+func TestAReadingOfBackslashesEnds(t *testing.T) {
+	long := strings.Repeat(`\`, 2<<20)
+	for _, inside := range []bool{true, false} {
+		if got := body.Read(long+"a", inside).Text; len(got) != len(long)+1 && len(got) != len(long)/2+1 {
+			t.Errorf("%d bytes are read as %d", len(long)+1, len(got))
+		}
+		if got := body.Read(long+"u0061", inside).Text; got != "a" {
+			t.Errorf("backslashes of %d bytes before a letter are read as %d", len(long), len(got))
+		}
+	}
+}
+
 // Every string of a document is found, with the text that encoding/json reads in it.
 func FuzzStrings(f *testing.F) {
 	f.Add(`{"a":"b\u0041","c":[true,"\ud83d\ude00"]}`)
