@@ -44,9 +44,8 @@ type compiled struct {
 	part  string // stands in every match; "" = nothing does that is known
 	hides string // stands in every JSON that holds part otherwise than as it is
 
-	// behind finds the first match that begins behind the first rune of a text; its first group is the match. It is made when it is first
-	// asked for; nil = the expression looks at nothing that stands before a match.
-	behind func() (*regexp.Regexp, error)
+	looksBack bool                         // at what stands before a match
+	prog      func() (*syntax.Prog, error) // instructions for a machine, made when they are first asked for
 }
 
 // misses reports whether s has no match, where that is seen at a glance.
@@ -128,11 +127,8 @@ func compilePattern(expr string) (*compiled, error) {
 		return nil, fmt.Errorf("an expression with %d groups, want at most %d", groups, maxGroups)
 	}
 	part := partOf(tree)
-	made := &compiled{re, insts, part, hidesOf(part), nil}
-	if looksBack(tree) {
-		made.behind = sync.OnceValues(func() (*regexp.Regexp, error) { return regexp.Compile(`\A(?s:.)(?s:.*?)(` + tree.String() + `)`) })
-	}
-	return made, nil
+	prog := sync.OnceValues(func() (*syntax.Prog, error) { return syntax.Compile(tree.Simplify()) })
+	return &compiled{re, insts, part, hidesOf(part), looksBack(tree), prog}, nil
 }
 
 // foldsCase is where an expression begins to mean letters in either case.

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What is found one match after the other, and rune by rune, is what the library finds by itself.
+// What is found one match after the other, by a machine as well, is what the library finds.
 func FuzzSearch(f *testing.F) {
 	for _, expr := range []string{"a", "a*", "", "b|", "(a)(b)?", "é+", "(?i)k", `\b`, "^a", "(?m)^.", "a$", "(?m)$", ".", "(?s).", `[^a]`, "x*?", `\Bb`, `(?m)^b|a`, `\Qa^`, `a(\b|b)?`, `\B`, `(?m)(^|b)(a*)`, `\b\Qa`, "(|a)+", `\xff`, "\ufffd"} {
 		for _, s := range []string{"", "a", "abab", "aab b\na", "ééaé", "\xffa\xc3", "xxbx"} {
@@ -21,13 +21,16 @@ func FuzzSearch(f *testing.F) {
 		if err != nil || len(s) > 1<<10 {
 			return
 		}
-		c := &Call{}
-		got, err := c.matchesOf(re, s)
-		if want := re.FindAllStringSubmatchIndex(s, -1); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("%q in %q: %v, %v, want %v", expr, s, got, err, want)
+		c, hard := &Call{}, *re
+		hard.insts = 1 << 30 // too many for the library
+		all := re.FindAllStringSubmatchIndex(s, -1)
+		for name, re := range map[string]*compiled{"": re, ", by a machine": &hard} {
+			if got, err := c.matchesOf(re, s); err != nil || !reflect.DeepEqual(got, all) {
+				t.Errorf("%q in %q%s: %v, %v, want %v", expr, s, name, got, err, all)
+			}
 		}
-		if want := re.FindStringSubmatchIndex(s); !reflect.DeepEqual(re.FindReaderSubmatchIndex(&runes{call: c, text: s}), want) {
-			t.Errorf("%q in %q rune by rune, want %v", expr, s, want)
+		if got, err := c.hasMatch(&hard, s); err != nil || got != (len(all) > 0) {
+			t.Errorf("%q is in %q, by a machine: %v, %v", expr, s, got, err)
 		}
 	})
 }
@@ -61,14 +64,15 @@ func TestSearchesLookAtTheClock(t *testing.T) {
 			t.Errorf("%s of %q: %v after %d looks, want it to end at look %d", name, expr, err, looks, last)
 		}
 	}
-	f("test", "[cd]", long, len(long)/searchPiece-1)
-	f("find", "a+c?d|a[ab]*[cd]", long, len(long)/searchPiece-1) // each match begins with an a
-	f("find", "(?:[ab]*c)?d|[cd]", long, len(long)/searchPiece-1)
-	f("find_all", "[cd]", long, len(long)/searchPiece-1)
-	f("find_all", "a|b", long[:maxMatches], maxMatches/16-maxMatches/64)
-	f("find_all", "a", long[:maxMatches], maxMatches/32-maxMatches/128)
-	f("find_all", `a.*c|a|\bz`, long[:1<<12], 6)
-	f("find_all", `\bz|b\B`, long[:maxMatches], 1000)
+	f("test", "[cd]", long, len(long)/machineWork-1)
+	f("find", "a+c?d|a[ab]*[cd]", long, len(long)/machineWork-1) // each match begins with an a
+	f("find", "(?:[ab]*c)?d|[cd]", long, len(long)/machineWork-1)
+	f("find_all", "[cd]", long, len(long)/machineWork-1)
+	f("find_all", "a|b", long[:maxMatches], maxMatches/16)
+	f("find_all", "a", long[:maxMatches], maxMatches/32)
+	f("find_all", `a.*c|a|\bz`, long[:1<<12], 400)
+	f("test", "(?:a?b?){100}[cd]", long[:1<<12], 50) // slow by its instructions
+	f("find_all", `\bz|b\B`, long[:maxMatches], 5)
 }
 
 // A script may cut an expression out of a long text, which must not be kept for it.

@@ -1,0 +1,5 @@
+-- want: budgets.time
+function filter(ctx, principal, candidates)
+  re.find_all("(?:a?){900}(?:a?){900}(?:a?){900}[bc]|a", ("a"):rep(1000))
+  return candidates
+end
