@@ -62,7 +62,7 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 	}
 	switch {
 	case allowed == 0 && forwards:
-		return nil, &Refusal{Code: CodeNoUpstreamAvailable, Message: fmt.Sprintf("principal %q reaches upstreams with a credential of the client's own alone: "+
+		return nil, &Refusal{Code: CodeBadKey, Message: fmt.Sprintf("principal %q reaches upstreams with a credential of the client's own alone: "+
 			"send the key as x-sluice-key, and the credential as x-api-key or Authorization: Bearer", x.Principal.Name)}
 	case allowed == 0:
 		return nil, &Refusal{Code: CodeNoUpstreamAvailable, Message: fmt.Sprintf("principal %q reaches no upstream", x.Principal.Name)}

@@ -489,8 +489,8 @@ func TestCandidatesAreThoseThePrincipalMayUse(t *testing.T) {
 		t.Errorf("without a credential of the client: got %q, want %q", got, want)
 	}
 	w.principal.Upstreams = map[uuid.UUID]bool{w.generation.Upstreams[0].ID: true}
-	if r := w.refusal(t); r.Code != engine.CodeNoUpstreamAvailable || !strings.Contains(r.Message, "send the key as x-sluice-key") {
-		t.Errorf("without a credential of the client, and nobody else: got %v, want %s that says how to send it", r, engine.CodeNoUpstreamAvailable)
+	if r := w.refusal(t); r.Code != engine.CodeBadKey || !strings.Contains(r.Message, "send the key as x-sluice-key") {
+		t.Errorf("without a credential of the client, and nobody else: got %v, want %s that says how to send it", r, engine.CodeBadKey)
 	}
 }
 

@@ -380,7 +380,9 @@ func troublesUpstream() []trouble {
 	unserved := row(engine.CodePathNotServed, 404, "not_found_error")
 	unreachable := row(engine.CodeUpstreamUnreachable, 502, "api_error")
 	late := row(engine.CodeUpstreamTimeout, 504, "timeout_error")
+	unsent := row(engine.CodeBadKey, 401, "authentication_error", "x-should-retry: false")
 	message := post("/v1/messages", hello)
+	forwards := func(_ *rig, hers *engine.UpstreamSlot) { hers.ForwardsClient = true }
 	acts := func(act func(*stage)) func(*rig, *engine.UpstreamSlot) {
 		return func(r *rig, hers *engine.UpstreamSlot) {
 			hers.BaseURL = plays(r.t, act).upstream("hers").BaseURL
@@ -400,6 +402,9 @@ func troublesUpstream() []trouble {
 		{name: "none is reached", row: row(engine.CodeNoUpstreamAvailable, 529, "overloaded_error"), request: message,
 			says:    `\"alice\"`,
 			arrange: func(r *rig, _ *engine.UpstreamSlot) { r.alice.Upstreams = map[uuid.UUID]bool{{}: true} }},
+		{name: "of the client's own", row: unsent, request: message, says: "send the key as x-sluice-key", arrange: forwards},
+		{name: "of the client's own, beside the key", row: unsent, request: request("POST", "/v1/messages", hello, "x-sluice-key: alice-key"),
+			says: "the credential as x-api-key or Authorization: Bearer", arrange: forwards},
 		{name: "on all", row: row(engine.CodeDialectFailed, 502, "api_error"), request: message, says: `\"hers\"`,
 			arrange: func(_ *rig, hers *engine.UpstreamSlot) { hers.Dialect.Dialect = mute{} }},
 		{name: "on all", row: row(engine.CodeSignerFailed, 502, "api_error"), request: message, says: `\"hers\"`,
