@@ -36,7 +36,8 @@ func (x *exchange) bind(a *engine.Answer) {
 // nearResults says of a batch that its results are here: clients' libraries ask at the address that stands there, with the key that they have
 // for the gateway. All other bytes stay, and so does an address of any other form.
 func (x *exchange) nearResults(a *engine.Answer) {
-	if x.req.Method != "GET" || a.Status != 200 || !strings.HasPrefix(x.req.Path, "/v1/messages/batches/") {
+	_, rest := engine.AccountObject(x.req.Path)
+	if x.req.Method != "GET" || a.Status != 200 || rest != "" || !strings.HasPrefix(x.req.Path, "/v1/messages/batches/") {
 		return
 	}
 	text := a.Peek(maxCreated)

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -158,4 +159,28 @@ func TestTheResultsOfABatchAreAskedForHere(t *testing.T) {
 	f("no JSON", ok("not json"), "not json")
 	f("an error", strings.Replace(ok(far), "200", "404", 1), far)
 	f("cut off", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"+far, "")
+}
+
+// TestTheResultsOfABatchPassAsTheyCome has an upstream that sends the second result once the client has the first.
+func TestTheResultsOfABatchPassAsTheyCome(t *testing.T) {
+	const one, two = `{"custom_id":"1"}` + "\n", `{"custom_id":"2"}` + "\n"
+	second := make(chan struct{})
+	p := plays(t, func(s *stage) {
+		s.next()
+		s.say("HTTP/1.1 200 OK\r\nContent-Type: application/x-jsonl\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(one))
+		<-second
+		s.say(chunk(two) + lastChunk)
+	})
+	c := newRig(t, p.upstream("a")).start().dial()
+	c.send(strings.Replace(asksForABatch, "msgbatch_1", "msgbatch_1/results", 1))
+	body := c.head("GET").Body
+	got := make([]byte, len(one))
+	if _, err := io.ReadFull(body, got); err != nil || string(got) != one {
+		t.Errorf("before the second result: %q, %v", got, err)
+	}
+	close(second)
+	rest, err := io.ReadAll(body)
+	if want(t, "the rest", string(rest), two); err != nil {
+		t.Error(err)
+	}
 }
