@@ -9,8 +9,12 @@ import (
 	"sluice/engine/body"
 )
 
-// maxCreated is the largest answer in which the id of something new, or where a batch has its results, is looked for, in bytes.
-const maxCreated = 64 << 10
+const batchesPath = "/v1/messages/batches"
+
+const (
+	maxCreated = 64 << 10 // the largest answer in which the id of something new is looked for, in bytes
+	maxBatches = 1 << 20  // the largest answer in which is looked for where batches have their results, in bytes: it has up to a thousand of them
+)
 
 // bind notes what an answer made in an upstream's account, or what is gone from it, before the client knows.
 func (x *exchange) bind(a *engine.Answer) {
@@ -33,21 +37,52 @@ func (x *exchange) bind(a *engine.Answer) {
 	}
 }
 
-// nearResults says of a batch that its results are here: clients' libraries ask at the address that stands there, with the key that they have
-// for the gateway. All other bytes stay, and so does an address of any other form.
+// nearResults says of batches that their results are here: clients' libraries ask at the address that stands there, with the key that they
+// have for the gateway. All other bytes stay, and so does an address of any other form.
 func (x *exchange) nearResults(a *engine.Answer) {
-	_, rest := engine.AccountObject(x.req.Path)
-	if x.req.Method != "GET" || a.Status != 200 || rest != "" || !strings.HasPrefix(x.req.Path, "/v1/messages/batches/") {
+	id, rest := engine.AccountObject(x.req.Path)
+	if x.req.Method != "GET" || a.Status != 200 || rest != "" || !strings.HasPrefix(x.req.Path+"/", batchesPath+"/") {
 		return
 	}
-	text := a.Peek(maxCreated)
-	batch, key := body.New(text), body.Path{"results_url"}
-	v, _ := batch.Get(key)
-	address, _ := v.Text()
-	here := x.req.Path + "/results"
-	if strings.HasSuffix(address, here) && batch.Set(key, body.AppendString(nil, here)) == nil {
-		replaceHead(a.Response, len(text), batch.Bytes())
+	text := a.Peek(maxBatches)
+	near := nearBatch
+	if id == "" {
+		near = nearBatches
 	}
+	if b := near(text); len(b) != len(text) {
+		replaceHead(a.Response, len(text), b)
+	}
+}
+
+// nearBatches is a list of batches whose results are here.
+func nearBatches(text []byte) []byte {
+	list, key := body.New(text), body.Path{"data"}
+	data, _ := list.Get(key)
+	left := data.Raw()
+	var near []byte
+	for batch := range data.Elements() {
+		before, after, _ := bytes.Cut(left, batch.Raw()) // what stands before it is white space and a comma
+		near = append(append(near, before...), nearBatch(batch.Raw())...)
+		left = after
+	}
+	if list.Set(key, append(near, left...)) != nil {
+		return text
+	}
+	return list.Bytes()
+}
+
+// nearBatch is a batch whose results are here.
+func nearBatch(text []byte) []byte {
+	batch, key := body.New(text), body.Path{"results_url"}
+	v, _ := batch.Get(body.Path{"id"})
+	id, _ := v.Text()
+	v, _ = batch.Get(key)
+	address, _ := v.Text()
+	here := batchesPath + "/" + id + "/results"
+	if !strings.HasSuffix(address, here) || batch.Set(key, body.AppendString(nil, here)) != nil {
+		return text
+	}
+	return batch.Bytes()
 }
 
 // replaceHead puts b in the place of the first n bytes of a body, which are here already.

@@ -161,6 +161,26 @@ func TestTheResultsOfABatchAreAskedForHere(t *testing.T) {
 	f("cut off", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"+far, "")
 }
 
+// TestAListOfBatchesTellsThatTheirResultsAreHere: all that is no address of results stays.
+func TestAListOfBatchesTellsThatTheirResultsAreHere(t *testing.T) {
+	const provider, path = "https://api.anthropic.com", "/v1/messages/batches"
+	f := func(what, list string) {
+		t.Helper()
+		far, near := strings.ReplaceAll(list, "HERE", provider+path), strings.ReplaceAll(list, "HERE", path)
+		r := newRig(t, plays(t, answers(ok(far))).upstream("a")).start()
+		if got := r.do(request("GET", path+"?limit=3", "", "x-api-key: alice-key")); got.body != near || got.err != nil {
+			t.Errorf("%s: %.200q (%d bytes), %v, want %.200q (%d bytes)", what, got.body, len(got.body), got.err, near, len(near))
+		}
+	}
+	f("empty", `{"data": [ ],"has_more":false}`)
+	f("several", `{"x":1.0,"data": [ {"id":"b1","results_url": "HERE/b1/results"} , {"id":"b2","results_url":null},{"results_url":"HERE/b3/results", "id":"b3"}`+"\n"+`], "first_id":"b1"}`)
+	f("elsewhere", `{"data":[{"id":"b1","results_url":"https://x.example/1?k=v"},{"id":"b2","results_url":"`+provider+path+`/b1/results"}]}`)
+	f("at another level", `{"results_url":"`+provider+path+`/b1/results","data":[{"id":"b1","x":{"id":"b2","results_url":"`+provider+path+`/b2/results"}}]}`)
+	f("long", `{"data":[`+strings.Repeat(`{"id":"b1","results_url":"HERE/b1/results","x":"`+strings.Repeat("x", 400)+`"},`, 999)+`{"id":"b2","results_url":"HERE/b2/results"}]}`)
+	f("no list", `{"data":{"id":"b1","results_url":"`+provider+path+`/b1/results"}}`)
+	f("no JSON", `{"data":[{"id":"b1","results_url":"`+provider+path+`/b1/results"}`)
+}
+
 // TestTheResultsOfABatchPassAsTheyCome has an upstream that sends the second result once the client has the first.
 func TestTheResultsOfABatchPassAsTheyCome(t *testing.T) {
 	const one, two = `{"custom_id":"1"}` + "\n", `{"custom_id":"2"}` + "\n"
