@@ -64,7 +64,24 @@ func (a *Answer) normalized(x *Exchange, status int, h Headers, body []byte) *No
 			n = &NormalizedError{Body: a.withheld(x)}
 		}
 	}
+	if n != nil {
+		n = &NormalizedError{Status: n.Status, Body: identified(n.Body, x.Request.RequestID)}
+	}
 	return n
+}
+
+// identified is an error that a dialect worded, with the id of its request: an error of Anthropic's shape has one. What has another shape, or
+// an id already, stays.
+func identified(text []byte, id string) []byte {
+	var e struct {
+		Type      string          `json:"type"`
+		RequestID json.RawMessage `json:"request_id"`
+	}
+	if json.Unmarshal(text, &e) != nil || e.Type != "error" || e.RequestID != nil {
+		return text
+	}
+	end := bytes.LastIndexByte(text, '}')
+	return fmt.Appendf(text[:end:end], `,"request_id":%q%s`, id, text[end:])
 }
 
 // withheld is the error that stands for one that must not pass.

@@ -408,7 +408,7 @@ func TestErrorsAreNormalizedByAScriptedDialectOnly(t *testing.T) {
 		}
 	}
 	long := strings.Repeat("x", engine.MaxErrorBody+10)
-	f("d.star", 500, "boom", 529, `{"type":"error"}`)
+	f("d.star", 500, "boom", 529, `{"type":"error","request_id":"r1"}`)
 	f("d.star", 500, "other", 500, "other")
 	f("d.star", 200, "boom", 200, "boom")
 	f("d.star", 500, long, 500, long)

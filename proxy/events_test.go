@@ -284,6 +284,42 @@ func (rewording) NormalizeError(status int, _ engine.Headers, body []byte) (*eng
 	return &engine.NormalizedError{Body: []byte("{\"was\":\n" + string(body) + "}")}, nil
 }
 
+// wording has one answer to every error.
+type wording struct {
+	engine.Passthrough
+	body string
+}
+
+func (w wording) NormalizeError(int, engine.Headers, []byte) (*engine.NormalizedError, error) {
+	return &engine.NormalizedError{Body: []byte(w.body)}, nil
+}
+
+func TestAnErrorThatADialectWordsHasTheIdOfItsRequest(t *testing.T) {
+	f := func(worded, wanted string) {
+		t.Helper()
+		told := strings.Replace(ok("odd"), "200", "400", 1)
+		streamed := eventHead + chunk(start+"event: error\ndata: odd\n\n") + lastChunk
+		for _, answer := range []string{told, streamed} {
+			r := newRig(t, plays(t, rough(answer)).upstream("a"))
+			r.gen.Upstreams[0].Dialect = &engine.DialectSlot{Dialect: wording{body: worded}, Script: "x.star", Meter: &engine.Meter{}}
+			got := r.start().do(post("/v1/messages", helloStream))
+			wanted := strings.Replace(wanted, "ID", r.ledger.wait(t, 1)[0].RequestID, 1)
+			if answer == streamed {
+				wanted = start + "event: error\ndata: " + wanted + "\n\n"
+			}
+			want(t, worded, got.body, wanted)
+		}
+	}
+	f(`{"type":"error", "error":{"type":"x}"}}`, `{"type":"error", "error":{"type":"x}"},"request_id":"ID"}`)
+	f(`{"type":"error" } `, `{"type":"error" ,"request_id":"ID"} `)
+	f(`{"request_id":"own","type":"error"}`, `{"request_id":"own","type":"error"}`)
+	f(`{"request_id":null,"type":"error"}`, `{"request_id":null,"type":"error"}`)
+	f(`{"type":"other"}`, `{"type":"other"}`)
+	f(`{"message":"of another API"}`, `{"message":"of another API"}`)
+	f(`[{"type":"error"}]`, `[{"type":"error"}]`)
+	f(`no JSON`, `no JSON`)
+}
+
 func TestAnEncodedStreamPassesUnseen(t *testing.T) {
 	head := strings.Replace(eventHead, "\r\n\r\n", "\r\nContent-Encoding: gzip\r\n\r\n", 1)
 	r := newRig(t, plays(t, rough(head+chunk("\x1f\x8b")+lastChunk)).upstream("a")).start()

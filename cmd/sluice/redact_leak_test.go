@@ -101,8 +101,8 @@ func TestNoFrameOfAStreamLeaks(t *testing.T) {
 		f("event: "+leakKey+"\nevent: x\ndata: "+leakMail+"\n\n"+stop, "event: x\ndata: [email]\n\n"+stop)
 		f(stop+": "+leakKey, stop)
 		failure := ": " + leakKey + "\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"" + leakMail + "\"}}\n\n"
-		told := "{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"[email]\"}}"
+		told := "{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"[email]\"},\"request_id\":\""
 		f(failure, told) // it is the whole answer
-		f("event: ping\ndata: {}\n\n"+failure, "event: error\ndata: "+told+"\n\n")
+		f("event: ping\ndata: {}\n\n"+failure, "event: error\ndata: "+told)
 	}
 }
