@@ -45,7 +45,7 @@ var (
 	errTooShort = errors.New("the body is shorter than its head says")
 )
 
-// Write sends p as a part of the body.
+// Write sends p as a part of the body. Of one that breaks off it returns how much the network took.
 func (d *downstream) Write(p []byte) (int, error) {
 	switch {
 	case len(p) == 0:
@@ -63,8 +63,10 @@ func (d *downstream) Write(p []byte) (int, error) {
 	if d.left == inChunks {
 		*out, end = append(strconv.AppendUint(*out, uint64(len(p)), 16), "\r\n"...), "\r\n"
 	}
+	before := len(*out)
 	if len(p) > keptBuffer && !d.hold {
-		return len(p), d.flushWith(p, end)
+		n, err := d.flushWith(p, end)
+		return min(max(n-before, 0), len(p)), err
 	}
 	*out = body.Grow(*out, len(p)+len(end))
 	*out = append(body.Append(*out, p), end...)
@@ -72,7 +74,8 @@ func (d *downstream) Write(p []byte) (int, error) {
 		d.hold = false
 		return len(p), nil
 	}
-	return len(p), d.flush()
+	n, err := d.flush()
+	return min(max(n-before, 0), len(p)), err
 }
 
 // end sends the end of a body that is whole.
@@ -83,29 +86,30 @@ func (d *downstream) end() error {
 	if d.left == inChunks {
 		*d.room() = append(*d.room(), lastChunk...)
 	}
-	return d.flush()
+	_, err := d.flush()
+	return err
 }
 
 // flush sends what waits.
-func (d *downstream) flush() error {
+func (d *downstream) flush() (int, error) {
 	b := d.out
 	if b == nil {
-		return nil
+		return 0, nil
 	}
 	d.out = nil
-	_, err := d.to.Write(*b)
+	n, err := d.to.Write(*b)
 	keepBuffer(b)
-	return err
+	return n, err
 }
 
 // flushWith sends what waits, and behind it what is too long to be copied, and its end.
-func (d *downstream) flushWith(long []byte, end string) error {
+func (d *downstream) flushWith(long []byte, end string) (int, error) {
 	b := d.out
 	d.out = nil
 	all := net.Buffers{*b, long, []byte(end)}
-	_, err := all.WriteTo(d.to)
+	n, err := all.WriteTo(d.to)
 	keepBuffer(b)
-	return err
+	return int(n), err
 }
 
 // keepBuffer leaves a buffer to the next answer.

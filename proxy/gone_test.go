@@ -144,6 +144,26 @@ func TestAClientThatReadsNothingIsGivenUp(t *testing.T) {
 	want(t, "status", r.ledger.wait(t, 1)[0].Status, 499)
 }
 
+// TestARowCountsWhatAClientGot: a client that is given up reads then what the network took for it.
+func TestARowCountsWhatAClientGot(t *testing.T) {
+	for name, said := range map[string]string{"short chunks": strings.Repeat(delta, 100), "long chunks": "data: " + strings.Repeat("x", 500_000) + "\n\n"} {
+		p := plays(t, func(s *stage) {
+			s.next()
+			s.say(eventHead + chunk(start))
+			for err := error(nil); err == nil; {
+				_, err = io.WriteString(s, chunk(said))
+			}
+		})
+		r := newRig(t, p.upstream("a"))
+		r.gen.Timeouts.ClientWrite = 50 * time.Millisecond
+		c := r.start().dial().send(post("/v1/messages", helloStream))
+		row := r.ledger.wait(t, 1)[0]
+		if got := c.read("POST"); row.BytesOut != int64(len(got.body)) || got.err == nil {
+			t.Errorf("%s: the row counts %d bytes, and the client got %d, %v", name, row.BytesOut, len(got.body), got.err)
+		}
+	}
+}
+
 func TestAPanicIsAnAnswerAndAnEnd(t *testing.T) {
 	r := newRig(t, upstream("a", "http://127.0.0.1:1"))
 	r.filter(func(*engine.RequestContext, *engine.Principal, []engine.UpstreamCandidate) (engine.FilterOutput, error) {

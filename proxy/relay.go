@@ -180,7 +180,7 @@ func (r *relay) pass() (err error) {
 		return r.primed.resume(to)
 	}
 	if r.stream != nil && !r.x.life.pace.begun { // else the head goes out with the first events
-		if err := r.down.flush(); err != nil {
+		if _, err := r.down.flush(); err != nil {
 			return err
 		}
 	}
