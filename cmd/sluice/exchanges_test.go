@@ -126,7 +126,7 @@ func serveTwins(t *testing.T, o simulate.Options, says string) (*live, map[strin
 		t.Cleanup(func() { p.Close() })
 		providers[ext] = p
 		text += fmt.Sprintf("  - {name: %s, base_url: %q, "+says+"}\n", ext, p.URL(), ext)
-		principals += fmt.Sprintf("  - {name: %s, keys: [%q], upstreams: [%s]}\n", ext, keys.Sum(liveKey+ext), ext)
+		principals += fmt.Sprintf("  - {name: %s, keys: [%q], upstreams: [%s], paths: [/v1/*]}\n", ext, keys.Sum(liveKey+ext), ext)
 	}
 	return serveBundled(t, text+principals), providers
 }

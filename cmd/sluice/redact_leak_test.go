@@ -47,6 +47,28 @@ func TestNoAnswerLeaksBesideItsContent(t *testing.T) {
 	}
 }
 
+// What looks like an address in a file of bytes is a part of something else. A file of text is looked at, up and down.
+func TestAFileOfBytesPassesARedactingUpstream(t *testing.T) {
+	const head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\n"
+	l, providers := serveRedacting(t)
+	for name, p := range providers {
+		for _, file := range []string{"\x89PNG\x00\xff" + leakMail, "to " + leakMail} {
+			upload, want := head+file+"\r\n--b--\r\n", file
+			if !strings.Contains(file, "\x00") {
+				want = "to [email]"
+			}
+			p.NextReply(200, []simulate.Header{{Name: "content-type", Value: "application/octet-stream"}}, file)
+			_, got := l.post(t, name, "/v1/files", upload)
+			if got != want {
+				t.Errorf("%s: an answer of %q: got %q, want %q", name, file, got, want)
+			}
+			if sent := string(p.Requests()[len(p.Requests())-1].Body); sent != head+want+"\r\n--b--\r\n" {
+				t.Errorf("%s: an upload of %q: the upstream saw %q", name, file, sent)
+			}
+		}
+	}
+}
+
 // A request is looked at whatever it says, and wherever.
 func TestNoRequestLeaksBesideItsMessages(t *testing.T) {
 	l, providers := serveRedacting(t)

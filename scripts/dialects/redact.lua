@@ -33,10 +33,10 @@ end
 local function is_object(v) return type(v) == "table" and getmetatable(v) ~= "list" end
 
 function shape(ctx, upstream, principal, request)
-  lib.redact_body(request.body)
+  lib.redact_body(request.body, request.headers)
   local clean = request.body:raw("")
   base.shape(ctx, upstream, principal, request)
-  if request.body:raw("") ~= clean then lib.redact_body(request.body) end -- a dialect may know secrets from elsewhere, or put pieces together
+  if request.body:raw("") ~= clean then lib.redact_body(request.body, request.headers) end -- a dialect may know secrets from elsewhere, or put pieces together
   lib.redact_headers(request.headers)
   lib.redact_url(request)
 end
@@ -62,7 +62,7 @@ function transform_response(ctx, response)
     error("the answer is an event stream that does not say so")
   end
   lib.redact_headers(response.headers)
-  lib.redact_body(response.body)
+  lib.redact_body(response.body, response.headers)
 end
 
 -- Everything but plain deltas goes out by here: raw, which an event of a name holds, and was received as e, nil where it was not.

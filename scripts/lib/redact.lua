@@ -48,8 +48,15 @@ local expressions, marks = chosen()
 local function clean(text) return replace(expressions, text, marks) end
 redact.redact = clean
 
-function redact.redact_body(body)
+-- Whether a body is a file of bytes: in an image or an archive what looks like an address is a part of something else. What says that it is
+-- text or JSON is none.
+local function is_bytes(raw, kind)
+  return string.find(raw, "\0", 1, true) and not re.test("(?i)^(text/|[^;]*json)", kind or "")
+end
+
+function redact.redact_body(body, headers)
   local raw = body:raw("")
+  if is_bytes(raw, headers["content-type"]) then return end
   local without = clean(raw)
   if without ~= raw then body:replace(without) end
 end
