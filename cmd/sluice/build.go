@@ -332,7 +332,11 @@ func (b *builder) newSigner(u *config.Upstream, read func(string) ([]byte, error
 		if err != nil {
 			return nil, fmt.Errorf("credentials_file: %w", err)
 		}
-		return b.accounts.GCPOAuth(u.ID, u.Name, file)
+		factory, err := b.accounts.GCPOAuth(u.ID, u.Name, file)
+		if err != nil {
+			return nil, fmt.Errorf("credentials_file %q: %w", c.CredentialsFile, err)
+		}
+		return factory, nil
 	}
 	return nil, fmt.Errorf("signer %q is unknown", u.Signer.Type)
 }

@@ -49,11 +49,16 @@ func fileCredentials(ctx context.Context, file []byte) (*google.Credentials, err
 		for _, t := range credentialTypes {
 			known = append(known, string(t))
 		}
-		return nil, missing("gcp_oauth: credentials_file is no JSON with a \"type\" among " + strings.Join(known, ", "))
+		return nil, missing("gcp_oauth: it is no JSON with a \"type\" among " + strings.Join(known, ", "))
 	}
 	c, err := google.CredentialsFromJSONWithType(ctx, file, head.Type, cloudPlatform)
 	if err != nil {
-		return nil, missing("gcp_oauth: credentials_file: " + err.Error())
+		return nil, missing("gcp_oauth: " + err.Error())
+	}
+	if head.Type == google.ServiceAccount { // whose key the library reads when it signs, and not before
+		if _, err := google.JWTAccessTokenSourceFromJSON(file, cloudPlatform); err != nil {
+			return nil, missing("gcp_oauth: its private_key is no RSA key in PEM")
+		}
 	}
 	return c, nil
 }
