@@ -25,7 +25,8 @@ type machine struct {
 	before, after rune // around the place that ways come to; -1 = the text ends
 	match         []int
 	found         bool
-	work          int // steps since the last look at the clock
+	work          int // since the last look at the clock
+	paid          int // steps of the call's that are paid for and not taken
 }
 
 // ways are the instructions that a match may go on with, those before that it prefers.
@@ -36,16 +37,17 @@ type ways struct {
 
 func (w *ways) clear() { w.at, w.positions = w.at[:0], w.positions[:0] }
 
-// machineWork is how many steps a machine takes between two looks at the clock: some 100 us.
+// machineWork is how much a machine does between two looks at the clock: some 100 us, which are half as many steps of the call's.
 const machineWork = 8 << 10
 
-// machine is one for the matches of an expression in s.
+// machine is one for the matches of an expression in s. One search of the usual kind is paid for already.
 func (c *Call) machine(re *compiled, s string, any bool) (*machine, error) {
 	prog, err := re.prog()
 	if err != nil {
 		return nil, err
 	}
-	m := &machine{call: c, prog: prog, text: s, width: 2, any: any, now: new(ways), next: new(ways)}
+	m := &machine{call: c, prog: prog, text: s, width: 2, any: any, now: new(ways), next: new(ways),
+		paid: re.searchSteps(len(s))}
 	if !any {
 		m.width += 2 * re.NumSubexp()
 	}
@@ -125,6 +127,12 @@ func (m *machine) look() error {
 		return nil
 	}
 	m.work = 0
+	if m.paid -= machineWork / 2; m.paid < 0 {
+		m.paid = 0
+		if err := m.call.spend(machineWork / 2); err != nil {
+			return err
+		}
+	}
 	return m.call.look()
 }
 

@@ -1,4 +1,4 @@
--- want: budgets.time
+-- want: than budgets.
 function filter(ctx, principal, candidates)
   re.find_all("a.*b|a|\\bz", ("a"):rep(65000))
   return candidates
