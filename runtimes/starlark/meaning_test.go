@@ -200,6 +200,35 @@ d = {}; return d.pop([])
 d = {1: 1}; [d.update({x + 1: 1}) for x in d]; return d
 d = {}; return d.setdefault([])
 s = set([1]); s.add(2); s.discard(9); s.update([3], (4,)); s.remove(1); return [s, s.union([9], [8]), s.difference([3]), s.intersection([3]), s.symmetric_difference([3, 7]), s.issubset([2, 3, 4]), s.issuperset([2])]
+s = set([1]); t = set([3, 1, 2]); return [s | t, t | s, t - s, s - s, t & s, s ^ t, t ^ s, s | s, set() ^ t, set() & t, s.union(), t.union(s, {7: 8}, "ab".elems())]
+s = set([1, 2]); t = s; s |= set([3]); t |= t; s -= set([1]); s &= set([2, 9]); s ^= set([4]); return [s, t]
+s = set([1]); return [s.issubset([1, []]), set().issubset([[]]), s.issuperset([2, []]), s.issubset(range(0)), s.issuperset(()), s <= set([1, 2])]
+s = set([1]); return s.union([[]])
+s = set([1]); return s.union([2], 3)
+s = set([1]); return s.union([2], x = 1)
+s = set([1]); return s.update(x = 1)
+s = set([1]); return s.union([[]], 3)
+s = set([1]); return s.difference([[]])
+s = set([1]); return s.difference(2)
+s = set([1]); return s.difference([1], [2])
+s = set([1]); return s.difference(x = [1])
+s = set([1]); return s.intersection([[]])
+s = set([1]); return s.symmetric_difference([[]])
+s = set([1]); return s.issubset([[]])
+s = set([1]); return s.issuperset([[]])
+s = set([1]); [s.update([2]) for x in s]; return s
+s = set([1]); return [s.union(s), s.difference(s), s.symmetric_difference(s), s.issubset(s), getattr(s, "union")([2])]
+x = set([1]); x |= [2]; return x
+x = {1: 2}; y = x; y |= x; y |= {1: 3, 4: 5}; return [x, y, x | {4: 6, 7: 8}, {} | x, x | {}, x | x]
+x = {1: 2}; x |= [2]; return x
+x = {1: 2}; l = [x]; l[0] |= {2: 3}; return [l, x]
+def f(x, l): l[0] |= x; [f({2: 3}, [x]) for x in [{1: 2}]]; x = {1: 2}; return [f({}, [x]) for y in x]
+x = dict(config); x |= {"a": 1}; return x.keys()
+s = set(range(30)); t = set(range(20, 50)); return [s | t, t | s, s - t, t - s, s & t, t & s, s ^ t, t ^ s, s - s, s | s, s ^ s]
+s = set(range(30)); t = s; s |= set(range(9)); t |= t; s -= set([1]); s &= set(range(29)); s ^= set([4]); return [s, t]
+x = {n: n for n in range(30)}; y = x; y |= x; y |= {n: -n for n in range(20, 50)}; return [x, y, x | {4: 6, 70: 8}, {} | x, x | {}, {1: 2} | x]
+def f(x, l): l[0] |= x; x = {n: n for n in range(40)}; return [f({2: 3}, [x]) for y in x]
+def f(x, l): l[0] |= x; x = {n: n for n in range(40)}; return [f({}, [x]) for y in x]
 s = set(); return s.add([])
 s = set(); return s.update(1)
 s = set([1]); return s.remove(2)

@@ -33,6 +33,10 @@ func init() {
 	}
 	methods["append"] = &guardedMethod{} // an appender does it all
 	methods["update"] = &guardedMethod{run: updateWith}
+	methods["union"] = &guardedMethod{toll: tableToll(entryBytes), run: unionMethod}
+	for name, op := range setOps {
+		methods[name] = &guardedMethod{toll: setToll, run: setMethod(name, op)}
+	}
 }
 
 type methodToll = func(r *runner, on sky.Value, args sky.Tuple, kwargs []sky.Tuple) error
@@ -147,40 +151,29 @@ func updateWith(r *runner, on sky.Value, args sky.Tuple, kwargs []sky.Tuple) (sk
 		}
 		return sky.None, true, nil
 	case *sky.Set:
-		for _, a := range args {
-			from, ok := a.(sky.Iterable)
-			if !ok || len(kwargs) > 0 {
-				return nil, false, nil
-			}
-			if err := r.insertAll(on, from); err != nil {
-				return nil, true, renamed("update", err)
-			}
+		ok, err := r.insertArgs(on, args, kwargs)
+		if err != nil {
+			return nil, true, renamed("update", err)
 		}
-		return sky.None, true, nil
+		return sky.None, ok, nil
 	}
 	return nil, false, nil
 }
 
 // tableTolls are those of lists, dicts and sets.
 var tableTolls = map[string]methodToll{
-	"add":                  keyToll(entryBytes / 2),
-	"difference":           setToll,
-	"discard":              keyToll(0),
-	"extend":               extendToll,
-	"get":                  keyToll(0),
-	"index":                searchToll,
-	"insert":               shiftToll,
-	"intersection":         setToll,
-	"issubset":             setToll,
-	"issuperset":           setToll,
-	"items":                tableToll(7 * slotBytes),
-	"keys":                 tableToll(slotBytes),
-	"pop":                  shiftToll,
-	"remove":               searchToll,
-	"setdefault":           keyToll(entryBytes / 2),
-	"symmetric_difference": setToll,
-	"union":                unionToll,
-	"values":               tableToll(8 * slotBytes),
+	"add":        keyToll(entryBytes / 2),
+	"discard":    keyToll(0),
+	"extend":     extendToll,
+	"get":        keyToll(0),
+	"index":      searchToll,
+	"insert":     shiftToll,
+	"items":      tableToll(7 * slotBytes),
+	"keys":       tableToll(slotBytes),
+	"pop":        shiftToll,
+	"remove":     searchToll,
+	"setdefault": keyToll(entryBytes / 2),
+	"values":     tableToll(8 * slotBytes),
 }
 
 // keyToll looks at a key and pays for the entry that it may become.
@@ -242,35 +235,10 @@ func setToll(r *runner, on sky.Value, args sky.Tuple, kwargs []sky.Tuple) error 
 	if len(args)+len(kwargs) == 0 {
 		return fmt.Errorf("got 0 arguments, want 1")
 	}
-	return unionToll(r, on, args, kwargs)
-}
-
-func unionToll(r *runner, on sky.Value, args sky.Tuple, _ []sky.Tuple) error {
 	for _, a := range args {
 		if err := r.workOver(a, entryBytes); err != nil {
 			return err
 		}
-		if err := r.payKeys(a); err != nil {
-			return err
-		}
 	}
 	return r.work(max(0, sky.Len(on)), entryBytes)
-}
-
-// payKeys looks at each element that is about to be a key and pays for hashing it.
-func (r *runner) payKeys(keys sky.Value) error {
-	switch keys.(type) {
-	case *sky.List, sky.Tuple, *sky.Dict, *sky.Set:
-	default:
-		return nil
-	}
-	total := visits(0)
-	for e := range sky.Elements(keys.(sky.Iterable)) {
-		n, err := hashed(e)
-		if err != nil {
-			return err
-		}
-		total += n
-	}
-	return r.spend(total / 2)
 }

@@ -1,6 +1,7 @@
 package starlark
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -70,7 +71,7 @@ func operator(op syntax.Token, of cost) builtin {
 		}
 		z := r.long(op, x, y)
 		if z == nil {
-			z, err = sky.Binary(op, x, y)
+			z, err = r.binary(op, x, y)
 		}
 		if err != nil {
 			return nil, err
@@ -229,14 +230,42 @@ func (r *runner) lengthen(x *sky.List, y sky.Value) error {
 	return bounded(x.Len() + n)
 }
 
-// unionWith is what x |= y pays before the interpreter does it. It returns y.
+// unionWith is what x |= y pays before the interpreter does it. It returns what is left to be done with.
 func unionWith(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
 	r := runnerOf(thread)
-	bytes, err := setsCost(r, args[0], args[1])
+	x, y := args[0], args[1]
+	bytes, err := setsCost(r, x, y)
 	if err == nil && bytes > 0 {
 		err = r.allocate(bytes)
 	}
-	return args[1], err
+	if err != nil {
+		return nil, err
+	}
+	switch x := x.(type) {
+	case *sky.Set:
+		z, err := r.binary(syntax.PIPE, x, y)
+		return sum{z}, err
+	case *sky.Dict:
+		if y, ok := y.(*sky.Dict); ok && x.Len()+y.Len() > fewKeys {
+			return r.added(x, y)
+		}
+	}
+	return y, nil
+}
+
+// nothing is what is left of a dict that has been added to another.
+var nothing = new(sky.Dict)
+
+// added is what is left of y in x |= y once it has been added to x: nothing, unless the interpreter is to refuse it.
+func (r *runner) added(x, y *sky.Dict) (sky.Value, error) {
+	var over *namelessError
+	switch err := r.addAll(x, y); {
+	case err == nil:
+		return nothing, nil
+	case errors.As(err, &over):
+		return nil, err
+	}
+	return y, nil
 }
 
 // in is x in y. Each element of a list is compared.

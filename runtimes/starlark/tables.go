@@ -20,7 +20,10 @@ func newDict(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tu
 	d := new(sky.Dict)
 	if len(args) == 1 {
 		if from, ok := args[0].(*sky.Dict); ok {
-			var err error
+			err := r.work(from.Len(), entryBytes)
+			if err != nil {
+				return nil, err
+			}
 			if d, err = r.copyOf(from); err != nil {
 				return nil, renamed("dict", err)
 			}
@@ -35,19 +38,25 @@ func newDict(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tu
 
 // copyOf is a dict with what another holds. It is made as large as that at once: what a table grows through is as much again.
 func (r *runner) copyOf(from *sky.Dict) (*sky.Dict, error) {
-	if err := r.work(from.Len(), entryBytes); err != nil {
-		return nil, &namelessError{err}
+	d := sky.NewDict(from.Len())
+	return d, r.addAll(d, from)
+}
+
+// addAll puts into a dict what another holds, which is paid for.
+func (r *runner) addAll(d, from *sky.Dict) error {
+	if d == from {
+		return nil
 	}
-	d, left := sky.NewDict(from.Len()), int64(lookEvery)
+	left := r.clock.Ahead(lookEvery)
 	for key, value := range from.Entries() {
 		if err := r.insertion(&left, key); err != nil {
-			return nil, err
+			return err
 		}
 		if err := d.SetKey(key, value); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return d, nil
+	return nil
 }
 
 // newSet is set(iterable).
@@ -82,21 +91,13 @@ func renamed(name string, err error) error {
 // namelessError is the end of a call in the middle of a function.
 type namelessError struct{ error }
 
-// insertAll puts the elements of an iterable into a set. Many elements of one hash take long, so that the clock is looked at.
+// insertAll puts the elements of an iterable into a set and pays for it.
 func (r *runner) insertAll(s *sky.Set, iterable sky.Iterable) error {
 	if err := r.workOver(iterable, entryBytes); err != nil {
 		return &namelessError{err}
 	}
-	left := int64(lookEvery)
-	for e := range sky.Elements(iterable) {
-		if err := r.insertion(&left, e); err != nil {
-			return err
-		}
-		if err := s.Insert(e); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := r.apply(inserted, s, iterable)
+	return err
 }
 
 // insertion looks at a key that is about to be put into a table, and at the clock where none is left until the next look.
@@ -133,7 +134,7 @@ func (r *runner) updateFrom(d *sky.Dict, from sky.Value) error {
 		return &namelessError{err}
 	}
 	if m, ok := from.(sky.IterableMapping); ok {
-		left := int64(lookEvery)
+		left := r.clock.Ahead(lookEvery)
 		for _, item := range m.Items() {
 			if err := r.insertion(&left, item[0]); err != nil {
 				return err
@@ -152,7 +153,7 @@ func (r *runner) updateFrom(d *sky.Dict, from sky.Value) error {
 }
 
 func (r *runner) updatePairs(d *sky.Dict, pairs sky.Iterable) error {
-	left := int64(lookEvery)
+	left := r.clock.Ahead(lookEvery)
 	part := make([]sky.Value, 0, lookEvery)
 	for pair := range sky.Elements(pairs) {
 		if err := r.insertion(&left, firstOf(pair)); err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"sluice/engine"
 	"sluice/engine/turn"
+	"sluice/runtimes/starlark"
 )
 
 // Where each insertion into a table takes long, since all its keys have one hash, others run after a few of them.
@@ -15,6 +16,34 @@ func TestInsertionsThatTakeLongLetOthersRun(t *testing.T) {
 		err := attack("def filter(ctx, principal, candidates):\n    "+make+"\n    return candidates\n", engine.Budget{})
 		if n := turn.Taken() - before; err != nil || n < least {
 			t.Errorf("%s: %v, others ran %d times, want at least %d", make, err, n, least)
+		}
+	}
+}
+
+// Where an operation on tables takes long, for the same reason, others run within it.
+func TestOperationsOnTablesThatTakeLongLetOthersRun(t *testing.T) {
+	const least = 20
+	const tables = `
+A, B = set([i << 32 for i in range(1000)]), set([i << 32 for i in range(1000, 2000)])
+BACK = [i << 32 for i in reversed(range(1000))]
+D, E = {key: 1 for key in A}, {key: 1 for key in B}
+def filter(ctx, principal, candidates):
+    `
+	ups := upstreams(2)
+	for _, operation := range []string{
+		"A | B", "A & B", "A - B", "A ^ B", "D | E", "s = A; s |= B", "d = {}; d |= D", "A.union(B)", "A.union()", "A.intersection(B)", "A.difference(B)",
+		"A.symmetric_difference(B)", "A.issubset(BACK)", "A.issuperset(BACK)", "getattr(A, 'union')(B)", "set().update(A)",
+	} {
+		m := manifest(files{"s.star": tables + operation + "\n    return candidates\n"}, ups)
+		m.Budget = engine.Budget{}
+		f, err := starlark.New().InstantiateFilter(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := turn.Taken()
+		_, err = f.Filter(request(), principal(), candidates(ups))
+		if n := turn.Taken() - before; err != nil || n < least {
+			t.Errorf("%s: %v, others ran %d times, want at least %d", operation, err, n, least)
 		}
 	}
 }
