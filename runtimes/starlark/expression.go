@@ -14,6 +14,7 @@ const (
 	listBytes     = 48
 	slotBytes     = 16
 	growBytes     = 48 // of an element of a list that grows one by one
+	longBytes     = 96 // of an element of a list that one step makes grow one by one, to thousands
 )
 
 // maxWritten bounds integers that are written out, in bits: one is not known to those steps that are not guarded.

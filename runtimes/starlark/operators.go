@@ -224,7 +224,7 @@ func (r *runner) lengthen(x *sky.List, y sky.Value) error {
 	if err != nil || n <= 0 {
 		return err
 	}
-	if err := r.work(n, growBytes); err != nil {
+	if err := r.work(n, longBytes); err != nil {
 		return err
 	}
 	return bounded(x.Len() + n)
@@ -323,22 +323,22 @@ func cutBySteps(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tupl
 	return args[0], nil
 }
 
-// splat pays for *x among the arguments of a call and returns x.
+// splat pays for *x among the arguments of a call, and for the tuple that the function gets, and returns x.
 func splat(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
-	return args[0], runnerOf(thread).workOver(args[0], growBytes)
+	return args[0], runnerOf(thread).workOver(args[0], longBytes+slotBytes)
 }
 
 // maxName bounds a name that is looked up among others, in bytes.
 const maxName = 256
 
-// splatNamed pays for **x among the arguments of a call and returns x.
+// splatNamed pays for **x among the arguments of a call, and for the dict that the function gets, and returns x.
 func splatNamed(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
 	m, ok := args[0].(sky.IterableMapping)
 	if !ok {
 		return args[0], nil
 	}
 	n := max(0, sky.Len(m))
-	if err := runnerOf(thread).work(n, 2*growBytes); err != nil {
+	if err := runnerOf(thread).work(n, 9*slotBytes+entryBytes); err != nil {
 		return nil, err
 	}
 	if n > maxParams {

@@ -225,7 +225,7 @@ func (r *runner) count(v sky.Value) (int, error) {
 	if err := r.spend(int64(lookEvery - left)); err != nil {
 		return 0, err
 	}
-	return n, r.allocate(int64(n) * slotBytes)
+	return n, r.allocate(int64(n) * longBytes)
 }
 
 // maxBits bounds integers: all that is done with one in one step takes some microseconds.
