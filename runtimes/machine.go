@@ -15,6 +15,7 @@ type machine struct {
 	call   *Call
 	prog   *syntax.Prog
 	prefix string // each match begins with it
+	first  bool   // a match begins where the text does
 	text   string
 	width  int  // positions of a match: two, and two for each group
 	any    bool // whether there is a match is all that is asked
@@ -46,15 +47,25 @@ func (c *Call) machine(re *compiled, s string, any bool) (*machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &machine{call: c, prog: prog, text: s, width: 2, any: any, now: new(ways), next: new(ways),
+	m := &machine{call: c, prog: prog, text: s, width: 2, any: any,
 		paid: re.searchSteps(len(s))}
 	if !any {
 		m.width += 2 * re.NumSubexp()
 	}
 	m.prefix, _ = prog.Prefix()
+	m.first = prog.StartCond()&syntax.EmptyBeginText != 0
 	insts := len(prog.Inst)
+	if err := c.allocate(insts * (8 + 2*(4+8*m.width))); err != nil {
+		return nil, err
+	}
 	m.seen, m.match = make([]int, insts), make([]int, m.width)
-	return m, c.allocate(insts * (8 + 2*(4+8*m.width))) // each may be on a way
+	m.now, m.next = newWays(insts, m.width), newWays(insts, m.width)
+	return m, nil
+}
+
+// newWays has room for a way at each instruction.
+func newWays(insts, width int) *ways {
+	return &ways{make([]uint32, 0, insts), make([]int, 0, insts*width)}
 }
 
 // find is where the first match is that begins at from or later, nil = there is none.
@@ -70,7 +81,7 @@ func (m *machine) find(from int) ([]int, error) {
 	r, size := m.rune(at)
 	for {
 		if len(m.now.at) == 0 {
-			if m.found || at > 0 && m.prog.StartCond()&syntax.EmptyBeginText != 0 {
+			if m.found || at > 0 && m.first {
 				break
 			}
 			if skip := m.skip(at); skip < 0 {

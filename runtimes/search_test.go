@@ -75,6 +75,25 @@ func TestSearchesLookAtTheClock(t *testing.T) {
 	f("find_all", `\bz|b\B`, long[:maxMatches], 5)
 }
 
+// A machine takes no more memory than the call pays for.
+func TestAMachineIsPaidFor(t *testing.T) {
+	re, err := compilePattern("(" + strings.Repeat("(", 40) + "(?:a?b?){1000}" + strings.Repeat(")", 40) + ")[cd]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := re.prog(); err != nil {
+		t.Fatal(err)
+	}
+	paid, before := int64(0), allocated()
+	c := &Call{Allocate: func(bytes int64) error { paid += bytes; return nil }}
+	if _, err := c.firstMatch(re, strings.Repeat("ab", 100)); err != nil {
+		t.Fatal(err)
+	}
+	if took := int64(allocated() - before); took > paid+paid/4 {
+		t.Errorf("a machine takes %d KiB, and %d KiB are paid for", took>>10, paid>>10)
+	}
+}
+
 // A script may cut an expression out of a long text, which must not be kept for it.
 func TestKeptPatternsHoldNothingElse(t *testing.T) {
 	const long, many = 8 << 20, 16
