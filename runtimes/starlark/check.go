@@ -107,7 +107,7 @@ func weigh(v sky.Value, depth int) (visits, error) {
 	w.quick(v, depth)
 	total := visits(freeVisits - w.free)
 	if w.free < 0 {
-		w.seen = make(map[place]visits)
+		w.seen, w.collide = make(map[place]visits), 0
 		total = w.count(v, depth)
 	}
 	switch {
@@ -118,7 +118,7 @@ func weigh(v sky.Value, depth int) (visits, error) {
 	case total > freeVisits && total > min(sharing*w.real, mostVisits):
 		return 0, errors.New("a value that holds the same values many times over takes too long to walk through")
 	}
-	return total, nil
+	return total + w.collide, nil
 }
 
 var errDeep = fmt.Errorf("a value is nested deeper than %d", maxDepth)
@@ -128,7 +128,9 @@ type scales struct {
 	free int // visits that need no closer look
 	deep bool
 	real int64 // elements that were seen, each once
-	seen map[place]visits
+
+	collide visits // that keys of tables take beside, each in the place of others
+	seen    map[place]visits
 }
 
 // place is where the elements of a value lie, and how far down the walk still goes from there.
@@ -152,6 +154,7 @@ func (w *scales) quick(v sky.Value, depth int) {
 		_, w.deep = placeOf(v, 0)
 		return
 	}
+	w.collide += collisions(v)
 	each(v, func(e sky.Value) bool {
 		w.quick(e, depth-1)
 		return w.free >= 0
@@ -181,6 +184,7 @@ func (w *scales) count(v sky.Value, depth int) visits {
 	}
 	w.seen[p] = manyVisits // for a value that holds itself
 	w.real += int64(p.n) + 1
+	w.collide += collisions(v)
 	total := visits(1)
 	each(v, func(e sky.Value) bool {
 		total = min(total+w.count(e, depth-1), manyVisits)
@@ -188,6 +192,31 @@ func (w *scales) count(v sky.Value, depth int) visits {
 	})
 	w.seen[p] = total
 	return total
+}
+
+// collisions is how many visits more it takes to look for each key of a table, if many have to be told apart one by one: keys of one hash,
+// or of one place for it. A table of few keys has none.
+func collisions(v sky.Value) visits {
+	switch v.(type) {
+	case *sky.Dict, *sky.Set:
+	default:
+		return 0
+	}
+	n := sky.Len(v)
+	if n <= fewKeys {
+		return 0
+	}
+	var places [64]visits // by the end of a hash, as in the table itself
+	most := visits(0)
+	for key := range sky.Elements(v.(sky.Iterable)) {
+		h, _ := key.Hash()
+		places[h%64]++
+		most = max(most, places[h%64])
+	}
+	if usual := visits(fewKeys + n/16); most > usual {
+		return (most - usual) * (most - usual)
+	}
+	return 0
 }
 
 // weightOf is how many visits a value takes itself, without those that it holds.
