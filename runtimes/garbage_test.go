@@ -1,7 +1,6 @@
 package runtimes
 
 import (
-	"bytes"
 	"math"
 	"runtime"
 	"runtime/debug"
@@ -16,22 +15,29 @@ func collects(percent int, limit int64) bool {
 	return int64(metric("/gc/gogc:percent")) == int64(percent) && metric("/gc/gomemlimit:bytes") == uint64(limit)
 }
 
-// shared is a pool. What the process collects by is as it was when the test has ended, and belongs to one test at a time.
+// shared is a pool whose last collection has ended when the test has: what the process collects by belongs to one test at a time.
 func shared(t *testing.T) *Pool {
 	p := new(Pool)
 	p.SetLimit(256 << 20)
-	t.Cleanup(garbage.resume)
+	t.Cleanup(func() { rest(t, p) })
 	return p
 }
 
-// becomesLarge has a call become large that leaves next to nothing.
-func becomesLarge(t *testing.T, p *Pool) {
+// rest waits until no collection is under way for a pool, and has it be long ago.
+func rest(t *testing.T, p *Pool) {
 	t.Helper()
-	s := Share{Pool: p}
-	if err := s.Cover(5*mebi, time.Time{}); err != nil {
-		t.Fatal(err)
-	}
-	s.Free()
+	collected(t, p)
+	garbage.resume()
+}
+
+// collected waits until no collection is under way for a pool.
+func collected(t *testing.T, p *Pool) {
+	t.Helper()
+	eventually(t, "the last collection has ended", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.collected == nil
+	})
 }
 
 func eventually(t *testing.T, what string, is func() bool) {
@@ -57,52 +63,39 @@ func hold(t *testing.T, s *Share, from, to int64) (held [][]byte) {
 
 func TestCollectingIsPutOffWhileACallIsLarge(t *testing.T) {
 	s := Share{Pool: shared(t)}
-	held := hold(t, &s, 0, 5*mebi)
+	held := hold(t, &s, 0, 17*mebi)
 	runtime.GC() // waits for one that is under way
 	before := collections()
-	held = append(held, hold(t, &s, 5*mebi, 57*mebi)...)
+	held = append(held, hold(t, &s, 17*mebi, 57*mebi)...)
 	if n := collections() - before; n != 0 {
-		t.Errorf("%d collections while a call took 52 MiB", n)
+		t.Errorf("%d collections while a call took 40 MiB", n)
 	}
 	runtime.KeepAlive(held)
 	held = nil
 	s.Free()
-	if becomesLarge(t, s.Pool); collections() == before || collects(100, math.MaxInt64) {
-		t.Errorf("%d collections of what it left once another is large, want one, and collecting put off for a while: at %d percent",
-			collections()-before, int64(metric("/gc/gogc:percent")))
+	collected(t, s.Pool)
+	if n := collections() - before; n == 0 || collects(100, math.MaxInt64) {
+		t.Errorf("%d collections of what it left, want one, and collecting put off for a while: at %d percent", n, int64(metric("/gc/gogc:percent")))
 	}
 	eventually(t, "collecting is as it was", func() bool { return collects(100, math.MaxInt64) })
 }
 
 func TestALargeCallMayLeaveSome(t *testing.T) {
 	p := shared(t)
-	becomesLarge(t, p) // and collecting is put off from now on
+	s := Share{Pool: p}
+	hold(t, &s, 0, 17*mebi)
+	s.Free() // and collecting is put off from now on
+	collected(t, p)
 	runtime.GC()
 	before := collections()
 	for _, much := range []bool{false, true} {
 		s := Share{Pool: p}
 		hold(t, &s, 0, 28*mebi)
 		s.Free()
-		becomesLarge(t, p)
+		collected(t, p)
 		if n := collections() - before; n > 0 != much {
 			t.Errorf("%d collections of what they left, which is much: %v", n, much)
 		}
-	}
-}
-
-func TestWhatALargeCallAllocatedAboveItsPriceIsCollected(t *testing.T) {
-	p := shared(t)
-	runtime.GC() // waits for one that is under way
-	s := Share{Pool: p}
-	hold(t, &s, 0, 20*mebi)
-	before := collections()
-	for range 60 {
-		runtime.KeepAlive(make([]byte, mebi))
-	}
-	s.Free()
-	becomesLarge(t, p)
-	if n := collections() - before; n == 0 {
-		t.Error("60 MiB that a call of 20 MiB left are not collected")
 	}
 }
 
@@ -115,8 +108,7 @@ func TestWhatALargeCallNeverAllocatedIsNotCollected(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Free()
-	becomesLarge(t, p)
-	garbage.resume()
+	rest(t, p)
 	if n := collections() - before; n != 0 || !collects(100, math.MaxInt64) {
 		t.Errorf("%d collections, at %d percent", n, int64(metric("/gc/gogc:percent")))
 	}
@@ -126,21 +118,18 @@ func TestWhatALargeCallLeavesIsCollectedThoughAnotherRuns(t *testing.T) {
 	p := shared(t)
 	one, other := Share{Pool: p}, Share{Pool: p}
 	hold(t, &other, 0, 17*mebi)
-	held := hold(t, &one, 0, 48*mebi)
-	runtime.GC() // finds it needed
+	held := hold(t, &one, 0, 40*mebi)
+	runtime.GC() // waits for one that is under way
 	before := collections()
 	runtime.KeepAlive(held)
 	one.Free()
-	becomesLarge(t, p)
-	if n := collections() - before; n == 0 || collects(100, math.MaxInt64) {
-		t.Errorf("%d collections of what the one left, want one, and collecting put off for the other", n)
-	}
-	garbage.resume()
+	eventually(t, "what the one left is collected", func() bool { return collections() > before })
+	rest(t, p)
 	if collects(100, math.MaxInt64) {
 		t.Error("collecting is not put off for the other")
 	}
 	other.Free()
-	garbage.resume()
+	rest(t, p)
 	if !collects(100, math.MaxInt64) {
 		t.Errorf("no large call runs, and collecting is put off at %d percent", int64(metric("/gc/gogc:percent")))
 	}
@@ -166,7 +155,7 @@ func TestWhatCallsOnlyAskedForLeavesTheLimitAsItIs(t *testing.T) {
 		}
 		s.Free()
 	}
-	garbage.resume()
+	rest(t, p)
 	s := Share{Pool: p}
 	if err := s.Cover(20*mebi, time.Time{}); err != nil {
 		t.Fatal(err)
@@ -193,31 +182,11 @@ func TestALargeCallKeepsToTheLimitOfTheProcess(t *testing.T) {
 			t.Errorf("a process that collects by its limit alone does so at %d percent, %d bytes", int64(metric("/gc/gogc:percent")), metric("/gc/gomemlimit:bytes"))
 		}
 		s.Free()
-		garbage.resume()
+		rest(t, p)
 		if !collects(is.percent, is.limit) {
 			t.Errorf("a process that collects by %+v does so by %d percent, %d bytes", is, int64(metric("/gc/gogc:percent")), metric("/gc/gomemlimit:bytes"))
 		}
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
 	}
-}
-
-func TestWhatOthersHoldBesideLargeCallsIsNotCollectedAgainAndAgain(t *testing.T) {
-	const most = 10
-	p := shared(t)
-	s := Share{Pool: p}
-	hold(t, &s, 0, 17*mebi)
-	s.Free() // and collecting is put off from now on
-	others := make([]byte, 300*mebi)
-	runtime.GC() // finds them to be needed
-	hold(t, &s, 0, 17*mebi)
-	before := collections()
-	for range 200 {
-		runtime.KeepAlive(bytes.Repeat([]byte{0}, mebi))
-	}
-	if n := collections() - before; n > most {
-		t.Errorf("%d collections while others allocate 200 MiB and hold 300, want at most %d", n, most)
-	}
-	runtime.KeepAlive(others)
-	s.Free()
 }

@@ -17,9 +17,12 @@ const granule = 64 << 10
 // memoryWait is how long a call that has no time budget waits for memory.
 const memoryWait = time.Second
 
-// large is how many bytes a call holds that collecting is put off for. It waits until what others before left is collected, if that is much:
-// it would else allocate on top of that.
-const large = 4 << 20
+// large is how many bytes a call holds that collecting is put off for. It waits until what the one before left is collected, since it
+// would else allocate on top of that.
+const large = 16 << 20
+
+// collectAfter is how long a large call has to return before what it left is collected: until then all of that is on its stack.
+const collectAfter = 2 * time.Millisecond
 
 // Pool bounds what all calls of scripts hold together. Its zero value has no bound. It may be used by many goroutines.
 type Pool struct {
@@ -27,9 +30,11 @@ type Pool struct {
 	used    atomic.Int64
 	waiting atomic.Int64
 
-	mu      sync.Mutex
-	stalled int64         // bytes held by calls that wait. Guarded by mu
-	freed   chan struct{} // closed when bytes come free; nil = nobody waits. Guarded by mu
+	mu        sync.Mutex
+	stalled   int64         // bytes held by calls that wait. Guarded by mu
+	freed     chan struct{} // closed when bytes come free; nil = nobody waits. Guarded by mu
+	collected chan struct{} // closed when the collection that is under way is done; nil = none is. Guarded by mu
+	again     bool          // collect once more then: a call has ended since, whose memory it took for needed. Guarded by mu
 }
 
 // SetLimit changes the bound, in bytes. Calls that hold more keep it.
@@ -70,7 +75,7 @@ func (s *Share) Cover(bytes int64, over time.Time) error {
 func (s *Share) grow(bytes int64, over time.Time) error {
 	more := (bytes - s.held - 1) / granule * granule
 	limit := s.Pool.limit.Load()
-	if s.held < large && s.held+more >= large && !garbage.collect(over) {
+	if s.held+more >= large && !s.Pool.awaitCollection(over) {
 		return errors.New("what earlier calls left was not collected within the call's time, want budgets.total_memory to be free")
 	}
 	if !s.Pool.take(more) && (limit > 0 && s.held+more > limit || !s.wait(more, over)) {
@@ -109,9 +114,57 @@ func (s *Share) Free() {
 	s.Pool.used.Add(-s.held)
 	if s.held >= large {
 		garbage.ended(s.held)
+		s.Pool.collect()
 	}
 	s.held = 0
 	s.Pool.tell()
+}
+
+// collect collects what a call leaves, beside the calls that run.
+func (p *Pool) collect() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.again = p.collected != nil; p.again {
+		return
+	}
+	p.collected = make(chan struct{})
+	go func() {
+		for again := true; again; again = p.uncollected() {
+			time.Sleep(collectAfter)
+			garbage.collect()
+		}
+	}()
+}
+
+// uncollected ends a collection, or reports that there is to be another.
+func (p *Pool) uncollected() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.again {
+		p.again = false
+		return true
+	}
+	close(p.collected)
+	p.collected = nil
+	return false
+}
+
+// awaitCollection waits for a collection that is under way. It reports false when the call's time is over first.
+func (p *Pool) awaitCollection(over time.Time) bool {
+	p.mu.Lock()
+	collected := p.collected
+	p.mu.Unlock()
+	if collected == nil {
+		return true
+	}
+	timer := time.NewTimer(untilOver(over))
+	defer timer.Stop()
+	select {
+	case <-collected:
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 // untilOver is how long a call may wait for memory.
