@@ -13,6 +13,7 @@ import (
 const (
 	compareCheck = "$=="
 	keyCheck     = "$[]"
+	writeCheck   = "$[]="
 	affixCheck   = "$startswith"
 )
 
@@ -49,6 +50,7 @@ func checks(scope sky.StringDict) {
 		_, err := hashed(v)
 		return v, err
 	})
+	add(writeCheck, toWrite)
 	add(affixCheck, func(v sky.Value) (sky.Value, error) { return v, affixes(v) })
 	for name, f := range asOperators {
 		add("$"+name, f)

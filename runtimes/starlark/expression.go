@@ -299,7 +299,7 @@ func (g *guarding) comprehension(e *syntax.Comprehension) syntax.Expr {
 	for _, clause := range e.Clauses {
 		switch c := clause.(type) {
 		case *syntax.ForClause:
-			g.target(c.Vars)
+			g.target(c.Vars, true)
 			g.expr(&c.X)
 		case *syntax.IfClause:
 			g.expr(&c.Cond)

@@ -91,7 +91,7 @@ func (g *guarding) stmt(out []syntax.Stmt, s syntax.Stmt) []syntax.Stmt {
 		g.expr(&s.Cond)
 		s.True, s.False = g.stmts(s.True), g.stmts(s.False)
 	case *syntax.ForStmt:
-		g.target(s.Vars)
+		g.target(s.Vars, true)
 		g.expr(&s.X)
 		s.Body = g.stmts(s.Body)
 	case *syntax.ReturnStmt:
@@ -134,8 +134,8 @@ func (g *guarding) params(params []syntax.Expr) {
 	}
 }
 
-// target rewrites what is assigned to.
-func (g *guarding) target(e syntax.Expr) {
+// target rewrites what is assigned to. A key of it may be one that is new.
+func (g *guarding) target(e syntax.Expr, anew bool) {
 	defer func() { g.depth-- }()
 	if !g.deeper(e) {
 		return
@@ -144,14 +144,14 @@ func (g *guarding) target(e syntax.Expr) {
 	case *syntax.Ident:
 		g.constant(e)
 	case *syntax.ParenExpr:
-		g.target(e.X)
+		g.target(e.X, anew)
 	case *syntax.TupleExpr:
 		for _, x := range e.List {
-			g.target(x)
+			g.target(x, anew)
 		}
 	case *syntax.ListExpr:
 		for _, x := range e.List {
-			g.target(x)
+			g.target(x, anew)
 		}
 	case *syntax.DotExpr:
 		g.expr(&e.X)
@@ -159,6 +159,9 @@ func (g *guarding) target(e syntax.Expr) {
 		g.expr(&e.X)
 		if g.expr(&e.Y); !simple(e.Y) {
 			e.Y = charge(e.Lbrack, entryBytes/2, look(e.Lbrack, keyCheck, e.Y))
+			if anew {
+				e.X = look(e.Lbrack, writeCheck, e.X)
+			}
 		}
 	}
 }
@@ -166,7 +169,7 @@ func (g *guarding) target(e syntax.Expr) {
 // assign rewrites an assignment. In x op= y the operator is told both operands, so x is read twice; where that could have an effect, its
 // parts are given names first.
 func (g *guarding) assign(out []syntax.Stmt, s *syntax.AssignStmt) []syntax.Stmt {
-	g.target(s.LHS)
+	g.target(s.LHS, s.Op == syntax.EQ)
 	g.expr(&s.RHS)
 	op := binaryOp[s.Op]
 	if s.Op == syntax.EQ || g.refused != nil || !grows(op, s.LHS, s.RHS) {

@@ -76,9 +76,11 @@ func (b builder) Array(elems []sky.Value) sky.Value {
 func (b builder) Object(keys []string, values []sky.Value) sky.Value {
 	b.charge(dictBytes + entryBytes*int64(max(0, len(keys)-8)))
 	d := sky.NewDict(len(keys))
+	left := b.clock.Ahead(lookEvery)
 	for i, key := range keys {
-		if i%lookEvery == lookEvery-1 {
+		if left--; left == 0 {
 			b.Pause()
+			left = b.clock.Ahead(lookEvery)
 		}
 		b.paid += int64(len(key)) + 2*slotBytes
 		_ = d.SetKey(sky.String(key), values[i]) // a new dict takes any string

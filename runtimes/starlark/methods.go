@@ -178,10 +178,15 @@ var tableTolls = map[string]methodToll{
 
 // keyToll looks at a key and pays for the entry that it may become.
 func keyToll(bytes int64) methodToll {
-	return func(r *runner, _ sky.Value, args sky.Tuple, _ []sky.Tuple) error {
+	return func(r *runner, on sky.Value, args sky.Tuple, _ []sky.Tuple) error {
 		if len(args) > 0 {
 			if _, err := hashed(args[0]); err != nil {
 				return err
+			}
+			if table, ok := on.(sky.Iterable); ok && bytes > 0 {
+				if err := makeRoom(table, args[0]); err != nil {
+					return err
+				}
 			}
 		}
 		return r.allocate(bytes)

@@ -10,14 +10,20 @@ import (
 type keys struct {
 	sky.Iterator
 	r    *runner
-	left int64 // until the next look
+	into *sky.Set // what they are put into; nil = they are only looked for
+	left int64    // until the next look
 	err  error
 }
 
 // Next is the next key.
 func (k *keys) Next(key *sky.Value) bool {
 	if k.err == nil && k.Iterator.Next(key) {
-		k.err = k.r.insertion(&k.left, *key)
+		if k.into != nil {
+			k.err = makeRoom(k.into, *key)
+		}
+		if k.err == nil {
+			k.err = k.r.search(&k.left, *key)
+		}
 		return k.err == nil
 	}
 	return false
@@ -46,7 +52,10 @@ func asked(question func(*sky.Set, sky.Iterator) (bool, error)) setOp {
 }
 
 // inserted is the set itself, with other elements in it.
-func inserted(s *sky.Set, other *keys) (sky.Value, error) { return s, s.InsertAll(other) }
+func inserted(s *sky.Set, other *keys) (sky.Value, error) {
+	other.into = s
+	return s, s.InsertAll(other)
+}
 
 func union(s *sky.Set, other *keys) (sky.Value, error) {
 	out, err := other.r.copyOfSet(s)
@@ -67,6 +76,7 @@ func difference(s *sky.Set, other *keys) (sky.Value, error) {
 
 func symmetricDifference(s *sky.Set, other *keys) (sky.Value, error) {
 	out, err := other.r.copyOfSet(s)
+	other.into = out
 	var key sky.Value
 	for err == nil && other.Next(&key) {
 		var found bool

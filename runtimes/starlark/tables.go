@@ -49,7 +49,7 @@ func (r *runner) addAll(d, from *sky.Dict) error {
 	}
 	left := r.clock.Ahead(lookEvery)
 	for key, value := range from.Entries() {
-		if err := r.insertion(&left, key); err != nil {
+		if err := r.insertion(&left, d, key); err != nil {
 			return err
 		}
 		if err := d.SetKey(key, value); err != nil {
@@ -100,8 +100,16 @@ func (r *runner) insertAll(s *sky.Set, iterable sky.Iterable) error {
 	return err
 }
 
-// insertion looks at a key that is about to be put into a table, and at the clock where none is left until the next look.
-func (r *runner) insertion(left *int64, key sky.Value) error {
+// insertion is search of a key that is about to be put into a dict.
+func (r *runner) insertion(left *int64, d *sky.Dict, key sky.Value) error {
+	if err := makeRoom(d, key); err != nil {
+		return &namelessError{err}
+	}
+	return r.search(left, key)
+}
+
+// search looks at a key that is about to be looked for in a table, and at the clock where none is left until the next look.
+func (r *runner) search(left *int64, key sky.Value) error {
 	n, err := hashed(key)
 	if err != nil {
 		return err
@@ -136,7 +144,7 @@ func (r *runner) updateFrom(d *sky.Dict, from sky.Value) error {
 	if m, ok := from.(sky.IterableMapping); ok {
 		left := r.clock.Ahead(lookEvery)
 		for _, item := range m.Items() {
-			if err := r.insertion(&left, item[0]); err != nil {
+			if err := r.insertion(&left, d, item[0]); err != nil {
 				return err
 			}
 			if err := d.SetKey(item[0], item[1]); err != nil {
@@ -156,10 +164,10 @@ func (r *runner) updatePairs(d *sky.Dict, pairs sky.Iterable) error {
 	left := r.clock.Ahead(lookEvery)
 	part := make([]sky.Value, 0, lookEvery)
 	for pair := range sky.Elements(pairs) {
-		if err := r.insertion(&left, firstOf(pair)); err != nil {
+		if err := r.insertion(&left, d, firstOf(pair)); err != nil {
 			return err
 		}
-		if part = append(part, pair); len(part) == cap(part) || left <= 0 {
+		if part = append(part, pair); len(part) == cap(part) || left <= 0 || full(d.Len()+len(part)) {
 			if err := r.nativeUpdate(d, sky.Tuple{sky.NewList(part)}, nil); err != nil {
 				return err
 			}
