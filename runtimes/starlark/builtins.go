@@ -21,7 +21,6 @@ var tolls = map[string]toll{
 	"float":     floatToll,
 	"getattr":   nameToll,
 	"hasattr":   nameToll,
-	"list":      walkToll(slotBytes),
 	"max":       extremeToll,
 	"min":       extremeToll,
 	"ord":       ordToll,
@@ -29,7 +28,6 @@ var tolls = map[string]toll{
 	"repr":      quotedToll,
 	"reversed":  walkToll(slotBytes),
 	"str":       strToll,
-	"tuple":     walkToll(slotBytes),
 	"zip":       zipToll,
 }
 
@@ -41,6 +39,8 @@ func builtins(scope sky.StringDict) {
 	scope["int"] = sky.NewBuiltin("int", toInt)
 	scope["getattr"] = sky.NewBuiltin("getattr", getattr)
 	scope["sorted"] = sky.NewBuiltin("sorted", sorted)
+	scope["list"] = sky.NewBuiltin("list", newList)
+	scope["tuple"] = sky.NewBuiltin("tuple", newTuple)
 	scope["dict"] = sky.NewBuiltin("dict", newDict)
 	scope["set"] = sky.NewBuiltin("set", newSet)
 }
@@ -261,6 +261,53 @@ func getattr(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tu
 	return guarded(v), nil
 }
 
+// newList is list(iterable).
+func newList(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
+	elements, err := elementsOf("list", thread, args, kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return sky.NewList(elements), nil
+}
+
+// newTuple is tuple(iterable).
+func newTuple(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
+	elements, err := elementsOf("tuple", thread, args, kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return sky.Tuple(elements), nil
+}
+
+func elementsOf(name string, thread *sky.Thread, args sky.Tuple, kwargs []sky.Tuple) ([]sky.Value, error) {
+	var iterable sky.Iterable
+	if err := sky.UnpackPositionalArgs(name, args, kwargs, 0, &iterable); err != nil || iterable == nil {
+		return nil, err
+	}
+	r := runnerOf(thread)
+	n, err := r.count(iterable)
+	if err == nil {
+		err = r.work(n, slotBytes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.elements(iterable, n)
+}
+
+// elements are those of an iterable, n of them.
+func (r *runner) elements(iterable sky.Iterable, n int) ([]sky.Value, error) {
+	out := make([]sky.Value, 0, n)
+	for v := range sky.Elements(iterable) {
+		if out = append(out, v); len(out)%lookEvery == 0 {
+			if err := r.tick(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
 // sorted is the language's, which looks at the clock.
 func sorted(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
 	var iterable sky.Iterable
@@ -281,10 +328,11 @@ func sorted(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tup
 	if err := r.spend(int64(n*bits.Len(uint(n))) / 2); err != nil {
 		return nil, err
 	}
-	s := &sorting{runner: r, values: make([]sky.Value, 0, n)}
-	for v := range sky.Elements(iterable) {
-		s.values = append(s.values, v)
+	values, err := r.elements(iterable, n)
+	if err != nil {
+		return nil, err
 	}
+	s := &sorting{runner: r, values: values}
 	if err := s.derive(key); err != nil {
 		return nil, err
 	}

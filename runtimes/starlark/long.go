@@ -75,6 +75,28 @@ func (r *runner) appendElements(out []sky.Value, of *sky.List, from, to int) []s
 	return out
 }
 
+// slicedText stands for a long text in text[from:to:step].
+type slicedText struct {
+	sky.Sliceable
+	text string
+	r    *runner
+}
+
+var _ sky.Sliceable = slicedText{}
+
+func (s slicedText) Slice(from, to, step int) sky.Value {
+	out, n := body.Room(1+abs(to-from)/abs(step)), 0
+	for i := from; step > 0 && i < to || step < 0 && i > to; i += step {
+		if n++; n%longRecase == 0 {
+			s.r.look()
+		}
+		out = append(out, s.text[i])
+	}
+	return sky.String(body.TextOf(out))
+}
+
+func abs(n int) int { return max(n, -n) }
+
 // sum stands for y in x += y where x + y is known.
 type sum struct{ sky.Value }
 

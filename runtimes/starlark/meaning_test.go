@@ -58,6 +58,32 @@ x = "abc"; n = 50000; return [len(x * n), (n * x)[65530:65540], (x * n)[-4:], x 
 x = ("é"[:1] + "ab é ǆß ﬃ x1y İ" + "é"[1:]) * 2000; return [hash(y) for y in [x.upper(), x.lower(), x.title(), x.capitalize()]]
 x = "ß" + "aB C" * 4000; return [hash(y) for y in [x.upper(), x.lower(), x.title(), x.capitalize()]]
 x = "é" * 9000; return x.upper(1)
+x = "é" * 200000 + "m" + "éà" * 90000; return [hash(y) for y in [x.strip("é"), x.strip("éà"), x.lstrip("é"), x.rstrip("à"), x.rstrip("àé"), x.strip("mé"), x.strip("éàm"), x.strip("")]]
+x = " \t\n\u2003" * 60000 + "a" + "\u00a0 " * 99000; return [hash(y) for y in [x.strip(), x.lstrip(), x.rstrip(), x.strip(""), x.strip(" ")]]
+x = ("é"[1:] * 5 + "é"[:1] * 3 + "é") * 40000; return [hash(y) for y in [x.strip("é"), x.strip("\ufffd"), x.strip("\ufffdé"), x.lstrip("\ufffd"), x.rstrip("é\ufffd")]]
+x = "ab" * 200000; return [x.strip(1)]
+x = "ab" * 200000; return [x.strip("a", "b")]
+x = "aab é" * 60000; return [hash(y) for y in [x.replace("a", "bc"), x.replace("aa", ""), x.replace("x", "y"), x.replace("b é", "é" * 9, 70), x.replace("a", "b", 0), x.replace("a", "b", -7), x.replace("é"[1:], "")]]
+x = ("é" + "é"[:1] + "a") * 70000; return [hash(y) for y in [x.replace("", "-"), x.replace("", "-", 3), x.replace("", ""), x.replace("é"[:1], "")]] + [x.count(""), x.count("é"), x.count("a")]
+x = "a" * 300000; return [x.count("aa"), x.count("a", 5), x.count("aaa", 5, 300), x.count("b"), x.count("")]
+x = "ab" * 200000; return x.replace("a")
+x = "ab" * 200000; return x.replace("a", 1)
+x = "ab" * 200000; return x.replace("a", "b", None)
+x = "ab" * 200000; return x.count(1)
+x = ["a" * 100000, "b" * 100000, "", "c" * 100000]; return [hash(y) for y in ["-".join(x), "".join(tuple(x)), "é".join({k: 1 for k in x}), "".join(set(x)), ("x" * 150000).join(["a", "b", "c"])]]
+x = ["a" * 100000, "b" * 200000, 1]; return "-".join(x)
+x = "ab" * 200000; return x.join(["a", "b"], 1)
+x = "abcdefg" * 50000; return [hash(y) for y in [x[::-1], x[::3], x[9:-9:7], x[-9:9:-7], x[5:2:1], x[2:5:-1], x[::400000], x[400000::-2]]]
+x = "a" * 300000; return [hash(y) for y in ["%s-%s" % (x, x), "%d%s%%" % (7, x), (x + "%d") % 5, (x + "%%") % (), "%s" % x, "%r" % "a"]]
+x = "a" * 300000; return "%s %d" % (x, x)
+x = "a" * 300000; return "%s %r %s" % (x, 1)
+x = "a" * 300000; return (x + "%s")  % (1, 2)
+return [list(), tuple(), list("é".codepoints()), tuple({1: 2}), list((1, 2)), tuple(range(3)), list(candidates)]
+return list(1)
+return tuple([1], 2)
+return list(x = [1])
+return tuple(None)
+return [("a" * 9).isalpha(), "".isalpha(), "A1".isupper(), " ".isspace()]
 x = list(range(5000)); y = x + x; return [len(y), y[4998:5002], y[-1]]
 x = list(range(5000)); y = x[1:4999]; y.append(-1); return [len(x), len(y), y[0], y[-2:], x[4990:], x[:-4995], x[7:3], x[4997:2:-1000]]
 x = list(range(5000)); x += x; return [len(x), x[4999], x[5000]]

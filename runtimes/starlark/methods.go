@@ -31,6 +31,9 @@ func init() {
 	for name, to := range recasings {
 		methods[name] = &guardedMethod{toll: textTolls[name], run: recase(to)}
 	}
+	for name, f := range longMethods {
+		methods[name].run = ifLong(f)
+	}
 	methods["append"] = &guardedMethod{} // an appender does it all
 	methods["update"] = &guardedMethod{run: updateWith}
 	methods["union"] = &guardedMethod{toll: tableToll(entryBytes), run: unionMethod}

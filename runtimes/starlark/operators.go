@@ -169,8 +169,13 @@ func percent(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) 
 	if err != nil {
 		return nil, err
 	}
-	if text, ok := formatPlain(string(format), y); ok {
+	if text, ok := r.formatPlain(string(format), y, bytes); ok {
 		return text, nil
+	}
+	if bytes > longText { // what it has made by then is left
+		if err := r.allocate(bytes); err != nil {
+			return nil, err
+		}
 	}
 	return sky.Binary(syntax.PERCENT, x, y)
 }
@@ -314,18 +319,35 @@ func cut(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky
 
 // cutBySteps pays for x[lo:hi:step] and returns x. The interpreter lets the result grow element by element.
 func cutBySteps(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
-	switch args[0].(type) {
+	switch x := args[0].(type) {
 	case *sky.List, sky.Tuple:
-		return args[0], runnerOf(thread).work(sky.Len(args[0]), growBytes)
-	case sky.String, sky.Bytes:
-		return args[0], runnerOf(thread).copyText(sky.Len(args[0]), 5)
+		return x, runnerOf(thread).work(sky.Len(x), growBytes)
+	case sky.String:
+		r := runnerOf(thread)
+		if len(x) > longText {
+			return slicedText{x, string(x), r}, r.copyText(len(x), 1)
+		}
+		return x, r.copyText(len(x), 5)
+	case sky.Bytes:
+		return x, runnerOf(thread).copyText(len(x), 5)
 	}
 	return args[0], nil
 }
 
+// maxArgs bounds the arguments of a call, which one step copies several times.
+const maxArgs = 1 << 14
+
 // splat pays for *x among the arguments of a call, and for the tuple that the function gets, and returns x.
 func splat(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) (sky.Value, error) {
-	return args[0], runnerOf(thread).workOver(args[0], longBytes+slotBytes)
+	r := runnerOf(thread)
+	n, err := r.count(args[0])
+	if err == nil && n > maxArgs {
+		err = fmt.Errorf("a call of %d arguments, want at most %d", n, maxArgs)
+	}
+	if err != nil || n <= 0 {
+		return args[0], err
+	}
+	return args[0], r.work(n, longBytes+slotBytes)
 }
 
 // maxName bounds a name that is looked up among others, in bytes.

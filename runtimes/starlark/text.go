@@ -93,7 +93,7 @@ func (r *runner) occurrences(s, wanted string) (n int, err error) {
 	case len(s) <= longText, len(wanted) == 1: // a byte is counted many at once
 		return strings.Count(s, wanted), nil
 	case wanted == "":
-		return strings.Count(s, wanted), r.spend(int64(len(s)) / 2)
+		return r.codePoints(s)
 	}
 	for at := strings.Index(s, wanted); at >= 0; at = strings.Index(s, wanted) {
 		s = s[at+len(wanted):]
@@ -106,7 +106,26 @@ func (r *runner) occurrences(s, wanted string) (n int, err error) {
 	return n, nil
 }
 
-func runeToll(r *runner, s string, _ sky.Tuple) error { return r.spend(int64(len(s)) / 2) }
+// codePoints is how many code points a text has, and one more. It pays for each.
+func (r *runner) codePoints(s string) (int, error) {
+	n := 1
+	for s != "" {
+		end := pieceEnd(s)
+		if err := r.spend(int64(end) / 2); err != nil {
+			return 0, err
+		}
+		n += utf8.RuneCountInString(s[:end])
+		s = s[end:]
+	}
+	return n, nil
+}
+
+func runeToll(r *runner, s string, _ sky.Tuple) error {
+	if len(s) > maxElems {
+		return fmt.Errorf("the characters of a text of %d bytes, want at most %d", len(s), maxElems)
+	}
+	return r.spend(int64(len(s)) / 2)
+}
 
 func copyToll(r *runner, s string, _ sky.Tuple) error { return r.copyText(len(s), 1) }
 
@@ -350,6 +369,9 @@ func takes(format, open, ends string, sizes map[string]int64, longest int64) (su
 	}
 }
 
+// maxDirectives bounds what stands in a format: one step writes it all.
+const maxDirectives = 1 << 14
+
 // payDirectives pays for what stands in a long format by itself, at each of some marks.
 func (r *runner) payDirectives(format string, marks ...string) error {
 	if len(format) <= longFormat {
@@ -358,6 +380,9 @@ func (r *runner) payDirectives(format string, marks ...string) error {
 	n := 0
 	for _, mark := range marks {
 		n += strings.Count(format, mark)
+	}
+	if n > maxDirectives {
+		return fmt.Errorf("a format of %d directives, want at most %d", n, maxDirectives)
 	}
 	return r.spend(int64(n))
 }

@@ -69,3 +69,30 @@ func TestAWalkOverATextLetsOthersRun(t *testing.T) {
 		t.Errorf("%d walks: %v, others ran %d times, want at least %d", walks, err, n, least)
 	}
 }
+
+// What works on a long text or many elements in one step lets others run within it.
+func TestStepsThatTakeLongLetOthersRun(t *testing.T) {
+	const least = 1
+	const values = `
+A, E, SPACES = "a" * 8000000, "é" * 1000000, " " * 2000000
+TEXTS, POINTS = [A[:4000000]] * 2, E[:100000].codepoints()
+def filter(ctx, principal, candidates):
+    `
+	ups := upstreams(2)
+	for _, operation := range []string{
+		"E.strip('é')", "E.lstrip('é')", "E.rstrip('é')", "SPACES.strip()", "A.replace('aa', 'b')", "A.replace('', 'b', 200000)", "A.count('aa')", "A.count('')",
+		"'-'.join(TEXTS)", "A[::-1]", "'%s' % A", "(A + '%d') % 7", "list(POINTS)", "tuple(POINTS)", "sorted(POINTS)",
+	} {
+		m := manifest(files{"s.star": values + operation + "\n    return candidates\n"}, ups)
+		m.Budget = engine.Budget{}
+		f, err := starlark.New().InstantiateFilter(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := turn.Taken()
+		_, err = f.Filter(request(), principal(), candidates(ups))
+		if n := turn.Taken() - before; err != nil || n < least {
+			t.Errorf("%s: %v, others ran %d times, want at least %d", operation, err, n, least)
+		}
+	}
+}
