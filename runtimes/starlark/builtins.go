@@ -3,6 +3,9 @@ package starlark
 import (
 	"fmt"
 	"math/bits"
+	"unicode/utf8"
+
+	"sluice/engine/body"
 
 	sky "go.starlark.net/starlark"
 )
@@ -17,17 +20,13 @@ var tolls = map[string]toll{
 	"bytes":     bytesToll,
 	"dir":       dirToll,
 	"enumerate": walkToll(listBytes + 3*slotBytes),
-	"fail":      textToll,
 	"float":     floatToll,
 	"getattr":   nameToll,
 	"hasattr":   nameToll,
 	"max":       extremeToll,
 	"min":       extremeToll,
 	"ord":       ordToll,
-	"print":     textToll,
-	"repr":      quotedToll,
 	"reversed":  walkToll(slotBytes),
-	"str":       strToll,
 	"zip":       zipToll,
 }
 
@@ -39,6 +38,11 @@ func builtins(scope sky.StringDict) {
 	scope["int"] = sky.NewBuiltin("int", toInt)
 	scope["getattr"] = sky.NewBuiltin("getattr", getattr)
 	scope["sorted"] = sky.NewBuiltin("sorted", sorted)
+	for _, name := range []string{"fail", "print"} {
+		scope[name] = sky.NewBuiltin(name, saying(sky.Universe[name].(*sky.Builtin)))
+	}
+	scope["repr"] = sky.NewBuiltin("repr", writing(true))
+	scope["str"] = sky.NewBuiltin("str", writing(false))
 	scope["list"] = sky.NewBuiltin("list", newList)
 	scope["tuple"] = sky.NewBuiltin("tuple", newTuple)
 	scope["dict"] = sky.NewBuiltin("dict", newDict)
@@ -107,24 +111,67 @@ func textToll(r *runner, args sky.Tuple, kwargs []sky.Tuple) error {
 	return r.makeText(size, 2*size)
 }
 
-func quotedToll(r *runner, args sky.Tuple, _ []sky.Tuple) error {
-	size, err := r.textSizes(args, true)
-	if err != nil {
-		return err
+// saying is fail or print, whose arguments are written here where that takes long.
+func saying(native *sky.Builtin) builtin {
+	return func(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
+		r := runnerOf(thread)
+		if err := textToll(r, args, kwargs); err != nil {
+			return nil, err
+		}
+		args, err := r.shown(args)
+		if err != nil {
+			return nil, err
+		}
+		return native.CallInternal(thread, args, kwargs)
 	}
-	return r.makeText(size, 2*size)
 }
 
-func strToll(r *runner, args sky.Tuple, kwargs []sky.Tuple) error {
-	if len(args) == 1 {
-		switch v := args[0].(type) {
+// writing is repr, or str, which leaves a text as it is.
+func writing(quoted bool) builtin {
+	name := map[bool]string{true: "repr", false: "str"}[quoted]
+	return func(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, error) {
+		if len(args) != 1 || len(kwargs) > 0 {
+			return sky.Universe[name].(*sky.Builtin).CallInternal(thread, args, kwargs)
+		}
+		r, v := runnerOf(thread), args[0]
+		switch v := v.(type) {
 		case sky.String:
-			return nil
+			if !quoted {
+				return v, nil
+			}
 		case sky.Bytes:
-			return r.copyText(len(v), 3)
+			if !quoted {
+				return r.decoded(v)
+			}
+		}
+		size, err := r.textSize(v, quoted)
+		if err == nil {
+			err = r.makeText(size, 2*size)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return r.written(v, size)
+	}
+}
+
+// decoded is the text of bytes, in which U+FFFD stands for each that is no part of a code point.
+func (r *runner) decoded(b sky.Bytes) (sky.Value, error) {
+	if err := r.copyText(len(b), 3); err != nil {
+		return nil, err
+	}
+	var out []byte
+	for s := string(b); s != ""; {
+		end := pieceEnd(s)
+		for _, c := range s[:end] {
+			out = utf8.AppendRune(out, c)
+		}
+		s = s[end:]
+		if err := r.tick(); err != nil {
+			return nil, err
 		}
 	}
-	return textToll(r, args, kwargs)
+	return sky.String(body.TextOf(out)), nil
 }
 
 func nameToll(_ *runner, args sky.Tuple, _ []sky.Tuple) error {

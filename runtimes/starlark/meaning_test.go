@@ -83,6 +83,63 @@ return list(1)
 return tuple([1], 2)
 return list(x = [1])
 return tuple(None)
+x = [i for i in range(3000)]; y = [hash(f(v)) for f in [str, repr] for v in [x, tuple(x), {i: str(i) for i in x}, set(x), (x,), [(x,), [], {}, ()], [1 << 900] * 40, [1.5, None, True, b"\xff"] * 900, [len, x.append, g] * 900]]; return y
+x = ["é\"\\\n\x01\x7f\U0001f600" + "é"[1:] + "é"[:1]] * 999; return [hash(f(v)) for f in [str, repr] for v in [x, "".join(x), bytes("".join(x)), (x, bytes("".join(x)))]]
+x = [1] * 5000; x.append(x); x.append({"a": x, "b": [x]}); return [hash(repr(x)), hash(str({"k": x})), hash(repr((x, x)))]
+x = {"k": "v" * 9000}; x["x"] = x; x["l"] = [x, (x,)]; return [hash(repr(x)), hash("%s" % [x]), hash("%s" % (x,)), hash("{}".format(x))]
+x = "é" * 5000; return [hash(y) for y in ["%s|%r|%d|%i|%x|%X|%o|%e|%f|%g|%E|%F|%G|%c|%c|%%" % (x, x, 17, True, 255, 255, 8, 1.5, 2, 1e300, 1.5, 2.5, 0.1, 65, "é"), "%(a)s-%(b)r-%%-%(a)s" % {"a": x, "b": [x]}, "%s" % ([x],), "%r" % x, "%s" % {"a": x}, "%s" % [x, x]]]
+x = "é" * 5000; return "%s %s" % x
+x = "é" * 5000; return "%s" % (x, x)
+x = "é" * 5000; return "%s %d" % (x, x)
+x = "é" * 5000; return "%s %" % x
+x = "é" * 5000; return "%s %" % (x, 1)
+x = "é" * 5000; return "%s %q" % (x, 1)
+x = "é" * 5000; return "%s %é" % (x, 1)
+x = "é" * 5000; return "%(a)s" % x
+x = "é" * 5000; return "%(a)s" % (x,)
+x = "é" * 5000; return "%(b)s" % {"a": x}
+x = "é" * 5000; return "%(a)s %(a" % {"a": x}
+x = "é" * 5000; return "%(a)s %(a)" % {"a": x}
+x = "é" * 5000; return "%(a)s %s" % {"a": x}
+x = "é" * 5000; return hash("%s %(a)s" % {"a": x})
+x = "é" * 5000; return "%s %s" % {"a": x}
+x = "é" * 5000; return "%d" % [x]
+x = "é" * 5000; return "%s" % ()  + x * 0
+x = "é" * 5000; return (x + "%s") % ()
+x = "é" * 5000; return (x + "%d") % 1.5
+x = "é" * 5000; return [hash(y) for y in [(x + "%d") % 1.0, (x + "%s") % None, (x + "%%") % (), x % (), (x + "%s%s") % ("", 1)]]
+x = "é" * 5000; return x % 1
+x = "é" * 5000; return [hash(y) for y in ["{}{}{{}}{!r}".format(x, [x], x), "{0}{1}{0!s}{1!r}".format(x, (x,)), "{a}{b!r}{}{{".format(x, a = 1, b = x), "}}{}".format(x), "{01}{00}".format(x, "y")]]
+x = "é" * 5000; return "{}{}".format(x)
+x = "é" * 5000; return "{}{0}".format(x)
+x = "é" * 5000; return "{0}{}".format(x)
+x = "é" * 5000; return "{}{b}".format(x)
+x = "é" * 5000; return "{} {".format(x)
+x = "é" * 5000; return "{} }".format(x)
+x = "é" * 5000; return "{} }x".format(x)
+x = "é" * 5000; return "{!x}".format(x)
+x = "é" * 5000; return "{!}".format(x)
+x = "é" * 5000; return "{!r!s}".format(x)
+x = "é" * 5000; return "{:}{}".format(x, x) == x + x
+x = "é" * 5000; return "{:>5}".format(x)
+x = "é" * 5000; return "{0!r:}".format(x) == repr(x)
+x = "é" * 5000; return "{a.b}".format(x, a = 1)
+x = "é" * 5000; return "{a[b]}".format(x, a = 1)
+x = "é" * 5000; return "{ 0}".format(x)
+x = "é" * 5000; return "{-1}".format(x)
+x = "é" * 5000; return "{+0}".format(x)
+x = "é" * 5000; return "{0x0}".format(x)
+x = "é" * 5000; return "{{{}}}".format(x) == "{" + x + "}"
+x = "é" * 5000; return "{{}".format(x)
+x = "é" * 5000; return "{{{}".format(x) == "{" + x
+x = "é" * 5000; return hash("{}}}".format(x))
+x = "é" * 5000; return "{0}{1}".format(x, a = x)
+x = ["é" * 50] * 500; return fail("a", x, sep = "-")
+x = ["é" * 50] * 500; return fail(x, "b", (x,), 1)
+x = ["é" * 50] * 500; print(x, "b", (x,), 1); print("a", x, sep = "-"); return 1
+x = ["é" * 50] * 500; return str(x, x)
+x = ["é" * 50] * 500; return repr(x = x)
+x = bytes("é" * 5000) + b"\xff\xc3" + bytes("é" * 9000); return [hash(str(x)), hash(str(x[1:])), hash(repr(x))]
 return [("a" * 9).isalpha(), "".isalpha(), "A1".isupper(), " ".isspace()]
 x = list(range(5000)); y = x + x; return [len(y), y[4998:5002], y[-1]]
 x = list(range(5000)); y = x[1:4999]; y.append(-1); return [len(x), len(y), y[0], y[-2:], x[4990:], x[:-4995], x[7:3], x[4997:2:-1000]]

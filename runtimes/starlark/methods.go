@@ -31,6 +31,7 @@ func init() {
 	for name, to := range recasings {
 		methods[name] = &guardedMethod{toll: textTolls[name], run: recase(to)}
 	}
+	methods["format"] = &guardedMethod{run: formatText}
 	for name, f := range longMethods {
 		methods[name].run = ifLong(f)
 	}

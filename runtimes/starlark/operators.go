@@ -169,13 +169,11 @@ func percent(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, _ []sky.Tuple) 
 	if err != nil {
 		return nil, err
 	}
-	if text, ok := r.formatPlain(string(format), y, bytes); ok {
-		return text, nil
+	if bytes > longWritten {
+		return r.formatLong(string(format), y, bytes)
 	}
-	if bytes > longText { // what it has made by then is left
-		if err := r.allocate(bytes); err != nil {
-			return nil, err
-		}
+	if text, ok := formatPlain(string(format), y); ok {
+		return text, nil
 	}
 	return sky.Binary(syntax.PERCENT, x, y)
 }

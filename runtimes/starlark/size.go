@@ -68,7 +68,6 @@ type measure struct {
 	r     *runner
 	left  int64 // bytes that the text may have
 	size  int64
-	plain int // bytes of the texts in it
 	steps int64
 	path  []sky.Value // lists and dicts around the current place
 }
@@ -126,18 +125,19 @@ func (m *measure) spelled(of sky.Iterable) error {
 	return m.quoted(of.String())
 }
 
-// maxQuoted bounds the texts that are written between quotation marks in one step, in bytes: those of one value, which takes some 20 ms.
-const maxQuoted = 1 << 20
-
 func (m *measure) quoted(s string) error {
-	if m.plain += len(s); m.plain > maxQuoted {
-		return fmt.Errorf("texts of %d bytes between quotation marks, want at most %d", m.plain, maxQuoted)
-	}
 	if err := m.add(int64(len(s)) + 3); err != nil {
 		return err
 	}
-	m.steps += int64(len(s)) / 2
-	return m.add(escapes(s))
+	for s != "" {
+		end := pieceEnd(s)
+		m.steps += int64(end) / 2
+		if err := m.add(escapes(s[:end])); err != nil {
+			return err
+		}
+		s = s[end:]
+	}
+	return nil
 }
 
 func (m *measure) collection(v sky.Value) error {

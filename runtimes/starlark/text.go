@@ -20,7 +20,6 @@ var textTolls = map[string]methodToll{
 	"elems":          elemsToll,
 	"endswith":       ofText(affixToll),
 	"find":           ofText(scanToll),
-	"format":         formatToll,
 	"index":          ofText(scanToll),
 	"isalnum":        ofText(runeToll),
 	"isalpha":        ofText(runeToll),
@@ -284,15 +283,23 @@ func mostSplits(args sky.Tuple) (int, bool) {
 	return int(min(most, math.MaxInt32)), ok && most >= 0
 }
 
-// formatToll pays for a formatted text. Any argument may stand in it for each brace.
-func formatToll(r *runner, on sky.Value, args sky.Tuple, kwargs []sky.Tuple) error {
+// formatText is the method format of a text, of which any argument may stand for each brace.
+func formatText(r *runner, on sky.Value, args sky.Tuple, kwargs []sky.Tuple) (sky.Value, bool, error) {
 	format, ok := on.(sky.String)
 	if !ok {
-		return nil
+		return nil, false, nil
 	}
-	s := string(format)
+	size, err := r.fieldsSize(string(format), args, kwargs)
+	if err != nil || size <= longWritten {
+		return nil, err != nil, err
+	}
+	return r.formatFields(string(format), size, args, kwargs)
+}
+
+// fieldsSize pays for a formatted text and returns about how many bytes it has.
+func (r *runner) fieldsSize(s string, args sky.Tuple, kwargs []sky.Tuple) (int64, error) {
 	if err := r.payDirectives(s, "{", "}"); err != nil {
-		return err
+		return 0, err
 	}
 	values := args
 	for _, pair := range kwargs {
@@ -306,7 +313,7 @@ func formatToll(r *runner, on sky.Value, args sky.Tuple, kwargs []sky.Tuple) err
 			err = r.fits(size + n)
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 		longest, size, sizes[i] = max(longest, n), size+n, n
 	}
@@ -314,10 +321,11 @@ func formatToll(r *runner, on sky.Value, args sky.Tuple, kwargs []sky.Tuple) err
 		size = int64(len(s)) + slotBytes + takes(s, "{", "}!:", byName(sizes, kwargs), longest)
 	}
 	most := longest*int64(strings.Count(s, "{")) + int64(len(s))
-	if err := r.allocateText(min(size, most), most); err != nil || !quoted {
-		return err
+	size = min(size, most)
+	if err := r.allocateText(size, most); err != nil || !quoted {
+		return size, err
 	}
-	return r.spend(most / 2) // one argument may be quoted for each brace
+	return size, r.spend(most / 2) // one argument may be quoted for each brace
 }
 
 // byName are the sizes of arguments, of which the last ones have names, by what a format calls them.
@@ -369,9 +377,6 @@ func takes(format, open, ends string, sizes map[string]int64, longest int64) (su
 	}
 }
 
-// maxDirectives bounds what stands in a format: one step writes it all.
-const maxDirectives = 1 << 14
-
 // payDirectives pays for what stands in a long format by itself, at each of some marks.
 func (r *runner) payDirectives(format string, marks ...string) error {
 	if len(format) <= longFormat {
@@ -380,9 +385,6 @@ func (r *runner) payDirectives(format string, marks ...string) error {
 	n := 0
 	for _, mark := range marks {
 		n += strings.Count(format, mark)
-	}
-	if n > maxDirectives {
-		return fmt.Errorf("a format of %d directives, want at most %d", n, maxDirectives)
 	}
 	return r.spend(int64(n))
 }

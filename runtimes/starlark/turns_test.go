@@ -76,12 +76,13 @@ func TestStepsThatTakeLongLetOthersRun(t *testing.T) {
 	const values = `
 A, E, SPACES = "a" * 8000000, "é" * 1000000, " " * 2000000
 TEXTS, POINTS = [A[:4000000]] * 2, E[:100000].codepoints()
+WIDE = (1 << 500) * (1 << 500) * (1 << 500) * (1 << 500)
 def filter(ctx, principal, candidates):
     `
 	ups := upstreams(2)
 	for _, operation := range []string{
 		"E.strip('é')", "E.lstrip('é')", "E.rstrip('é')", "SPACES.strip()", "A.replace('aa', 'b')", "A.replace('', 'b', 200000)", "A.count('aa')", "A.count('')",
-		"'-'.join(TEXTS)", "A[::-1]", "'%s' % A", "(A + '%d') % 7", "list(POINTS)", "tuple(POINTS)", "sorted(POINTS)",
+		"'-'.join(TEXTS)", "A[::-1]", "'%s' % A", "(A + '%d') % 7", "repr(A)", "str([SPACES] * 2)", "'%r' % A", "'%f' * 4000 % ((1e308,) * 4000)", "'{!r}'.format(A)", "str(bytes(E))", "str([WIDE] * 2000)", "list(POINTS)", "tuple(POINTS)", "sorted(POINTS)",
 	} {
 		m := manifest(files{"s.star": values + operation + "\n    return candidates\n"}, ups)
 		m.Budget = engine.Budget{}
