@@ -46,7 +46,8 @@ type collector struct {
 	settle  *time.Timer            // calls resume; nil = no large call has ended yet; guarded by mu
 	percent int                    // GOGC, when it is not; guarded by mu
 	limit   int64                  // GOMEMLIMIT, when it is not, in bytes; guarded by mu
-	calm    int64                  // bytes that the process needed beside large calls when it was put off; guarded by mu
+	calm    int64                  // bytes that the process needs beside large calls, as far as is known; guarded by mu
+	live    int64                  // bytes that the last collection found needed, when calm was known; guarded by mu
 	room    int64                  // bytes that it may take for large calls; guarded by mu
 	before  uint64                 // collections before the first of the large calls that run; guarded by mu
 }
@@ -57,9 +58,20 @@ func (c *collector) putOff(held int64) {
 	defer c.mu.Unlock()
 	if c.calls++; c.calls == 1 {
 		c.before = collections()
+		c.notice(held)
 	}
 	c.held += held
 	c.follow()
+}
+
+// notice has others hold more beside large calls than when collecting was put off, if a collection has found that since the last of those
+// ended. The process would collect it again and again. It is called with mu held, before a call that holds so many bytes.
+func (c *collector) notice(held int64) {
+	if more := liveThen() - held - c.live; c.off && c.since.Value() == nil && more > 0 {
+		c.calm += more
+		c.live += more
+		c.room = 0 // which has the limit follow
+	}
 }
 
 // more is told that a large call holds so many bytes more.
@@ -93,6 +105,7 @@ func (c *collector) follow() {
 	if !c.off {
 		left := min(litter, c.uncollected()) // more of it was only asked for, or it would be collected
 		c.off, c.room, c.calm = true, 0, inUse()-max(garbageNow(), left)
+		c.live = liveThen()
 		c.percent, c.limit = debug.SetGCPercent(seldom), debug.SetMemoryLimit(-1)
 		if c.percent < 0 { // it collects by its limit alone as it is
 			debug.SetGCPercent(c.percent)
@@ -164,8 +177,11 @@ func collections() uint64 { return metric("/gc/cycles/total:gc-cycles") }
 
 // garbageNow is how many bytes were allocated since the last collection, and not freed.
 func garbageNow() int64 {
-	return int64(metric("/memory/classes/heap/objects:bytes") - metric("/gc/heap/live:bytes"))
+	return int64(metric("/memory/classes/heap/objects:bytes")) - liveThen()
 }
+
+// liveThen is how many bytes the last collection found needed.
+func liveThen() int64 { return int64(metric("/gc/heap/live:bytes")) }
 
 // taken is how many bytes of the machine's memory the process has.
 func taken() int64 {

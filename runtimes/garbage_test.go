@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"bytes"
 	"math"
 	"runtime"
 	"runtime/debug"
@@ -189,4 +190,25 @@ func TestALargeCallKeepsToTheLimitOfTheProcess(t *testing.T) {
 		debug.SetGCPercent(percent)
 		debug.SetMemoryLimit(limit)
 	}
+}
+
+func TestWhatOthersHoldBesideLargeCallsIsNotCollectedAgainAndAgain(t *testing.T) {
+	const most = 10
+	p := shared(t)
+	s := Share{Pool: p}
+	hold(t, &s, 0, 17*mebi)
+	s.Free() // and collecting is put off from now on
+	collected(t, p)
+	others := make([]byte, 300*mebi)
+	runtime.GC() // finds them to be needed
+	hold(t, &s, 0, 17*mebi)
+	before := collections()
+	for range 200 {
+		runtime.KeepAlive(bytes.Repeat([]byte{0}, mebi))
+	}
+	if n := collections() - before; n > most {
+		t.Errorf("%d collections while others allocate 200 MiB and hold 300, want at most %d", n, most)
+	}
+	runtime.KeepAlive(others)
+	s.Free()
 }
