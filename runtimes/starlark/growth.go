@@ -9,7 +9,8 @@ import (
 // Bounds of a table that is about to grow. The interpreter looks for the place of each key among the others again then, in one step.
 const (
 	leastGrown = 400     // keys: fewer take no time to speak of
-	mostLooks  = 1 << 19 // at other keys that have one place with a key: up to 3 ms where all have one hash
+	mostLooks  = 1 << 21 // at other keys of the same place, of a nanosecond each
+	sameLooks  = 16      // that it takes to tell two keys of one hash apart
 )
 
 // full reports whether a table of n keys takes more room before it takes another: it has 6.5 for each place, of which there are a power of two.
@@ -24,18 +25,29 @@ func makeRoom(table sky.Iterable, key sky.Value) error {
 	if !full(n) || has(table, key) {
 		return nil
 	}
-	looks, places := 0, make([]int32, 4*n/13)
-	for k := range sky.Elements(table) {
-		h, _ := k.Hash()
-		place := &places[int(h)&(len(places)-1)]
-		looks += int(*place)
-		*place++
-	}
-	if looks > mostLooks {
+	if looks(table, 4*n/13) > mostLooks {
 		return fmt.Errorf("a table of %d keys that have too few hashes takes too long to grow", n)
 	}
 	return nil
 }
+
+// looks is how many it takes to find the places of all keys of a table that has so many, a power of two.
+func looks(table sky.Iterable, places int) (sum int) {
+	of, same := make([]int32, places), make(map[uint32]int)
+	for key := range sky.Elements(table) {
+		h, _ := key.Hash()
+		place := &of[int(h)&(places-1)]
+		if sum += int(*place); *place >= crowded {
+			sum += sameLooks * same[h]
+			same[h]++
+		}
+		*place++
+	}
+	return sum
+}
+
+// crowded is how many keys one place has that others are compared with by their hashes.
+const crowded = 64
 
 func has(table sky.Value, key sky.Value) (found bool) {
 	switch t := table.(type) {

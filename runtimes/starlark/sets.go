@@ -51,6 +51,9 @@ func asked(question func(*sky.Set, sky.Iterator) (bool, error)) setOp {
 	}
 }
 
+// copied is inserted into a set that has room for all.
+func copied(s *sky.Set, other *keys) (sky.Value, error) { return s, s.InsertAll(other) }
+
 // inserted is the set itself, with other elements in it.
 func inserted(s *sky.Set, other *keys) (sky.Value, error) {
 	other.into = s
@@ -101,7 +104,7 @@ func (r *runner) apply(op setOp, s *sky.Set, other sky.Iterable) (sky.Value, err
 // copyOfSet is a set with what another holds, made as large as that at once.
 func (r *runner) copyOfSet(s *sky.Set) (*sky.Set, error) {
 	out := sky.NewSet(max(0, s.Len()-1)) // it grows before one more is inserted, not after
-	_, err := r.apply(inserted, out, s)
+	_, err := r.apply(copied, out, s)
 	return out, err
 }
 

@@ -39,7 +39,7 @@ func newDict(thread *sky.Thread, _ *sky.Builtin, args sky.Tuple, kwargs []sky.Tu
 // copyOf is a dict with what another holds. It is made as large as that at once: what a table grows through is as much again.
 func (r *runner) copyOf(from *sky.Dict) (*sky.Dict, error) {
 	d := sky.NewDict(from.Len())
-	return d, r.addAll(d, from)
+	return d, r.fill(d, from, r.search)
 }
 
 // addAll puts into a dict what another holds, which is paid for.
@@ -47,9 +47,14 @@ func (r *runner) addAll(d, from *sky.Dict) error {
 	if d == from {
 		return nil
 	}
+	return r.fill(d, from, func(left *int64, key sky.Value) error { return r.insertion(left, d, key) })
+}
+
+// fill puts into a dict what another holds. It looks at each key before.
+func (r *runner) fill(d, from *sky.Dict, look func(left *int64, key sky.Value) error) error {
 	left := r.clock.Ahead(lookEvery)
 	for key, value := range from.Entries() {
-		if err := r.insertion(&left, d, key); err != nil {
+		if err := look(&left, key); err != nil {
 			return err
 		}
 		if err := d.SetKey(key, value); err != nil {

@@ -10,8 +10,8 @@ import (
 
 // Where each insertion into a table takes long, since all its keys have one hash, others run after a few of them.
 func TestInsertionsThatTakeLongLetOthersRun(t *testing.T) {
-	const least = 20
-	for _, make := range []string{"set([i << 32 for i in range(1600)])", "dict([(i << 32, i) for i in range(1600)])"} {
+	const least = 8
+	for _, make := range []string{"set([i << 32 for i in range(800)])", "dict([(i << 32, i) for i in range(800)])"} {
 		before := turn.Taken()
 		err := attack("def filter(ctx, principal, candidates):\n    "+make+"\n    return candidates\n", engine.Budget{})
 		if n := turn.Taken() - before; err != nil || n < least {
@@ -22,10 +22,10 @@ func TestInsertionsThatTakeLongLetOthersRun(t *testing.T) {
 
 // Where an operation on tables takes long, for the same reason, others run within it.
 func TestOperationsOnTablesThatTakeLongLetOthersRun(t *testing.T) {
-	const least = 8
+	const least = 1
 	const tables = `
-A, B = set([i << 32 for i in range(800)]), set([i << 32 for i in range(800, 1600)])
-BACK = [i << 32 for i in reversed(range(800))]
+A, B = set([i << 32 for i in range(400)]), set([i << 32 for i in range(400, 800)])
+BACK = [i << 32 for i in reversed(range(400))]
 D, E = {key: 1 for key in A}, {key: 1 for key in B}
 def filter(ctx, principal, candidates):
     `
