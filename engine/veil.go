@@ -1,15 +1,14 @@
 package engine
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 )
 
 // veil hides from scripts, in an answer, the credentials that its request carried: servers that are set up to debug, or that stand before
-// others, repeat what they were sent. Each byte of one becomes a '*', and a header that holds one is not there. What no script translates
-// goes to the client as it came. The zero value hides nothing.
-type veil struct{ secrets [][]byte }
+// others, repeat what they were sent. Each byte that writes one becomes a '*', and a header that holds one is not there. What no script
+// translates goes to the client as it came. The zero value hides nothing.
+type veil struct{ secrets []secret }
 
 // shortestSecret is the shortest credential that is hidden, in bytes: what servers without one take in its place is a word, which an answer
 // may hold for its own sake.
@@ -26,16 +25,26 @@ func (v *veil) cover(s Signed) {
 		if _, after, scheme := strings.Cut(value, " "); scheme {
 			value = strings.TrimLeft(after, " ")
 		}
-		if len(value) >= shortestSecret {
-			v.secrets = append(v.secrets, []byte(value))
+		if parts, aws := strings.CutPrefix(value, "Credential="); aws {
+			id, _, _ := strings.Cut(parts, "/")
+			_, signature, _ := strings.Cut(parts, "Signature=")
+			v.add(id)
+			value = signature
 		}
+		v.add(value)
+	}
+}
+
+func (v *veil) add(credential string) {
+	if len(credential) >= shortestSecret {
+		v.secrets = append(v.secrets, secretOf(credential))
 	}
 }
 
 // headers are the lines of h that scripts may see: h itself where that is all of them.
 func (v *veil) headers(h Headers) Headers {
 	holds := func(line Header) bool {
-		return slices.ContainsFunc(v.secrets, func(secret []byte) bool { return strings.Contains(line.Value, string(secret)) })
+		return slices.ContainsFunc(v.secrets, func(s secret) bool { return s.in(line.Value) })
 	}
 	if !slices.ContainsFunc(h, holds) {
 		return h
@@ -45,18 +54,16 @@ func (v *veil) headers(h Headers) Headers {
 
 // text is what scripts may see of b: b itself where it holds no credential.
 func (v *veil) text(b []byte) []byte {
-	for _, secret := range v.secrets {
-		if bytes.Contains(b, secret) {
-			b = bytes.ReplaceAll(b, secret, bytes.Repeat([]byte{'*'}, len(secret)))
-		}
+	for i := range v.secrets {
+		b = v.secrets[i].hide(b)
 	}
 	return b
 }
 
 // event is what scripts may see of e.
 func (v *veil) event(e StreamEvent) StreamEvent {
-	for _, secret := range v.secrets {
-		if strings.Contains(e.Name, string(secret)) {
+	for i := range v.secrets {
+		if v.secrets[i].in(e.Name) {
 			e.Name = string(v.text([]byte(e.Name)))
 		}
 	}

@@ -6,16 +6,24 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"sluice/engine/keys"
 )
 
-// echoed is what an upstream that repeats its request says of it.
-func echoed(r *http.Request) string {
+// echoed is what an upstream that repeats its request says of it, escaped in the way that is asked for.
+func echoed(r *http.Request, way string) string {
 	text, _ := json.Marshal(r.Header)
+	switch {
+	case strings.HasSuffix(way, "slashes"):
+		return strings.ReplaceAll(string(text), "/", `\/`)
+	case strings.HasSuffix(way, "url"):
+		return strconv.Quote(url.QueryEscape(string(text)))
+	}
 	return string(text)
 }
 
@@ -25,11 +33,12 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	for name, values := range r.Header {
 		h["Echo-"+name] = values
 	}
-	way, said := r.Header.Get("X-Way"), echoed(r)
+	way := r.Header.Get("X-Way")
+	said := echoed(r, way)
 	status := 200
 	fmt.Sscan(way, &status)
 	switch {
-	case strings.HasSuffix(way, "stream"), strings.HasSuffix(way, "cut"):
+	case strings.HasPrefix(way, "stream"), strings.HasSuffix(way, "cut"):
 		h.Set("content-type", "text/event-stream")
 		fmt.Fprintf(w, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\n")
 		event := fmt.Sprintf("event: x\ndata: {\"type\":\"x\",\"of\":%s}\n\n: %s\n\n", said, said)
@@ -103,12 +112,13 @@ func TestAnUpstreamThatRepeatsItsRequestTellsItsClientAlone(t *testing.T) {
 	dir := t.TempDir()
 	config := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nbudgets: {time: 5s}\nobservers: [{script: watch.star}]\nupstreams:\n"
 	principals, who := "principals:\n", 0
+	const upstream, session, id = plantedUpstream + "/+=", plantedCloud + "/+==", "AKIAqzwv000011112222"
 	for _, dialect := range []string{"none", "repeat.star", "repeat.lua"} {
 		for _, signer := range []string{
-			fmt.Sprintf("{type: anthropic_key, key: %s}", plantedUpstream),
-			fmt.Sprintf("{type: bearer, token: %s}", plantedUpstream),
-			fmt.Sprintf("{type: anthropic_oauth, client_id: c, access_token: %s, refresh_token: %s, token_url: %s}", plantedUpstream, plantedRefresh, up.URL),
-			fmt.Sprintf("{type: aws_sigv4, service: bedrock, access_key: AKIDEXAMPLE, secret_key: %s, session_token: %s}", plantedCloud, plantedCloud),
+			fmt.Sprintf("{type: anthropic_key, key: %q}", upstream),
+			fmt.Sprintf("{type: bearer, token: %q}", upstream),
+			fmt.Sprintf("{type: anthropic_oauth, client_id: c, access_token: %q, refresh_token: %s, token_url: %s}", upstream, plantedRefresh, up.URL),
+			fmt.Sprintf("{type: aws_sigv4, service: bedrock, access_key: %s, secret_key: %s, session_token: %q}", id, plantedCloud, session),
 		} {
 			name := fmt.Sprint("u", who)
 			kind := "anthropic_direct"
@@ -133,8 +143,10 @@ func TestAnUpstreamThatRepeatsItsRequestTellsItsClientAlone(t *testing.T) {
 			}
 		}
 	}
+	ways := []string{"200", "200 html", "200 slashes", "200 url", "302", "400", "400 html", "400 slashes", "400 url", "404", "500", "500 html",
+		"stream", "stream slashes", "stream url", "cut", "403", "529", "401"}
 	for i := range who {
-		for _, way := range []string{"200", "200 html", "302", "400", "400 html", "404", "500", "500 html", "stream", "cut", "403", "529", "401"} {
+		for _, way := range ways {
 			where := fmt.Sprintf("the answer to u%d %s", i, way)
 			body := `{"model":"claude-sonnet-4-5","max_tokens":16,"stream":%v,"messages":[{"role":"user","content":"hi"}]}`
 			_, text := c.reply("POST", c.listen[0].Addr().String(), "/v1/messages", fmt.Sprintf(body, !strings.HasPrefix(way, "200")),
