@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -292,4 +293,13 @@ func TestADialectCannotSetWhatIsNotItsOwn(t *testing.T) {
 	f("x a", "b")
 	f("", "b")
 	f("x-a:", "b")
+}
+
+// An answer to HEAD has no body, which the client waits for.
+func TestADialectMakesNoHeadOfAnotherMethod(t *testing.T) {
+	_, err := builds(t, upstreamNamed("a"), func(d *engine.Draft) { d.Method = "HEAD" })
+	var refused *engine.DialectError
+	if !errors.As(err, &refused) || refused.Variant != engine.DialectUnsupportedRequest || !strings.Contains(refused.Reason, "HEAD for a client's POST") {
+		t.Errorf("a POST was sent as a HEAD: %v", err)
+	}
 }

@@ -83,7 +83,7 @@ func (b *ShapedRequestBuilder) build(r *outgoing, d *Draft) (Shaped, error) {
 	if err := b.takeHeaders(r, d.Headers); err != nil {
 		return Shaped{}, err
 	}
-	if err := CheckMethod(d.Method); err != nil {
+	if err := b.ctx.CheckMethod(d.Method); err != nil {
 		return Shaped{}, err
 	}
 	if err := b.ctx.CheckBody(len(d.Body)); err != nil {
@@ -117,13 +117,16 @@ func (r *RequestContext) CheckBody(bytes int) error {
 	return nil
 }
 
-// CheckMethod refuses what cannot be the method of a shaped request. An error is a *DialectError.
-func CheckMethod(s string) error {
-	if len(s) > maxMethod {
+// CheckMethod refuses what cannot be the method of a shaped request. An answer to HEAD has no body, which a client with another method waits
+// for. An error is a *DialectError.
+func (r *RequestContext) CheckMethod(s string) error {
+	switch {
+	case len(s) > maxMethod:
 		return unsupported("method of %d bytes, want at most %d", len(s), maxMethod)
-	}
-	if !ValidName(s) {
+	case !ValidName(s):
 		return unsupported("method %q is not a token", s)
+	case s == "HEAD" && r.Method != s:
+		return unsupported("method HEAD for a client's %s, want one whose answer has a body", r.Method)
 	}
 	return nil
 }

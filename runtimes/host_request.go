@@ -49,9 +49,9 @@ var TypeRequest = newType(Type{
 	Fields: []Field{
 		requestLine("url", "The absolute address. It keeps the upstream's scheme, host and port.",
 			func(d *engine.Draft) *string { return &d.URL },
-			func(u *engine.Upstream, s string) error { _, err := u.CheckURL(s); return err }),
+			func(r *Request, s string) error { _, err := r.to.CheckURL(s); return err }),
 		requestLine("method", "The HTTP method.", func(d *engine.Draft) *string { return &d.Method },
-			func(_ *engine.Upstream, s string) error { return engine.CheckMethod(s) }),
+			func(r *Request, s string) error { return r.call.Request.CheckMethod(s) }),
 		{Name: "headers", Type: "headers", Doc: "The headers, to be edited.",
 			Get: func(receiver any) Value { return OfHost(TypeHeaders, &receiver.(*Request).headers) },
 			Put: func(receiver any, v Value) error {
@@ -70,7 +70,7 @@ var TypeRequest = newType(Type{
 
 // requestLine is a field of the draft. What a script sets it to is checked by the engine's own rule there and then, where its line is
 // known.
-func requestLine(name, doc string, at func(d *engine.Draft) *string, check func(u *engine.Upstream, s string) error) Field {
+func requestLine(name, doc string, at func(d *engine.Draft) *string, check func(r *Request, s string) error) Field {
 	set := func(receiver any, v Value) error { return putString(at(&receiver.(*Request).draft), v) }
 	return Field{Name: name, Type: "string", Doc: doc, Put: set,
 		Get: func(receiver any) Value { return OfString(*at(&receiver.(*Request).draft)) },
@@ -86,10 +86,10 @@ func requestLine(name, doc string, at func(d *engine.Draft) *string, check func(
 }
 
 // check returns what a rule of the engine says, without the words of the error's kind.
-func (r *Request) check(s string, rule func(u *engine.Upstream, s string) error) error {
+func (r *Request) check(s string, rule func(r *Request, s string) error) error {
 	var refused *engine.DialectError
 	r.refused = ""
-	if r.to == nil || !errors.As(rule(r.to, s), &refused) {
+	if r.to == nil || !errors.As(rule(r, s), &refused) {
 		return nil
 	}
 	r.refused = refused.Variant
