@@ -103,10 +103,10 @@ func (a *Admission) admit(out *Admitted) {
 	}
 }
 
-// line is a line of a file, "" where there is none.
+// line is a line of a file, "" where there is none, or where the file may be anything, such as one with secrets that a link leads to.
 func (a *Admission) line(file string, n int) string {
 	info, err := fs.Stat(a.Files, file)
-	if n < 1 || err != nil || info.Size() > MaxSource {
+	if n < 1 || err != nil || !info.Mode().IsRegular() || info.Size() > MaxSource {
 		return ""
 	}
 	text, _ := fs.ReadFile(a.Files, file)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -363,5 +364,34 @@ func onDisk(t *testing.T, dir string, clean func(where, text string)) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// A link may lead from the scripts to a file of secrets: what is wrong with it is told, and what it holds is not.
+func TestNoErrorShowsAFileOutsideOfTheScripts(t *testing.T) {
+	t.Parallel()
+	dir, scripts := t.TempDir(), map[string]string{"s.star": "def filter(ctx, principal, candidates):\n    return candidates\n",
+		"s.lua": "function filter(ctx, principal, candidates) return candidates end\n"}
+	config := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nfilters: [{name: a, script: s.star}, {name: b, script: s.lua}]\n" +
+		"upstreams: [{name: a, kind: anthropic_direct, signer: {type: forward}}]\n"
+	c := containWith(t, dir, config+fmt.Sprintf("principals: [{name: alice, keys: [%q]}]\n", keys.Sum(plantedKey)), scripts, nil)
+	secret := filepath.Join(dir, "upstream.key")
+	if err := os.WriteFile(secret, []byte("x = ((\""+plantedUpstream+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range scripts {
+		link := filepath.Join(dir, "link")
+		if err := errors.Join(os.Symlink(secret, link), os.Rename(link, filepath.Join(dir, "scripts", name))); err != nil {
+			t.Fatal(err)
+		}
+		c.until("the error is told", func() bool { return strings.Contains(c.logged(), name+":1:") })
+		if err := os.Remove(filepath.Join(dir, "scripts", name)); err != nil {
+			t.Fatal(err)
+		}
+		c.write(t, name, text+"\n")
+		c.until("the script is live again", func() bool { return strings.Contains(c.logged(), name+": version") })
+	}
+	if text := c.logged(); strings.Contains(text, plantedUpstream) {
+		t.Errorf("the log says %s", text)
 	}
 }

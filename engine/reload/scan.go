@@ -46,6 +46,7 @@ func scan(root string, old *Snapshot, enter enter) *Snapshot {
 	w := &walk{old: old, snap: &Snapshot{files: map[string]*file{}}, enter: enter}
 	real, err := trace(root, enter)
 	if err == nil {
+		w.root = below(real, "")
 		err = w.dir(real, ".", nil)
 	}
 	if err != nil {
@@ -59,6 +60,7 @@ func scan(root string, old *Snapshot, enter enter) *Snapshot {
 
 type walk struct {
 	old, snap *Snapshot
+	root      string // what the real paths of all files in it begin with
 	enter     enter
 	buf       bytes.Buffer
 	entries   int
@@ -133,15 +135,20 @@ func (w *walk) entry(real, name string, mode fs.FileMode, above []string) error 
 }
 
 func (w *walk) file(real, name string) {
-	f := slurp(real, MaxScript, &w.buf, w.old.files[name])
+	old := w.old.files[name]
+	f := slurp(real, MaxScript, &w.buf, old)
 	if errors.Is(f.err, errTooLarge) {
 		f = failed(real, &engine.ScriptError{
 			File: name, Message: fmt.Sprintf("the file is too large, want at most %d bytes (256 KiB)", MaxScript)})
 	}
-	if !f.missing() {
-		w.snap.files[name] = f
-		w.bytes += len(f.data)
+	if f.missing() {
+		return
 	}
+	if f != old {
+		f.outside = !strings.HasPrefix(real, w.root)
+	}
+	w.snap.files[name] = f
+	w.bytes += len(f.data)
 }
 
 func isScript(name string) bool {

@@ -15,7 +15,7 @@ const MaxScript = 256 << 10
 
 // Snapshot is an immutable copy of the script files below a root: what one moment's files held, in memory. Paths are below the root,
 // with slashes. It opens files only, no directories; Paths lists them. A file that is too large or cannot be read is there, and reading
-// it gives the error that says so.
+// it gives the error that says so. What a link brings from outside of the root is no regular file.
 type Snapshot struct {
 	files map[string]*file
 	sum   [sha256.Size]byte // over all paths and sums
@@ -28,6 +28,7 @@ type file struct {
 	sum     [sha256.Size]byte // of data, or of the text of err; zero: there is no such file
 	err     error             // why there is no data
 	real    string            // the path behind all links
+	outside bool              // that is not below the scripts root
 	written time.Time         // by its own account, when it had been read
 	read    time.Time         // when that began
 	stamp   stamp             // from then
@@ -77,7 +78,11 @@ func (s *Snapshot) Open(name string) (fs.File, error) {
 	if f.err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: f.err}
 	}
-	return &openFile{bytes.NewReader(f.data), path.Base(name)}, nil
+	mode := fs.FileMode(0o444)
+	if f.outside {
+		mode |= fs.ModeIrregular
+	}
+	return &openFile{bytes.NewReader(f.data), path.Base(name), mode}, nil
 }
 
 // find is never nil. What is below a directory that cannot be read has that directory's error.
@@ -94,12 +99,13 @@ func (s *Snapshot) find(name string) *file {
 type openFile struct {
 	*bytes.Reader
 	name string
+	mode fs.FileMode
 }
 
 func (f *openFile) Stat() (fs.FileInfo, error) { return f, nil }
 func (f *openFile) Close() error               { return nil }
 func (f *openFile) Name() string               { return f.name }
-func (f *openFile) Mode() fs.FileMode          { return 0o444 }
+func (f *openFile) Mode() fs.FileMode          { return f.mode }
 func (f *openFile) ModTime() time.Time         { return time.Time{} }
 func (f *openFile) IsDir() bool                { return false }
 func (f *openFile) Sys() any                   { return nil }

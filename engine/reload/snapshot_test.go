@@ -43,7 +43,7 @@ func TestASnapshotHasEveryScriptBelowItsRoot(t *testing.T) {
 	if got := s.Paths(); !slices.Equal(got, want) {
 		t.Errorf("paths %q, want %q", got, want)
 	}
-	f := func(path, want string) {
+	f := func(path, want string, regular bool) {
 		t.Helper()
 		got, err := s.ReadFile(path)
 		if err != nil || string(got) != want {
@@ -58,12 +58,15 @@ func TestASnapshotHasEveryScriptBelowItsRoot(t *testing.T) {
 		if err != nil || string(opened) != want || info.Size() != int64(len(want)) || info.Name() != filepath.Base(path) {
 			t.Errorf("Open(%q) reads %q, %v, want %q", path, opened, err, want)
 		}
+		if info.Mode().IsRegular() != regular {
+			t.Errorf("Open(%q) is of mode %v, want a regular file: %v", path, info.Mode(), regular)
+		}
 	}
-	f("a.star", "a")
-	f("dialects/d.star", "d")
-	f("filters/deep/b.lua", "b")
-	f("linked/e.lua", "e")
-	f("same.star", "a")
+	f("a.star", "a", true)
+	f("dialects/d.star", "d", true)
+	f("filters/deep/b.lua", "b", true)
+	f("linked/e.lua", "e", false)
+	f("same.star", "a", true)
 }
 
 func TestASnapshotSaysWhyAFileCannotBeRead(t *testing.T) {
