@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -238,29 +239,49 @@ func wasAbandoned(err error) bool {
 	return errors.As(err, &e)
 }
 
-// checkNames finds names of hooks that stand for something else than a function of the script.
+// checkNames finds names of hooks and tests that stand for something else than a function of the script.
 func (a *Admission) checkNames(m Module, functions []Function) (found []*engine.ScriptError) {
-	for i := range Hooks {
-		name := Hooks[i].Name
-		if v, ok := m.Global(name); ok && find(functions, name) == nil {
-			what := describeKind(v)
-			if v.Kind == Own && TypeName(v) == "function" {
-				what = "a function of the language"
-			}
-			found = append(found, a.atGlobal(m, name, fmt.Errorf("%s is %s, want a function of this script", name, what)))
-		}
+	reserved := func(name string) bool {
+		_, hook := FindHook(name)
+		return hook || isTest(name)
+	}
+	for name, v := range others(m, functions, reserved) {
+		found = append(found, a.noFunction(m, name, v))
 	}
 	return found
+}
+
+// others are the globals of such names that are no functions of the script.
+func others(m Module, functions []Function, such func(name string) bool) iter.Seq2[string, Value] {
+	seen := make(map[string]bool, len(functions))
+	for i := range functions {
+		seen[functions[i].Name] = true
+	}
+	return func(yield func(string, Value) bool) {
+		for _, name := range m.Names() {
+			if seen[name] || !such(name) {
+				continue
+			}
+			seen[name] = true
+			if v, ok := m.Global(name); ok && !yield(name, v) {
+				return
+			}
+		}
+	}
+}
+
+func (a *Admission) noFunction(m Module, name string, v Value) *engine.ScriptError {
+	what := describeKind(v)
+	if v.Kind == Own && TypeName(v) == "function" {
+		what = "a function of the language"
+	}
+	return a.atGlobal(m, name, fmt.Errorf("%s is %s, want a function of this script", name, what))
 }
 
 // checkFunctions judges the names and the parameters of what the script defines.
 func (a *Admission) checkFunctions(functions []Function) (found []*engine.ScriptError) {
 	refuse := func(f *Function, format string, args ...any) {
-		e := &engine.ScriptError{File: a.Path, Message: fmt.Sprintf(format, args...)}
-		if f != nil {
-			e.Line, e.Column = f.Line, f.Column
-		}
-		found = append(found, e)
+		found = append(found, a.atFunction(f, fmt.Errorf(format, args...)))
 	}
 	for i := range functions {
 		f := &functions[i]
@@ -280,8 +301,16 @@ func (a *Admission) checkFunctions(functions []Function) (found []*engine.Script
 	return found
 }
 
+// atFunction is an error where a function is defined, or of the file where there is none.
+func (a *Admission) atFunction(f *Function, err error) *engine.ScriptError {
+	if f == nil {
+		return &engine.ScriptError{File: a.Path, Message: err.Error()}
+	}
+	return &engine.ScriptError{File: a.Path, Line: f.Line, Column: f.Column, Message: err.Error()}
+}
+
 func checkFunction(f *Function) error {
-	if strings.HasPrefix(f.Name, testPrefix) && f.Params != 1 {
+	if isTest(f.Name) && f.Params != 1 {
 		return fmt.Errorf("%s takes %d parameters, want %s(t)", f.Name, f.Params, f.Name)
 	}
 	if h, ok := FindHook(f.Name); ok {
@@ -334,8 +363,10 @@ func slotHooks(slot engine.SlotKind) []string {
 // testCalls is how many calls' budgets a test may use.
 const testCalls = 10
 
-// testPrefix begins the names of functions that are tests.
-const testPrefix = "test_"
+// isTest reports whether a name is that of a test.
+func isTest(name string) bool { return strings.HasPrefix(name, "test_") && name != configOfTests }
+
+const configOfTests = "test_config"
 
 // runTests runs every test once and counts those that pass.
 func (a *Admission) runTests(functions []Function, out *Admitted) {
@@ -373,10 +404,7 @@ func (a *Admission) EachTest(match func(name string) bool, each func(name string
 	}
 	most := suite * a.deadline()
 	over := time.Now().Add(most)
-	for _, f := range m.Functions() {
-		if !strings.HasPrefix(f.Name, testPrefix) || f.Params != 1 || !match(f.Name) {
-			continue
-		}
+	for _, f := range a.tests(m, match, each) {
 		if time.Now().After(over) {
 			return fmt.Errorf("the tests took longer than %v together, %s and what follows did not run", most, f.Name)
 		}
@@ -389,9 +417,30 @@ func (a *Admission) EachTest(match func(name string) bool, each func(name string
 	return nil
 }
 
+// tests are the functions that EachTest is to run. It tells of those that cannot run.
+func (a *Admission) tests(m Module, match func(name string) bool, each func(name string, err error)) (run []Function) {
+	functions := m.Functions()
+	wanted := func(name string) bool { return isTest(name) && match(name) }
+	for name, v := range others(m, functions, wanted) {
+		each(name, a.noFunction(m, name, v))
+	}
+	for i := range functions {
+		f := &functions[i]
+		if !wanted(f.Name) {
+			continue
+		}
+		if err := checkFunction(f); err != nil {
+			each(f.Name, a.atFunction(f, err))
+			continue
+		}
+		run = append(run, *f)
+	}
+	return run
+}
+
 func hasTests(functions []Function) bool {
 	for i := range functions {
-		if strings.HasPrefix(functions[i].Name, testPrefix) {
+		if isTest(functions[i].Name) {
 			return true
 		}
 	}
@@ -399,13 +448,13 @@ func hasTests(functions []Function) bool {
 }
 
 func (a *Admission) testConfig(m Module) (*engine.Object, error) {
-	v, ok := m.Global("test_config")
+	v, ok := m.Global(configOfTests)
 	if !ok {
 		return nil, nil
 	}
 	config, err := ToObject(v)
 	if err != nil {
-		return nil, a.atGlobal(m, "test_config", fmt.Errorf("test_config %w", err))
+		return nil, a.atGlobal(m, configOfTests, fmt.Errorf("test_config %w", err))
 	}
 	return config, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +61,7 @@ func (l fake) Load(files fs.FS, path string, config *engine.Object, _ engine.Bud
 }
 
 func (m *fakeModule) Functions() []runtimes.Function { return m.order }
+func (m *fakeModule) Names() []string                { return slices.Sorted(maps.Keys(m.globals)) }
 func (m *fakeModule) Files() []string                { return []string{m.path} }
 
 func (m *fakeModule) Place(string) (line, column int) { return 0, 0 }

@@ -20,6 +20,8 @@ type Language interface {
 type Module interface {
 	// Functions are the functions defined at top level, in the order of the file.
 	Functions() []Function
+	// Names are what the top level gives a value, in the order of the file. One may be there more than once.
+	Names() []string
 	// Global returns a value of the top level: plugin, test_config.
 	Global(name string) (Value, bool)
 	// Place is where the top level gives a name its first value, 1-based; 0 = the language does not tell.

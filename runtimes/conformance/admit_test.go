@@ -42,6 +42,10 @@ func TestAdmissionSaysTheSameInBothLanguages(t *testing.T) {
 	f(written{".star": "def shape(ctx):\n    pass\n\nnormalize_error = len\n",
 		".lua": "function shape(ctx)\nend\n\nnormalize_error = tonumber\n"},
 		engine.SlotDialect, `:4: normalize_error is a function of the language, want a function of this script`)
+	f(written{".star": "def observe(event):\n    pass\ntest_a = 5\ntest_b = len\ntest_c = [1]\n",
+		".lua": "function observe(event)\nend\ntest_a = 5\ntest_b = tonumber\ntest_c = { 1 }\n"},
+		engine.SlotObserver, `:3: test_a is a number, want a function of this script`,
+		`:4: test_b is a function of the language, want a function of this script`, `:5: test_c is a list, want a function of this script`)
 	f(written{".star": "test_config = 5\ndef observe(event):\n    pass\ndef test_x(t):\n    pass\n",
 		".lua": "test_config = 5\nfunction observe(event)\nend\nfunction test_x(t)\nend\n"},
 		engine.SlotObserver, `:1: test_config is a number, want a map`)

@@ -47,6 +47,15 @@ func (l *loaded) Functions() []runtimes.Function {
 	return out
 }
 
+// Names are the globals that the file defines.
+func (l *loaded) Names() []string {
+	out := make([]string, len(l.state.main.defined))
+	for i := range out {
+		out[i] = l.state.main.defined[i].name
+	}
+	return out
+}
+
 // Global returns a value of the top level.
 func (l *loaded) Global(name string) (runtimes.Value, bool) { return l.state.main.global(name) }
 

@@ -34,6 +34,15 @@ func (s *script) Functions() []runtimes.Function {
 	return out
 }
 
+// Names are the globals that the file defines.
+func (s *script) Names() []string {
+	out := make([]string, len(s.program.bound))
+	for i := range out {
+		out[i] = s.program.bound[i].name
+	}
+	return out
+}
+
 // Global returns a value of the top level.
 func (s *script) Global(name string) (runtimes.Value, bool) {
 	v, ok := s.globals[name]
