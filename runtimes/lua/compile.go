@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"sluice/engine"
+	"sluice/engine/turn"
 	"sluice/runtimes"
 
 	glua "github.com/yuin/gopher-lua"
@@ -46,18 +48,21 @@ func compile(path string, src []byte) (made *program, err error) {
 	if err := checkOpen(src); err != nil {
 		return nil, sourceError(path, string(src), err)
 	}
-	chunk, err := parse.Parse(bytes.NewReader(src), path)
+	var turns turn.Shift
+	chunk, err := parse.Parse(&pieces{src, &turns}, path)
 	if err != nil {
 		return nil, sourceError(path, string(src), err)
 	}
-	needs, err := guard(chunk)
+	needs, err := guard(chunk, &turns)
 	if err != nil {
 		return nil, sourceError(path, string(src), err)
 	}
 	for i := range needs {
 		needs[i].by = path
 	}
+	turns.Part()
 	proto, err := glua.Compile(chunk, path)
+	turns.Part()
 	if err != nil {
 		return nil, sourceError(path, string(src), err)
 	}
@@ -66,6 +71,25 @@ func compile(path string, src []byte) (made *program, err error) {
 	}
 	clip(proto)
 	return &program{proto, needs}, nil
+}
+
+// pieces is a source that the parser reads a piece at a time.
+type pieces struct {
+	rest  []byte
+	turns *turn.Shift
+}
+
+// pieceOfSource is how many bytes are parsed at once, in some 100 us.
+const pieceOfSource = 1 << 10
+
+func (p *pieces) Read(to []byte) (int, error) {
+	p.turns.Part()
+	if len(p.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(to, p.rest[:min(len(p.rest), pieceOfSource)])
+	p.rest = p.rest[n:]
+	return n, nil
 }
 
 // clip drops the room that the compiler took for code that did not come: some 15 KiB a function, as long as the file is kept.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"sluice/engine"
+	"sluice/engine/turn"
 	"sluice/runtimes/lua"
 )
 
@@ -26,4 +27,20 @@ func TestVersionsThatServedAreKeptInLittleMemory(t *testing.T) {
 		t.Errorf("a version of %d functions holds %d bytes, want at most %d", functions, each, most)
 	}
 	runtime.KeepAlive(rt)
+}
+
+// A long source is read in turns, and long tables and many functions are no reason to refuse one.
+func TestALongSourceIsReadInTurns(t *testing.T) {
+	const least = 10
+	for _, source := range []string{
+		"return {" + named("key%d = {input = 1}, ", 3000) + "}",
+		named("do\n  local function f(a)\n    local b = string.format('%%%%d', a.n)\n    return b, a.x%d\n  end\nend\n", 1900),
+	} {
+		before := turn.Taken()
+		f := files{"f.lua": "function filter(ctx, principal, candidates)\n  return candidates\nend\n" + source}
+		_, err := lua.New().Load(f.snapshot(), "f.lua", nil, engine.Budget{})
+		if n := turn.Taken() - before; err != nil || n < least {
+			t.Errorf("%.40s…: %v, others ran %d times, want at least %d", source, err, n, least)
+		}
+	}
 }

@@ -153,7 +153,13 @@ func TestScriptsThatDoNotCompileTellWhere(t *testing.T) {
 	f(strings.Repeat("function f() end ", 2100), `the source defines more than 2000 functions`)
 	f(outer(2, 150), `the source has a function that uses 300 variables of others, want at most 255`)
 	f("x = a"+strings.Repeat("..a", 300), `register overflow`)
-	f(numbered(30000), `the source has too many names and constants`)
+	f("x = a"+strings.Repeat(" or a", 50000), `the source is nested deeper than 500`)
+	for _, lookups := range []string{
+		numbered(30000), numbered(4000) + numbered(4000), named("a:m%d() ", 5000), named("function a:m%d() end ", 1900) + named("a:m%d() ", 5000),
+		named("x = %d * 0.37 ", 5000), named("::l%d:: ", 10000), strings.Repeat("x = a"+strings.Repeat("+1", 450)+" ", 50), deep(100, 50, 10000),
+	} {
+		f(lookups, `the source has too many names and constants`)
+	}
 	f(strings.Repeat("-", 256<<10+1), `the file has 262145 bytes, want at most 262144`)
 }
 
@@ -168,6 +174,24 @@ func outer(functions, n int) string {
 		b.WriteString("local function f() ")
 	}
 	return b.String() + use.String() + strings.Repeat("end ", functions)
+}
+
+// deep is a source of functions in each other, each with n variables, that looks for a global as often as it says.
+func deep(functions, n, often int) string {
+	inner := strings.Repeat("g() ", often)
+	for range functions {
+		inner = "return function() " + named("local v%d ", n) + inner + " end"
+	}
+	return inner
+}
+
+// named is n statements, each with its number.
+func named(statement string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, statement, i)
+	}
+	return b.String()
 }
 
 // numbered is a source with n constants, which the compiler looks up one by one.

@@ -5,14 +5,14 @@ import (
 	"reflect"
 	"strconv"
 
+	"sluice/engine/turn"
+
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// Bounds of a file beyond its size. The compiler recurses, is quadratic in long chains of operators, and looks each name and constant up
-// from the first one on.
+// Bounds of a file beyond its size and maxLookups. The compiler recurses.
 const (
-	maxNesting = 500     // how deep expressions and statements stand in each other
-	maxLookups = 1 << 26 // some hundred milliseconds
+	maxNesting = 500 // how deep expressions and statements stand in each other
 	// maxFunctions bounds what a file's functions take while they are compiled, 20 KB each.
 	maxFunctions = 2000
 	// maxListed is how many positions a table constructor has: the compiler loses the number of the batch that comes after them, and the
@@ -40,8 +40,9 @@ func (e *tooComplex) Error() string { return "the source " + e.reason }
 // their own: the compiler gives x its value before it reads the second x, and leaves a local x as it was where a is an expression that
 // turns out false. And nothing that a loop may begin with is only a jump: see lead. And numbers are in base 10: see number. It returns what
 // the file requires. An error is a *tooComplex.
-func guard(chunk []ast.Stmt) ([]need, error) {
-	g := guarding{names: make(map[string]bool), led: make(map[ast.Stmt]bool)}
+func guard(chunk []ast.Stmt, turns *turn.Shift) ([]need, error) {
+	g := guarding{turns: turns, led: make(map[ast.Stmt]bool), folds: make(map[*ast.LogicalOpExpr]bool)}
+	g.in.enter(&ast.FunctionExpr{ParList: &ast.ParList{}})
 	g.walk(reflect.ValueOf(chunk), 0)
 	if g.refused != nil {
 		return nil, g.refused
@@ -50,12 +51,16 @@ func guard(chunk []ast.Stmt) ([]need, error) {
 }
 
 type guarding struct {
+	turns     *turn.Shift
+	visited   int
 	line      int // of the last node seen
-	names     map[string]bool
+	in        scope
 	lookups   int
 	functions int
+	labels    int
 	needs     []need
-	led       map[ast.Stmt]bool // see lead
+	led       map[ast.Stmt]bool           // see lead
+	folds     map[*ast.LogicalOpExpr]bool // those that folded leaves as they are
 	refused   *tooComplex
 }
 
@@ -77,10 +82,16 @@ func (g *guarding) walk(v reflect.Value, depth int) {
 			g.walk(v.Index(i), depth)
 		}
 	case reflect.Interface:
-		g.visit(v)
+		if g.visited++; g.visited%visits == 0 {
+			g.turns.Part()
+		}
+		g.visit(v, depth)
 		g.walk(v.Elem(), depth+1)
 	case reflect.Pointer:
+		around := g.in
+		g.in.enter(v.Interface())
 		g.walk(v.Elem(), depth)
+		g.in = around
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if f := v.Field(i); f.CanSet() {
@@ -90,8 +101,11 @@ func (g *guarding) walk(v reflect.Value, depth int) {
 	}
 }
 
+// visits are how many nodes are a part of the work.
+const visits = 64
+
 // visit counts or replaces one expression or statement.
-func (g *guarding) visit(v reflect.Value) {
+func (g *guarding) visit(v reflect.Value, depth int) {
 	if node, ok := v.Interface().(ast.PositionHolder); ok {
 		g.line = node.Line()
 	}
@@ -111,27 +125,39 @@ func (g *guarding) visit(v reflect.Value) {
 	case *ast.WhileStmt:
 		g.leadLiteral(v, node.Condition)
 	case *ast.LogicalOpExpr:
-		if e := folded(node); e != node {
+		if e := g.folded(node); e != node {
 			v.Set(reflect.ValueOf(e))
-			g.visit(v)
+			g.visit(v, depth)
 		}
 	case *ast.FunctionExpr, *ast.FuncDefStmt:
 		if g.functions++; g.functions > maxFunctions {
 			g.refuse("defines more than %d functions", maxFunctions)
 		}
+		if def, ok := node.(*ast.FuncDefStmt); ok {
+			g.constant(def.Name.Method)
+		}
 	case *ast.FuncCallExpr:
+		g.constant(node.Method)
 		g.require(node)
 	case *ast.TableExpr:
 		g.table(node)
 	case *ast.GenericForStmt:
 		node.Exprs = padded(node.Exprs)
+	case *ast.LocalAssignStmt:
+		g.in.locals += len(node.Names)
+	case *ast.LabelStmt:
+		g.label()
+	case *ast.ArithmeticOpExpr:
+		g.arithmetic(node, depth)
+	case *ast.UnaryMinusOpExpr:
+		g.arithmetic(node, depth)
 	case *ast.IdentExpr:
-		g.name(node.Value)
+		g.name(node.Value, depth)
 	case *ast.StringExpr:
-		g.name(node.Value)
+		g.constant(node.Value)
 	case *ast.NumberExpr:
 		g.number(node)
-		g.name(node.Value)
+		g.constant(node.Value)
 	}
 }
 
@@ -197,14 +223,6 @@ func manyValues(f *ast.Field) bool {
 		return !v.AdjustRet
 	}
 	return false
-}
-
-// name counts what looking up a name or a constant takes at most.
-func (g *guarding) name(s string) {
-	g.names[s] = true
-	if g.lookups += len(g.names); g.lookups > maxLookups {
-		g.refuse("has too many names and constants")
-	}
 }
 
 // callOf is the call that stands for a chain of "..". The operator joins from the right, so the chain hangs on its right side.

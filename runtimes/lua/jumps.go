@@ -43,7 +43,7 @@ func user(jump ast.Stmt) ast.Stmt {
 // leadLiteral is lead for a statement with a condition, which is only a jump where that is written out.
 func (g *guarding) leadLiteral(v reflect.Value, condition ast.Expr) {
 	if logical, ok := condition.(*ast.LogicalOpExpr); ok {
-		condition = folded(logical)
+		condition = g.folded(logical)
 	}
 	if _, ok := literal(condition); ok {
 		g.lead(v)
@@ -51,13 +51,17 @@ func (g *guarding) leadLiteral(v reflect.Value, condition ast.Expr) {
 }
 
 // folded is "and" or "or" without a first operand that is written out, which would be a jump.
-func folded(e *ast.LogicalOpExpr) ast.Expr {
+func (g *guarding) folded(e *ast.LogicalOpExpr) ast.Expr {
+	if g.folds[e] {
+		return e
+	}
 	if inner, ok := e.Lhs.(*ast.LogicalOpExpr); ok {
-		e.Lhs = folded(inner)
+		e.Lhs = g.folded(inner)
 	}
 	holds, ok := literal(e.Lhs)
 	switch {
 	case !ok:
+		g.folds[e] = true
 		return e
 	case holds == (e.Operator == "and"):
 		return single(e.Rhs)
