@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"sluice/engine"
+	"sluice/engine/body"
 
 	glua "github.com/yuin/gopher-lua"
 )
@@ -123,7 +124,21 @@ func (s *state) throw(L *glua.LState, v glua.LValue, level int) {
 	if level > 1 {
 		level++
 	}
+	if text, ok := v.(glua.LString); ok && level > 0 && len(text) > pieceOfText {
+		v, level = placeBefore(L, string(text), level), 0
+	}
 	L.Error(v, level)
+}
+
+// placeBefore is a long text with the place of a level before it, as the interpreter would put it there at once.
+func placeBefore(L *glua.LState, text string, level int) glua.LString {
+	const native = "[G]:"
+	place := native
+	for ; place == native; level++ {
+		place = L.Where(level - 1)
+	}
+	out := append(body.Room(len(place)+1+len(text)), place+" "...)
+	return glua.LString(body.TextOf(body.AppendText(out, text)))
 }
 
 // assert is assert(v, message).

@@ -338,6 +338,25 @@ func TestAPanicIsATrapThatNoScriptCatches(t *testing.T) {
 	f(`xpcall(function() return principal.name end, print) return { keep = candidates, reason = tostring(count) }`)
 }
 
+func TestALongMessageHasThePlaceOfAShortOne(t *testing.T) {
+	t.Parallel()
+	for _, raise := range []string{`pcall(error, s)`, `pcall(function() error(s) end)`, `pcall(function()
+  local function f() error(s, 2) end
+  f()
+end)`, `pcall(error, s, 0)`,
+		`pcall(error, s, 100)`, `pcall(assert, false, s)`} {
+		got, err := eval(t, `local function raised(s)
+			local _, message = `+strings.ReplaceAll(raise, `\n`, "\n")+`
+			return message
+		end
+		local s = ("x"):rep(1000000)
+		return tostring(raised(s) == raised("") .. s)`)
+		if err != nil || got != "true" {
+			t.Errorf("%s: %q, %v", raise, got, err)
+		}
+	}
+}
+
 func TestALongMessageIsCut(t *testing.T) {
 	t.Parallel()
 	_, err := ask(t, files{"s.lua": `function filter(ctx) error(("x"):rep(1e6)) end`})
