@@ -8,9 +8,9 @@ import (
 
 // Bounds of what one instruction works on. It cannot be stopped half way, so what would take it more than some milliseconds is refused.
 const (
-	maxKey     = 1 << 20 // bytes of a text that a table is asked for
-	maxOrdered = 4 << 20 // bytes that "<" compares
-	maxNumeral = 1 << 10 // bytes of a text that stands for a number
+	maxKey     = 1 << 20   // bytes of a text that a table is asked for
+	maxOrdered = 256 << 10 // bytes that "<" goes through, one by one
+	maxNumeral = 1 << 10   // bytes of a text that stands for a number
 )
 
 // shortText is how long a text is that an instruction works on for nothing.
@@ -78,17 +78,18 @@ func (m *meter) order(i instruction) {
 		return
 	}
 	if b, ok := i.value(i.c()).(glua.LString); ok {
-		m.ordered(min(len(a), len(b)))
+		m.ordered(string(a), string(b))
 	}
 }
 
-// ordered charges for comparing n bytes.
-func (m *meter) ordered(n int) {
-	if n > maxOrdered {
-		m.refuse("texts of %d bytes are not ordered, want at most %d MiB", n, maxOrdered>>20)
+// ordered charges for finding where two texts differ.
+func (m *meter) ordered(a, b string) {
+	n := min(len(a), len(b))
+	if n > maxOrdered && a[:maxOrdered] == b[:maxOrdered] {
+		m.refuse("texts of %d bytes are not ordered that begin with the same %d KiB", n, maxOrdered>>10)
 		return
 	}
-	m.steps += int64(n / 16)
+	m.steps += int64(min(n, maxOrdered) / 16)
 }
 
 func (m *meter) length(i instruction) {

@@ -40,7 +40,7 @@ var endless = []string{
 	`local t = setmetatable({}, {__index = function(t, k) return k end}) while true do local x = t[("x"):rep(1e5)] end`,
 	`local t = {} for i = 1, 99 do t = setmetatable({}, {__index = t}) end local k = ("x"):rep(1e6) while true do local x = t[k] end`,
 	`local t = {} for i = 1, 2e4 do t[i] = ("x"):rep(100) .. i end while true do table.sort(t) end`,
-	`local a, b = ("x"):rep(3e6), ("x"):rep(3e6) while true do local c = a < b end`,
+	`local a, b = ("x"):rep(2.5e5), ("x"):rep(2.5e5) while true do local c = a < b end`,
 	`local t = {} for i = 1, 100 do t[i] = ("x"):rep(1e5) end while true do table.sort(t) end`,
 	`while true do tostring(setmetatable({}, {__tostring = function() return ("x"):rep(1e6) end})) end`,
 	`while true do pcall(string.rep) pcall(("x").bad) pcall(function() return ctx.nope end) end`,

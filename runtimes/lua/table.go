@@ -151,13 +151,18 @@ func (o *sorting) Less(i, j int) bool {
 	return before
 }
 
+// ordered charges for comparing two texts.
+func (s *state) ordered(L *glua.LState, a, b string) {
+	if s.meter.ordered(a, b); s.meter.refused != "" {
+		L.RaiseError("table.sort: %s", s.meter.Err().Error())
+	}
+}
+
 // before is a < b.
 func (o *sorting) before(a, b glua.LValue) bool {
-	if text, ok := a.(glua.LString); ok && len(text) > shortText {
-		if len(text) > maxOrdered {
-			o.L.RaiseError("table.sort: a text of %d bytes is not ordered, want at most %d MiB", len(text), maxOrdered>>20)
-		}
-		o.s.spend(o.L, len(text)/16)
+	text, ok := a.(glua.LString)
+	if other, both := b.(glua.LString); ok && both && len(text) > shortText {
+		o.s.ordered(o.L, string(text), string(other))
 	}
 	return o.L.LessThan(a, b)
 }

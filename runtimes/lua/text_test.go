@@ -31,6 +31,19 @@ func failures(t *testing.T) func(body, want string) {
 	}
 }
 
+func TestLongTextsAreOrderedByWhatTheyBeginWith(t *testing.T) {
+	t.Parallel()
+	f := values(t)
+	f(`("a"):rep(5e6) < ("b"):rep(5e6)`, "true")
+	f(`("a"):rep(5e6) >= ("b"):rep(5e6)`, "false")
+	f(`("a"):rep(2e5) < ("a"):rep(200001)`, "true")
+	f(`("a"):rep(2e5) .. "c" < ("a"):rep(2e5) .. "b"`, "false")
+	refused := failures(t)
+	refused(`local a = ("x"):rep(3e5) return a < a`, "texts of 300000 bytes are not ordered that begin with the same 256 KiB")
+	refused(`local a = ("x"):rep(3e5) return a <= a .. "x"`, "texts of 300000 bytes are not ordered that begin with the same 256 KiB")
+	refused(`local a = ("x"):rep(3e5) table.sort({a, a})`, "table.sort: texts of 300000 bytes are not ordered that begin with the same 256 KiB")
+}
+
 func TestPatternsMatchAsInTheReference(t *testing.T) {
 	t.Parallel()
 	f := values(t)
