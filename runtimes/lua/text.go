@@ -250,8 +250,23 @@ func (s *state) mapped(operation string, f func(out []byte, piece string) []byte
 // pieceOfText is how many bytes native code works on between two looks at the budget.
 const pieceOfText = 64 << 10
 
-func appendUpper(out []byte, s string) []byte { return append(out, strings.ToUpper(s)...) }
-func appendLower(out []byte, s string) []byte { return append(out, strings.ToLower(s)...) }
+func appendUpper(out []byte, s string) []byte { return appendCase(out, s, 'a', strings.ToUpper) }
+func appendLower(out []byte, s string) []byte { return appendCase(out, s, 'A', strings.ToLower) }
+
+// appendCase is append(out, change(s)...), which for ASCII needs no room of its own. Letters from first on change their case.
+func appendCase(out []byte, s string, first byte, change func(string) string) []byte {
+	from := len(out)
+	out = append(out, s...)
+	for i, c := range out[from:] {
+		switch {
+		case c >= utf8.RuneSelf:
+			return append(out[:from], change(s)...)
+		case c-first < 26:
+			out[from+i] = c ^ ('a' ^ 'A')
+		}
+	}
+	return out
+}
 
 // reverse is string.reverse(s).
 func (s *state) reverse(L *glua.LState) int {
