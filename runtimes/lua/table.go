@@ -112,6 +112,9 @@ func (s *state) tableSort(L *glua.LState) int {
 	s.allocate(L, slotBytes*n)
 	order := &sorting{s: s, L: L, values: make([]glua.LValue, n)}
 	for i := range order.values {
+		if i%far == 0 {
+			s.look(L)
+		}
 		if order.values[i] = t.RawGetInt(i + 1); order.values[i] == glua.LNil {
 			L.RaiseError("table.sort: the list has nothing at position %d", i+1)
 		}
@@ -121,6 +124,9 @@ func (s *state) tableSort(L *glua.LState) int {
 	}
 	sort.Sort(order)
 	for i, v := range order.values {
+		if i%far == 0 {
+			s.look(L)
+		}
 		t.RawSetInt(i+1, v)
 	}
 	return 0
