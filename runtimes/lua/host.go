@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"reflect"
 
-	"sluice/engine"
 	"sluice/runtimes"
 
 	glua "github.com/yuin/gopher-lua"
@@ -145,7 +144,7 @@ func (s *state) readField(L *glua.LState, t *hostType) int {
 func (s *state) field(h *host, t *hostType, key glua.LValue) glua.LValue {
 	name, isText := key.(glua.LString)
 	if !isText {
-		s.raise(t.of.Unknown(engine.Cut(key.String(), maxTold)))
+		s.raise(t.of.Unknown(told(key)))
 	}
 	f, m := t.of.Lookup(string(name))
 	switch {
@@ -159,7 +158,7 @@ func (s *state) field(h *host, t *hostType, key glua.LValue) glua.LValue {
 			return s.lift(h.call, v)
 		}
 	}
-	s.raise(t.of.Unknown(engine.Cut(string(name), maxTold)))
+	s.raise(t.of.Unknown(told(name)))
 	return nil
 }
 

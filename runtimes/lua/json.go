@@ -45,7 +45,7 @@ func nullMetatable() *glua.LTable {
 		return 1
 	}))
 	mt.RawSetString("__index", sharedFunction(func(L *glua.LState) int {
-		L.RaiseError("json.null has no field %q", L.Get(2).String())
+		L.RaiseError("json.null has no field %q", told(L.Get(2)))
 		return 0
 	}))
 	return mt

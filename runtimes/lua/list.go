@@ -26,7 +26,7 @@ func (s *state) indexList(L *glua.LState) int {
 	s.live(h)
 	i, ok := L.Get(2).(glua.LNumber)
 	if !ok || float64(i) != math.Trunc(float64(i)) {
-		L.RaiseError("a list has no field %q, want a position from 1", L.Get(2).String())
+		L.RaiseError("a list has no field %q, want a position from 1", told(L.Get(2)))
 	}
 	L.Push(s.at(h, int(i)))
 	return 1

@@ -72,7 +72,7 @@ func makeBigMetatable() *glua.LTable {
 		return 1
 	}))
 	mt.RawSetString("__index", sharedFunction(func(L *glua.LState) int {
-		L.RaiseError("a number has no field %q", L.Get(2).String())
+		L.RaiseError("a number has no field %q", told(L.Get(2)))
 		return 0
 	}))
 	return mt

@@ -28,6 +28,9 @@ const maxDefined = 2000
 // maxTold is how long a name is at most, and how much of one that is none an error tells, in bytes.
 const maxTold = 200
 
+// told is what an error tells of a name.
+func told(name glua.LValue) string { return engine.Cut(name.String(), maxTold) }
+
 // module is a file whose top level runs or has run in a state.
 type module struct {
 	path string
@@ -183,7 +186,7 @@ func (s *state) newModule(name string) *module {
 func (s *state) define(L *glua.LState, m *module) int {
 	name := L.Get(2)
 	if !m.running {
-		L.RaiseError("assignment to global %q in a call, want a local", engine.Cut(name.String(), maxTold))
+		L.RaiseError("assignment to global %q in a call, want a local", told(name))
 	}
 	if _, ok := name.(glua.LString); ok && m.globals.RawGet(name) == glua.LNil {
 		if len(m.defined) == maxDefined {

@@ -132,7 +132,7 @@ func (s *state) unknownFunction(lib *runtimes.Library) *glua.LTable {
 	}
 	mt := s.protected()
 	mt.RawSetString("__index", s.function(func(L *glua.LState) int {
-		name := L.Get(2).String()
+		name := told(L.Get(2))
 		L.RaiseError("%s has no function %q%s", lib.Name, name, runtimes.Suggest(name, names))
 		return 0
 	}))
