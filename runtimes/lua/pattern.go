@@ -223,8 +223,7 @@ func (m *matcher) again(i int, digit byte) int {
 	}
 	c := m.captures[n]
 	taken := m.src[c.start : c.start+max(0, c.length)]
-	m.s.spend(m.L, len(taken)/64)
-	if !strings.HasPrefix(m.src[i:], taken) {
+	if !m.s.begins(m.L, m.src[i:], taken) {
 		return -1
 	}
 	return i + len(taken)

@@ -24,20 +24,78 @@ func (s *state) find(L *glua.LState) int {
 }
 
 func (s *state) findPlain(L *glua.LState, text, wanted string, from int) int {
+	at := s.index(L, text, wanted, from)
+	if at < 0 {
+		L.Push(glua.LNil)
+		return 1
+	}
+	L.Push(number(float64(at + 1)))
+	L.Push(number(float64(at + len(wanted))))
+	return 2
+}
+
+// index is where wanted is in a text, at from or later, -1 = nowhere.
+func (s *state) index(L *glua.LState, text, wanted string, from int) int {
+	if len(wanted) > pieceOfText {
+		return s.indexLong(L, text, wanted, from)
+	}
 	for {
 		// A piece overlaps the next one by what is wanted but for one byte.
-		end := min(len(text), from+max(pieceOfText, len(wanted))+len(wanted))
+		end := min(len(text), from+pieceOfText+len(wanted))
 		s.spend(L, (end-from)/16)
 		if at := strings.Index(text[from:end], wanted); at >= 0 {
-			L.Push(number(float64(from + at + 1)))
-			L.Push(number(float64(from + at + len(wanted))))
-			return 2
+			return from + at
 		}
 		if end == len(text) {
-			L.Push(glua.LNil)
-			return 1
+			return -1
 		}
 		from = end - len(wanted) + 1
+	}
+}
+
+// indexLong is index by a hash that rolls over the text, as the library has it.
+func (s *state) indexLong(L *glua.LState, text, wanted string, from int) int {
+	if len(text)-from < len(wanted) {
+		return -1
+	}
+	const prime = 16777619
+	var want, have, first uint32 = 0, 0, 1
+	for i := range len(wanted) {
+		if i%pieceOfText == 0 {
+			s.spend(L, pieceOfText/16)
+		}
+		want, have, first = want*prime+uint32(wanted[i]), have*prime+uint32(text[from+i]), first*prime
+	}
+	for end := from + len(wanted); ; end++ {
+		at := end - len(wanted)
+		if have == want && s.begins(L, text[at:], wanted) {
+			return at
+		}
+		if end == len(text) {
+			return -1
+		}
+		if end%pieceOfText == 0 {
+			s.spend(L, pieceOfText/16)
+		}
+		have = have*prime + uint32(text[end]) - first*uint32(text[at])
+	}
+}
+
+// begins reports whether a text begins with another one, which may be long.
+func (s *state) begins(L *glua.LState, text, with string) bool {
+	if len(text) < len(with) {
+		return false
+	}
+	for {
+		n := min(len(with), pieceOfText)
+		s.spend(L, n/64)
+		if text[:n] != with[:n] {
+			return false
+		}
+		if n == len(with) {
+			return true
+		}
+		text, with = text[n:], with[n:]
 	}
 }
 
@@ -123,8 +181,7 @@ func (s *state) gsub(L *glua.LState) int {
 			break
 		}
 	}
-	rest := text[min(start, len(text)):]
-	s.pushText(L, append(s.need(L, "string.gsub", out, len(rest)), rest...))
+	s.pushText(L, m.add(out, text[min(start, len(text)):]))
 	L.Push(number(float64(count)))
 	return 2
 }

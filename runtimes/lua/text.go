@@ -2,6 +2,7 @@ package lua
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -271,10 +272,13 @@ func appendCase(out []byte, s string, first byte, change func(string) string) []
 // reverse is string.reverse(s).
 func (s *state) reverse(L *glua.LState) int {
 	text := L.CheckString(1)
-	s.spend(L, len(text)/32)
-	out := s.need(L, "string.reverse", s.room(), len(text))[:len(text)]
-	for i := range len(text) {
-		out[len(text)-1-i] = text[i]
+	out := s.need(L, "string.reverse", s.room(), len(text))
+	for len(text) > 0 {
+		from := max(0, len(text)-pieceOfText)
+		s.spend(L, (len(text)-from)/32)
+		out = append(out, text[from:]...)
+		slices.Reverse(out[len(out)-(len(text)-from):])
+		text = text[:from]
 	}
 	s.pushText(L, out)
 	return 1

@@ -31,6 +31,21 @@ func failures(t *testing.T) func(body, want string) {
 	}
 }
 
+func TestLongTextsAreFoundAndReversed(t *testing.T) {
+	t.Parallel()
+	f := values(t)
+	f(`(("a"):rep(1e5) .. "b" .. ("c"):rep(1e5)):find(("a"):rep(7e4) .. "b" .. ("c"):rep(7e4), 1, true)`, "30001 170001")
+	f(`(("a"):rep(1e5) .. "b" .. ("c"):rep(1e5)):find(("a"):rep(7e4) .. "c", 1, true)`, "nil")
+	f(`(("ab"):rep(1e5)):find(("ab"):rep(5e4) .. "b", 1, true)`, "nil")
+	f(`(("ab"):rep(1e5)):find(("ab"):rep(1e5), 1, true)`, "1 200000")
+	f(`(("ab"):rep(1e5)):find(("ab"):rep(1e5) .. "a", 1, true)`, "nil")
+	f(`("x" .. ("ab"):rep(1e5)):find("", 7e4, true)`, "70000 69999")
+	f(`#((("a"):rep(1e5) .. ("a"):rep(1e5) .. "b"):match("^(a+)%1b$"))`, "100000")
+	f(`(("a"):rep(1e5) .. "b"):reverse() == "b" .. ("a"):rep(1e5)`, "true")
+	f(`(("abc"):rep(5e4)):reverse() == ("cba"):rep(5e4)`, "true")
+	f(`(("abc"):rep(5e4)):gsub("^x", "") == ("abc"):rep(5e4)`, "true")
+}
+
 func TestLongTextsAreOrderedByWhatTheyBeginWith(t *testing.T) {
 	t.Parallel()
 	f := values(t)
