@@ -1,11 +1,13 @@
 package lua
 
 import (
+	"sluice/engine/turn"
+
 	glua "github.com/yuin/gopher-lua"
 )
 
 // newMap makes a table without positions of its keys, which are texts and differ, and their values. The interpreter would let its list
-// and maps grow key by key, and box each key once more.
+// and maps grow key by key, and box each key once more. Between many keys others run: the caller holds no lock.
 func newMap(keys, values []glua.LValue) *glua.LTable {
 	t := &glua.LTable{Metatable: glua.LNil}
 	if len(keys) == 0 {
@@ -13,12 +15,19 @@ func newMap(keys, values []glua.LValue) *glua.LTable {
 	}
 	p := peekTable(t)
 	p.keys, p.strdict, p.k2i = keys, make(map[string]glua.LValue, len(keys)), make(map[glua.LValue]int, len(keys))
+	var turns turn.Shift
 	for i, key := range keys {
+		if i%manyKeys == manyKeys-1 {
+			turns.Part()
+		}
 		p.strdict[string(key.(glua.LString))] = values[i]
 		p.k2i[key] = i
 	}
 	return t
 }
+
+// manyKeys are how many a map takes at once, in some 50 us.
+const manyKeys = 256
 
 // far is how many places beyond its end the interpreter may fill an array up to, which it does one by one without letting others run.
 const far = 4 << 10

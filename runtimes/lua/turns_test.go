@@ -1,11 +1,14 @@
 package lua_test
 
 import (
+	"fmt"
 	"testing"
 
 	"sluice/engine"
 	"sluice/engine/turn"
 	"sluice/runtimes/lua"
+
+	glua "github.com/yuin/gopher-lua"
 )
 
 // Where a step goes over megabytes, others run after each piece.
@@ -25,5 +28,19 @@ func TestLongTextsLetOthersRun(t *testing.T) {
 		if n := turn.Taken() - before; err != nil || n < least {
 			t.Errorf("%s: %v, others ran %d times, want at least %d", body, err, n, least)
 		}
+	}
+}
+
+// While a table of many keys is made others run.
+func TestManyKeysLetOthersRun(t *testing.T) {
+	const least = 20
+	keys := make([]glua.LValue, 200_000)
+	for i := range keys {
+		keys[i] = glua.LString(fmt.Sprint("key", i))
+	}
+	before := turn.Taken()
+	lua.NewMap(keys, keys)
+	if n := turn.Taken() - before; n < least {
+		t.Errorf("others ran %d times, want at least %d", n, least)
 	}
 }
