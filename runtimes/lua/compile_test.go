@@ -33,7 +33,7 @@ func TestVersionsThatServedAreKeptInLittleMemory(t *testing.T) {
 func TestALongSourceIsReadInTurns(t *testing.T) {
 	const least = 10
 	for _, source := range []string{
-		"return {" + named("key%d = {input = 1}, ", 3000) + "}",
+		"return {" + named("key%d = {input = 1}, ", 4500) + "}",
 		named("do\n  local function f(a)\n    local b = string.format('%%%%d', a.n)\n    return b, a.x%d\n  end\nend\n", 1900),
 	} {
 		before := turn.Taken()

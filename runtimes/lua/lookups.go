@@ -6,9 +6,9 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 )
 
-// maxLookups bounds what the compiler goes through to find names, constants and labels, from the first one on. They take some ten
-// milliseconds, in which nobody can stop it.
-const maxLookups = 1 << 24
+// maxLookups bounds what the compiler goes through to find names, constants and labels, from the first one on. They take up to
+// 60 ms, in which nobody can stop it.
+const maxLookups = 1 << 25
 
 // scope is where the compiler stands, with what it looks through there.
 type scope struct {
