@@ -37,6 +37,8 @@ type StreamEvent struct {
 	End, Complete bool
 	// Received: it is the event that was given, to be sent as it came.
 	Received bool
+	// Size is what an event that came takes in its stream, with lines that say nothing, in bytes.
+	Size int
 }
 
 // EndEvent is the name under which a dialect is told the end of a stream.

@@ -40,7 +40,7 @@ func (t *transform) apply(s *stream, event, name, data []byte) (replacement []by
 	if wireIsAnthropics(t.answer) {
 		s.count(name, data)
 	}
-	events, err := t.answer.TransformEvent(&t.x.flow, engine.StreamEvent{Name: string(name), Data: data})
+	events, err := t.answer.TransformEvent(&t.x.flow, engine.StreamEvent{Name: string(name), Data: data, Size: len(event)})
 	t.shift.Part()
 	switch {
 	case err != nil:

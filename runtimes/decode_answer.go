@@ -121,7 +121,7 @@ func DecodeEvents(received *StreamEvent, v Value) ([]engine.StreamEvent, error) 
 // onWire is about what an event takes in a stream, in bytes: each of its lines is named there.
 func onWire(e *engine.StreamEvent) int {
 	lines := bytes.Count(e.Data, []byte{'\n'}) + bytes.Count(e.Data, []byte{'\r'})
-	return len(e.Name) + len(e.Data) + len("data: ")*lines
+	return max(e.Size, len(e.Name)+len(e.Data)+len("data: ")*lines)
 }
 
 // decode reads one event of a list.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,8 +56,14 @@ func contain(t *testing.T, config string, scripts map[string]string, languages f
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Close() })
+	return containBefore(t, p.URL(), config, scripts, languages, upstream...)
+}
+
+// containBefore is contain before an upstream of the test's own.
+func containBefore(t *testing.T, url, config string, scripts map[string]string, languages func(map[string]runtimes.Language), upstream ...string) *contained {
+	t.Helper()
 	text := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\n" +
-		fmt.Sprintf("upstreams: [{name: a, kind: anthropic_direct, base_url: %q, signer: {type: anthropic_key, key: k}%s}]\nprincipals:\n", p.URL(), strings.Join(upstream, ""))
+		fmt.Sprintf("upstreams: [{name: a, kind: anthropic_direct, base_url: %q, signer: {type: anthropic_key, key: k}%s}]\nprincipals:\n", url, strings.Join(upstream, ""))
 	for _, who := range []string{"alice", "bob", "carol"} {
 		text += fmt.Sprintf("  - {name: %s, keys: [%q]}\n", who, keys.Sum(containedKey(who)))
 	}
@@ -328,6 +335,29 @@ func TestACallThatCannotBeStoppedIsAbandonedAndTheGatewayGoesOn(t *testing.T) {
 			c.write(t, "all"+ext, loops[ext])
 			c.until("going back does not start it again", func() bool { return len(c.script().Aside) == 1 })
 			c.expect(c.send("bob"), "503 filter_failed")
+		})
+	}
+}
+
+// An event that goes out as it came takes its comments with it.
+func TestAReceivedEventCountsByAllOfItsLines(t *testing.T) {
+	t.Parallel()
+	comment := ": " + strings.Repeat("c", 900_000) + "\n"
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("content-type", "text/event-stream")
+		fmt.Fprint(w, comment+"event: ping\ndata: {}\n\n")
+	}))
+	t.Cleanup(upstream.Close)
+	for ext, text := range map[string]string{
+		".star": "def transform_event(ctx, event):\n    return [event] * 3 if event.name != \"$end\" else None\n",
+		".lua":  "function transform_event(ctx, event)\n  if event.name ~= \"$end\" then return {event, event, event} end\nend\n",
+	} {
+		t.Run(ext, func(t *testing.T) {
+			c := containBefore(t, upstream.URL, "", map[string]string{"more" + ext: text}, nil, ", dialect: more"+ext)
+			c.expect(c.send("alice"), "200")
+			if got := c.logged(); !strings.Contains(got, "transform_event returned more than 2 MiB of data") {
+				t.Errorf("the log:\n%s", got)
+			}
 		})
 	}
 }
