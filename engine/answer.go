@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
 )
@@ -20,7 +19,11 @@ type AnswerDialect interface {
 }
 
 // State is what a dialect keeps of one attempt, from Shape to the end of the answer. What it puts there is its own affair.
-type State struct{ Kept any }
+type State struct {
+	Kept any
+	// Leases are held for it and freed by whoever has the state. Nil: by nobody, and what outlasts a call is not counted.
+	Leases *Leases
+}
 
 // Reply is an answer whose body is read.
 type Reply struct {
@@ -81,6 +84,7 @@ func (a *Answer) TransformEvent(x *Exchange, e StreamEvent) ([]StreamEvent, erro
 	out, err := a.Dialect.transformedEvent(x, d, a.veil.event(e))
 	a.Dialect.Meter.observe(start, err)
 	if err != nil {
+		x.become(State{})
 		x.Trace.failed(StageRelay, a.Dialect.Meter, err)
 	}
 	return out, err
@@ -104,12 +108,16 @@ func (a *Answer) transform(x *Exchange, limit int64) error {
 	case !responses:
 		return nil
 	}
-	body, err := io.ReadAll(io.LimitReader(a.Body, max(limit, limit+1)))
-	if err == nil && int64(len(body)) > limit {
+	from := a.counted(x, limit)
+	body, err := from.readAll(min(max(a.Length, 0), limit))
+	switch {
+	case err == nil && int64(len(body)) > limit:
 		a.unread(body, nil)
 		return a.untranslated(x, nil, fmt.Errorf("its body is larger than limits.body: %d bytes", limit))
-	}
-	if err != nil {
+	case from.short:
+		a.unread(body, nil)
+		return a.untranslated(x, nil, fmt.Errorf("its body could not be held: %w", err))
+	case err != nil:
 		a.unread(body, err)
 		return a.untranslated(x, err, fmt.Errorf("its body could not be read: %w", err))
 	}
@@ -118,6 +126,7 @@ func (a *Answer) transform(x *Exchange, limit int64) error {
 	a.Dialect.Meter.observe(start, err)
 	a.unread(body, nil)
 	if err != nil {
+		x.become(State{})
 		x.Trace.failed(StageRelay, a.Dialect.Meter, err)
 		return a.closed(x, body, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,4 +118,57 @@ func TestATranslationThatDoesNotEndIsLeftBehind(t *testing.T) {
 		close(release)
 		synctest.Wait()
 	})
+}
+
+// hoarder is a dialect whose every event leaves one lease in the state, and then does what the test says.
+type hoarder struct {
+	engine.Passthrough
+	open *atomic.Int64 // leases
+	then func() error
+}
+
+func (hoarder) Transforms() (responses, events bool) { return false, true }
+
+func (hoarder) TransformResponse(*engine.RequestContext, *engine.State, *engine.Reply) (*engine.Reply, error) {
+	return nil, nil
+}
+
+func (h hoarder) TransformEvent(_ *engine.RequestContext, s *engine.State, _ engine.StreamEvent) ([]engine.StreamEvent, error) {
+	h.open.Add(1)
+	s.Leases = &engine.Leases{Kept: &openLease{h.open}}
+	return nil, h.then()
+}
+
+type openLease struct{ open *atomic.Int64 }
+
+func (l *openLease) Cover(int64) error { return nil }
+func (l *openLease) Free()             { l.open.Add(-1) }
+
+func TestWhatACallLeavesIsFreedOnce(t *testing.T) {
+	f := func(what string, then func() error, events int, want int64) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			h := hoarder{open: new(atomic.Int64), then: then}
+			w := translated(t, translator{event: func(int) error { return nil }}, true)
+			w.generation.Upstreams[0].Dialect.Dialect = h
+			a, err := w.try()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range events {
+				_, _ = a.TransformEvent(w.exchange, engine.StreamEvent{Name: "e"})
+			}
+			if n := h.open.Load(); n != want {
+				t.Errorf("%s: %d leases are held, want %d", what, n, want)
+			}
+			w.exchange.Free()
+			time.Sleep(time.Second) // calls that were left behind end
+			if n := h.open.Load(); n != 0 {
+				t.Errorf("%s: %d leases are held when the exchange is over", what, n)
+			}
+		})
+	}
+	f("one event after the other", func() error { return nil }, 3, 1)
+	f("one that fails", func() error { return errors.New("no") }, 1, 0)
+	f("one that is left behind", func() error { time.Sleep(500 * time.Millisecond); return nil }, 1, 1)
 }

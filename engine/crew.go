@@ -64,6 +64,9 @@ type worker struct {
 // job is one call. It holds all that the call reads, so that a call that was left behind reads nothing that others write.
 type job interface{ run() error }
 
+// leaver is a job that may leave what outlasts the call. Undo gives that back where nobody waits for it any more.
+type leaver interface{ undo() }
+
 // outcome is how a call ended.
 type outcome struct {
 	left bool  // it did not: it was left behind, and its job with it
@@ -150,6 +153,9 @@ func (c *Crew) work(w *worker) {
 			c.mu.Lock()
 			delete(c.strays, w)
 			c.mu.Unlock()
+			if j, leaves := w.job.(leaver); leaves {
+				j.undo()
+			}
 			w.guard.Load().Standing.back()
 			return
 		}

@@ -10,6 +10,7 @@ type Guard struct {
 	Crew     *Crew
 	Standing *Standing
 	Budget   Budget // of the binding
+	Memory   Memory // of what answers are held in for the script; nil = nobody counts that
 }
 
 // run runs one call for a principal, unless its script is put aside. bytes are those of the body it may work on. The error is j's own, or

@@ -117,6 +117,8 @@ func (j *shapeJob) run() (err error) {
 	return err
 }
 
+func (j *shapeJob) undo() { j.state.freeBut(State{}) }
+
 var shapeJobs jobs[shapeJob]
 
 // shape asks the dialect for the request that u gets, and tells which headers were dropped. An error is a *DialectError, or an
@@ -126,10 +128,12 @@ func (d *DialectSlot) shape(x *Exchange, u *Upstream) (shaped Shaped, dropped []
 		return shapeRequest(d.Dialect, x.Request, u, x.Principal, &x.state)
 	}
 	j := shapeJobs.get()
+	j.state.Leases = &noLeases
 	j.dialect, j.ctx, j.upstream, j.principal = d.Dialect, *x.Request, u, x.Principal
 	left, err := d.Guard.run(j, x.Principal, len(x.Request.Body), x.Dry)
 	if !left {
-		shaped, dropped, x.state = j.shaped, j.dropped, j.state
+		shaped, dropped = j.shaped, j.dropped
+		x.become(j.state)
 		shapeJobs.put(j)
 	}
 	return shaped, dropped, trapped(err, dialectTrap)
@@ -166,11 +170,11 @@ func (d *DialectSlot) normalized(x *Exchange, status int, h Headers, body []byte
 }
 
 type responseJob struct {
-	dialect AnswerDialect
-	ctx     RequestContext
-	state   State
-	reply   Reply
-	out     *Reply
+	dialect       AnswerDialect
+	ctx           RequestContext
+	before, state State
+	reply         Reply
+	out           *Reply
 }
 
 func (j *responseJob) run() (err error) {
@@ -178,32 +182,37 @@ func (j *responseJob) run() (err error) {
 	return err
 }
 
+func (j *responseJob) undo() { j.state.freeBut(j.before) }
+
 // transformed asks the dialect for the translation of an answer, which nobody writes to. An error is a *DialectError, or an *AsideError
 // where it was not asked.
 func (d *DialectSlot) transformed(x *Exchange, by AnswerDialect, r *Reply) (out *Reply, err error) {
 	if d.Guard == nil {
 		return by.TransformResponse(x.Request, &x.state, r)
 	}
-	j := &responseJob{dialect: by, ctx: *x.Request, state: x.state, reply: *r}
+	j := &responseJob{dialect: by, ctx: *x.Request, before: x.state, state: x.state, reply: *r}
 	left, err := d.Guard.run(j, x.Principal, len(r.Body), x.Dry)
 	if !left {
-		out, x.state = j.out, j.state
+		out = j.out
+		x.become(j.state)
 	}
 	return out, trapped(err, dialectTrap)
 }
 
 type eventJob struct {
-	dialect AnswerDialect
-	ctx     RequestContext
-	state   State
-	event   StreamEvent
-	out     []StreamEvent
+	dialect       AnswerDialect
+	ctx           RequestContext
+	before, state State
+	event         StreamEvent
+	out           []StreamEvent
 }
 
 func (j *eventJob) run() (err error) {
 	j.out, err = j.dialect.TransformEvent(&j.ctx, &j.state, j.event)
 	return err
 }
+
+func (j *eventJob) undo() { j.state.freeBut(j.before) }
 
 var eventJobs jobs[eventJob]
 
@@ -213,11 +222,12 @@ func (d *DialectSlot) transformedEvent(x *Exchange, by AnswerDialect, e StreamEv
 		return by.TransformEvent(x.Request, &x.state, e)
 	}
 	j := eventJobs.get()
-	j.dialect, j.ctx, j.state, j.event = by, *x.Request, x.state, e
+	j.dialect, j.ctx, j.before, j.state, j.event = by, *x.Request, x.state, x.state, e
 	j.event.Data = slices.Clone(e.Data)
 	left, err := d.Guard.run(j, x.Principal, 0, x.Dry)
 	if !left {
-		out, x.state = j.out, j.state
+		out = j.out
+		x.become(j.state)
 		eventJobs.put(j)
 	}
 	return out, trapped(err, dialectTrap)

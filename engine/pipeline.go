@@ -160,6 +160,7 @@ func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, sign
 		g.Observers.Emit(UpstreamChosen{EventHead{x.Request.RequestID, start}, u.Name, x.Request.Attempt})
 	}
 	resp, err := s.transport.RoundTrip(ctx, signed)
+	x.sent()
 	o.Now = time.Now()
 	o.TTFB = o.Now.Sub(start)
 	a := x.Trace.attempt(u.Name)
@@ -190,7 +191,7 @@ func (s *search) judge(ctx context.Context, visit Visit, o *Outcome) Verdict {
 }
 
 func (g *Generation) shape(x *Exchange, u *UpstreamSlot, d *DialectSlot) (Shaped, error) {
-	x.state = State{}
+	x.become(State{})
 	var start time.Time
 	if d.Script != "" {
 		start = time.Now()
@@ -203,6 +204,7 @@ func (g *Generation) shape(x *Exchange, u *UpstreamSlot, d *DialectSlot) (Shaped
 		x.Trace.fail(StageShape, InternalInvalidOutput, fmt.Sprintf("dialect set header %q, which is not its to set: dropped", name))
 	}
 	if err != nil {
+		x.become(State{})
 		x.Trace.failed(StageShape, d.Meter, err)
 		return Shaped{}, &Refusal{Code: CodeDialectFailed, Message: fmt.Sprintf("the request could not be shaped for upstream %q%s", u.Name, raised(err)),
 			Cause: err}

@@ -297,6 +297,7 @@ func (x *exchange) end() {
 func (x *exchange) giveBack() {
 	s := x.server
 	s.Metrics.bodies.Add(-x.reserved)
+	x.flow.Free()
 	if x.gen != nil {
 		x.gen.Release()
 	}

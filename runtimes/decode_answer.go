@@ -124,6 +124,14 @@ func onWire(e *engine.StreamEvent) int {
 	return max(e.Size, len(e.Name)+len(e.Data)+len("data: ")*lines)
 }
 
+// Made is about what events take, in bytes.
+func Made(events []engine.StreamEvent) (size int) {
+	for i := range events {
+		size += max(events[i].Size, len(events[i].Data))
+	}
+	return size
+}
+
 // decode reads one event of a list.
 func (e *StreamEvent) decode(to *engine.StreamEvent, v Value) error {
 	switch {

@@ -36,6 +36,14 @@ func (r *Response) Reply() *engine.Reply {
 	return r.reply()
 }
 
+// Made is how many bytes of body the script made.
+func (r *Response) Made() int {
+	if !r.body.doc.Changed() {
+		return 0
+	}
+	return len(r.body.doc.Bytes())
+}
+
 func (r *Response) reply() *engine.Reply {
 	return &engine.Reply{Status: r.status, Headers: *r.headers.lines, Body: r.body.doc.Bytes()}
 }
@@ -160,6 +168,12 @@ func (k *Kept) Add(text int) error {
 	}
 	return nil
 }
+
+// valueSize is about what a value takes beside its text, in bytes.
+const valueSize = 64
+
+// Size is about what all of it takes, in bytes.
+func (k *Kept) Size() int64 { return int64(k.text) + int64(k.values)*valueSize }
 
 var errKept = fmt.Errorf("state holds more than %d values or %d MiB of text", MaxKeptValues, MaxKeptText>>20)
 

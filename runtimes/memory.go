@@ -24,10 +24,11 @@ const large = 16 << 20
 // collectAfter is how long a large call has to return before what it left is collected: until then all of that is on its stack.
 const collectAfter = 2 * time.Millisecond
 
-// Pool bounds what all calls of scripts hold together. Its zero value has no bound. It may be used by many goroutines.
+// Pool bounds what all calls of scripts hold together, and what they leave behind. Its zero value has no bound. It may be used by many goroutines.
 type Pool struct {
 	limit   atomic.Int64 // bytes, 0 = none
-	used    atomic.Int64
+	used    atomic.Int64 // by calls
+	leased  atomic.Int64 // by what they left behind: calls may use so much less
 	waiting atomic.Int64
 
 	mu        sync.Mutex
@@ -35,6 +36,17 @@ type Pool struct {
 	freed     chan struct{} // closed when bytes come free; nil = nobody waits. Guarded by mu
 	collected chan struct{} // closed when the collection that is under way is done; nil = none is. Guarded by mu
 	again     bool          // collect once more then: a call has ended since, whose memory it took for needed. Guarded by mu
+
+	holders sync.Map // of *Holder, by script
+}
+
+// Holder counts what a script holds of a Pool. Nil counts nothing.
+type Holder struct{ bytes atomic.Int64 }
+
+func (h *Holder) add(bytes int64) {
+	if h != nil {
+		h.bytes.Add(bytes)
+	}
 }
 
 // SetLimit changes the bound, in bytes. Calls that hold more keep it.
@@ -46,8 +58,20 @@ func (p *Pool) SetLimit(bytes int64) {
 // Limit is the bound in bytes, 0 = none.
 func (p *Pool) Limit() int64 { return p.limit.Load() }
 
-// Used is what calls hold, in bytes.
-func (p *Pool) Used() int64 { return p.used.Load() }
+// Used is what calls, and what they left behind, hold, in bytes.
+func (p *Pool) Used() int64 { return p.used.Load() + p.leased.Load() }
+
+// Holder is what counts for a script; of a nil Pool it is nil.
+func (p *Pool) Holder(script string) *Holder {
+	if p == nil {
+		return nil
+	}
+	h, _ := p.holders.LoadOrStore(script, new(Holder))
+	return h.(*Holder)
+}
+
+// Holds is how much a script holds, in bytes.
+func (p *Pool) Holds(script string) int64 { return p.Holder(script).bytes.Load() }
 
 // Waiting is how many calls wait for memory.
 func (p *Pool) Waiting() int64 { return p.waiting.Load() }
@@ -55,6 +79,7 @@ func (p *Pool) Waiting() int64 { return p.waiting.Load() }
 // Share is what one call holds of a Pool. The zero value, of no pool, has no bound. One goroutine uses it.
 type Share struct {
 	Pool   *Pool
+	By     *Holder // whose call it is
 	held   int64
 	waited time.Duration // for what others held
 }
@@ -81,6 +106,7 @@ func (s *Share) grow(bytes int64, over time.Time) error {
 	if !s.Pool.take(more) && (limit > 0 && s.held+more > limit || !s.wait(more, over)) {
 		return errors.New(TotalOver(limit))
 	}
+	s.By.add(more)
 	if s.held >= large {
 		garbage.more(more)
 	} else if s.held+more >= large {
@@ -112,6 +138,7 @@ func (s *Share) Free() {
 		return
 	}
 	s.Pool.used.Add(-s.held)
+	s.By.add(-s.held)
 	if s.held >= large {
 		garbage.ended(s.held)
 		s.Pool.collect()
@@ -183,7 +210,7 @@ func TotalOver(limit int64) string {
 func (p *Pool) take(n int64) bool {
 	for {
 		used, limit := p.used.Load(), p.limit.Load()
-		if limit > 0 && used+n > limit {
+		if limit > 0 && used+n > limit-p.leased.Load() {
 			return false
 		}
 		if p.used.CompareAndSwap(used, used+n) {

@@ -132,3 +132,31 @@ func TestManyCallsNeverHoldMoreThanTheBound(t *testing.T) {
 		t.Errorf("%d bytes held, %d calls waiting", p.Used(), p.Waiting())
 	}
 }
+
+func TestWhatCallsLeaveHoldsHalfOfTheirMemoryAtMost(t *testing.T) {
+	p := pool(4 * mib)
+	left, call := p.Lease("a.star"), runtimes.Share{Pool: p, By: p.Holder("b.star")}
+	if err := left.Cover(64 << 10); err != nil || p.Used() != 0 {
+		t.Errorf("%v, %d bytes are held for little", err, p.Used())
+	}
+	if err := left.Cover(2 * mib); err != nil {
+		t.Fatal(err)
+	}
+	if err := left.Cover(2*mib + 128<<10); err == nil || err.Error() != "what calls left for their requests holds half of budgets.total_memory: 4.0 MiB" {
+		t.Errorf("%v, want an error", err)
+	}
+	if err := call.Cover(2*mib, time.Time{}); err != nil {
+		t.Errorf("a call has no room beside it: %v", err)
+	}
+	if err := p.Lease("c.star").Cover(128 << 10); err != nil {
+		t.Errorf("more is left: %v", err)
+	}
+	if a, b := p.Holds("a.star"), p.Holds("b.star"); a < 2*mib-64<<10 || b < 2*mib-128<<10 || p.Used() != a+b+64<<10 {
+		t.Errorf("the scripts hold %d and %d of %d bytes", a, b, p.Used())
+	}
+	left.Free()
+	call.Free()
+	if p.Holds("a.star") != 0 || p.Holds("b.star") != 0 || p.Used() != 64<<10 {
+		t.Errorf("%d bytes are held when both are over", p.Used())
+	}
+}

@@ -277,7 +277,7 @@ func (s *scripting) plugin(slot engine.SlotKind, b *config.Binding, p *engine.Pr
 
 // guard is what the calls of a binding run under.
 func (s *scripting) guard(b *config.Binding) *engine.Guard {
-	return &engine.Guard{Crew: s.crew, Standing: s.standings.For(b.Script, s.version[b.Script]), Budget: b.Budget}
+	return &engine.Guard{Crew: s.crew, Standing: s.standings.For(b.Script, s.version[b.Script]), Budget: b.Budget, Memory: s.memory}
 }
 
 func (s *scripting) filters(bindings []config.Binding, p *engine.Principal) []*engine.FilterSlot {

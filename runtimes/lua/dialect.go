@@ -70,10 +70,11 @@ func (d *dialect) Shape(ctx *engine.RequestContext, u *engine.Upstream, p *engin
 	if err := runtimes.DecodeNothing("shape", v); err != nil {
 		return engine.Shaped{}, c.unkept(d.shape, err)
 	}
-	if err := c.keep(b.State(), state); err != nil {
+	draft := request.Draft()
+	if err := c.leave(b.State(), state, len(draft.Body)-len(ctx.Body)); err != nil {
 		return engine.Shaped{}, c.unkept(d.shape, err)
 	}
-	return b.Build(request.Draft())
+	return b.Build(draft)
 }
 
 // NormalizeError lets the script translate an error answer. An error is a *engine.DialectError.
@@ -119,7 +120,7 @@ func (d *dialect) TransformResponse(ctx *engine.RequestContext, s *engine.State,
 	}
 	out, err := runtimes.DecodeReply(response, v)
 	if err == nil {
-		err = c.keep(s, state)
+		err = c.leave(s, state, response.Made())
 	}
 	if err != nil {
 		return nil, c.unkept(d.response, err)
@@ -136,16 +137,18 @@ func (d *dialect) TransformEvent(ctx *engine.RequestContext, s *engine.State, e 
 	defer c.end()
 	event := runtimes.NewStreamEvent(&c.Call, e)
 	args := []glua.LValue{c.ctxValue(), c.newHost(&c.Call, runtimes.OfHost(runtimes.TypeStreamEvent, event)), nil}[:d.event.args]
+	var state *glua.LTable
 	if len(args) == 3 {
-		args[2] = c.kept(s)
+		state = c.kept(s)
+		args[2] = state
 	}
 	v, err := c.run(d.event, args...)
 	if err != nil {
 		return nil, dialectError(err)
 	}
 	out, err := runtimes.DecodeEvents(event, v)
-	if err == nil && len(args) == 3 {
-		err = c.keep(s, args[2].(*glua.LTable))
+	if err == nil {
+		err = c.leave(s, state, runtimes.Made(out))
 	}
 	if err != nil {
 		return nil, c.unkept(d.event, err)

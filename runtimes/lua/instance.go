@@ -16,6 +16,7 @@ type script struct {
 	rt       *Runtime
 	manifest engine.PluginManifest
 	patterns *runtimes.Patterns
+	holder   *runtimes.Holder
 }
 
 // start makes a state and runs the script's top level in it. What that allocates is held by memory, which the caller frees; nil: by nobody.
@@ -38,7 +39,7 @@ func (s *script) start(memory *runtimes.Share) (*state, error) {
 }
 
 func (s *script) call(hook string) runtimes.Call {
-	return runtimes.Call{Hook: hook, Log: s.manifest.Log, Patterns: s.patterns, Memory: runtimes.Share{Pool: s.rt.Memory}}
+	return runtimes.Call{Hook: hook, Log: s.manifest.Log, Patterns: s.patterns, Memory: runtimes.Share{Pool: s.rt.Memory, By: s.holder}}
 }
 
 // loadFailed is a script that could not be compiled or whose top level failed.
@@ -58,7 +59,7 @@ type instance struct {
 
 // instantiate loads a manifest's script into a first state. The error is a *engine.RuntimeError.
 func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
-	i := &instance{script: script{rt, *m, new(runtimes.Patterns)}, most: 2 * runtime.GOMAXPROCS(0)}
+	i := &instance{script: script{rt, *m, new(runtimes.Patterns), rt.Memory.Holder(m.Artifact)}, most: 2 * runtime.GOMAXPROCS(0)}
 	first, err := i.start(nil)
 	if err != nil {
 		return nil, loadFailed(err)

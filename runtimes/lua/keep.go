@@ -30,27 +30,49 @@ func (c *call) kept(s *engine.State) *glua.LTable {
 	return k.of
 }
 
-// keep leaves t, which kept returned, or a copy of it in s for the next call. An error is an *engine.OutputError.
-func (c *call) keep(s *engine.State, t *glua.LTable) error {
+// keep leaves t, which kept returned, or a copy of it in s for the next call. It returns about what that takes, in bytes. An error is an
+// *engine.OutputError.
+func (c *call) keep(s *engine.State, t *glua.LTable) (int64, error) {
 	before := s.Kept
 	s.Kept = nil
 	if first, _ := t.Next(glua.LNil); first == glua.LNil {
-		return nil
+		return 0, nil
 	}
-	if before != nil && !c.meter.stored && compact(t, new(runtimes.Kept)) {
+	var n runtimes.Kept
+	if before != nil && !c.meter.stored && compact(t, &n) {
 		s.Kept = before
-		return nil
+		return n.Size(), nil
 	}
 	var k keeper
 	copied, err := k.table(t)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if len(k.all) > maxFollowed {
 		k.all = nil
 	}
 	s.Kept = &keptState{copied, k.all}
-	return nil
+	return k.Size(), nil
+}
+
+// leave ends a call that has made so many bytes of a body or of events and keeps t, unless that is nil: that outlasts it. An error is an
+// *engine.OutputError, or the budget's.
+func (c *call) leave(s *engine.State, t *glua.LTable, made int) error {
+	var err error
+	if t != nil {
+		var kept int64
+		if kept, err = c.keep(s, t); err != nil {
+			return err
+		}
+		err = c.Memory.LeaveKept(s, kept)
+	}
+	if err == nil {
+		err = c.Memory.LeaveMade(s, made)
+	}
+	if err != nil {
+		c.meter.stop(engine.BudgetTotalMemory, err.Error())
+	}
+	return err
 }
 
 // compact reports whether t, which n counts, is as a copy of it would be: without places of what is gone. What is rare in a state is left to

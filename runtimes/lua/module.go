@@ -18,7 +18,7 @@ type loaded struct {
 
 // Load compiles a script and runs its top level, for admission.
 func (rt *Runtime) Load(files fs.FS, path string, config *engine.Object, b engine.Budget) (runtimes.Module, error) {
-	l := &loaded{script: script{rt, engine.PluginManifest{Artifact: path, Files: files, Config: config, Budget: b}, new(runtimes.Patterns)}}
+	l := &loaded{script: script{rt, engine.PluginManifest{Artifact: path, Files: files, Config: config, Budget: b}, new(runtimes.Patterns), rt.Memory.Holder(path)}}
 	s, err := l.start(nil)
 	if err != nil {
 		return nil, loadFailed(err)

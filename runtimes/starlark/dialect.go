@@ -68,10 +68,11 @@ func (d *dialect) Shape(
 	if err := runtimes.DecodeNothing("shape", v); err != nil {
 		return engine.Shaped{}, dialectError(c.returned(d.shape, err))
 	}
-	if err := state.keep(b.State(), c.allocated()); err != nil {
+	draft := request.Draft()
+	if err := c.leave(b.State(), state, c.allocated(), len(draft.Body)-len(ctx.Body)); err != nil {
 		return engine.Shaped{}, dialectError(c.returned(d.shape, err))
 	}
-	return b.Build(request.Draft())
+	return b.Build(draft)
 }
 
 // NormalizeError lets the script translate an error answer. An error is a *engine.DialectError.
@@ -116,7 +117,7 @@ func (d *dialect) TransformResponse(ctx *engine.RequestContext, s *engine.State,
 	}
 	out, err := runtimes.DecodeReply(response, v)
 	if err == nil {
-		err = state.keep(s, c.allocated())
+		err = c.leave(s, state, c.allocated(), response.Made())
 	}
 	if err != nil {
 		return nil, dialectError(c.returned(d.response, err))
@@ -136,7 +137,7 @@ func (d *dialect) TransformEvent(ctx *engine.RequestContext, s *engine.State, e 
 	}
 	out, err := runtimes.DecodeEvents(event, v)
 	if err == nil {
-		err = state.keep(s, c.allocated()+int64(len(e.Data)))
+		err = c.leave(s, state, c.allocated()+int64(len(e.Data)), runtimes.Made(out))
 	}
 	if err != nil {
 		return nil, dialectError(c.returned(d.event, err))

@@ -83,7 +83,7 @@ type call struct {
 
 // begin starts a call. The caller ends it with s.rt.end.
 func (s *script) begin(name string, ctx *engine.RequestContext, p *engine.Principal, b engine.Budget) *call {
-	c := &call{Call: runtimes.Call{Hook: name, Request: ctx, Log: s.log, Patterns: s.patterns}}
+	c := &call{Call: runtimes.Call{Hook: name, Request: ctx, Log: s.log, Patterns: s.patterns, Memory: runtimes.Share{By: s.holder}}}
 	if ctx != nil {
 		c.Now = ctx.Now
 	} else {

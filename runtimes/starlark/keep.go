@@ -27,17 +27,17 @@ func kept(s *engine.State) *keptState {
 	return new(keptState)
 }
 
-// keep leaves k in s for the next call, which no other call has: a script's globals are frozen. The call has allocated so many bytes. An
-// error is an *engine.OutputError.
-func (k *keptState) keep(s *engine.State, allocated int64) error {
+// keep leaves k in s for the next call, which no other call has: a script's globals are frozen. The call has allocated so many bytes. It
+// returns about what k takes, in bytes. An error is an *engine.OutputError.
+func (k *keptState) keep(s *engine.State, allocated int64) (int64, error) {
 	s.Kept = nil
 	if k.Len() == 0 {
-		return nil
+		return 0, nil
 	}
 	var walk keeper
 	walk.eachEntry = walk.entry
 	if err := walk.value(&k.Dict); err != nil {
-		return err
+		return 0, err
 	}
 	if k.allocated += allocated; k.allocated > copyAfter {
 		old := k
@@ -45,7 +45,23 @@ func (k *keptState) keep(s *engine.State, allocated int64) error {
 		copies{&old.Dict: &k.Dict}.fill(&k.Dict, &old.Dict)
 	}
 	s.Kept = k
-	return nil
+	return walk.Size(), nil
+}
+
+// leave ends a call that keeps k, and has made so many bytes of a body or of events: that outlasts it. An error is an *engine.OutputError, or
+// the budget's.
+func (c *call) leave(s *engine.State, k *keptState, allocated int64, made int) error {
+	kept, err := k.keep(s, allocated)
+	if err != nil {
+		return err
+	}
+	if err = c.Memory.LeaveKept(s, kept); err == nil {
+		err = c.Memory.LeaveMade(s, made)
+	}
+	if err != nil {
+		c.stop(engine.BudgetTotalMemory, err.Error())
+	}
+	return err
 }
 
 // copies are the lists and dicts that were copied, and what became of them.

@@ -27,13 +27,14 @@ type script struct {
 	budget   engine.Budget
 	log      func(file string, line int, message string)
 	patterns *runtimes.Patterns
+	holder   *runtimes.Holder
 }
 
 // load compiles a script and runs its top level within the budget. The error is a *engine.RuntimeError.
 func (rt *Runtime) load(files fs.FS, name string, config *engine.Object, b engine.Budget,
 	log func(file string, line int, message string)) (*script, error) {
-	s := &script{rt: rt, path: name, budget: b, log: log, patterns: new(runtimes.Patterns)}
-	call := runtimes.Call{Hook: "the top level", Log: log, Patterns: s.patterns}
+	s := &script{rt: rt, path: name, budget: b, log: log, patterns: new(runtimes.Patterns), holder: rt.Memory.Holder(name)}
+	call := runtimes.Call{Hook: "the top level", Log: log, Patterns: s.patterns, Memory: runtimes.Share{By: s.holder}}
 	r := rt.begin(&call, name, b, leftover{})
 	defer rt.end(r)
 	l := &loader{rt: rt, files: files, runner: r, modules: make(map[string]*module), predeclared: rt.scope(config)}

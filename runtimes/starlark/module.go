@@ -71,7 +71,7 @@ func (s *script) Test(name string) error {
 	if !ok {
 		return &engine.ScriptError{File: s.path, Message: fmt.Sprintf("defines no function %q", name)}
 	}
-	c := runtimes.Call{Hook: name, Now: runtimes.SampleNow(), Log: s.log, Patterns: s.patterns}
+	c := runtimes.Call{Hook: name, Now: runtimes.SampleNow(), Log: s.log, Patterns: s.patterns, Memory: runtimes.Share{By: s.holder}}
 	r := s.rt.begin(&c, s.path, s.budget, s.leftover)
 	defer s.rt.end(r)
 	c.Invoke = r.invoke
