@@ -31,7 +31,7 @@ const (
 // Crew runs calls on goroutines of its own, so that a call which does not end can be left behind. One serves a process. It may be used by
 // many goroutines. NewCrew makes one, Close ends it.
 type Crew struct {
-	// Heap, if set, finds the call to blame for the process's memory. It is asked at each tick.
+	// Heap, if set, watches the process's memory. It is asked at each tick.
 	Heap atomic.Pointer[HeapWatch]
 
 	closed   chan struct{}
@@ -221,21 +221,21 @@ func (c *Crew) watch() {
 
 // look leaves behind the calls whose time is over, gives up those that stay away, and reports whether there is more to watch.
 func (c *Crew) look() bool {
-	over, oldest, busy := c.survey()
+	over, busy := c.survey()
 	for _, w := range over {
 		w.done <- outcome{left: true}
 	}
 	for _, s := range c.lost() {
 		s.abandon(time.Now())
 	}
-	if heap := c.Heap.Load(); heap != nil && oldest != nil {
-		heap.look(oldest.guard.Load(), time.Duration(c.clock.Load()-oldest.since.Load()))
+	if heap := c.Heap.Load(); heap != nil {
+		heap.look(c)
 	}
 	return busy
 }
 
-// survey makes strays of those whose time is over, and finds the call that runs longest; nil = none runs.
-func (c *Crew) survey() (over []*worker, oldest *worker, busy bool) {
+// survey makes strays of those whose time is over, and reports whether any call runs.
+func (c *Crew) survey() (over []*worker, busy bool) {
 	now := c.clock.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -251,11 +251,25 @@ func (c *Crew) survey() (over []*worker, oldest *worker, busy bool) {
 				w.guard.Load().Standing.stray()
 				over = append(over, w)
 			}
-		case oldest == nil || w.since.Load() < oldest.since.Load():
-			oldest = w
+		default:
+			busy = true
 		}
 	}
-	return over, oldest, oldest != nil || len(c.strays) > 0
+	return over, busy || len(c.strays) > 0
+}
+
+// suspect is what the call runs under that runs longest of those which have run long and whose script holds anything; nil = there is none.
+func (c *Crew) suspect(holds func(script string) int64) *Guard {
+	since := c.clock.Load() - int64(heapSuspect)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var g *Guard
+	for w := range c.all {
+		if began := w.since.Load(); w.until.Load() != 0 && began <= since && holds(w.guard.Load().Standing.Script) > 0 {
+			g, since = w.guard.Load(), began
+		}
+	}
+	return g
 }
 
 // lost takes the calls that stayed away too long for good out of the strays, and returns the standings of their scripts.

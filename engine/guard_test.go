@@ -433,7 +433,8 @@ func TestTheCallThatRunsLongestIsBlamedForTheProcesssMemory(t *testing.T) {
 		g.slot.Guard.Budget.Time = time.Minute
 		var explained atomic.Int64
 		explained.Store(1 << 50)
-		g.crew.Heap.Store(&engine.HeapWatch{Explained: explained.Load})
+		holds := func(script string) int64 { return int64(len(script)) }
+		g.crew.Heap.Store(&engine.HeapWatch{Explained: explained.Load, Holds: holds, Log: func(line string) { t.Error(line) }})
 		for range 2 {
 			if !g.ask(t, "alice") {
 				t.Fatal("the script was put aside though all memory is explained")
@@ -452,6 +453,37 @@ func TestTheCallThatRunsLongestIsBlamedForTheProcesssMemory(t *testing.T) {
 			t.Error("the script is not back")
 		}
 		time.Sleep(31 * time.Second)
+	})
+}
+
+// A call that takes long and holds nothing is not what the process waits for.
+func TestAScriptThatHoldsNothingIsNotBlamedForTheProcesssMemory(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { time.Sleep(200 * time.Millisecond); return nil }, func(t *testing.T, g *guarded) {
+		g.slot.Guard.Budget.Time = time.Minute
+		var told atomic.Int64
+		var explained atomic.Int64
+		explained.Store(-1 << 30)
+		g.crew.Heap.Store(&engine.HeapWatch{Explained: explained.Load, Holds: func(string) int64 { return 0 }, Log: func(line string) {
+			told.Add(1)
+			if !strings.Contains(line, "no script that runs holds any: none is put aside") {
+				t.Errorf("the log says %q", line)
+			}
+		}})
+		for range 3 {
+			if !g.ask(t, "alice") {
+				t.Fatal("the script was put aside though it holds nothing")
+			}
+		}
+		if n := told.Load(); n != 1 {
+			t.Errorf("the log tells %d times that nobody is to blame, want once", n)
+		}
+		explained.Store(1 << 50)
+		g.ask(t, "alice")
+		explained.Store(-1 << 30)
+		g.ask(t, "alice")
+		if n := told.Load(); n != 2 {
+			t.Errorf("the log tells %d times, want once more after all was explained", n)
+		}
 	})
 }
 

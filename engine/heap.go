@@ -14,29 +14,54 @@ const (
 	heapEvery = 5
 	// heapSuspect is how long a call must run to be blamed.
 	heapSuspect = 2 * crewTick
+	// heapTold is the look in a row at which it is told that there is nobody to blame: before it a call may have been too young.
+	heapTold = 2
 )
 
-// HeapWatch puts a script aside before what nobody counts, such as the memory of one native step, takes the machine down. What calls and
-// bodies account for is bounded elsewhere. One goroutine uses it.
+// HeapWatch puts a script aside before what nobody counts, such as the memory of one native step, takes the machine down. What calls, what they
+// leave behind, and bodies account for is bounded elsewhere. One goroutine uses it. Its functions may be called from any goroutine.
 type HeapWatch struct {
-	// Explained is how many bytes calls and bodies may hold at this moment. It may be called from any goroutine.
+	// Explained is how many bytes calls, what they leave behind, and bodies may hold at this moment.
 	Explained func() int64
+	// Holds is how many of them a script holds.
+	Holds func(script string) int64
+	// Log is told once that nobody is to blame, until all is explained again.
+	Log func(line string)
 
 	ticks  int
+	looks  int // in a row that found what nobody accounts for
 	sample [1]metrics.Sample
 }
 
-// look blames the call that runs longest: calls end within microseconds, so that one is what the process waits for.
-func (h *HeapWatch) look(g *Guard, ran time.Duration) {
-	if h.ticks++; h.ticks%heapEvery != 0 || ran < heapSuspect {
+// look blames, of the calls that run whose script holds memory, the one that runs longest: calls end within microseconds, so that one is
+// what the process waits for.
+func (h *HeapWatch) look(c *Crew) {
+	if h.ticks++; h.ticks%heapEvery != 0 {
 		return
 	}
+	why := h.unexplained()
+	if why == "" {
+		h.looks = 0
+		return
+	}
+	h.looks++
+	switch g := c.suspect(h.Holds); {
+	case g != nil:
+		g.Standing.blame(why+", and its call ran longest", time.Now())
+		h.looks = heapTold
+	case h.looks == heapTold:
+		h.Log(why + ", and no script that runs holds any: none is put aside")
+	}
+}
+
+// unexplained tells of memory that nobody accounts for, "" = all is explained.
+func (h *HeapWatch) unexplained() string {
 	h.sample[0].Name = "/memory/classes/heap/objects:bytes"
 	metrics.Read(h.sample[:])
 	held, explained := int64(h.sample[0].Value.Uint64()), h.Explained()
-	if held/2-heapSlack > explained { // half: as much again may be garbage
-		most := 2 * (heapSlack + explained)
-		g.Standing.blame(fmt.Sprintf("the process holds %d MiB, want at most %d MiB for budgets.total_memory and bodies, and its call ran longest",
-			held>>20, most>>20), time.Now())
+	if held/2-heapSlack <= explained { // half: as much again may be garbage
+		return ""
 	}
+	most := 2 * (heapSlack + explained)
+	return fmt.Sprintf("the process holds %d MiB, want at most %d MiB for budgets.total_memory and bodies", held>>20, most>>20)
 }

@@ -111,10 +111,13 @@ func (s *scripting) filterTrial(b *config.Binding, p *engine.Principal) *engine.
 	return out
 }
 
+// shadowed ends the name of a script where it decides beside.
+const shadowed = " (shadow)"
+
 // shadowGuard keeps a shadow's overruns apart: they put no script aside that serves.
 func (s *scripting) shadowGuard(b *config.Binding) *engine.Guard {
 	g := s.guard(b)
-	g.Standing = s.standings.For(b.Script+" (shadow)", s.version[b.Script])
+	g.Standing = s.standings.For(b.Script+shadowed, s.version[b.Script])
 	return g
 }
 
