@@ -213,6 +213,29 @@ func TestAPipeThatNobodyWritesToHoldsNothingUp(t *testing.T) {
 	}
 }
 
+// A file whose bytes come as they arise, such as the kernel's log, holds no other up for long, named or not, and is told as an error.
+func TestAFileThatNeverEndsHoldsNothingUpForLong(t *testing.T) {
+	t.Parallel()
+	const endless = "/proc/kmsg"
+	in, err := os.Open(endless)
+	if err != nil {
+		t.Skip(err)
+	}
+	info, err := in.Stat()
+	in.Close()
+	if err != nil || !info.Mode().IsRegular() {
+		t.Skip(info, err)
+	}
+	r := serving(t, "a.star", "a1")
+	r.symlink(endless, "scripts/z.star")
+	r.replace("scripts/a.star", "a2")
+	r.untilLive("a.star", "a2")
+	r.config("a.star", "z.star")
+	if n := r.untilNews(reload.Refused, r.path("conf")); !strings.Contains(n.Err.Error(), "z.star") || !strings.Contains(n.Err.Error(), "want one that ends") {
+		t.Errorf("news %q", n)
+	}
+}
+
 func TestOncePublishesNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

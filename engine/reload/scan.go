@@ -156,12 +156,18 @@ func isScript(name string) bool {
 	return ext == ".star" || ext == ".lua"
 }
 
-// pipeWait is how long a pipe may take that somebody writes to: no other file is looked at meanwhile.
-const pipeWait = 10 * time.Second
+// No other file is looked at while the bytes of one are waited for.
+const (
+	// pipeWait is how long a pipe may take that somebody writes to.
+	pipeWait = 10 * time.Second
+	// fileWait is how long any other file may take. The bytes of most are there; those of the kernel's log, for example, come as they arise.
+	fileWait = 2 * time.Second
+)
 
 var (
 	errTooLarge  = errors.New("the file is too large")
 	errUnwritten = errors.New("nobody writes to this pipe")
+	errEndless   = errors.New("the file was not read to its end in time, want one that ends")
 )
 
 // slurp reads one file. Where the bytes are those of old it keeps old's. What nobody has touched since old was read is not read.
@@ -182,15 +188,20 @@ func slurp(real string, limit int64, buf *bytes.Buffer, old *file) *file {
 	if err != nil {
 		return failed(real, err)
 	}
-	pipe := before.Mode()&fs.ModeNamedPipe != 0
+	pipe, wait := before.Mode()&fs.ModeNamedPipe != 0, fileWait
 	if pipe {
-		_ = in.SetReadDeadline(looked.Add(pipeWait))
+		wait = pipeWait
 	}
+	_ = in.SetReadDeadline(time.Now().Add(wait)) // most files have none, and need none
 	buf.Reset()
 	_, err = buf.ReadFrom(io.LimitReader(in, limit+1))
 	info, statErr := in.Stat()
 	f := &file{real: real, stamp: settledStamp(before, looked), read: looked}
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		late := failed(real, errEndless)
+		late.stamp, late.read = f.stamp, f.read // it is not waited for at each look
+		return late
 	case pipe && err == nil && buf.Len() == 0:
 		return failed(real, errUnwritten)
 	case errors.Join(err, statErr) != nil:
