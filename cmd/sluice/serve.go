@@ -282,6 +282,7 @@ func (g *gateway) drain() error {
 	if err != nil {
 		err = fmt.Errorf("the drain was cut short: %w", context.Cause(asked))
 	}
+	g.loop.Close() // first: the admin waits for who waits for a reload
 	return errors.Join(err, g.admin.Close(limit))
 }
 

@@ -34,6 +34,45 @@ func TestCloseLeavesNoGoroutine(t *testing.T) {
 	}
 }
 
+// Who ends the loop does not wait for a build that does not end, nor does who waits for a round. What comes of it later counts no more.
+func TestCloseWaitsForNoBuildThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	data, err := reload.OpenData(r.path("data"))
+	r.must(err)
+	r.write("scripts/a.star", "a1")
+	r.start(reload.Options{PollOnly: true, Data: data}, "a.star")
+	saved, err := data.Read("scripts.json")
+	r.must(err)
+	building, goOn := make(chan struct{}), make(chan struct{})
+	r.mu.Lock()
+	r.before = func(*reload.Input) {
+		building <- struct{}{}
+		<-goOn
+	}
+	r.mu.Unlock()
+	r.write("scripts/a.star", "a2")
+	asked := make(chan error)
+	go func() {
+		_, err := r.loop.Reload(context.Background())
+		asked <- err
+	}()
+	<-building
+	r.loop.Close()
+	if err := <-asked; errorText(err) != "reload: the loop is closed" {
+		t.Errorf("Reload: %v", err)
+	}
+	close(goOn)
+	r.loop.Close() // which now waits for its end
+	now, err := data.Read("scripts.json")
+	if got := r.live("a.star"); got != "a1" || err != nil || string(now) != string(saved) {
+		t.Errorf("after Close %q serves and is saved as %s, %v, want what was", got, now, err)
+	}
+	if r.open != 1 {
+		t.Errorf("%d generations are open, want the one that serves", r.open)
+	}
+}
+
 func TestCallsOfReloadShareARound(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

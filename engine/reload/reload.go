@@ -124,7 +124,7 @@ func (l *Loop) Reload(ctx context.Context) (Outcome, error) {
 	case l.asks <- answer:
 	case <-ctx.Done():
 		return Outcome{}, ctx.Err()
-	case <-l.ended:
+	case <-l.stopped:
 		return Outcome{}, errClosed
 	}
 	select {
@@ -132,7 +132,7 @@ func (l *Loop) Reload(ctx context.Context) (Outcome, error) {
 		return o, nil
 	case <-ctx.Done():
 		return Outcome{}, ctx.Err()
-	case <-l.ended:
+	case <-l.stopped:
 		return Outcome{}, errClosed
 	}
 }
@@ -154,10 +154,29 @@ func (l *Loop) Status() Status {
 	return Status{c.generation, c.since, l.scripts.Status(), c.refused, c.ok, c.failed, c.lastOK}
 }
 
-// Close ends the loop and waits for a build that is under way. What is published goes on serving; the World is closed after the loop.
+// closeWait is how long Close waits for what is under way: a file system may be stuck, or a script have slow tests.
+const closeWait = 500 * time.Millisecond
+
+// Close ends the loop. A build that is under way is waited for, but not long, and what it makes does not count. What is published goes on
+// serving; the World is closed after the loop.
 func (l *Loop) Close() {
 	l.stop()
-	<-l.ended
+	late := time.NewTimer(closeWait)
+	defer late.Stop()
+	select {
+	case <-l.ended:
+	case <-late.C:
+	}
+}
+
+// closing reports whether Close was called.
+func (l *Loop) closing() bool {
+	select {
+	case <-l.stopped:
+		return true
+	default:
+		return false
+	}
 }
 
 // trouble reports err unless it is what was reported last under this key. Nil ends it.
@@ -174,7 +193,7 @@ func (l *Loop) trouble(key string, err error) {
 func (l *Loop) tell() []News {
 	news := l.news
 	l.news = nil
-	if len(news) > 0 && l.options.Report != nil {
+	if len(news) > 0 && l.options.Report != nil && !l.closing() {
 		l.options.Report(Report{l.counts.Load().generation, news})
 	}
 	return news

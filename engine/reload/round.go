@@ -17,6 +17,9 @@ import (
 func (l *Loop) round(retry bool) Outcome {
 	again := !retry && l.served != nil && !l.stale() // only what found no memory is tried again
 	read, err := l.attempt(nil, retry)
+	if l.closing() {
+		return Outcome{Err: errClosed}
+	}
 	if err != nil && l.served != nil { // at the start there is nothing to fall back to, and the error goes to the caller
 		config := source{path: l.config}
 		if l.refused == nil || l.refused.Error() != err.Error() || l.tried[config] != read[config] {
@@ -37,9 +40,10 @@ func (l *Loop) round(retry bool) Outcome {
 	return Outcome{l.counts.Load().generation, l.tell(), standing}
 }
 
-// attempt builds, and publishes what is not as what serves. Files in pins read as they did before. It returns what the build read.
+// attempt builds, and publishes what is not as what serves. Files in pins read as they did before. It returns what the build read. Once the
+// loop is closed nothing is built or published any more.
 func (l *Loop) attempt(pins map[string]*file, retry bool) (basis, error) {
-	for {
+	for !l.closing() {
 		in := &Input{Number: l.next(), Scripts: l.scripts.Begin(retry), disk: l.disk, pins: pins, read: basis{}, kept: map[string]*file{}}
 		g, err := in.build(l.options.Config, l.options.Build)
 		if err != nil {
@@ -49,12 +53,13 @@ func (l *Loop) attempt(pins map[string]*file, retry bool) (basis, error) {
 			g.Discard()
 			return in.read, nil
 		}
-		if l.options.World.Publish(g) {
+		if !l.closing() && l.options.World.Publish(g) {
 			l.published(in)
 			return in.read, nil
 		}
-		g.Discard() // a newer one was published meanwhile: this one is built on what was
+		g.Discard() // the loop is closed, or a newer one was published meanwhile: this one is built on what was
 	}
+	return nil, errClosed
 }
 
 // repeats reports whether a build is as the one that serves: what had found no memory has found none again.
