@@ -11,6 +11,12 @@ type ObserveEvent interface {
 	Head() EventHead
 }
 
+// What clients may write at length is cut in events, which wait in memory until they are observed. In bytes.
+const (
+	MaxEventPath = 2048
+	MaxEventText = 512
+)
+
 // EventHead tells which request an event belongs to, and when it was.
 type EventHead struct {
 	RequestID string
@@ -20,7 +26,7 @@ type EventHead struct {
 // Head returns h, so that events get the method by embedding.
 func (h EventHead) Head() EventHead { return h }
 
-// RequestStarted: the head of a request was read.
+// RequestStarted: the head of a request was read. Path has at most MaxEventPath bytes, the others MaxEventText.
 type RequestStarted struct {
 	EventHead
 	Method, Path, UserAgent string
@@ -62,7 +68,8 @@ type RequestFinished struct {
 	Attempts int
 }
 
-// ErrorEvent: something went wrong that the request may have survived. Message carries no secret; Source is the stage.
+// ErrorEvent: something went wrong that the request may have survived. Message carries no secret and is cut at MaxErrorMessage bytes; Source is
+// the stage.
 type ErrorEvent struct {
 	EventHead
 	Code    string

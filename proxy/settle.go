@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"strings"
 	"time"
 
 	"sluice/engine"
@@ -12,12 +13,16 @@ func (x *exchange) emitStart() {
 	if feed == nil {
 		return
 	}
-	h, agent := engine.EventHead{RequestID: x.req.RequestID, At: x.req.Now}, x.req.Headers.Get("user-agent")
-	feed.Emit(engine.RequestStarted{EventHead: h, Method: x.head.method, Path: x.head.path, UserAgent: agent})
+	h := engine.EventHead{RequestID: x.req.RequestID, At: x.req.Now}
+	feed.Emit(engine.RequestStarted{EventHead: h, Method: brief(x.head.method, engine.MaxEventText), Path: brief(x.head.path, engine.MaxEventPath),
+		UserAgent: brief(x.req.Headers.Get("user-agent"), engine.MaxEventText)})
 	if p := x.head.principal; p != nil {
 		feed.Emit(engine.AuthnComplete{EventHead: h, Principal: p.Name, PrincipalKind: p.Kind})
 	}
 }
+
+// brief is a client's text as an event has it: cut, and a copy, so that an event that waits holds no more of the request.
+func brief(text string, most int) string { return strings.Clone(engine.Cut(text, most)) }
 
 // emitError tells the observers why the request was refused, or its answer is not whole.
 func (x *exchange) emitError(code engine.Code, message string, source engine.InternalErrorStage) {
@@ -25,7 +30,7 @@ func (x *exchange) emitError(code engine.Code, message string, source engine.Int
 		return
 	}
 	h := engine.EventHead{RequestID: x.req.RequestID, At: time.Now()}
-	x.gen.Observers.Emit(engine.ErrorEvent{EventHead: h, Code: string(code), Message: message, Source: string(source)})
+	x.gen.Observers.Emit(engine.ErrorEvent{EventHead: h, Code: string(code), Message: engine.Cut(message, engine.MaxErrorMessage), Source: string(source)})
 }
 
 // sourceOf is the stage at which a code arises.
@@ -66,7 +71,7 @@ func (x *exchange) settle() {
 	x.learn(r, now)
 	if x.gen != nil && x.gen.Observers != nil {
 		x.gen.Observers.Emit(engine.RequestFinished{EventHead: engine.EventHead{RequestID: r.RequestID, At: now}, Status: r.Status,
-			Code: r.Code, Model: r.Model, Upstream: r.Upstream, Usage: r.Usage, CostUSD: float64(r.CostMicroUSD) / 1e6, TTFB: r.Timings.TTFB, Duration: r.Timings.Duration,
+			Code: r.Code, Model: brief(r.Model, engine.MaxEventText), Upstream: r.Upstream, Usage: r.Usage, CostUSD: float64(r.CostMicroUSD) / 1e6, TTFB: r.Timings.TTFB, Duration: r.Timings.Duration,
 			Attempts: len(r.Trace.Attempts)})
 	}
 	for _, c := range x.flow.Arms {

@@ -77,6 +77,30 @@ func TestObserversSeeALife(t *testing.T) {
 	want(t, "status", events[2].(engine.RequestFinished).Status, 401)
 }
 
+// Events wait for their observer: a client's long texts are cut in them.
+func TestEventsHoldNoLongTextsOfClients(t *testing.T) {
+	r := newRig(t, plays(t, answers(ok("{}"))).upstream("a"))
+	r.alice.Paths = []string{"/v1/messages"}
+	seen := r.watched(false)
+	r.start()
+	path, agent := "/v1/"+strings.Repeat("p", 5000), "User-Agent: "+strings.Repeat("u", 9000)
+	for _, ask := range []string{post(path, hello, agent), request("POST", path, hello, agent), request(strings.Repeat("M", 1500), path, hello, agent)} {
+		r.do(ask)
+		for _, e := range seen() {
+			switch e := e.(type) {
+			case engine.RequestStarted:
+				if len(e.Path) > 2048 || len(e.UserAgent) != 512 || len(e.Method) > 512 {
+					t.Errorf("a method of %d bytes, a path of %d, a user agent of %d, want at most 512, 2048 and 512", len(e.Method), len(e.Path), len(e.UserAgent))
+				}
+			case engine.ErrorEvent:
+				if len(e.Message) > engine.MaxErrorMessage {
+					t.Errorf("an error of %d bytes, want at most %d", len(e.Message), engine.MaxErrorMessage)
+				}
+			}
+		}
+	}
+}
+
 func TestChunksAreToldInBatches(t *testing.T) {
 	p := plays(t, answers(eventHead+chunk(start+strings.Repeat(delta, 70)+stop)+lastChunk))
 	r := newRig(t, p.upstream("a"))

@@ -226,8 +226,8 @@ function stream_event:json() end
 ---@field request_id string The request that it belongs to.
 ---@field now_ms integer When it was, in milliseconds since 1970.
 ---@field method string? The HTTP method.
----@field path string? The path, without the query.
----@field user_agent string? The client's name of itself.
+---@field path string? The path, without the query, cut at 2048 bytes.
+---@field user_agent string? The client's name of itself, cut at 512 bytes.
 local event_request_started = {}
 
 -- The request's key named a principal.

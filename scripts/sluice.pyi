@@ -140,8 +140,8 @@ class EventRequestStarted:
     request_id: str  # The request that it belongs to.
     now_ms: int  # When it was, in milliseconds since 1970.
     method: str | None  # The HTTP method.
-    path: str | None  # The path, without the query.
-    user_agent: str | None  # The client's name of itself.
+    path: str | None  # The path, without the query, cut at 2048 bytes.
+    user_agent: str | None  # The client's name of itself, cut at 512 bytes.
 
 class EventAuthnComplete:
     "The request's key named a principal."
