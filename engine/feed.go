@@ -6,8 +6,12 @@ import (
 	"time"
 )
 
-// FeedQueue is how many events wait for one observer before more are dropped.
-const FeedQueue = 4096
+const (
+	// FeedQueue is how many events wait for one observer before more are dropped.
+	FeedQueue = 4096
+	// feedRest is how long what is queued may still take once a generation is over. After each edit there is another queue.
+	feedRest = time.Second
+)
 
 // ObserverSlot is a bound observer.
 type ObserverSlot struct {
@@ -102,7 +106,31 @@ func (f *Feed) Slots() []*ObserverSlot {
 	return out
 }
 
-// Close lets the observers finish what is queued. Nobody may Emit any more.
+// Retire has the observers drop in a second what they will not have seen by then. It is called when a newer feed takes over; the requests
+// that are under way may go on to Emit.
+func (f *Feed) Retire() {
+	if f != nil {
+		time.AfterFunc(feedRest, f.shed)
+	}
+}
+
+// shed drops what is queued, which is counted.
+func (f *Feed) shed() {
+	for _, l := range f.lines {
+		for range len(l.queue) {
+			select {
+			case _, more := <-l.queue:
+				if more {
+					l.slot.Meter.Dropped.Add(1)
+				}
+			default: // the observer was faster
+			}
+		}
+	}
+}
+
+// Close lets the observers go on with what is queued for a second at most, and drops the rest. A call that runs then ends by itself. Nobody
+// may Emit any more.
 func (f *Feed) Close() {
 	if f == nil {
 		return
@@ -110,7 +138,16 @@ func (f *Feed) Close() {
 	for _, l := range f.lines {
 		close(l.queue)
 	}
-	f.wait.Wait()
+	done := make(chan struct{})
+	go func() {
+		f.wait.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(feedRest):
+		f.shed()
+	}
 }
 
 func scriptErrorOf(err error) *ScriptError {

@@ -111,6 +111,7 @@ func (w *World) Publish(g *Generation) bool {
 		}
 		if w.current.CompareAndSwap(old, g) {
 			if old != nil {
+				old.Observers.Retire()
 				old.Release()
 			}
 			return true
