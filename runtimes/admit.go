@@ -2,6 +2,7 @@ package runtimes
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,14 +32,15 @@ type Admission struct {
 	Tested bool
 	// Deadline bounds each load, test and probe from outside, for a script that its own budget cannot stop; 0 = DefaultDeadline.
 	Deadline time.Duration
+	// Suite bounds all tests together; 0 = DefaultSuite.
+	Suite time.Duration
 }
 
-// DefaultDeadline is how long one step of an admission may take.
-const DefaultDeadline = 5 * time.Second
-
 const (
-	// suite is how many deadlines all tests of a script have together.
-	suite = 6
+	// DefaultDeadline is how long one step of an admission may take.
+	DefaultDeadline = 5 * time.Second
+	// DefaultSuite is how long all tests of a script may take: no other edit counts meanwhile.
+	DefaultSuite = 2 * time.Second
 	// maxErrors bounds the errors that are told, each with its line, which may be all of the file.
 	maxErrors = 50
 )
@@ -396,13 +398,13 @@ func (a *Admission) EachTest(match func(name string) bool, each func(name string
 	if err != nil {
 		return err
 	}
+	most := cmp.Or(a.Suite, DefaultSuite)
 	roomy := *a // a test may call a hook many times, each of which would have a budget of its own; the memory is the machine's all the same
-	roomy.Budget.Time *= testCalls
+	roomy.Budget.Time = min(roomy.Budget.Time*testCalls, most)
 	roomy.Budget.Steps *= testCalls
 	if m, err = roomy.load(config); err != nil {
 		return err
 	}
-	most := suite * a.deadline()
 	over := time.Now().Add(most)
 	for _, f := range a.tests(m, match, each) {
 		if time.Now().After(over) {

@@ -127,9 +127,12 @@ func checkScripts(c *cli.Command, paths []string, list func(path string, tests i
 
 // examine admits one script by itself: its hooks and its tests, with an empty config.
 func (b *builder) examine(snapshot *reload.Snapshot, path string) *runtimes.Admitted {
-	a := runtimes.Admission{Language: b.languages[filepath.Ext(path)], Files: snapshot, Path: path, Budget: aloneBudget()}
+	a := runtimes.Admission{Language: b.languages[filepath.Ext(path)], Files: snapshot, Path: path, Budget: aloneBudget(), Suite: aloneSuite}
 	return a.Admit()
 }
+
+// aloneSuite is for the tests of scripts that no gateway waits for.
+const aloneSuite = 30 * time.Second
 
 // aloneBudget is for scripts that no config binds: the default, but for the time, since a loaded machine must not make a test fail.
 func aloneBudget() engine.Budget {

@@ -94,7 +94,7 @@ func (t *testRun) file(name string) error {
 	if language == nil {
 		return fmt.Errorf("%q is neither a script nor a fixture, want a name that ends in .star, .lua or .txtar", name)
 	}
-	a := runtimes.Admission{Language: language, Files: t.scripts, Path: path, Budget: aloneBudget()}
+	a := runtimes.Admission{Language: language, Files: t.scripts, Path: path, Budget: aloneBudget(), Suite: aloneSuite}
 	err = a.EachTest(t.match.MatchString, func(test string, err error) { t.result(name+" "+test, scriptOwn(err)) })
 	if err != nil {
 		t.result(name, scriptOwn(err))
