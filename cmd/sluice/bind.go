@@ -64,7 +64,7 @@ func (s *scripting) resolve() error {
 	s.collect()
 	s.plugins, s.version = make(map[string]any), make(map[string]string)
 	var errs []error
-	for _, script := range slices.Sorted(maps.Keys(s.uses)) {
+	for _, script := range s.tx.Order(maps.Keys(s.uses)) {
 		v, err := s.tx.Resolve(s.snapshot, script, s.bindings(script), s.admitter(script))
 		if err != nil {
 			errs = append(errs, s.named(script, err))

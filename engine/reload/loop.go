@@ -3,11 +3,12 @@ package reload
 import "time"
 
 const (
-	// rest is the least time between the end of a build and the next; a build that took longer is given as long.
-	rest = 20 * time.Millisecond
+	// rest is the least time between the end of a build and the next; a build that took longer is given as long, up to mostRest.
+	rest     = 20 * time.Millisecond
+	mostRest = time.Second
 	// patience is how long a forced round waits for files that are being written.
 	patience = time.Second
-	// again is how long after a build what found no memory is tried once more.
+	// again is how long after a build what found no memory, or was put off, is tried once more.
 	again = time.Second
 )
 
@@ -17,7 +18,7 @@ type timing struct {
 	held    bool           // a file that was being written holds the next build up
 	ripe    time.Time      // since when something new waits to be built, zero = nothing does
 	rested  time.Time      // when the next build may begin
-	again   time.Time      // when something that found no memory is as good as new, zero = nothing did
+	again   time.Time      // when something that found no memory, or was put off, is as good as new, zero = nothing did
 	waiting []chan Outcome // who asked for a round
 	asked   bool           // somebody did since the last look
 	since   time.Time      // when the first of them did
@@ -121,8 +122,8 @@ func (l *Loop) step() {
 		answer <- outcome
 	}
 	l.waiting, l.ripe = nil, time.Time{}
-	l.rested, l.again = time.Now().Add(max(rest, time.Since(begin))), time.Time{}
-	if starved(l.refused) || l.scripts.starved() {
+	l.rested, l.again = time.Now().Add(min(max(rest, time.Since(begin)), mostRest)), time.Time{}
+	if starved(l.refused) || l.scripts.again() {
 		l.again = time.Now().Add(again)
 	}
 }

@@ -220,6 +220,45 @@ func TestAnEditThatFindsNoMemoryIsTriedAgain(t *testing.T) {
 	}
 }
 
+// Scripts whose tests are slow are tried one a build: what else is on disk goes live in between, and all of them come to their turn.
+func TestSlowTestsOfScriptsHoldNoOtherEditUpForLong(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	scripts := []string{"a.star", "b.star", "c.star", "d.star"}
+	r.mkdir("next")
+	for _, name := range scripts {
+		r.write("scripts/"+name, "old")
+		r.write("next/"+name, "SLOW")
+	}
+	r.write("next/d.star", "old")
+	r.rename("scripts", "first")
+	r.symlink("first", "scripts")
+	r.start(reload.Options{}, scripts...)
+	r.symlink("next", "link")
+	r.rename("link", "scripts")
+	r.until("the first slow tests run", func() bool { return r.count("a.star") == 2 })
+	r.replace("next/a.star", "SLOW again")
+	r.replace("next/d.star", "new")
+	if n := r.untilNews(reload.Kept, "b.star"); n.Err.Error() != "b.star: the tests of other scripts take long, it is tried after them" {
+		t.Errorf("news %q", n)
+	}
+	r.untilLive("d.star", "new")
+	for name, text := range map[string]string{"a.star": "SLOW again", "b.star": "SLOW", "c.star": "SLOW"} {
+		r.untilLive(name, text)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n := uint64(1); n <= uint64(len(r.made)); n++ {
+		made := r.made[n]
+		if made["c.star"] != "old" && made["d.star"] != "new" {
+			t.Error("an edit went live after all slow tests had run")
+		}
+		if made["a.star"] == "SLOW again" && made["c.star"] == "old" {
+			t.Error("a script that is edited twice came before one that was put off")
+		}
+	}
+}
+
 // A config that is refused meanwhile, or was before, holds no script up that has found memory.
 func TestAnEditThatFoundNoMemoryGoesLiveBesideARefusedConfig(t *testing.T) {
 	t.Parallel()

@@ -20,7 +20,7 @@ import (
 const never = time.Hour
 
 // rig is a loop over real files in a temporary directory, with a small language of its own: a script is any text without "BROKEN", a
-// line "load X" takes in the file X. A config has lines "scripts DIR", "use SCRIPT", "secret FILE", and any other line is an error.
+// line "load X" takes in the file X, and one that says "SLOW" has slow tests. A config has lines "scripts DIR", "use SCRIPT", "secret FILE", and any other line is an error.
 type rig struct {
 	t     testing.TB
 	dir   string // holds "conf" and "scripts"
@@ -104,7 +104,7 @@ func (r *rig) build(in *reload.Input) (*engine.Generation, error) {
 	if before != nil {
 		before(in)
 	}
-	texts := map[string]string{}
+	texts, use := map[string]string{}, map[string]string{}
 	var snap *reload.Snapshot
 	for _, line := range strings.Split(strings.TrimSpace(string(in.Config)), "\n") {
 		verb, arg, _ := strings.Cut(line, " ")
@@ -118,16 +118,20 @@ func (r *rig) build(in *reload.Input) (*engine.Generation, error) {
 			texts[arg] = string(data)
 		case "use":
 			name, bindings, _ := strings.Cut(arg, " ")
-			var v *reload.Version
-			if v, err = in.Scripts.Resolve(snap, name, bindings, r.admit(name)); err == nil {
-				texts[name] = v.Plugins.(string)
-			}
+			use[name] = bindings
 		default:
 			err = fmt.Errorf("conf: %q, want scripts, use or secret", line)
 		}
 		if err != nil {
 			return nil, err
 		}
+	}
+	for _, name := range in.Scripts.Order(maps.Keys(use)) {
+		v, err := in.Scripts.Resolve(snap, name, use[name], r.admit(name))
+		if err != nil {
+			return nil, err
+		}
+		texts[name] = v.Plugins.(string)
 	}
 	g := &engine.Generation{Number: in.Number}
 	g.OnClose(func() { r.opened(-1) })
@@ -153,7 +157,12 @@ func (r *rig) admit(name string) reload.Admit {
 		if failing != nil {
 			return reload.Admitted{}, failing
 		}
-		return admit(files, name)
+		got, err := admit(files, name)
+		if text, ok := got.Plugins.(string); ok && strings.Contains(text, "SLOW") {
+			r.report(reload.Report{})
+			time.Sleep(1100 * time.Millisecond)
+		}
+		return got, err
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // round tries what is on disk. If that cannot serve, it tries the newest scripts under the config that does, so that one broken file
 // stops no other. With retry it builds in any case, and repeats what failed.
 func (l *Loop) round(retry bool) Outcome {
-	again := !retry && l.served != nil && !l.stale() // only what found no memory is tried again
+	again := !retry && l.served != nil && !l.stale() // only what found no memory, or was put off, is tried again
 	read, err := l.attempt(nil, retry)
 	if l.closing() {
 		return Outcome{Err: errClosed}
@@ -127,7 +127,7 @@ func (l *Loop) fallBack(retry bool) {
 		if !l.pinned(pins) {
 			continue
 		}
-		if !retry && l.serves(pins) && !l.scripts.starved() {
+		if !retry && l.serves(pins) && !l.scripts.again() {
 			return
 		}
 		if _, err := l.attempt(pins, retry); err == nil {

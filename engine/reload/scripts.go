@@ -1,10 +1,12 @@
 package reload
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"maps"
 	"path"
 	"slices"
@@ -27,6 +29,7 @@ type Scripts struct {
 type entry struct {
 	live   *Version // not nil once the script is known
 	failed *failure // nil: what is on disk serves
+	slow   bool     // the last attempt alone took a build's share
 }
 
 // Version is an admitted script with the library files it loads. It is not written.
@@ -43,13 +46,22 @@ type Version struct {
 	closure  *closure
 }
 
-// failure is an attempt that need not be repeated until a file of it changes, unless it was starved.
+// failure is an attempt that need not be repeated until a file of it changes, unless it was starved, or put off.
 type failure struct {
 	err      error
 	version  string
 	deleted  bool
 	bindings string
 	closure  *closure
+	putOff   bool // it was not made: the build took long enough
+}
+
+// again reports whether an attempt is repeated though no file changes.
+func (f *failure) again() bool { return f.putOff || starved(f.err) }
+
+// stands reports whether an attempt would only fail again.
+func (f *failure) stands(snap *Snapshot, bindings string) bool {
+	return f != nil && !f.again() && f.bindings == bindings && f.closure.sameIn(snap)
 }
 
 // Admitted is what Admit returns.
@@ -69,17 +81,49 @@ func NewScripts(stored map[string]*Snapshot) *Scripts {
 	return s
 }
 
+// Nothing else that is on disk counts before a build ends: not a key that is taken out of the config.
+const (
+	// share is how long a build tries edited scripts, whose tests may be slow. Those that are left are put off until the next build.
+	share = time.Second
+	// retryShare is that of a build that repeats what failed: somebody waits for it to be done.
+	retryShare = 10 * time.Second
+)
+
 // Tx is one try at a new set of scripts. It belongs to one goroutine. Nothing of it counts without Commit.
 type Tx struct {
 	scripts *Scripts
 	base    *map[string]entry
 	staged  map[string]entry
 	retry   bool
+	over    time.Time // from when on edited scripts are put off
 }
 
 // Begin starts from what is live. With retry, attempts that failed are repeated even if no file changed.
 func (s *Scripts) Begin(retry bool) *Tx {
-	return &Tx{scripts: s, base: s.state.Load(), staged: map[string]entry{}, retry: retry}
+	t := &Tx{scripts: s, base: s.state.Load(), staged: map[string]entry{}, retry: retry, over: time.Now().Add(share)}
+	if retry {
+		t.over = time.Now().Add(retryShare)
+	}
+	return t
+}
+
+// Order puts scripts in the order in which they are resolved, such that all come to their turn: those that were slow do not put off others,
+// and those that were put off go before those that were slow.
+func (t *Tx) Order(scripts iter.Seq[string]) []string {
+	rank := func(script string) int {
+		e := (*t.base)[script]
+		putOff := e.failed != nil && e.failed.putOff
+		switch {
+		case !e.slow && !putOff:
+			return 0
+		case !e.slow:
+			return 1
+		case putOff:
+			return 2
+		}
+		return 3
+	}
+	return slices.SortedFunc(scripts, func(a, b string) int { return cmp.Or(rank(a)-rank(b), strings.Compare(a, b)) })
 }
 
 // Commit makes the resolved scripts the live ones, and forgets those that were not asked for. It reports false, and changes nothing,
@@ -101,26 +145,47 @@ func (t *Tx) Resolve(snap *Snapshot, script, bindings string, admit Admit) (*Ver
 			c.LastGood = false
 			v = &c
 		}
-		t.staged[script] = entry{live: v}
+		t.staged[script] = entry{live: v, slow: old.slow}
 		return v, nil
 	}
-	failed := old.failed
-	if failed == nil || t.retry || starved(failed.err) || failed.bindings != bindings || !failed.closure.sameIn(snap) {
+	failed, slow, begun := old.failed, old.slow, time.Now()
+	switch {
+	case !t.retry && failed.stands(snap, bindings):
+	case t.late(old.live, snap):
+		failed = putOff(snap, script, bindings, old.live)
+	default:
 		var v *Version
-		if v, failed = attempt(snap, script, bindings, old.live, admit); failed == nil {
-			t.staged[script] = entry{live: v}
+		v, failed = attempt(snap, script, bindings, old.live, admit)
+		slow = time.Since(begun) > share
+		if failed == nil {
+			t.staged[script] = entry{live: v, slow: slow}
 			return v, nil
 		}
 	}
 	v, err := t.lastGood(old.live, failed, script, bindings, admit)
 	if err != nil {
 		if old.live != nil {
-			t.staged[script] = entry{old.live, failed}
+			t.staged[script] = entry{old.live, failed, slow}
 		}
 		return nil, err
 	}
-	t.staged[script] = entry{v, failed}
+	t.staged[script] = entry{v, failed, slow}
 	return v, nil
+}
+
+// late reports whether a script waits for the next build: it is edited, another version of it serves, and this build took long enough.
+func (t *Tx) late(live *Version, snap *Snapshot) bool {
+	return live != nil && !live.closure.sameIn(snap) && time.Now().After(t.over)
+}
+
+// putOff is the failure of a script that is late.
+func putOff(snap *Snapshot, script, bindings string, live *Version) *failure {
+	c := newClosure(snap, script)
+	for _, name := range live.closure.names() {
+		c.remember(name)
+	}
+	err := &engine.ScriptError{File: script, Message: "the tests of other scripts take long, it is tried after them"}
+	return &failure{err, c.version(), false, bindings, c, true}
 }
 
 // attempt admits what snap has of a script. Requests go first.
@@ -141,7 +206,7 @@ func attempt(snap *Snapshot, script, bindings string, live *Version, admit Admit
 		got, err = admit(c, before)
 	}
 	if err != nil {
-		return nil, &failure{located(script, err), c.version(), f.missing(), bindings, c}
+		return nil, &failure{located(script, err), c.version(), f.missing(), bindings, c, false}
 	}
 	v := &Version{Path: script, SHA256: c.version(), FileSHA256: hex.EncodeToString(f.sum[:]), LoadedAt: time.Now(),
 		Tests: got.Tests, Plugins: got.Plugins, bindings: bindings, closure: c}
@@ -156,10 +221,10 @@ func starved(err error) bool {
 	return slices.ContainsFunc(engine.ScriptErrors(err), func(e *engine.ScriptError) bool { return e.Budget == engine.BudgetTotalMemory })
 }
 
-// starved reports whether a script waits to be tried again though no file changes.
-func (s *Scripts) starved() bool {
+// again reports whether a script waits to be tried again though no file changes.
+func (s *Scripts) again() bool {
 	for _, e := range *s.state.Load() {
-		if e.failed != nil && starved(e.failed.err) {
+		if e.failed != nil && e.failed.again() {
 			return true
 		}
 	}
