@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io/fs"
 	"maps"
 	"net/url"
@@ -81,7 +82,8 @@ func newBuilder(name string) *builder {
 
 // plan is what a config alone says, made once per version of it. Generations share it until the config changes.
 type plan struct {
-	sum       [sha256.Size]byte
+	sum       [sha256.Size]byte // over the config and the files that it names
+	files     []string          // in the order in which they were read
 	cfg       *config.Config
 	upstreams []*engine.Upstream // sorted by id
 	signers   map[uuid.UUID]engine.SignerFactory
@@ -145,14 +147,17 @@ func (b *builder) read(in *reload.Input) (*plan, error) {
 	if b.text != nil {
 		text = b.text
 	}
-	sum := sha256.New()
-	sum.Write(text)
-	read := func(name string) ([]byte, error) {
-		data, err := in.ReadFile(b.path(name))
-		fmt.Fprintf(sum, "\x00%s\x00%d\x00%s", name, len(data), data)
-		return data, err
+	if p := b.plan; p != nil {
+		before := b.contents(in, text)
+		for _, name := range p.files {
+			_, _ = before.file(name)
+		}
+		if before.total() == p.sum {
+			return p, nil
+		}
 	}
-	cfg, err := b.parse(text, read)
+	is := b.contents(in, text)
+	cfg, err := b.parse(text, is.file)
 	if err != nil {
 		return nil, err
 	}
@@ -162,17 +167,39 @@ func (b *builder) read(in *reload.Input) (*plan, error) {
 	if err := b.checkFixed(cfg); err != nil {
 		return nil, err
 	}
-	p, err := b.newPlan(cfg, read)
+	p, err := b.newPlan(cfg, is.file)
 	if err != nil {
 		return nil, err
 	}
-	sum.Sum(p.sum[:0])
-	if b.plan != nil && b.plan.sum == p.sum {
-		return b.plan, nil
-	}
+	p.sum, p.files = is.total(), is.files
 	b.plan = p
 	b.warnOfPast(cfg)
 	return p, nil
+}
+
+// contents sum up a config and the files that it names as they are read.
+type contents struct {
+	open  func(name string) ([]byte, error)
+	sum   hash.Hash
+	files []string
+}
+
+func (b *builder) contents(in *reload.Input, text []byte) *contents {
+	c := &contents{open: func(name string) ([]byte, error) { return in.ReadFile(b.path(name)) }, sum: sha256.New()}
+	c.sum.Write(text)
+	return c
+}
+
+func (c *contents) file(name string) ([]byte, error) {
+	data, err := c.open(name)
+	c.files = append(c.files, name)
+	fmt.Fprintf(c.sum, "\x00%s\x00%v\x00%d\x00%s", name, err, len(data), data)
+	return data, err
+}
+
+func (c *contents) total() (sum [sha256.Size]byte) {
+	c.sum.Sum(sum[:0])
+	return sum
 }
 
 func (b *builder) parse(text []byte, read func(string) ([]byte, error)) (*config.Config, error) {
