@@ -89,18 +89,27 @@ func (a *Answer) counted(x *Exchange, limit int64) counted {
 
 // readAll reads to the end, which is expected after so many bytes.
 func (c *counted) readAll(expected int64) ([]byte, error) {
+	if err := c.cover(expected); err != nil {
+		return nil, err
+	}
 	var all bytes.Buffer
 	all.Grow(int(expected) + bytes.MinRead)
 	_, err := all.ReadFrom(c)
 	return all.Bytes(), err
 }
 
+func (c *counted) cover(bytes int64) error {
+	if c.lease == nil {
+		return nil
+	}
+	err := c.lease.Cover(bytes)
+	c.short = err != nil
+	return err
+}
+
 func (c *counted) Read(p []byte) (int, error) {
-	if c.lease != nil {
-		if err := c.lease.Cover(c.bytes + int64(len(p))); err != nil {
-			c.short = true
-			return 0, err
-		}
+	if err := c.cover(c.bytes + int64(len(p))); err != nil {
+		return 0, err
 	}
 	n, err := c.Reader.Read(p)
 	c.bytes += int64(n)
