@@ -256,21 +256,19 @@ func TestAPipeThatNobodyWritesToHoldsNothingUp(t *testing.T) {
 func TestAFileThatNeverEndsHoldsNothingUpForLong(t *testing.T) {
 	t.Parallel()
 	const endless = "/proc/kmsg"
-	in, err := os.Open(endless)
-	if err != nil {
-		t.Skip(err)
-	}
-	info, err := in.Stat()
-	in.Close()
-	if err != nil || !info.Mode().IsRegular() {
-		t.Skip(info, err)
+	want := "z.star" // there is no such file here, or not for everybody
+	if in, err := os.Open(endless); err == nil {
+		if info, err := in.Stat(); err == nil && info.Mode().IsRegular() {
+			want = "want one that ends"
+		}
+		in.Close()
 	}
 	r := serving(t, "a.star", "a1")
 	r.symlink(endless, "scripts/z.star")
 	r.replace("scripts/a.star", "a2")
 	r.untilLive("a.star", "a2")
 	r.config("a.star", "z.star")
-	if n := r.untilNews(reload.Refused, r.path("conf")); !strings.Contains(n.Err.Error(), "z.star") || !strings.Contains(n.Err.Error(), "want one that ends") {
+	if n := r.untilNews(reload.Refused, r.path("conf")); !strings.Contains(n.Err.Error(), "z.star") || !strings.Contains(n.Err.Error(), want) {
 		t.Errorf("news %q", n)
 	}
 }

@@ -20,6 +20,21 @@ func TestInsertionsThatTakeLongLetOthersRun(t *testing.T) {
 	}
 }
 
+// turnsOf is how often others run within a call of a filter, without the script's top level.
+func turnsOf(t *testing.T, script string) (int64, error) {
+	t.Helper()
+	ups := upstreams(2)
+	m := manifest(files{"s.star": script}, ups)
+	m.Budget = engine.Budget{}
+	f, err := starlark.New().InstantiateFilter(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := turn.Taken()
+	_, err = f.Filter(request(), principal(), candidates(ups))
+	return turn.Taken() - before, err
+}
+
 // Where an operation on tables takes long, for the same reason, others run within it.
 func TestOperationsOnTablesThatTakeLongLetOthersRun(t *testing.T) {
 	const least = 1
@@ -29,20 +44,11 @@ BACK = [i << 32 for i in reversed(range(400))]
 D, E = {key: 1 for key in A}, {key: 1 for key in B}
 def filter(ctx, principal, candidates):
     `
-	ups := upstreams(2)
 	for _, operation := range []string{
 		"A | B", "A & B", "A - B", "A ^ B", "D | E", "s = A; s |= B", "d = {}; d |= D", "A.union(B)", "A.union()", "A.intersection(B)", "A.difference(B)",
 		"A.symmetric_difference(B)", "A.issubset(BACK)", "A.issuperset(BACK)", "getattr(A, 'union')(B)", "set().update(A)",
 	} {
-		m := manifest(files{"s.star": tables + operation + "\n    return candidates\n"}, ups)
-		m.Budget = engine.Budget{}
-		f, err := starlark.New().InstantiateFilter(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		before := turn.Taken()
-		_, err = f.Filter(request(), principal(), candidates(ups))
-		if n := turn.Taken() - before; err != nil || n < least {
+		if n, err := turnsOf(t, tables+operation+"\n    return candidates\n"); err != nil || n < least {
 			t.Errorf("%s: %v, others ran %d times, want at least %d", operation, err, n, least)
 		}
 	}
@@ -79,20 +85,11 @@ TEXTS, POINTS = [A[:4000000]] * 2, E[:100000].codepoints()
 WIDE = (1 << 500) * (1 << 500) * (1 << 500) * (1 << 500)
 def filter(ctx, principal, candidates):
     `
-	ups := upstreams(2)
 	for _, operation := range []string{
 		"E.strip('é')", "E.lstrip('é')", "E.rstrip('é')", "SPACES.strip()", "A.replace('aa', 'b')", "A.replace('', 'b', 200000)", "A.count('aa')", "A.count('')",
 		"'-'.join(TEXTS)", "A[::-1]", "'%s' % A", "(A + '%d') % 7", "repr(A)", "str([SPACES] * 2)", "'%r' % A", "'%f' * 4000 % ((1e308,) * 4000)", "'{!r}'.format(A)", "str(bytes(E))", "str([WIDE] * 2000)", "list(POINTS)", "tuple(POINTS)", "sorted(POINTS)",
 	} {
-		m := manifest(files{"s.star": values + operation + "\n    return candidates\n"}, ups)
-		m.Budget = engine.Budget{}
-		f, err := starlark.New().InstantiateFilter(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		before := turn.Taken()
-		_, err = f.Filter(request(), principal(), candidates(ups))
-		if n := turn.Taken() - before; err != nil || n < least {
+		if n, err := turnsOf(t, values+operation+"\n    return candidates\n"); err != nil || n < least {
 			t.Errorf("%s: %v, others ran %d times, want at least %d", operation, err, n, least)
 		}
 	}
