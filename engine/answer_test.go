@@ -172,3 +172,27 @@ func TestWhatACallLeavesIsFreedOnce(t *testing.T) {
 	f("one that fails", func() error { return errors.New("no") }, 1, 0)
 	f("one that is left behind", func() error { time.Sleep(500 * time.Millisecond); return nil }, 1, 1)
 }
+
+// asked is memory of which there is none. It keeps how much was asked for first.
+type asked struct{ bytes int64 }
+
+func (a *asked) Lease(string) engine.Lease { return a }
+func (a *asked) Free()                     {}
+func (a *asked) Cover(bytes int64) error {
+	if a.bytes == 0 {
+		a.bytes = bytes
+	}
+	return errors.New("none is left")
+}
+
+func TestAnAnswerThatCannotBeHeldPasses(t *testing.T) {
+	const text = "the answer"
+	w, memory := translated(t, translator{}, true), new(asked)
+	w.generation.Upstreams[0].Dialect.Guard.Memory = memory
+	w.transport = func(context.Context, engine.Signed) (*engine.Response, error) {
+		return &engine.Response{Status: 200, Length: int64(len(text)), Body: io.NopCloser(strings.NewReader(text))}, nil
+	}
+	if got := w.serve(t); got != text || memory.bytes != int64(len(text)) {
+		t.Errorf("got %q, %d bytes were to be held, want the original and all of its length", got, memory.bytes)
+	}
+}
