@@ -15,6 +15,8 @@ const (
 	crewTick = 10 * time.Millisecond
 	// crewGrace is how long past its budget a call may go on before it is left behind: with the ticks, less than 100 ms.
 	crewGrace = 70 * time.Millisecond
+	// crewTurn is how much longer it may take for each call that runs beside it: that may have been before it when it began.
+	crewTurn = 2 * time.Millisecond
 	// crewStray is how much longer a call that was left behind may take to end on its own, before its script is given up: a processor
 	// may have been hard to come by.
 	crewStray = 500 * time.Millisecond
@@ -37,6 +39,7 @@ type Crew struct {
 	closed   chan struct{}
 	clock    atomic.Int64 // nanoseconds that the watch saw go by: a process that was stopped, or starved, has lost no time
 	watching atomic.Bool
+	running  atomic.Int64 // calls, those that were left behind among them
 
 	mu     sync.Mutex
 	idle   []*worker            // a stack, so that the one used last, whose stack is warm, serves next; guarded by mu
@@ -59,10 +62,45 @@ type worker struct {
 	since atomic.Int64 // of the crew's clock: when the call began, or was left behind
 	guard atomic.Pointer[Guard]
 	job   job
+
+	limit  time.Duration // of the call, and what the watch needs; 0 = none
+	paused int64         // until, while it is stopped. Of the goroutine that works
+}
+
+// Watch bounds a call from outside. The goroutine that runs the call uses it.
+type Watch interface {
+	// Pause stops the time in which the call has to end, until Resume. It reports false where that is over: nobody waits for the call any more.
+	Pause() bool
+	// Resume has the call end so much later.
+	Resume(later time.Duration)
+}
+
+// Pause stops the time in which the call has to end. It reports false where the call was left behind.
+func (w *worker) Pause() bool {
+	until := w.until.Load()
+	if until == 0 || !w.until.CompareAndSwap(until, math.MaxInt64) {
+		return false
+	}
+	w.paused = until
+	return true
+}
+
+// Resume has the call end so much later.
+func (w *worker) Resume(later time.Duration) {
+	if w.paused != math.MaxInt64 {
+		w.until.Store(w.paused + int64(later))
+	}
 }
 
 // job is one call. It holds all that the call reads, so that a call that was left behind reads nothing that others write.
 type job interface{ run() error }
+
+// watched is a job that tells its call who watches it. The call pauses that for all that it waits for others; of another one it is not known,
+// which has Patience times its time more.
+type watched interface{ watch(w Watch) }
+
+// Patience is how many times its own time a call may be without a processor since other processes have it.
+const Patience = 4
 
 // leaver is a job that may leave what outlasts the call. Undo gives that back where nobody waits for it any more.
 type leaver interface{ undo() }
@@ -76,14 +114,18 @@ type outcome struct {
 // do runs j and waits for it, but no longer than limit and what the watch needs; 0 = no bound.
 func (c *Crew) do(j job, g *Guard, limit time.Duration) outcome {
 	w := c.take()
-	now, until := c.clock.Load(), int64(math.MaxInt64)
-	if limit > 0 && limit < crewPatience {
-		until = now + int64(limit+crewGrace)
+	if j, is := j.(watched); is {
+		j.watch(w)
+	} else {
+		limit *= 1 + Patience
+	}
+	if w.limit = 0; limit > 0 && limit < crewPatience {
+		w.limit = limit + crewGrace
 	}
 	w.job = j
 	w.guard.Store(g)
-	w.since.Store(now)
-	w.until.Store(until)
+	w.since.Store(c.clock.Load())
+	w.until.Store(math.MaxInt64)
 	if !c.watching.Load() {
 		c.rouse()
 	}
@@ -148,7 +190,13 @@ func (c *Crew) Close() {
 
 func (c *Crew) work(w *worker) {
 	for range w.wake {
+		if w.limit > 0 {
+			beside := time.Duration(c.running.Load()) * crewTurn
+			w.until.Store(c.clock.Load() + int64(w.limit+beside)) // from now on: many that began at once may have waited for a processor
+		}
+		c.running.Add(1)
 		err := w.call()
+		c.running.Add(-1)
 		if w.until.Swap(0) == 0 { // left behind; whoever waited has gone
 			c.mu.Lock()
 			delete(c.strays, w)

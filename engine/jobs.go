@@ -33,6 +33,8 @@ type filterJob struct {
 	out        FilterOutput
 }
 
+func (j *filterJob) watch(w Watch) { j.ctx.Watch = w }
+
 func (j *filterJob) run() (err error) {
 	j.out, err = j.filter.Filter(&j.ctx, j.principal, j.candidates)
 	return err
@@ -84,6 +86,8 @@ type routeJob struct {
 	out        RouteDecision
 }
 
+func (j *routeJob) watch(w Watch) { j.ctx.Watch = w }
+
 func (j *routeJob) run() (err error) {
 	j.out, err = j.router.Route(&j.ctx, j.principal, j.candidates)
 	return err
@@ -111,6 +115,8 @@ type shapeJob struct {
 	shaped    Shaped
 	dropped   []string
 }
+
+func (j *shapeJob) watch(w Watch) { j.ctx.Watch = w }
 
 func (j *shapeJob) run() (err error) {
 	j.shaped, j.dropped, err = shapeRequest(j.dialect, &j.ctx, j.upstream, j.principal, &j.state)
@@ -177,6 +183,8 @@ type responseJob struct {
 	out           *Reply
 }
 
+func (j *responseJob) watch(w Watch) { j.ctx.Watch = w }
+
 func (j *responseJob) run() (err error) {
 	j.out, err = j.dialect.TransformResponse(&j.ctx, &j.state, &j.reply)
 	return err
@@ -206,6 +214,8 @@ type eventJob struct {
 	event         StreamEvent
 	out           []StreamEvent
 }
+
+func (j *eventJob) watch(w Watch) { j.ctx.Watch = w }
 
 func (j *eventJob) run() (err error) {
 	j.out, err = j.dialect.TransformEvent(&j.ctx, &j.state, j.event)

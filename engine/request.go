@@ -41,6 +41,7 @@ type RequestContext struct {
 	// Forecast looks into the prompt when it is asked, and may be asked by several goroutines; nil = nothing is known.
 	Forecast Forecast
 
+	Watch   Watch     // of the call that is given this context; nil = nobody watches it
 	Attempt int       // 1 for the first
 	Vitals  *Vitals   // of the upstream this attempt goes to; nil while filters run
 	Now     time.Time // fixed for the request

@@ -12,6 +12,7 @@ import (
 type Call struct {
 	Hook    string
 	Request *engine.RequestContext // nil where a hook has none
+	Watch   engine.Watch           // who bounds it from outside; nil = nobody does
 	Now     time.Time
 	// Codec turns values of the language into JSON and back.
 	Codec Codec

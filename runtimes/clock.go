@@ -11,34 +11,70 @@ import (
 // spell is how long a call may run until it makes room for others. Nearly all end before; Go would take the processor from it after 10 ms.
 const spell = 200 * time.Microsecond
 
-// Clock is the time of one call. One goroutine uses it, at each look at the call's budget.
+// longSpell is how long it may run where others took the processor for long when it made room.
+const longSpell = 2 * time.Millisecond
+
+// Clock is the time that one call runs: what it waits for others is not in it. One goroutine uses it, at each look at the call's budget.
 type Clock struct {
-	began time.Time
+	watch engine.Watch  // who bounds it from outside; nil = nobody does
+	began time.Time     // later by what it waited
 	turn  time.Duration // since then, at which to make room for others
 	seen  time.Duration // since then, at the end of the last look
+	last  time.Duration // since then, when it made room; 0 = it has not
+	seat  turn.Seat
+	away  time.Duration // for which other processes had its processor
+	short time.Duration // for which it waited for memory: that is its own time
 	slow  uint8         // how often the steps until the next look are halved
 }
 
-// Start begins the time of a call.
-func (c *Clock) Start(began time.Time) { *c = Clock{began: began, turn: spell} }
+// Start begins the time of a call, which somebody may bound from outside.
+func (c *Clock) Start(began time.Time, watch engine.Watch) {
+	*c = Clock{watch: watch, began: began, turn: spell}
+}
 
 // Skip takes what has passed since a moment out of the call's time.
 func (c *Clock) Skip(since time.Time) {
 	c.began = c.began.Add(time.Since(since))
 }
 
-// Late reports whether the call has outlasted its time. A call that has kept others waiting lets them run first.
-func (c *Clock) Late(b engine.Budget) bool {
+// Late reports whether the call has outlasted its time. A call that has kept others waiting lets them run first. short is for how long it has
+// waited for memory.
+func (c *Clock) Late(b engine.Budget, short time.Duration) bool {
 	ran := time.Since(c.began)
 	c.pace(ran - c.seen)
 	c.seen = ran
-	if ran > c.turn {
-		turn.Yield()
-		c.seen = time.Since(c.began)
-		c.turn = c.seen + spell
+	if ran > c.turn && !c.rest(ran, b, short) {
+		return true
 	}
-	return b.Time > 0 && ran > b.Time
+	return b.Time > 0 && c.seen > b.Time
 }
+
+// rest lets others run, at a moment of the call. Where other processes keep the machine busy they may have the processor for
+// engine.Patience times the call's time; what is beyond that is taken for its own, so that whoever waits for the call knows how long. It
+// reports false where nobody does any more.
+func (c *Clock) rest(ran time.Duration, b engine.Budget, short time.Duration) bool {
+	began := time.Now()
+	if c.watch != nil && !c.watch.Pause() {
+		return false
+	}
+	worked, waited := c.seat.Rest(ran-c.last, c.watch == nil)
+	worked = min(worked+short-c.short, ran-c.last)
+	took := time.Since(began) - waited
+	away := min(ran-c.last-worked+took, max(0, engine.Patience*b.Time-c.away))
+	if c.away, c.short = c.away+away, short; c.watch != nil {
+		c.watch.Resume(waited + away)
+	}
+	c.began = c.began.Add(waited + away)
+	c.seen = time.Since(c.began)
+	c.last, c.turn = c.seen, c.seen+min(max(spell, took/8), longSpell)
+	return true
+}
+
+// Began is when the call would have begun, had it not waited.
+func (c *Clock) Began() time.Time { return c.began }
+
+// Stop ends the time of the call. It may be called again.
+func (c *Clock) Stop() { c.seat.Leave() }
 
 // slowest is how often steps are halved at most: of a thousand one is left.
 const slowest = 10

@@ -90,6 +90,7 @@ func (b *BodyView) at(c *Call, method string, args []Value) (body.Path, error) {
 	if err := b.missing(args[0].Str); err != nil {
 		return nil, fmt.Errorf("%s: %w", method, err)
 	}
+	c.extend(len(b.doc.Bytes())) // what is before a path may be all of it
 	if err := c.spend(len(b.doc.Bytes()) / 128); err != nil || args[0].Str == "" {
 		return nil, err
 	}

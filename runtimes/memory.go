@@ -123,6 +123,14 @@ func (s *Share) wait(more int64, over time.Time) bool {
 	return s.Pool.wait(more, s.held, over)
 }
 
+// Waited is how long the call has waited for what others held; of nil nothing.
+func (s *Share) Waited() time.Duration {
+	if s == nil {
+		return 0
+	}
+	return s.waited
+}
+
 // LateOver is the budget and the error text of a call that is late: the time's, unless it spent half of that waiting for what
 // others held. b is what the call has, given that without the part for so many bytes of body.
 func (s *Share) LateOver(b, given engine.Budget, body int) (budget, message string) {

@@ -16,6 +16,12 @@ import (
 // Gosched alone lets nobody in from the network where all processors have work each that takes long: the scheduler asks the network only
 // when it has nothing else to run, and else a monitor asks it each 10 ms.
 func Yield() {
+	pass()
+	schedYield()
+}
+
+// pass lets others of this process run.
+func pass() {
 	taken.Add(1)
 	if d := doors.Get().(*door); d != nil {
 		d.pass()
@@ -24,7 +30,6 @@ func Yield() {
 	} else {
 		runtime.Gosched()
 	}
-	schedYield()
 }
 
 // shift is how long work of many short parts goes on until others run.

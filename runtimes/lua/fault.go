@@ -111,7 +111,7 @@ func (s *state) describeValue(v glua.LValue) string {
 // describedJSON is a value that was raised, unless it is a large one. Nothing of it is charged to the call.
 func (s *state) describedJSON(v runtimes.Value) ([]byte, error) {
 	defer func(of meter) { *s.meter = of }(*s.meter)
-	s.meter.begin(engine.Budget{Steps: 2000}, time.Now())
+	s.meter.begin(engine.Budget{Steps: 2000}, time.Now(), nil)
 	return s.AppendJSON(nil, v)
 }
 

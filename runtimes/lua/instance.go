@@ -21,9 +21,10 @@ type script struct {
 
 // start makes a state and runs the script's top level in it. What that allocates is held by memory, which the caller frees; nil: by nobody.
 // The error is a *engine.ScriptError.
-func (s *script) start(memory *runtimes.Share) (*state, error) {
+func (s *script) start(memory *runtimes.Share, watch engine.Watch) (*state, error) {
 	st := newState(&s.rt.programs, s.manifest.Files, s.manifest.Config)
 	call := s.call("the top level")
+	call.Watch = watch
 	st.begin(&call, s.manifest.Budget, time.Now())
 	defer st.end()
 	m, err := st.load(s.manifest.Artifact)
@@ -60,7 +61,7 @@ type instance struct {
 // instantiate loads a manifest's script into a first state. The error is a *engine.RuntimeError.
 func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
 	i := &instance{script: script{rt, *m, new(runtimes.Patterns), rt.Memory.Holder(m.Artifact)}, most: 2 * runtime.GOMAXPROCS(0)}
-	first, err := i.start(nil)
+	first, err := i.start(nil, nil)
 	if err != nil {
 		return nil, loadFailed(err)
 	}
@@ -73,7 +74,7 @@ func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
 
 // take returns a state that nobody else uses. Memory holds what one that had to be started has allocated: those that wait are bounded, but
 // not how many calls start one.
-func (i *instance) take(memory *runtimes.Share) (*state, error) {
+func (i *instance) take(memory *runtimes.Share, watch engine.Watch) (*state, error) {
 	i.mu.Lock()
 	if n := len(i.idle); n > 0 {
 		s := i.idle[n-1]
@@ -82,7 +83,7 @@ func (i *instance) take(memory *runtimes.Share) (*state, error) {
 		return s, nil
 	}
 	i.mu.Unlock()
-	return i.start(memory)
+	return i.start(memory, watch)
 }
 
 // lifetime is the part of a call's memory that the calls of a state allocate until it is asked what it keeps.
@@ -119,17 +120,24 @@ type call struct {
 func (i *instance) begin(name string, ctx *engine.RequestContext) (*call, error) {
 	began := time.Now()
 	var started runtimes.Share
-	s, err := i.take(&started)
+	var watch engine.Watch
+	if ctx != nil {
+		watch = ctx.Watch
+	}
+	s, err := i.take(&started, watch)
 	if err != nil {
 		return nil, err
 	}
 	c := &call{Call: i.script.call(name), state: s, of: i}
-	if c.Request = ctx; ctx != nil {
+	if c.Request, c.Watch = ctx, watch; ctx != nil {
 		c.Now = ctx.Now
 	} else {
 		c.Now = time.Now()
 	}
-	s.begin(&c.Call, i.manifest.Budget, began) // the time of a call that had to run the top level first is one time, as the guard takes it
+	if started.Pool != nil {
+		began = s.meter.clock.Began() // the time of a call that had to run the top level first is one time, as the guard takes it
+	}
+	s.begin(&c.Call, i.manifest.Budget, began)
 	if started.Pool != nil {
 		c.Memory, s.meter.before = started, s.atLoad
 	}

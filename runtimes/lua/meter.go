@@ -50,10 +50,10 @@ func newMeter() *meter {
 	return m
 }
 
-// begin readies the meter for a call that began at a moment.
-func (m *meter) begin(b engine.Budget, began time.Time) {
+// begin readies the meter for a call that began at a moment, and that somebody may watch.
+func (m *meter) begin(b engine.Budget, began time.Time, watch engine.Watch) {
 	m.given, m.budget, m.body = b, b, 0
-	m.clock.Start(began)
+	m.clock.Start(began, watch)
 	m.steps, m.allocated, m.looked, m.before, m.overrun, m.refused = 0, 0, 0, 0, "", ""
 	m.registers, m.memory, m.followed, m.stored = cap(m.vm.reg.array), nil, nil, false
 	m.lookLater()
@@ -112,7 +112,7 @@ func (m *meter) uncovered() bool {
 	return err != nil
 }
 
-func (m *meter) late() bool { return m.clock.Late(m.budget) }
+func (m *meter) late() bool { return m.clock.Late(m.budget, m.memory.Waited()) }
 
 // done looks once more, after the last step: that one may have been a long one. It reports whether a budget is overrun.
 func (m *meter) done() bool { return m.look() != nil }

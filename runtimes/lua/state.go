@@ -100,7 +100,7 @@ func (s *state) begin(c *runtimes.Call, b engine.Budget, began time.Time) {
 	c.Codec, c.Position, c.Spend, c.Allocate = s, s.hooks.position, s.hooks.spend, s.hooks.allocate
 	c.Look, c.Extend = s.hooks.tick, s.hooks.extend
 	s.call = c
-	s.meter.begin(b, began)
+	s.meter.begin(b, began, c.Watch)
 	s.meter.memory = &c.Memory
 }
 
@@ -116,6 +116,7 @@ func (s *state) restart() (err error) {
 // end closes the call: host values that the script kept answer nothing from now on.
 func (s *state) end() {
 	s.call.Close()
+	s.meter.clock.Stop()
 	s.meter.memory, s.meter.followed = nil, nil
 	s.call = nil
 	s.allocated += s.meter.allocated

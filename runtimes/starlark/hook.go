@@ -85,7 +85,7 @@ type call struct {
 func (s *script) begin(name string, ctx *engine.RequestContext, p *engine.Principal, b engine.Budget) *call {
 	c := &call{Call: runtimes.Call{Hook: name, Request: ctx, Log: s.log, Patterns: s.patterns, Memory: runtimes.Share{By: s.holder}}}
 	if ctx != nil {
-		c.Now = ctx.Now
+		c.Now, c.Watch = ctx.Now, ctx.Watch
 	} else {
 		c.Now = time.Now()
 	}

@@ -77,7 +77,7 @@ func (rt *Runtime) begin(c *runtimes.Call, file string, b engine.Budget, left le
 	c.Look, c.Extend = r.tickFunc, r.extendFunc
 	c.Memory.Pool = rt.Memory
 	r.call, r.file, r.given, r.budget, r.body = c, file, b, b, 0
-	r.clock.Start(time.Now())
+	r.clock.Start(time.Now(), c.Watch)
 	r.held, r.paid, r.price, r.priced, r.native = left.held, 0, max(stepPrice, left.price), 0, 0
 	r.looked = 0
 	r.thread.Steps = 0
@@ -88,6 +88,7 @@ func (rt *Runtime) begin(c *runtimes.Call, file string, b engine.Budget, left le
 // end closes the call and keeps the runner for the next one, unless a panic went through it.
 func (rt *Runtime) end(r *runner) {
 	r.call.Close()
+	r.clock.Stop()
 	if r.panicked {
 		return
 	}
@@ -120,7 +121,7 @@ func (r *runner) look() {
 // ahead is how many steps the script may take until the next look.
 func (r *runner) ahead() int64 { return r.clock.Ahead(min(slice, 1+bulk/(1+r.held+r.paid))) }
 
-func (r *runner) late() bool { return r.clock.Late(r.budget) }
+func (r *runner) late() bool { return r.clock.Late(r.budget, r.call.Memory.Waited()) }
 
 // done looks once more, after the last step: that one may have been a long one. It reports whether a budget is overrun.
 func (r *runner) done() bool {
