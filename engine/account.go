@@ -44,9 +44,9 @@ type Visit interface {
 // Outcome is what came of one round trip.
 type Outcome struct {
 	To      Account
-	Status  int // 0 = no answer
-	Headers Headers
-	Body    []byte        // the beginning of a 4xx answer's body, at most UpstreamErrorBody bytes
+	Status  int           // 0 = no answer
+	Headers Headers       // without those that hold the credential
+	Body    []byte        // without the credential: the beginning of a 4xx answer's body, at most UpstreamErrorBody bytes
 	Theirs  bool          // the credential was the client's own
 	Fresh   bool          // of an answer that RefusesCredential: no fresher one is to be had
 	Again   time.Time     // of one that is Fresh: when a fresher one may be had; zero = nobody knows

@@ -81,7 +81,7 @@ func (a *Answer) TransformsEvents() bool {
 func (a *Answer) TransformEvent(x *Exchange, e StreamEvent) ([]StreamEvent, error) {
 	d, _, _ := a.transforms()
 	start := time.Now()
-	out, err := a.Dialect.transformedEvent(x, d, a.veil.event(e))
+	out, err := a.Dialect.transformedEvent(x, d, x.veil.event(e))
 	a.Dialect.Meter.observe(start, err)
 	if err != nil {
 		x.become(State{})
@@ -104,7 +104,7 @@ func (a *Answer) transform(x *Exchange, limit int64) error {
 	case passes, !responses && !events:
 		return nil
 	case a.encoded(): // a stream may hide in it
-		return a.untranslated(x, nil, fmt.Errorf("its content-encoding is %q, want identity", Cut(a.Headers.Get("content-encoding"), 40)))
+		return a.untranslated(x, nil, fmt.Errorf("its content-encoding is %q, want identity", Cut(x.Hide(a.Headers.Get("content-encoding")), 40)))
 	case !responses:
 		return nil
 	}
@@ -122,7 +122,7 @@ func (a *Answer) transform(x *Exchange, limit int64) error {
 		return a.untranslated(x, err, fmt.Errorf("its body could not be read: %w", err))
 	}
 	start := time.Now()
-	reply, err := a.Dialect.transformed(x, d, &Reply{a.Status, a.veil.headers(a.Headers), a.veil.text(body)})
+	reply, err := a.Dialect.transformed(x, d, &Reply{a.Status, x.veil.headers(a.Headers), x.veil.text(body)})
 	a.Dialect.Meter.observe(start, err)
 	a.unread(body, nil)
 	if err != nil {

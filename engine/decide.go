@@ -27,6 +27,7 @@ type Exchange struct {
 	hashed [16]byte // of Client, zero = not made yet
 	asked  Account  // that was looked at last
 
+	veil    veil    // before what all but the client see of an answer
 	outcome Outcome // of the latest round trip
 	first   Answer  // that came, mostly the only one
 }

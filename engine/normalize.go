@@ -56,7 +56,7 @@ func (a *Answer) NormalizeEvent(x *Exchange, data []byte) []byte {
 // normalized is what the dialect makes of an error, nil = the original passes.
 func (a *Answer) normalized(x *Exchange, status int, h Headers, body []byte) *NormalizedError {
 	d, start := a.Dialect, time.Now()
-	n, err := d.normalized(x, status, a.veil.headers(h), a.veil.text(body))
+	n, err := d.normalized(x, status, x.veil.headers(h), x.veil.text(body))
 	d.Meter.observe(start, err)
 	if err != nil {
 		x.Trace.failed(StageShape, d.Meter, err)

@@ -159,6 +159,7 @@ func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, sign
 	if g.Observers != nil {
 		g.Observers.Emit(UpstreamChosen{EventHead{x.Request.RequestID, start}, u.Name, x.Request.Attempt})
 	}
+	x.veil.cover(signed)
 	resp, err := s.transport.RoundTrip(ctx, signed)
 	x.sent()
 	o.Now = time.Now()
@@ -167,12 +168,9 @@ func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, sign
 	if err != nil {
 		o.Err, a.Error = err, Cut(err.Error(), MaxErrorMessage)
 	} else {
-		if d.Script != "" || resp.Status/100 == 4 {
-			resp.veil.cover(signed)
-		}
-		a.Status, a.TTFB, o.Status, o.Headers = resp.Status, o.TTFB, resp.Status, resp.Headers
+		a.Status, a.TTFB, o.Status, o.Headers = resp.Status, o.TTFB, resp.Status, x.veil.headers(resp.Headers)
 		if resp.Status/100 == 4 {
-			o.Body = resp.veil.text(resp.Plain(resp.Peek(UpstreamErrorBody), UpstreamErrorBody))
+			o.Body = x.veil.text(resp.Plain(resp.Peek(UpstreamErrorBody), UpstreamErrorBody))
 		}
 	}
 	return resp, o, err

@@ -6,28 +6,29 @@ import (
 	"strings"
 )
 
-// secret is a credential that is looked for in texts, as it is and as those who write JSON and URLs escape it.
+// secret is a credential that is looked for in texts, as it is and as those who write JSON and URLs escape it. One goroutine uses it.
 type secret struct {
 	text   string
 	run    string // some of its letters and digits: nobody escapes these, so that few texts without the secret hold them
 	before int    // the most bytes that write what is before the run
+	plain  int    // how many letters and digits it has
 }
 
 // longEnough is a run that hardly any text holds by chance.
 const longEnough = 16
 
-func secretOf(text string) secret {
-	s := secret{text: text}
-	for run := range strings.FieldsFuncSeq(text, escapable) {
-		if len(run) > len(s.run) {
+// study finds what the secret is looked for by, once there is a text that may hold it.
+func (s *secret) study() {
+	if s.run != "" {
+		return
+	}
+	for run := range strings.FieldsFuncSeq(s.text, escapable) {
+		s.plain += len(run)
+		if len(s.run) < longEnough && len(run) > len(s.run) {
 			s.run = run
 		}
-		if len(run) >= longEnough {
-			break
-		}
 	}
-	s.before = widest * strings.Index(text, s.run)
-	return s
+	s.before = widest * strings.Index(s.text, s.run)
 }
 
 func escapable(r rune) bool {
@@ -35,11 +36,50 @@ func escapable(r rune) bool {
 }
 
 func (s *secret) in(text string) bool {
+	if len(text) < len(s.text) {
+		return false
+	}
+	s.study()
 	if !strings.Contains(text, s.run) {
 		return false
 	}
 	_, n := s.find([]byte(text))
 	return n > 0
+}
+
+// inName reports whether the name of a header holds the letters and digits of the secret, in either case. They are all of it that a name can
+// hold for sure; of a secret that has few of them, others may be.
+func (s *secret) inName(name string) bool {
+	least := len(s.text) / 2
+	if len(name) < least {
+		return false
+	}
+	if s.study(); s.plain < least {
+		return false
+	}
+	for ; len(name) >= s.plain; name = name[1:] {
+		if spells(name, s.text) {
+			return true
+		}
+	}
+	return false
+}
+
+// spells reports whether a text begins with the letters and digits of a word, whatever else is between them.
+func spells(text, word string) bool {
+	for i := range len(word) {
+		if escapable(rune(word[i])) {
+			continue
+		}
+		for text != "" && escapable(rune(text[0])) {
+			text = text[1:]
+		}
+		if text == "" || lower(text[0]) != lower(word[i]) {
+			return false
+		}
+		text = text[1:]
+	}
+	return true
 }
 
 // hide is b with stars in place of the secret: b itself where it does not hold it.
@@ -58,6 +98,7 @@ func (s *secret) hide(b []byte) []byte {
 
 // find tells where b first holds the secret, and how many bytes write it: 0 = none do. No place is looked at twice.
 func (s *secret) find(b []byte) (at, n int) {
+	s.study()
 	for at < len(b) {
 		run := bytes.Index(b[at:], []byte(s.run))
 		if run < 0 {

@@ -18,8 +18,6 @@ type Response struct {
 	Headers Headers
 	Length  int64 // of Body in bytes, -1 = unknown
 	Body    io.ReadCloser
-
-	veil veil // before scripts
 }
 
 // ErrUpstreamTimeout is wrapped by a Transport's error when the upstream sent no head in time.

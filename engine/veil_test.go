@@ -111,6 +111,40 @@ func TestAScriptSeesNoPartOfAnAWSCredential(t *testing.T) {
 	}
 }
 
+// A name of a header cannot hold all of a credential, and is the same in either case.
+func TestAScriptSeesNoCredentialInTheNameOfAHeader(t *testing.T) {
+	const token = "sk-ant-Api03-/0123456789abcdef+x=y"
+	for name, hidden := range map[string]bool{
+		"sk-ant-api03-0123456789abcdefxy": true, "X-Echo-SK_ANT_API03_0123456789ABCDEF_X_Y": true, "x-sk-ant-Api03-%2F0123456789abcdef": false,
+		"x-0123456789abcdef": false, "anthropic-ratelimit-unified-5h-utilization": false, "sk-ant-api03-0123456789abcdefx": false,
+	} {
+		w, seen := newWorld(t, upstreamNamed("a")), engine.Headers{}
+		slot := w.generation.Upstreams[0]
+		slot.Signers = tokenSigner(token)
+		slot.Dialect = &engine.DialectSlot{Dialect: heading{seen: &seen}, Script: "s.star", Meter: &engine.Meter{}}
+		w.transport = func(context.Context, engine.Signed) (*engine.Response, error) {
+			return &engine.Response{Status: 400, Headers: engine.Headers{{Name: name, Value: "1"}}, Body: io.NopCloser(strings.NewReader(""))}, nil
+		}
+		if _, err := w.try(); err != nil {
+			t.Fatal(err)
+		}
+		if (seen.Get(name) == "") != hidden {
+			t.Errorf("of %s the script saw %v", name, seen)
+		}
+	}
+}
+
+// heading is a dialect that keeps the head of an error.
+type heading struct {
+	engine.Passthrough
+	seen *engine.Headers
+}
+
+func (d heading) NormalizeError(_ int, h engine.Headers, _ []byte) (*engine.NormalizedError, error) {
+	*d.seen = h
+	return nil, nil
+}
+
 // A script sees an answer without the credential that its request carried; a word that servers without one take is no credential. The client
 // gets the answer as it came.
 func TestAScriptSeesNoCredentialInAnAnswer(t *testing.T) {
@@ -130,7 +164,7 @@ func TestAScriptSeesNoCredentialInAnAnswer(t *testing.T) {
 		}
 		want := "Bearer " + token + escaped + " 1 " + body
 		if stars := strings.Repeat("*", len(token)); hidden {
-			want = " 1 got " + stars + " and " + stars + "!"
+			want = "Bearer " + stars + strings.Repeat("*", len(escaped)) + " 1 got " + stars + " and " + stars + "!"
 		}
 		if got, _ := io.ReadAll(a.Body); seen != want || string(got) != body || a.Headers.Get("x-got") == "" {
 			t.Errorf("the script saw %q, want %q; the client gets %q", seen, want, got)

@@ -26,7 +26,7 @@ func (x *exchange) bind(a *engine.Answer) {
 	id, rest := engine.AccountObject(x.req.Path)
 	switch {
 	case x.req.Creates():
-		if id := createdID(a.Peek(maxCreated)); id != "" {
+		if id := createdID(a.Peek(maxCreated)); id != "" && x.flow.Hide(id) == id {
 			err = known.Bind(id, engine.Binding{Principal: x.head.principal.ID, Upstream: a.Upstream.ID})
 		}
 	case x.req.Method == "DELETE" && id != "" && rest == "":

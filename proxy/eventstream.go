@@ -51,7 +51,7 @@ func appendChunk(b, payload []byte) ([]byte, error) {
 	}
 	name, _ := textAt(data, "type")
 	if strings.ContainsAny(name, "\r\n\x00") {
-		return b, badFrame("the type of an event is %q", engine.Cut(name, 80))
+		return b, badFrame("the type of an event is more than one line")
 	}
 	return appendEvent(b, name, data), nil
 }

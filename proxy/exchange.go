@@ -217,7 +217,7 @@ func (x *exchange) noStream(resp *engine.Response) *engine.Refusal {
 		return nil
 	}
 	return &engine.Refusal{Code: engine.CodeUpstreamUnreachable,
-		Message: fmt.Sprintf("upstream %q answered %q to a request for a stream, want an event stream", x.flow.Upstream.Name, engine.Cut(kind, 80))}
+		Message: fmt.Sprintf("upstream %q answered %q to a request for a stream, want an event stream", x.flow.Upstream.Name, engine.Cut(x.flow.Hide(kind), 80))}
 }
 
 // refusalOf finds the refusal in an error. Any other error is our own fault.

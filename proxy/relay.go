@@ -56,7 +56,7 @@ func (x *exchange) relay(ctx *fasthttp.RequestCtx, a *engine.Answer) *engine.Ref
 	now := time.Now()
 	x.record.Status = a.Status
 	x.record.Timings.TTFB = now.Sub(x.record.Started)
-	x.record.UpstreamReqID = upstreamRequestID(a.Headers)
+	x.record.UpstreamReqID = x.flow.Hide(upstreamRequestID(a.Headers))
 	told := a.Original != nil && wireIsAnthropics(a) // a 2xx of the upstream, whatever its dialect made of it
 	x.served = a.Status/100 == 2 || told
 	r.down = downstream{to: ctx.Conn(), left: a.Length}

@@ -48,8 +48,8 @@ func (x *exchange) hear(json []byte) {
 		}
 	}
 	if model.Kind() != body.Absent && !x.asked(model) {
-		x.record.Answered, _ = model.Text()
-		x.record.Answered = engine.Cut(x.record.Answered, maxModel)
+		answered, _ := model.Text()
+		x.record.Answered = engine.Cut(x.flow.Hide(answered), maxModel)
 	}
 }
 

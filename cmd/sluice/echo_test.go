@@ -37,6 +37,10 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	said := echoed(r, way)
 	status := 200
 	fmt.Sscan(way, &status)
+	if strings.HasSuffix(way, "told") {
+		told(w, r, status)
+		return
+	}
 	switch {
 	case strings.HasPrefix(way, "stream"), strings.HasSuffix(way, "cut"):
 		h.Set("content-type", "text/event-stream")
@@ -59,6 +63,39 @@ func echo(w http.ResponseWriter, r *http.Request) {
 		h.Set("content-type", "application/json")
 		w.WriteHeader(status)
 		fmt.Fprintf(w, `{"type":"error","error":{"type":"invalid_request_error","message":%q},"content":[],"of":%s}`, said, said)
+	}
+}
+
+// told repeats the credential wherever the gateway takes a word of an answer for itself: ids, the model, quotas, and names of headers.
+func told(w http.ResponseWriter, r *http.Request, status int) {
+	h := w.Header()
+	credential := r.Header.Get("x-api-key") + r.Header.Get("x-amz-security-token")
+	if credential == "" {
+		_, credential, _ = strings.Cut(r.Header.Get("authorization"), " ")
+	}
+	letters := strings.NewReplacer("/", "", "+", "", "=", "").Replace(credential)
+	h.Set("request-id", credential)
+	h.Set("x-"+letters, "1")
+	h.Set("x-"+strings.ReplaceAll(letters, "-", "_"), "1")
+	const unified = "anthropic-ratelimit-unified-"
+	h.Set(unified+"5h-status", credential)
+	h.Set(unified+letters+"-status", "allowed")
+	h.Set(unified+"status", "rejected")
+	h.Set(unified+"representative-claim", "seven_day_"+credential)
+	h.Set("content-type", "application/json")
+	switch {
+	case strings.HasPrefix(r.Header.Get("X-Way"), "stream"):
+		h.Set("content-type", "text/event-stream")
+		fmt.Fprintf(w, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":%q}}\n\n"+
+			"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", credential)
+	case strings.HasPrefix(r.Header.Get("X-Way"), "type"):
+		h.Set("content-type", credential)
+	case strings.HasPrefix(r.Header.Get("X-Way"), "encoding"):
+		h.Set("content-encoding", credential)
+		fmt.Fprint(w, "x")
+	default:
+		w.WriteHeader(status)
+		fmt.Fprintf(w, `{"id":%q,"type":"message","model":%q,"content":[],"usage":{"input_tokens":1}}`, credential, credential)
 	}
 }
 
@@ -104,13 +141,31 @@ end
 `,
 }
 
+// quotas are filters that tell all they see of quotas.
+var quotas = map[string]string{
+	".star": `def filter(ctx, principal, candidates):
+    for c in candidates:
+        for q in c.quotas:
+            log("` + visible + ` %s is %s" % (q.window, q.status))
+    return candidates
+`,
+	".lua": `function filter(ctx, principal, candidates)
+  for _, c in ipairs(candidates) do
+    for _, q in ipairs(c.quotas) do log("` + visible + ` " .. q.window .. " is " .. q.status) end
+  end
+  return candidates
+end
+`,
+}
+
 // TestAnUpstreamThatRepeatsItsRequestTellsItsClientAlone: neither scripts nor the log, the ledger or the admin API have the credential.
 func TestAnUpstreamThatRepeatsItsRequestTellsItsClientAlone(t *testing.T) {
 	t.Parallel()
 	up := httptest.NewServer(http.HandlerFunc(echo))
 	t.Cleanup(up.Close)
 	dir := t.TempDir()
-	config := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nbudgets: {time: 5s}\nobservers: [{script: watch.star}]\nupstreams:\n"
+	config := "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\nbudgets: {time: 5s}\nobservers: [{script: watch.star}]\n" +
+		"filters: [{name: q1, script: quotas.star}, {name: q2, script: quotas.lua}]\nupstreams:\n"
 	principals, who := "principals:\n", 0
 	const upstream, session, id = plantedUpstream + "/+=", plantedCloud + "/+==", "AKIAqzwv000011112222"
 	for _, dialect := range []string{"none", "repeat.star", "repeat.lua"} {
@@ -126,17 +181,18 @@ func TestAnUpstreamThatRepeatsItsRequestTellsItsClientAlone(t *testing.T) {
 				kind = "bedrock_mantle, region: us-east-1"
 			}
 			config += fmt.Sprintf("  - {name: %s, kind: %s, base_url: %q, breaker: {failures: 1000}, signer: %s, dialect: %s}\n", name, kind, up.URL, signer, dialect)
-			principals += fmt.Sprintf("  - {name: %s, keys: [%q], upstreams: [%s]}\n", name, keys.Sum(containedKey(name)), name)
+			principals += fmt.Sprintf("  - {name: %s, keys: [%q], paths: [\"*\"], upstreams: [%s]}\n", name, keys.Sum(containedKey(name)), name)
 			who++
 		}
 	}
 	scripts := map[string]string{"watch.star": "def observe(event):\n    if event.kind == \"error\":\n        log(str([event.code, event.message]))\n"}
 	for ext, text := range repeaters {
-		scripts["repeat"+ext] = text
+		scripts["repeat"+ext], scripts["quotas"+ext] = text, quotas[ext]
 	}
 	c := containWith(t, dir, config+principals, scripts, nil)
 	clean := func(where, text string) {
 		t.Helper()
+		text = strings.ToLower(text) // as names of headers are
 		for _, part := range plantedParts {
 			if at := strings.Index(text, part); at >= 0 {
 				t.Errorf("%s holds %q: …%s…", where, part, text[max(0, at-60):min(len(text), at+60)])
@@ -144,14 +200,15 @@ func TestAnUpstreamThatRepeatsItsRequestTellsItsClientAlone(t *testing.T) {
 		}
 	}
 	ways := []string{"200", "200 html", "200 slashes", "200 url", "302", "400", "400 html", "400 slashes", "400 url", "404", "500", "500 html",
-		"stream", "stream slashes", "stream url", "cut", "403", "529", "401"}
+		"stream", "stream slashes", "stream url", "cut", "403", "529", "200 told", "stream told", "type told", "encoding told", "401 told", "401", "429 told"}
 	for i := range who {
+		c.reply("POST", c.listen[0].Addr().String(), "/v1/files", "x", "x-api-key: "+containedKey(fmt.Sprint("u", i)), "x-way: 200 told")
 		for _, way := range ways {
 			where := fmt.Sprintf("the answer to u%d %s", i, way)
 			body := `{"model":"claude-sonnet-4-5","max_tokens":16,"stream":%v,"messages":[{"role":"user","content":"hi"}]}`
 			_, text := c.reply("POST", c.listen[0].Addr().String(), "/v1/messages", fmt.Sprintf(body, !strings.HasPrefix(way, "200")),
 				"x-api-key: "+containedKey(fmt.Sprint("u", i)), "anthropic-version: 2023-06-01", "x-way: "+way, "x-visible: "+visible)
-			if way == "401" { // it is about our own credential, and no client's answer
+			if strings.HasPrefix(way, "401") { // it is about our own credential, and no client's answer
 				clean(where, text)
 			}
 		}
