@@ -175,8 +175,13 @@ end`},
 // bind makes a filter of a script, in the language that its ending tells.
 func (w *world) bind(t testing.TB, from fs.FS, script string) engine.Filter {
 	t.Helper()
+	return w.configured(t, from, script, &engine.Object{})
+}
+
+func (w *world) configured(t testing.TB, from fs.FS, script string, config *engine.Object) engine.Filter {
+	t.Helper()
 	i := slices.IndexFunc(languages(), func(l runtimes.Language) bool { return l.Extension() == path.Ext(script) })
-	f, err := languages()[i].InstantiateFilter(&engine.PluginManifest{Name: "f", Artifact: script, Files: from, Config: &engine.Object{}, Upstreams: w.upstreams})
+	f, err := languages()[i].InstantiateFilter(&engine.PluginManifest{Name: "f", Artifact: script, Files: from, Config: config, Upstreams: w.upstreams})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,6 +342,62 @@ func TestWhatAFileKeepsInALocalEndsRemembering(t *testing.T) {
 			}
 			if out, err := f.Filter(in.ctx, in.principal, in.candidates); err != nil || out.Reason != fmt.Sprint(i+1) {
 				t.Fatalf("%s: %+v, %v", name, out, err)
+			}
+		}
+	}
+}
+
+// Nor does what is no variable, but changes as one does: where an iterator is, what a function of a library keeps, and where in a table
+// something was.
+func TestWhatMovesInAFileEndsRemembering(t *testing.T) {
+	config := &engine.Object{}
+	for _, key := range []string{"a", "b", "c"} {
+		config.Set(key, "x")
+	}
+	for name, src := range map[string]string{
+		"matches":       "local word = string.gmatch('a b c', '%a')\nfunction filter(ctx, p, c) return {keep = c, reason = word() or 'none'} end",
+		"entries":       "local entry = pairs(config)\nfunction filter(ctx, p, c) return {keep = c, reason = entry() or 'none'} end",
+		"called inside": "local word = string.gmatch('a b c', '%a')\nfunction filter(ctx, p, c) for w in word do return {keep = c, reason = w} end return {deny = 'none'} end",
+		"a library":     "local lib = require('lib.count')\nfunction filter(ctx, p, c) return {keep = c, reason = tostring(lib.x)} end",
+		"a length":      "local t = {1, 2, 3}\nfunction filter(ctx, p, c) t[5] = 5 t[4] = 4 local n = #t t[4] = nil t[5] = nil return {keep = c, reason = tostring(n)} end",
+	} {
+		files := fstest.MapFS{"f.lua": {Data: []byte(src)},
+			"lib/count.lua": {Data: []byte("local n = 0\nreturn setmetatable({}, {__index = function() n = n + 1 return n end})")}}
+		w := newWorld(1)
+		plain, f, in := w.configured(t, files, "f.lua", config), w.configured(t, files, "f.lua", config), w.draw()
+		for i := range 5 {
+			want, wantErr := plain.Filter(in.ctx, in.principal, in.candidates)
+			got, known := f.(engine.RecallingFilter).Recall(in.ctx, in.principal, in.candidates)
+			var err error
+			if !known {
+				got, err = f.Filter(in.ctx, in.principal, in.candidates)
+			}
+			if known || !reflect.DeepEqual(got, want) || (err == nil) != (wantErr == nil) {
+				t.Errorf("%s: call %d: remembered %v: %+v, %v, want %+v, %v", name, i, known, got, err, want, wantErr)
+			}
+		}
+	}
+}
+
+// What a call makes itself is over with it, however it moves.
+func TestWhatMovesInACallIsRemembered(t *testing.T) {
+	config := &engine.Object{}
+	config.Set("a", "x")
+	files := fstest.MapFS{
+		"f.lua": {Data: []byte("function filter(ctx, p, c)\n  local text, t = '', {1}\n  for w in string.gmatch('a b', '%a') do text = text .. w t[w] = 1 t[w] = nil end\n" +
+			"  for k in pairs(config) do text = text .. k end\n  return {keep = c, reason = text}\nend")},
+		"f.star": {Data: []byte("KEPT = [\"a\", \"b\"]\ndef filter(ctx, principal, candidates):\n    return {\"keep\": candidates, \"reason\": \"\".join(KEPT) + \"\".join([k for k in config])}\n")},
+	}
+	for script := range files {
+		w := newWorld(1)
+		f, in := w.configured(t, files, script, config), w.draw()
+		for i := range 3 {
+			out, known := f.(engine.RecallingFilter).Recall(in.ctx, in.principal, in.candidates)
+			if !known {
+				out, _ = f.Filter(in.ctx, in.principal, in.candidates)
+			}
+			if known != (i > 0) || out.Reason != "aba" {
+				t.Errorf("%s: call %d: remembered %v: %+v", script, i, known, out)
 			}
 		}
 	}

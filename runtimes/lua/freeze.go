@@ -85,14 +85,14 @@ func (s *state) seal(t *glua.LTable) *glua.LTable {
 // further is the metatable of what t shows: t's own __index goes on from there. A function is given t, as it was before.
 func (s *state) further(t *glua.LTable, index glua.LValue) glua.LValue {
 	if f, ok := index.(*glua.LFunction); ok {
-		index = s.function(func(L *glua.LState) int {
+		index = s.L.NewClosure(func(L *glua.LState) int {
 			key := L.Get(2)
 			L.Push(f)
 			L.Push(t)
 			L.Push(key)
 			L.Call(2, 1)
 			return 1
-		})
+		}, f) // locals looks at what f keeps
 	}
 	if index == glua.LNil {
 		return glua.LNil

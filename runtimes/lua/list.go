@@ -138,15 +138,14 @@ func (s *state) pairsOf(L *glua.LState, h *host) int {
 		return true
 	})
 	s.allocate(L, closureBytes+upvalueBytes)
-	L.Push(s.function(func(L *glua.LState) int {
-		if len(entries) == 0 {
+	L.Push(s.iterator(func(L *glua.LState, at int) (next, results int) {
+		if at == len(entries) {
 			L.Push(glua.LNil)
-			return 1
+			return at, 1
 		}
-		L.Push(entries[0])
-		L.Push(entries[1])
-		entries = entries[2:]
-		return 2
+		L.Push(entries[at])
+		L.Push(entries[at+1])
+		return at + 2, 2
 	}))
 	return 1
 }

@@ -111,12 +111,22 @@ func (d *digest) visit(v glua.LValue) {
 		d.add(v.Metatable)
 		t := behind(v)
 		d.add(t.Metatable)
-		for k, v := t.Next(glua.LNil); k != glua.LNil; k, v = t.Next(k) {
-			if d.values > maxLocals {
-				return
-			}
-			d.add(k)
-			d.add(v)
+		d.places(peekTable(t))
+	}
+}
+
+// places notes what is where in a table, and where something was: its length, and the order of pairs, depend on that.
+func (d *digest) places(t *peekedTable) {
+	d.number(uint64(len(t.array)))
+	for i := 0; i < len(t.array) && d.values <= maxLocals; i++ {
+		d.add(t.array[i])
+	}
+	for i := 0; i < len(t.keys) && d.values <= maxLocals; i++ {
+		d.add(t.keys[i])
+		if text, ok := t.keys[i].(glua.LString); ok {
+			d.add(t.strdict[string(text)])
+		} else {
+			d.add(t.dict[t.keys[i]])
 		}
 	}
 }

@@ -130,21 +130,29 @@ func (s *state) first(L *glua.LState, text, pattern string, from int) (m *matche
 // gmatch is string.gmatch(s, pattern): an iterator over all matches.
 func (s *state) gmatch(L *glua.LState) int {
 	m := s.newMatcher(L, L.CheckString(1), L.CheckString(2))
-	s.allocate(L, matcherBytes+closureBytes)
-	at := 0
-	L.Push(s.function(func(L *glua.LState) int {
+	s.allocate(L, matcherBytes+closureBytes+upvalueBytes)
+	L.Push(s.iterator(func(L *glua.LState, at int) (next, results int) {
 		for start := at; start <= len(m.src); start++ {
 			m.reset()
 			if end := m.match(start, 0); end >= 0 {
-				at = max(end, start+1)
-				return m.push(start, end, true)
+				return max(end, start+1), m.push(start, end, true)
 			}
 		}
-		at = len(m.src) + 1
 		L.Push(glua.LNil)
-		return 1
+		return len(m.src) + 1, 1
 	}))
 	return 1
+}
+
+// iterator makes a function that goes on from where it stopped, at 0 first. The place is an upvalue: a file may keep the function from call to
+// call, and locals must see that it moved.
+func (s *state) iterator(step func(L *glua.LState, at int) (next, results int)) *glua.LFunction {
+	place := glua.UpvalueIndex(1)
+	return s.L.NewClosure(func(L *glua.LState) int {
+		next, results := step(L, L.ToInt(place))
+		L.Replace(place, number(float64(next)))
+		return results
+	}, number(0))
 }
 
 // gsub is string.gsub(s, pattern, replacement, limit).
