@@ -53,6 +53,25 @@ len = lambda v: 7; return len("a")
 return [[len for len in [1, 2]], type(3)]
 return dict(type = type(1), len = len("ab"))
 return sorted(["ccc", "a", "bb"], key = len)
+return sorted([1, "a", None, 2.5, (), 3])
+return sorted(["a", 1, None], key = lambda v: v, reverse = True)
+return sorted([len, ctx, 1, "x", {}] * 20)
+return max([1, "a", None])
+x = []; return x.update
+x = {}; return x.format()
+x = {}; return x.lower
+x = "a"; return x.item()
+x = "a"; return x.items()
+x = "a"; return x.append(1)
+x = [1]; return x.union([2])
+x = [1]; return x.add(2)
+x = set([1]); return x.append(2)
+x = set([1]); return x.update_
+return ctx.items
+return json.format
+return len.upper
+return None.upper
+x = 1; return x.pop()
 x = "ab" * 40000; y = "c" * 70000; z = x + y; x += y; return [x == z, len(z), z[79998:80002], z[-1]]
 x = "abc"; n = 50000; return [len(x * n), (n * x)[65530:65540], (x * n)[-4:], x * 0, ("" + "") * n, (x * n) == (x * 25000) * 2]
 x = ("é"[:1] + "ab é ǆß ﬃ x1y İ" + "é"[1:]) * 2000; return [hash(y) for y in [x.upper(), x.lower(), x.title(), x.capitalize()]]

@@ -1,9 +1,11 @@
 package starlark
 
 import (
+	"errors"
 	"fmt"
 
 	sky "go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 // guardedMethod is a method of the language's own values that is not bounded by itself.
@@ -107,10 +109,16 @@ func attribute(name string) func(sky.Value) (sky.Value, error) {
 			return nil, err
 		}
 		if of == nil {
-			return nil, fmt.Errorf("%s has no .%s field or method", x.Type(), name)
+			return nil, noAttribute(v, name)
 		}
 		return guarded(of), nil
 	}
+}
+
+// noAttribute is the interpreter's error for x.name, which knows what was meant.
+func noAttribute(x sky.Value, name string) error {
+	_, err := sky.EvalOptions(&syntax.FileOptions{}, new(sky.Thread), "", "x."+name, sky.StringDict{"x": x})
+	return errors.Unwrap(err)
 }
 
 // appender is the method append of a list, the commonest of all.

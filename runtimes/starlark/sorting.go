@@ -1,6 +1,7 @@
 package starlark
 
 import (
+	"cmp"
 	"sort"
 
 	sky "go.starlark.net/starlark"
@@ -10,12 +11,14 @@ import (
 // lookEvery is how many compares or insertions there are between two looks at the clock.
 const lookEvery = 256
 
-// sorting are values that are being sorted by their keys. Once an error is found nothing is compared any more.
+// sorting are values that are being sorted by their keys. Once a budget is spent nothing is compared any more. Of keys that cannot be compared the
+// last ones count, as in the interpreter.
 type sorting struct {
 	*runner
 	keys, values []sky.Value // without keys the values are their own
 	left         int64       // compares until the next look
 	each         int64       // compares that the longest one takes as long as
+	over         error       // a budget is spent
 	err          error
 }
 
@@ -49,7 +52,7 @@ func (s *sorting) sort(reverse bool) error {
 	} else {
 		sort.Stable(s)
 	}
-	return s.err
+	return cmp.Or(s.over, s.err)
 }
 
 // Len is the number of values.
@@ -57,14 +60,16 @@ func (s *sorting) Len() int { return len(s.values) }
 
 // Less compares the keys of two values.
 func (s *sorting) Less(i, j int) bool {
-	if s.left -= s.each; s.left <= 0 && s.err == nil {
-		s.err, s.left = s.tick(), lookEvery
+	if s.left -= s.each; s.left <= 0 && s.over == nil {
+		s.over, s.left = s.tick(), lookEvery
 	}
-	if s.err != nil {
+	if s.over != nil {
 		return false
 	}
 	less, err := sky.Compare(syntax.LT, s.keys[i], s.keys[j])
-	s.err = err
+	if err != nil {
+		s.err = err
+	}
 	return less
 }
 
