@@ -139,6 +139,7 @@ func (s *state) pairsOf(L *glua.LState, h *host) int {
 	})
 	s.allocate(L, closureBytes+upvalueBytes)
 	L.Push(s.iterator(func(L *glua.LState, at int) (next, results int) {
+		s.live(h)
 		if at == len(entries) {
 			L.Push(glua.LNil)
 			return at, 1
