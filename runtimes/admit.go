@@ -28,18 +28,18 @@ type Admission struct {
 	Path     string // of the script, below the root of Files
 	Budget   engine.Budget
 	Bindings []Binding
-	// Tested: these very files have passed their tests before, which need not run again.
+	// Tested: these very files have passed before, in other bindings. Their tests need not run again.
 	Tested bool
 	// Deadline bounds each load, test and probe from outside, for a script that its own budget cannot stop; 0 = DefaultDeadline.
 	Deadline time.Duration
-	// Suite bounds all tests together; 0 = DefaultSuite.
+	// Suite bounds all tests together, and all probes; 0 = DefaultSuite.
 	Suite time.Duration
 }
 
 const (
 	// DefaultDeadline is how long one step of an admission may take.
 	DefaultDeadline = 5 * time.Second
-	// DefaultSuite is how long all tests of a script may take: no other edit counts meanwhile.
+	// DefaultSuite is how long all tests of a script may take, and before them all probes: no other edit counts meanwhile.
 	DefaultSuite = 2 * time.Second
 	// maxErrors bounds the errors that are told, each with its line, which may be all of the file.
 	maxErrors = 50
@@ -51,6 +51,8 @@ func (a *Admission) deadline() time.Duration {
 	}
 	return a.Deadline
 }
+
+func (a *Admission) suite() time.Duration { return cmp.Or(a.Suite, DefaultSuite) }
 
 // Binding is a place in the config where a script serves.
 type Binding struct {
@@ -398,7 +400,7 @@ func (a *Admission) EachTest(match func(name string) bool, each func(name string
 	if err != nil {
 		return err
 	}
-	most := cmp.Or(a.Suite, DefaultSuite)
+	most := a.suite()
 	roomy := *a // a test may call a hook many times, each of which would have a budget of its own; the memory is the machine's all the same
 	roomy.Budget.Time = min(roomy.Budget.Time*testCalls, most)
 	roomy.Budget.Steps *= testCalls

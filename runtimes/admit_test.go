@@ -102,6 +102,8 @@ func (l fake) hook(m *engine.PluginManifest, name string) error {
 			Cause: &engine.OutputError{Variant: engine.OutputShape, Reason: name + " returned nothing"}}
 	case " hangs":
 		<-l.hang
+	case " takes 300ms":
+		time.Sleep(300 * time.Millisecond)
 	}
 	return nil
 }
@@ -320,6 +322,26 @@ func TestAnAdmissionWithManyTestsEnds(t *testing.T) {
 		want := "the tests took longer than 2s together, test_7 and what follows did not run"
 		if len(got.Errors) != 1 || got.Errors[0].Message != want || got.Tests != 7 {
 			t.Errorf("1000 tests of 300ms: %d passed, %v, want %s", got.Tests, got.Errors, want)
+		}
+	})
+}
+
+// A script that serves in many places is held up in none for long: an edit is refused, and what passed before serves on.
+func TestAnAdmissionInManyBindingsEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := fstest.MapFS{"x.fake": {Data: []byte("filter(3) takes 300ms\ntest_a(1)")}}
+		a := runtimes.Admission{Language: fake{}, Files: files, Path: "x.fake"}
+		for i := range 1000 {
+			a.Bindings = append(a.Bindings, runtimes.Binding{Slot: engine.SlotFilter,
+				Manifest: &engine.PluginManifest{Name: fmt.Sprint("b", i), Artifact: "x.fake", Files: files}})
+		}
+		want := `the probes took longer than 2s together, that of binding "b7" and what follows did not run`
+		if got := a.Admit(); len(got.Errors) != 1 || got.Errors[0].Message != want {
+			t.Errorf("1000 probes of 300ms: %v, want %s", got.Errors, want)
+		}
+		a.Tested = true
+		if got := a.Admit(); len(got.Errors) != 0 {
+			t.Errorf("1000 probes of 300ms of files that passed before: %v", got.Errors)
 		}
 	})
 }

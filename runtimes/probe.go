@@ -14,15 +14,22 @@ import (
 )
 
 // probeAll calls each hook once in each binding, through the interfaces of the engine, with a sample request and the config's own
-// upstreams. What a hook decides is its own affair; that it fails is not.
+// upstreams. What a hook decides is its own affair; that it fails is not. A budget that runs out ends it, and so does the time that all have
+// together: files that passed before serve on then, others are refused.
 func (a *Admission) probeAll(functions []Function, out *Admitted) {
+	over := time.Now().Add(a.suite())
 	for i := range a.Bindings {
 		b := &a.Bindings[i]
 		what := fmt.Sprintf("binding %q", b.Manifest.Name)
-		probe := func() (struct{}, error) { return struct{}{}, a.probe(b) }
-		_, err := within(a, "the probe of "+what, probe)
+		if time.Now().After(over) {
+			if !a.Tested {
+				out.fail(a.Path, fmt.Errorf("the probes took longer than %v together, that of %s and what follows did not run", a.suite(), what))
+			}
+			return
+		}
+		err := a.probeOnce(b, what)
 		if late(err) { // once more: a busy machine may have had no time for it
-			_, err = within(a, "the probe of "+what, probe)
+			err = a.probeOnce(b, what)
 		}
 		switch {
 		case err == nil:
@@ -32,7 +39,15 @@ func (a *Admission) probeAll(functions []Function, out *Admitted) {
 		default:
 			out.Errors = append(out.Errors, named(what, a.probeError(functions, b.Slot, err)))
 		}
+		if out.stuck() {
+			return
+		}
 	}
+}
+
+func (a *Admission) probeOnce(b *Binding, what string) error {
+	_, err := within(a, "the probe of "+what, func() (struct{}, error) { return struct{}{}, a.probe(b) })
+	return err
 }
 
 // late reports whether a script was ended by the clock.

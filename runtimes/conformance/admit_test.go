@@ -75,6 +75,19 @@ func TestAdmissionSaysTheSameInBothLanguages(t *testing.T) {
 		engine.SlotObserver, `:2: binding "b": event has no field "cost", want code`)
 }
 
+// The first budget that runs out ends the probes: in each further binding it would only take as long again.
+func TestABudgetThatRunsOutEndsTheProbes(t *testing.T) {
+	for _, lang := range languages() {
+		m := manifest(lang, written{".star": "def filter(ctx):\n    for i in range(100000): pass\n",
+			".lua": "function filter(ctx)\n  while true do end\nend\n"})
+		a := runtimes.Admission{Language: lang, Files: m.Files, Path: m.Artifact, Budget: m.Budget,
+			Bindings: slices.Repeat([]runtimes.Binding{{Slot: engine.SlotFilter, Manifest: m}}, 3)}
+		if got := a.Admit().Errors; len(got) != 1 || got[0].Budget != "steps" {
+			t.Errorf("%s: %+v, want one overrun of steps", lang.Extension(), got)
+		}
+	}
+}
+
 func TestEveryBundledScriptIsAdmittedInThePlacesItsHooksAreFor(t *testing.T) {
 	const root = "../../scripts"
 	files := os.DirFS(root)
