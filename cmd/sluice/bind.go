@@ -57,15 +57,18 @@ type scripting struct {
 	plugins map[string]any     // by use.key: what a runtime made
 	version map[string]string  // by script path: the one that serves
 	lives   []*experiment.Live // as in the config
+
+	everyUpstream string // what scripts see of all upstreams, made once
 }
 
 // resolve finds the version of every script that is to serve, and makes its plugins.
 func (s *scripting) resolve() error {
 	s.collect()
-	s.plugins, s.version = make(map[string]any), make(map[string]string)
+	s.plugins, s.version, s.tx.Plan = make(map[string]any), make(map[string]string), fmt.Sprintf("%x", s.plan.sum)
 	var errs []error
 	for _, script := range s.tx.Order(maps.Keys(s.uses)) {
-		v, err := s.tx.Resolve(s.snapshot, script, s.bindings(script), s.admitter(script))
+		bindings := s.bindings(script)
+		v, err := s.tx.Resolve(s.snapshot, script, bindings, s.admitter(script, bindings))
 		if err != nil {
 			errs = append(errs, s.named(script, err))
 			continue
@@ -146,18 +149,12 @@ func (s *scripting) dialect(u *config.Upstream) *config.Binding {
 		Budget: s.plan.cfg.Budget}
 }
 
-// bindings is a text that differs where a script would have to be admitted anew: with another config, or in another place of it.
-func (s *scripting) bindings(script string) string {
-	text := fmt.Sprintf("%x", s.plan.sum)
-	for _, u := range s.uses[script] {
-		text += "\n" + u.key()
-	}
-	return text
-}
-
 // admitter tries a script in every place where it is used and makes its plugins.
-func (s *scripting) admitter(script string) reload.Admit {
+func (s *scripting) admitter(script, bindings string) reload.Admit {
 	return func(files fs.FS, before *reload.Version) (reload.Admitted, error) {
+		if before != nil && before.AdmittedIn(bindings) {
+			return s.instantiate(script, files, before.Tests)
+		}
 		language := s.languages[path.Ext(script)]
 		a := runtimes.Admission{Language: language, Files: files, Path: script, Budget: s.plan.cfg.Budget, Tested: before != nil}
 		for _, u := range s.uses[script] {
@@ -172,16 +169,21 @@ func (s *scripting) admitter(script string) reload.Admit {
 		if before != nil {
 			got.Tests = before.Tests
 		}
-		plugins := make(map[string]any)
-		for _, u := range s.uses[script] {
-			plugin, err := instantiate(language, u.slot, s.manifest(u, files))
-			if err != nil {
-				return reload.Admitted{}, err
-			}
-			plugins[u.key()] = plugin
-		}
-		return reload.Admitted{Tests: got.Tests, Plugins: plugins}, nil
+		return s.instantiate(script, files, got.Tests)
 	}
+}
+
+// instantiate makes the plugins of a script that passed so many tests, one for each place where it is used.
+func (s *scripting) instantiate(script string, files fs.FS, tests int) (reload.Admitted, error) {
+	plugins := make(map[string]any)
+	for _, u := range s.uses[script] {
+		plugin, err := instantiate(s.languages[path.Ext(script)], u.slot, s.manifest(u, files))
+		if err != nil {
+			return reload.Admitted{}, err
+		}
+		plugins[u.key()] = plugin
+	}
+	return reload.Admitted{Tests: tests, Plugins: plugins}, nil
 }
 
 // manifest is what a runtime needs to make the plugin of one use.

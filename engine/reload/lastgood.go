@@ -52,7 +52,7 @@ func (d *Data) LoadScripts() (map[string]*Snapshot, error) {
 // SaveScripts writes the live version of each script, if they are not what was written before. A crash leaves the old file or the new.
 func (d *Data) SaveScripts(s *Scripts) error {
 	saved := lastGood{map[string]map[string]string{}, map[string][]byte{}}
-	for script, e := range *s.state.Load() {
+	for script, e := range s.all() {
 		saved.Scripts[script] = map[string]string{}
 		for name, f := range e.live.closure.files() {
 			sum := hex.EncodeToString(f.sum[:])

@@ -123,7 +123,7 @@ func (l *Loop) step() {
 	}
 	l.waiting, l.ripe = nil, time.Time{}
 	l.rested, l.again = time.Now().Add(min(max(rest, time.Since(begin)), mostRest)), time.Time{}
-	if starved(l.refused) || l.scripts.again() {
+	if passing(l.refused) || l.scripts.again() {
 		l.again = time.Now().Add(again)
 	}
 }

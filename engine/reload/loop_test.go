@@ -259,6 +259,61 @@ func TestSlowTestsOfScriptsHoldNoOtherEditUpForLong(t *testing.T) {
 	}
 }
 
+// Scripts that a config names anew and whose tests are slow are tried in as many builds as they need: a config that does not name them counts
+// in between, and what was tried is not tried again.
+func TestSlowTestsOfNewScriptsHoldNoOtherEditUpForLong(t *testing.T) {
+	t.Parallel()
+	r := serving(t, "a.star", "a1")
+	r.write("key", "k")
+	slow := []string{"b.star", "c.star", "d.star"}
+	for _, name := range slow {
+		r.write("scripts/"+name, "SLOW")
+	}
+	all := append([]string{"a.star"}, slow...)
+	r.config(all...)
+	r.until("the first slow tests run", func() bool { return r.count("b.star") == 1 })
+	r.replace("conf", "scripts "+r.path("scripts")+"\nuse a.star\nsecret "+r.path("key")+"\n")
+	if n := r.untilNews(reload.Refused, r.path("conf")); n.Err.Error() != "c.star: the tests of other scripts take long, it is tried after them" {
+		t.Errorf("news %q", n)
+	}
+	r.untilLive(r.path("key"), "k")
+	if got := r.count("c.star"); got != 0 {
+		t.Error("an edit counted after all slow tests had run")
+	}
+	r.config(all...)
+	for _, name := range slow {
+		r.untilLive(name, "SLOW")
+	}
+	if b, c, d := r.count("b.star"), r.count("c.star"), r.count("d.star"); b > 2 || c != 1 || d != 1 {
+		t.Errorf("tried %d, %d and %d times, want once each, and the first once more after it was forgotten", b, c, d)
+	}
+}
+
+// Nobody waits for a start to end: it tries all there is.
+func TestAStartTriesAllScriptsHoweverSlow(t *testing.T) {
+	t.Parallel()
+	r := serving(t, "a.star", "SLOW", "b.star", "SLOW")
+	if a, b, n := r.live("a.star"), r.live("b.star"), r.built(); a != "SLOW" || b != "SLOW" || n != 1 {
+		t.Errorf("%q and %q serve after %d builds", a, b, n)
+	}
+}
+
+// A script that a refused config names is not tried again for an edit that does not touch it.
+func TestWhatARefusedConfigFailsForIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	r := serving(t, "a.star", "a1")
+	r.write("scripts/new.star", "BROKEN")
+	r.config("a.star", "new.star")
+	r.untilNews(reload.Refused, r.path("conf"))
+	r.config("new.star", "a.star")
+	r.untilNews(reload.Refused, r.path("conf"))
+	if got := r.count("new.star"); got != 1 {
+		t.Errorf("new.star was tried %d times, want once", got)
+	}
+	r.replace("scripts/new.star", "n1")
+	r.untilLive("new.star", "n1")
+}
+
 // A config that is refused meanwhile, or was before, holds no script up that has found memory.
 func TestAnEditThatFoundNoMemoryGoesLiveBesideARefusedConfig(t *testing.T) {
 	t.Parallel()

@@ -70,7 +70,7 @@ func oneLine(err error) string {
 func (t *Tx) News() []News {
 	var list []News
 	for _, path := range slices.Sorted(maps.Keys(t.staged)) {
-		before, now := (*t.base)[path], t.staged[path]
+		before, now := of(t.base, path), t.staged[path]
 		if before.live == nil || before.text(path) != now.text(path) {
 			list = append(list, now.news(path))
 		}

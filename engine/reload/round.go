@@ -22,7 +22,7 @@ func (l *Loop) round(retry bool) Outcome {
 	}
 	if err != nil && l.served != nil { // at the start there is nothing to fall back to, and the error goes to the caller
 		config := source{path: l.config}
-		if l.refused == nil || l.refused.Error() != err.Error() || l.tried[config] != read[config] {
+		if !l.told(err) || l.tried[config] != read[config] {
 			l.news = append(l.news, News{State: Refused, Path: cmp.Or(l.options.Config, "the config"), Err: err})
 		}
 		l.fallBack(retry)
@@ -40,6 +40,11 @@ func (l *Loop) round(retry bool) Outcome {
 	return Outcome{l.counts.Load().generation, l.tell(), standing}
 }
 
+// told reports whether the log has a refusal: that of a build that goes on where another left off is told where it begins otherwise.
+func (l *Loop) told(err error) bool {
+	return l.refused != nil && (l.refused.Error() == err.Error() || isPutOff(l.refused) && oneLine(l.refused) == oneLine(err))
+}
+
 // attempt builds, and publishes what is not as what serves. Files in pins read as they did before. It returns what the build read. Once the
 // loop is closed nothing is built or published any more.
 func (l *Loop) attempt(pins map[string]*file, retry bool) (basis, error) {
@@ -47,6 +52,9 @@ func (l *Loop) attempt(pins map[string]*file, retry bool) (basis, error) {
 		in := &Input{Number: l.next(), Scripts: l.scripts.Begin(retry), disk: l.disk, pins: pins, read: basis{}, kept: map[string]*file{}}
 		g, err := in.build(l.options.Config, l.options.Build)
 		if err != nil {
+			if pins == nil {
+				in.Scripts.Keep()
+			}
 			return in.read, err
 		}
 		if !retry && l.repeats(in) {
@@ -83,6 +91,9 @@ func (l *Loop) next() uint64 {
 func (l *Loop) published(in *Input) {
 	l.news = append(l.news, in.Scripts.News()...)
 	in.Scripts.Commit()
+	if in.pins == nil {
+		l.scripts.tried.Store(nil)
+	}
 	for _, name := range slices.Sorted(maps.Keys(in.kept)) {
 		f := l.good[name]
 		if f != nil && (name == l.config && l.mended(in) || f.sum != in.kept[name].sum) {

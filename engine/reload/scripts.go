@@ -22,12 +22,13 @@ import (
 // by Tx.Commit. It may be used by many goroutines.
 type Scripts struct {
 	stored map[string]*Snapshot
-	state  atomic.Pointer[map[string]entry]
+	state  atomic.Pointer[map[string]entry] // nil: nothing serves yet
+	tried  atomic.Pointer[map[string]entry] // what a build came to that does not serve
 }
 
 // entry is one script.
 type entry struct {
-	live   *Version // not nil once the script is known
+	live   *Version // not nil once the script serves
 	failed *failure // nil: what is on disk serves
 	slow   bool     // the last attempt alone took a build's share
 }
@@ -43,7 +44,29 @@ type Version struct {
 	Plugins    any       // what Admit made of it
 
 	bindings string
+	plan     string
 	closure  *closure
+}
+
+// AdmittedIn reports whether these bindings are those that it was admitted with.
+func (v *Version) AdmittedIn(bindings string) bool { return v.bindings == bindings }
+
+// knows reports whether snap has the same bytes. Nil knows nothing.
+func (v *Version) knows(snap *Snapshot) bool { return v != nil && v.closure.sameIn(snap) }
+
+// passed reports whether the same bytes were admitted with the same bindings.
+func (v *Version) passed(snap *Snapshot, bindings string) bool {
+	return v.knows(snap) && v.bindings == bindings
+}
+
+// asLastGood is the version as a copy from the data directory, or as what was read.
+func (v *Version) asLastGood(is bool) *Version {
+	if v.LastGood == is {
+		return v
+	}
+	c := *v
+	c.LastGood = is
+	return &c
 }
 
 // failure is an attempt that need not be repeated until a file of it changes, unless it was starved, or put off.
@@ -53,16 +76,22 @@ type failure struct {
 	deleted  bool
 	bindings string
 	closure  *closure
-	putOff   bool // it was not made: the build took long enough
 }
-
-// again reports whether an attempt is repeated though no file changes.
-func (f *failure) again() bool { return f.putOff || starved(f.err) }
 
 // stands reports whether an attempt would only fail again.
 func (f *failure) stands(snap *Snapshot, bindings string) bool {
-	return f != nil && !f.again() && f.bindings == bindings && f.closure.sameIn(snap)
+	return f != nil && !passing(f.err) && f.bindings == bindings && f.closure.sameIn(snap)
 }
+
+// putOff is the error of an attempt that was not made: the build took long enough.
+type putOff struct{ *engine.ScriptError }
+
+func (e putOff) Unwrap() error { return e.ScriptError }
+
+func isPutOff(err error) bool { return errors.As(err, new(putOff)) }
+
+// passing reports whether what failed is tried again though no file changes.
+func passing(err error) bool { return isPutOff(err) || starved(err) }
 
 // Admitted is what Admit returns.
 type Admitted struct {
@@ -71,19 +100,33 @@ type Admitted struct {
 }
 
 // Admit tries a script and makes its plugins, reading files only. An error holds an *engine.ScriptError where it has a place. before,
-// if not nil, is a version of the same bytes under other bindings: its tests have passed.
+// if not nil, is a version of the same bytes, under other bindings or of another plan: its tests have passed.
 type Admit func(files fs.FS, before *Version) (Admitted, error)
 
 // NewScripts starts with nothing live. stored are last good copies by script path, for scripts that have no live version; may be nil.
 func NewScripts(stored map[string]*Snapshot) *Scripts {
-	s := &Scripts{stored: stored}
-	s.state.Store(&map[string]entry{})
-	return s
+	return &Scripts{stored: stored}
+}
+
+// of is what a state, or nil, has of a script.
+func of(state *map[string]entry, script string) entry {
+	if state == nil {
+		return entry{}
+	}
+	return (*state)[script]
+}
+
+// all are the scripts.
+func (s *Scripts) all() map[string]entry {
+	if state := s.state.Load(); state != nil {
+		return *state
+	}
+	return nil
 }
 
 // Nothing else that is on disk counts before a build ends: not a key that is taken out of the config.
 const (
-	// share is how long a build tries edited scripts, whose tests may be slow. Those that are left are put off until the next build.
+	// share is how long a build tries scripts, whose tests may be slow. Those that are left are put off until the next build.
 	share = time.Second
 	// retryShare is that of a build that repeats what failed: somebody waits for it to be done.
 	retryShare = 10 * time.Second
@@ -91,32 +134,36 @@ const (
 
 // Tx is one try at a new set of scripts. It belongs to one goroutine. Nothing of it counts without Commit.
 type Tx struct {
+	// Plan is any text that differs where plugins have to be made anew, though Admit would decide as before.
+	Plan string
+
 	scripts *Scripts
 	base    *map[string]entry
+	before  *map[string]entry // what the build before came to
 	staged  map[string]entry
+	tried   map[string]entry // what was staged, and what has no version to serve
 	retry   bool
-	over    time.Time // from when on edited scripts are put off
+	over    time.Time // from when on scripts are put off, zero = none was tried yet
 }
 
 // Begin starts from what is live. With retry, attempts that failed are repeated even if no file changed.
 func (s *Scripts) Begin(retry bool) *Tx {
-	t := &Tx{scripts: s, base: s.state.Load(), staged: map[string]entry{}, retry: retry, over: time.Now().Add(share)}
-	if retry {
-		t.over = time.Now().Add(retryShare)
-	}
-	return t
+	return &Tx{scripts: s, base: s.state.Load(), before: s.tried.Load(), staged: map[string]entry{}, tried: map[string]entry{}, retry: retry}
 }
 
 // Order puts scripts in the order in which they are resolved, such that all come to their turn: those that were slow do not put off others,
 // and those that were put off go before those that were slow.
 func (t *Tx) Order(scripts iter.Seq[string]) []string {
 	rank := func(script string) int {
-		e := (*t.base)[script]
-		putOff := e.failed != nil && e.failed.putOff
+		slow, putOff := false, false
+		for _, e := range [...]entry{of(t.base, script), of(t.before, script)} {
+			slow = slow || e.slow
+			putOff = putOff || e.failed != nil && isPutOff(e.failed.err)
+		}
 		switch {
-		case !e.slow && !putOff:
+		case !slow && !putOff:
 			return 0
-		case !e.slow:
+		case !slow:
 			return 1
 		case putOff:
 			return 2
@@ -133,87 +180,154 @@ func (t *Tx) Commit() bool {
 	return t.scripts.state.CompareAndSwap(t.base, &staged)
 }
 
+// Keep remembers what became of scripts in a build that does not serve, so that the next repeats no attempt that failed, and, where some are
+// to be made yet, none at all.
+func (t *Tx) Keep() {
+	goesOn := false
+	for _, e := range t.tried {
+		goesOn = goesOn || e.failed != nil && passing(e.failed.err)
+	}
+	kept := map[string]entry{}
+	if t.before != nil {
+		maps.Copy(kept, *t.before) // a build may end before it comes to all
+	}
+	maps.Copy(kept, t.tried)
+	for script, e := range kept {
+		if !goesOn {
+			e.live = nil // what does not serve takes no memory
+			kept[script] = e
+		}
+	}
+	t.scripts.tried.Store(&kept)
+}
+
 // Resolve returns the version of a script that is to serve with these bindings: the one in snap if it is admitted, else the last good
 // one. bindings is any text that differs where Admit would decide differently about the same files. Admit is called only for what is
 // new. An error means that there is no version to serve; it holds an *engine.ScriptError.
 func (t *Tx) Resolve(snap *Snapshot, script, bindings string, admit Admit) (*Version, error) {
-	old := (*t.base)[script]
-	if old.live != nil && old.live.bindings == bindings && old.live.closure.sameIn(snap) {
-		v := old.live
-		if v.LastGood { // the file is what its copy was: it serves from the file now
-			c := *v
-			c.LastGood = false
-			v = &c
-		}
-		t.staged[script] = entry{live: v, slow: old.slow}
-		return v, nil
+	r := &resolution{t, script, bindings, admit, of(t.base, script), of(t.before, script)}
+	slow := r.serving.slow || r.before.slow
+	if v := r.find(snap); v != nil {
+		return r.settle(v.asLastGood(false), nil, slow)
 	}
-	failed, slow, begun := old.failed, old.slow, time.Now()
-	switch {
-	case !t.retry && failed.stands(snap, bindings):
-	case t.late(old.live, snap):
-		failed = putOff(snap, script, bindings, old.live)
-	default:
+	failed, begun := r.stands(snap), time.Now()
+	if failed == nil {
 		var v *Version
-		v, failed = attempt(snap, script, bindings, old.live, admit)
-		slow = time.Since(begun) > share
+		v, failed = r.attempt(snap)
+		if failed == nil || !isPutOff(failed.err) {
+			slow = time.Since(begun) > share
+		}
 		if failed == nil {
-			t.staged[script] = entry{live: v, slow: slow}
-			return v, nil
+			return r.settle(v, nil, slow)
 		}
 	}
-	v, err := t.lastGood(old.live, failed, script, bindings, admit)
+	v, err := r.lastGood(failed)
 	if err != nil {
-		if old.live != nil {
-			t.staged[script] = entry{old.live, failed, slow}
-		}
+		t.tried[script] = entry{nil, failed, slow}
 		return nil, err
 	}
-	t.staged[script] = entry{v, failed, slow}
+	return r.settle(v, failed, slow)
+}
+
+// resolution is how one script is resolved.
+type resolution struct {
+	*Tx
+	script   string
+	bindings string
+	admit    Admit
+	serving  entry
+	before   entry // of the build before, where that does not serve
+}
+
+// settle stages what is to serve.
+func (r *resolution) settle(v *Version, failed *failure, slow bool) (*Version, error) {
+	r.staged[r.script] = entry{v, failed, slow}
+	r.tried[r.script] = r.staged[r.script]
 	return v, nil
 }
 
-// late reports whether a script waits for the next build: it is edited, another version of it serves, and this build took long enough.
-func (t *Tx) late(live *Version, snap *Snapshot) bool {
-	return live != nil && !live.closure.sameIn(snap) && time.Now().After(t.over)
-}
-
-// putOff is the failure of a script that is late.
-func putOff(snap *Snapshot, script, bindings string, live *Version) *failure {
-	c := newClosure(snap, script)
-	for _, name := range live.closure.names() {
-		c.remember(name)
+// find is a version that is as one of the same bytes has to be, nil = there is none.
+func (r *resolution) find(snap *Snapshot) *Version {
+	for _, v := range r.versions() {
+		if v.passed(snap, r.bindings) && v.plan == r.Plan {
+			return v
+		}
 	}
-	err := &engine.ScriptError{File: script, Message: "the tests of other scripts take long, it is tried after them"}
-	return &failure{err, c.version(), false, bindings, c, true}
+	return nil
 }
 
-// attempt admits what snap has of a script. Requests go first.
-func attempt(snap *Snapshot, script, bindings string, live *Version, admit Admit) (*Version, *failure) {
+func (r *resolution) versions() [2]*Version { return [2]*Version{r.serving.live, r.before.live} }
+
+// stands is the failure of an attempt that need not be repeated, nil = there is none.
+func (r *resolution) stands(snap *Snapshot) *failure {
+	for _, f := range [...]*failure{r.serving.failed, r.before.failed} {
+		if !r.retry && f.stands(snap, r.bindings) {
+			return f
+		}
+	}
+	return nil
+}
+
+// late reports whether a script waits for the next build: this one took long enough. Where nothing serves yet, nobody waits for it to end.
+func (t *Tx) late() bool {
+	if t.over.IsZero() {
+		t.over = time.Now().Add(share)
+		if t.retry {
+			t.over = time.Now().Add(retryShare)
+		}
+	}
+	return t.base != nil && time.Now().After(t.over)
+}
+
+// attempt admits what snap has of a script, unless this build took long enough: what passed with the same bindings is not tried, and never
+// late. Requests go first.
+func (r *resolution) attempt(snap *Snapshot) (*Version, *failure) {
 	turn.Yield()
-	c := newClosure(snap, script)
-	var before *Version
-	if live != nil && live.closure.sameIn(snap) {
-		before = live
-	}
-	f := snap.find(script)
+	c := newClosure(snap, r.script)
+	before := r.sameBytes(snap)
+	f := snap.find(r.script)
 	err := f.err
-	if f.missing() {
-		err = &engine.ScriptError{File: script, Message: "no such file below the scripts root" + nearMiss(snap, script)}
-	}
 	var got Admitted
-	if err == nil {
-		got, err = admit(c, before)
+	switch {
+	case f.missing():
+		err = &engine.ScriptError{File: r.script, Message: "no such file below the scripts root" + nearMiss(snap, r.script)}
+	case err != nil:
+	case !before.passed(snap, r.bindings) && r.late():
+		err = r.putOff(c)
+	default:
+		got, err = r.admit(c, before)
 	}
 	if err != nil {
-		return nil, &failure{located(script, err), c.version(), f.missing(), bindings, c, false}
+		return nil, &failure{located(r.script, err), c.version(), f.missing(), r.bindings, c}
 	}
-	v := &Version{Path: script, SHA256: c.version(), FileSHA256: hex.EncodeToString(f.sum[:]), LoadedAt: time.Now(),
-		Tests: got.Tests, Plugins: got.Plugins, bindings: bindings, closure: c}
+	v := &Version{Path: r.script, SHA256: c.version(), FileSHA256: hex.EncodeToString(f.sum[:]), LoadedAt: time.Now(),
+		Tests: got.Tests, Plugins: got.Plugins, bindings: r.bindings, plan: r.Plan, closure: c}
 	if before != nil {
 		v.LoadedAt = before.LoadedAt
 	}
 	return v, nil
+}
+
+// sameBytes is a version of the same bytes, rather with the same bindings, nil = there is none.
+func (r *resolution) sameBytes(snap *Snapshot) (found *Version) {
+	for _, v := range r.versions() {
+		if v.knows(snap) && (found == nil || v.bindings == r.bindings) {
+			found = v
+		}
+	}
+	return found
+}
+
+// putOff is the error of an attempt that is not made now, at what c holds and what the script was made of before.
+func (r *resolution) putOff(c *closure) error {
+	for _, v := range r.versions() {
+		if v != nil {
+			for _, name := range v.closure.names() {
+				c.remember(name)
+			}
+		}
+	}
+	return putOff{&engine.ScriptError{File: r.script, Message: "the tests of other scripts take long, it is tried after them"}}
 }
 
 // starved reports whether something failed for want of memory, which calls that ran meanwhile held: that is no fault of a script, and passes.
@@ -223,8 +337,8 @@ func starved(err error) bool {
 
 // again reports whether a script waits to be tried again though no file changes.
 func (s *Scripts) again() bool {
-	for _, e := range *s.state.Load() {
-		if e.failed != nil && e.failed.again() {
+	for _, e := range s.all() {
+		if e.failed != nil && passing(e.failed.err) {
 			return true
 		}
 	}
@@ -232,23 +346,25 @@ func (s *Scripts) again() bool {
 }
 
 // lastGood returns the version that serves on after failed. Where bindings have changed it must be admitted with those.
-func (t *Tx) lastGood(live *Version, failed *failure, script, bindings string, admit Admit) (*Version, error) {
-	if live != nil && live.bindings == bindings {
-		return live, nil
-	}
-	from := t.scripts.stored[script]
+func (r *resolution) lastGood(failed *failure) (*Version, error) {
+	live, from := r.serving.live, r.scripts.stored[r.script]
 	if live != nil {
 		from = live.closure.snap
 	}
-	if from == nil || failed.closure.sameIn(from) {
+	if from == nil {
 		return nil, failed.err
 	}
-	v, again := attempt(from, script, bindings, live, admit)
-	if again != nil {
-		return nil, errors.Join(failed.err, fmt.Errorf("its last good version: %w", again.err))
+	v := r.find(from)
+	if v == nil {
+		if failed.closure.sameIn(from) {
+			return nil, failed.err
+		}
+		var again *failure
+		if v, again = r.attempt(from); again != nil {
+			return nil, errors.Join(failed.err, fmt.Errorf("its last good version: %w", again.err))
+		}
 	}
-	v.LastGood = live == nil || live.LastGood
-	return v, nil
+	return v.asLastGood(live == nil || live.LastGood), nil
 }
 
 // located gives an error that has no place the script's.
@@ -279,7 +395,7 @@ type ScriptStatus struct {
 
 // Status lists the scripts by path.
 func (s *Scripts) Status() []ScriptStatus {
-	state := *s.state.Load()
+	state := s.all()
 	var list []ScriptStatus
 	for _, p := range slices.Sorted(maps.Keys(state)) {
 		e := state[p]

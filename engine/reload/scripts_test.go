@@ -2,8 +2,10 @@ package reload_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"runtime"
+	"slices"
 	"testing"
 	"weak"
 
@@ -162,6 +164,40 @@ func TestTheSameBytesUnderOtherBindingsAreKnown(t *testing.T) {
 	if resolve("3", "two"); seen != nil {
 		t.Error("an edit has a version before")
 	}
+}
+
+// A new plan makes the plugins of what serves anew, with nothing to be tried, and tries what failed no second time.
+func TestANewPlanTriesNothingAgain(t *testing.T) {
+	t.Parallel()
+	s := reload.NewScripts(nil)
+	var seen []string
+	resolve := func(plan, text string) {
+		t.Helper()
+		seen = nil
+		tx := s.Begin(false)
+		tx.Plan = plan
+		v, err := tx.Resolve(snapshotOf(map[string]string{"a.star": text}), "a.star", "bindings",
+			func(files fs.FS, before *reload.Version) (reload.Admitted, error) {
+				got, err := admit(files, "a.star")
+				seen = append(seen, fmt.Sprint(got.Plugins, " tried ", before == nil || !before.AdmittedIn("bindings")))
+				return got, err
+			})
+		if err != nil || v.Plugins != "one" || !tx.Commit() {
+			t.Fatalf("%+v, %v, want version one", v, err)
+		}
+	}
+	f := func(plan, text string, want ...string) {
+		t.Helper()
+		if resolve(plan, text); !slices.Equal(seen, want) {
+			t.Errorf("plan %s, %s: %q, want %q", plan, text, seen, want)
+		}
+	}
+	f("1", "one", "one tried true")
+	f("1", "one")
+	f("2", "one", "one tried false")
+	f("2", "BROKEN", "<nil> tried true")
+	f("3", "BROKEN", "one tried false")
+	f("3", "one")
 }
 
 func TestAnErrorWithoutAPlaceGetsTheScripts(t *testing.T) {
