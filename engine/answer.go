@@ -21,6 +21,8 @@ type AnswerDialect interface {
 // State is what a dialect keeps of one attempt, from Shape to the end of the answer. What it puts there is its own affair.
 type State struct {
 	Kept any
+	// Principal is the name of whose request it is.
+	Principal string
 	// Leases are held for it and freed by whoever has the state. Nil: by nobody, and what outlasts a call is not counted.
 	Leases *Leases
 }
@@ -116,6 +118,7 @@ func (a *Answer) transform(x *Exchange, limit int64) error {
 		return a.untranslated(x, nil, fmt.Errorf("its body is larger than limits.body: %d bytes", limit))
 	case from.short:
 		a.unread(body, nil)
+		x.meter(a.Dialect.Meter).Count(&ScriptError{File: a.Dialect.Script, Budget: BudgetTotalMemory, Message: err.Error()})
 		return a.untranslated(x, nil, fmt.Errorf("its body could not be held: %w", err))
 	case err != nil:
 		a.unread(body, err)

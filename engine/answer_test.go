@@ -176,8 +176,8 @@ func TestWhatACallLeavesIsFreedOnce(t *testing.T) {
 // asked is memory of which there is none. It keeps how much was asked for first.
 type asked struct{ bytes int64 }
 
-func (a *asked) Lease(string) engine.Lease { return a }
-func (a *asked) Free()                     {}
+func (a *asked) Lease(_, _ string) engine.Lease { return a }
+func (a *asked) Free()                          {}
 func (a *asked) Cover(bytes int64) error {
 	if a.bytes == 0 {
 		a.bytes = bytes
@@ -194,5 +194,9 @@ func TestAnAnswerThatCannotBeHeldPasses(t *testing.T) {
 	}
 	if got := w.serve(t); got != text || memory.bytes != int64(len(text)) {
 		t.Errorf("got %q, %d bytes were to be held, want the original and all of its length", got, memory.bytes)
+	}
+	meter := w.generation.Upstreams[0].Dialect.Meter
+	if last := meter.Last(); meter.Errors.Load() != 1 || last == nil || last.Budget != engine.BudgetTotalMemory || last.Message != "none is left" {
+		t.Errorf("%d errors are counted, the last %v, want one of %s", meter.Errors.Load(), last, engine.BudgetTotalMemory)
 	}
 }

@@ -134,7 +134,7 @@ func (d *DialectSlot) shape(x *Exchange, u *Upstream) (shaped Shaped, dropped []
 		return shapeRequest(d.Dialect, x.Request, u, x.Principal, &x.state)
 	}
 	j := shapeJobs.get()
-	j.state.Leases = &noLeases
+	j.state.Principal, j.state.Leases = nameOf(x.Principal), &noLeases
 	j.dialect, j.ctx, j.upstream, j.principal = d.Dialect, *x.Request, u, x.Principal
 	left, err := d.Guard.run(j, x.Principal, len(x.Request.Body), x.Dry)
 	if !left {

@@ -7,8 +7,8 @@ import (
 
 // Memory is what all calls of scripts, and what they leave behind, hold together. It may be used by many goroutines.
 type Memory interface {
-	// Lease begins to hold memory for a request that a script works on. It holds nothing yet.
-	Lease(script string) Lease
+	// Lease begins to hold memory for a request of a principal that a script works on. It holds nothing yet.
+	Lease(script, principal string) Lease
 }
 
 // Lease is memory that is held longer than a call takes. One goroutine uses it.
@@ -61,7 +61,7 @@ func (x *Exchange) become(next State) {
 // sent frees what was held for the request that is on its way no more.
 func (x *Exchange) sent() {
 	if l := x.state.Leases; l != nil && l.Made != nil {
-		x.become(State{x.state.Kept, &Leases{Kept: l.Kept, Read: l.Read}})
+		x.become(State{x.state.Kept, x.state.Principal, &Leases{Kept: l.Kept, Read: l.Read}})
 	}
 }
 
@@ -80,9 +80,9 @@ type counted struct {
 func (a *Answer) counted(x *Exchange, limit int64) counted {
 	c := counted{Reader: io.LimitReader(a.Body, max(limit, limit+1))}
 	if guard := a.Dialect.Guard; guard != nil && guard.Memory != nil {
-		c.lease = guard.Memory.Lease(a.Dialect.Script)
+		c.lease = guard.Memory.Lease(a.Dialect.Script, nameOf(x.Principal))
 		l := x.state.leases()
-		x.become(State{x.state.Kept, &Leases{Kept: l.Kept, Made: l.Made, Read: c.lease}})
+		x.become(State{x.state.Kept, x.state.Principal, &Leases{Kept: l.Kept, Made: l.Made, Read: c.lease}})
 	}
 	return c
 }

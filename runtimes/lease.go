@@ -2,6 +2,8 @@ package runtimes
 
 import (
 	"fmt"
+	"sync/atomic"
+	"time"
 
 	"sluice/engine"
 )
@@ -9,33 +11,82 @@ import (
 // lease is memory of a Pool that is held longer than a call takes.
 type lease struct {
 	pool  *Pool
+	of    *lessee
 	by    *Holder
 	bytes int64
 }
 
+// lessee is a script at the requests of a principal: who holds leases.
+type lessee struct {
+	script, principal string
+	bytes             atomic.Int64
+	told              atomic.Int64 // when the log was told that there is no memory for it, in nanoseconds of the epoch
+}
+
+func (o *lessee) String() string { return fmt.Sprintf("%s for principal %q", o.script, o.principal) }
+
+// tellEvery is how long after the log was told of a lessee it may be told of it again.
+const tellEvery = 30 * time.Second
+
 var _ engine.Memory = (*Pool)(nil)
 
-// Lease begins to hold memory for a request that a script works on.
-func (p *Pool) Lease(script string) engine.Lease { return &lease{pool: p, by: p.Holder(script)} }
+// Lease begins to hold memory for a request of a principal that a script works on.
+func (p *Pool) Lease(script, principal string) engine.Lease {
+	return p.lease(p.Holder(script), script, principal)
+}
+
+func (p *Pool) lease(by *Holder, script, principal string) *lease {
+	key := [2]string{script, principal}
+	of, there := p.lessees.Load(key)
+	if !there {
+		of, _ = p.lessees.LoadOrStore(key, &lessee{script: script, principal: principal})
+	}
+	return &lease{pool: p, of: of.(*lessee), by: by}
+}
 
 // Cover sees that so many bytes are held in all. As of a call, the first granule is not counted. All leases may hold half of the pool, however
-// much calls hold, so that neither keeps the other out.
+// much calls hold, so that neither keeps the other out. A script may hold for a principal at most as much of that half as stays free beside it, so
+// that there is something for the next.
 func (l *lease) Cover(bytes int64) error {
 	more := counted(bytes) - l.bytes
 	if more <= 0 {
 		return nil
 	}
-	if limit := l.pool.Limit(); l.pool.leased.Add(more) > limit/2 && limit > 0 {
+	half := l.pool.Limit() / 2
+	own, all := l.of.bytes.Add(more), l.pool.leased.Add(more)
+	if half > 0 && own > half-all {
+		l.of.bytes.Add(-more)
 		l.pool.leased.Add(-more)
-		return fmt.Errorf("what calls left for their requests holds half of budgets.total_memory: %s", size(int(limit)))
+		l.pool.tellShort(l.of, more)
+		// whoever asks need not know who holds how much
+		return fmt.Errorf("what calls left for their requests may hold half of budgets.total_memory: %s, and too little of that is free", size(int(2*half)))
 	}
 	l.bytes += more
 	l.by.add(more)
 	return nil
 }
 
+// tellShort tells the log that there is no memory for a lessee, and who holds most.
+func (p *Pool) tellShort(of *lessee, wanted int64) {
+	now, told := time.Now().UnixNano(), of.told.Load()
+	if p.Log == nil || told != 0 && now-told < int64(tellEvery) || !of.told.CompareAndSwap(told, now) {
+		return
+	}
+	most := of
+	p.lessees.Range(func(_, v any) bool {
+		if other := v.(*lessee); other.bytes.Load() > most.bytes.Load() {
+			most = other
+		}
+		return true
+	})
+	p.Log(fmt.Sprintf("%v finds no memory for what outlasts a call: it holds %s and wants %s more, "+
+		"all may hold half of budgets.total_memory: %s, and hold %s, most of it %v: %s; told once in %v", of, size(int(of.bytes.Load())), size(int(wanted)),
+		size(int(p.Limit())), size(int(p.leased.Load())), most, size(int(most.bytes.Load())), tellEvery))
+}
+
 // Free gives all back.
 func (l *lease) Free() {
+	l.of.bytes.Add(-l.bytes)
 	l.pool.leased.Add(-l.bytes)
 	l.by.add(-l.bytes)
 	l.pool.tell()
@@ -72,7 +123,7 @@ func (s *Share) leave(in *engine.State, which func(*engine.Leases) *engine.Lease
 	all := *in.Leases
 	*which(&all) = nil
 	if bytes > 0 {
-		next := &lease{pool: s.Pool, by: s.By}
+		next := s.Pool.lease(s.By, s.By.name(), in.Principal)
 		if err := next.Cover(bytes + 1); err != nil {
 			return err
 		}

@@ -38,10 +38,24 @@ type Pool struct {
 	again     bool          // collect once more then: a call has ended since, whose memory it took for needed. Guarded by mu
 
 	holders sync.Map // of *Holder, by script
+	lessees sync.Map // of *lessee, by script and principal
+
+	// Log is told when what a script would leave behind finds no memory, once in a while for each. Nil drops it. Set it first.
+	Log func(line string)
 }
 
 // Holder counts what a script holds of a Pool. Nil counts nothing.
-type Holder struct{ bytes atomic.Int64 }
+type Holder struct {
+	script string
+	bytes  atomic.Int64
+}
+
+func (h *Holder) name() string {
+	if h == nil {
+		return ""
+	}
+	return h.script
+}
 
 func (h *Holder) add(bytes int64) {
 	if h != nil {
@@ -66,7 +80,7 @@ func (p *Pool) Holder(script string) *Holder {
 	if p == nil {
 		return nil
 	}
-	h, _ := p.holders.LoadOrStore(script, new(Holder))
+	h, _ := p.holders.LoadOrStore(script, &Holder{script: script})
 	return h.(*Holder)
 }
 

@@ -134,21 +134,22 @@ func TestManyCallsNeverHoldMoreThanTheBound(t *testing.T) {
 }
 
 func TestWhatCallsLeaveHoldsHalfOfTheirMemoryAtMost(t *testing.T) {
-	p := pool(4 * mib)
-	left, call := p.Lease("a.star"), runtimes.Share{Pool: p, By: p.Holder("b.star")}
+	p := pool(8 * mib)
+	left, call := p.Lease("a.star", "alice"), runtimes.Share{Pool: p, By: p.Holder("b.star")}
 	if err := left.Cover(64 << 10); err != nil || p.Used() != 0 {
 		t.Errorf("%v, %d bytes are held for little", err, p.Used())
 	}
 	if err := left.Cover(2 * mib); err != nil {
 		t.Fatal(err)
 	}
-	if err := left.Cover(2*mib + 128<<10); err == nil || err.Error() != "what calls left for their requests holds half of budgets.total_memory: 4.0 MiB" {
+	if err := left.Cover(2*mib + 128<<10); err == nil ||
+		err.Error() != "what calls left for their requests may hold half of budgets.total_memory: 8.0 MiB, and too little of that is free" {
 		t.Errorf("%v, want an error", err)
 	}
 	if err := call.Cover(2*mib, time.Time{}); err != nil {
 		t.Errorf("a call has no room beside it: %v", err)
 	}
-	if err := p.Lease("c.star").Cover(128 << 10); err != nil {
+	if err := p.Lease("c.star", "alice").Cover(128 << 10); err != nil {
 		t.Errorf("more is left: %v", err)
 	}
 	if a, b := p.Holds("a.star"), p.Holds("b.star"); a < 2*mib-64<<10 || b < 2*mib-128<<10 || p.Used() != a+b+64<<10 {
@@ -159,4 +160,38 @@ func TestWhatCallsLeaveHoldsHalfOfTheirMemoryAtMost(t *testing.T) {
 	if p.Holds("a.star") != 0 || p.Holds("b.star") != 0 || p.Used() != 64<<10 {
 		t.Errorf("%d bytes are held when both are over", p.Used())
 	}
+}
+
+// Whoever comes next finds something free: a script holds for a principal as much as stays free beside it, and the log tells who holds most.
+func TestWhatCallsLeaveLeavesSomethingForTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool(16 * mib)
+		var log []string
+		p.Log = func(line string) { log = append(log, line) }
+		f := func(script, principal string, most int) {
+			t.Helper()
+			held := 0
+			for p.Lease(script, principal).Cover(mib/2+64<<10) == nil {
+				held++
+			}
+			if held != most {
+				t.Errorf("%s for %s holds %d half MiB, want %d", script, principal, held, most)
+			}
+		}
+		f("hog.star", "bad", 8)
+		f("hog.star", "bad", 0)
+		f("hog.star", "good", 4)
+		f("honest.star", "bad", 2)
+		f("honest.star", "good", 1)
+		want := `hog.star for principal "good" finds no memory for what outlasts a call: it holds 2.0 MiB and wants 0.5 MiB more, ` +
+			`all may hold half of budgets.total_memory: 16.0 MiB, and hold 6.0 MiB, most of it hog.star for principal "bad": 4.0 MiB; told once in 30s`
+		if len(log) != 4 || log[1] != want {
+			t.Errorf("the log is %q, want one line for each, such as %q", log, want)
+		}
+		time.Sleep(30 * time.Second)
+		f("hog.star", "bad", 0)
+		if len(log) != 5 {
+			t.Errorf("the log has %d lines after a while, want one more", len(log))
+		}
+	})
 }

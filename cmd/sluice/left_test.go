@@ -33,7 +33,7 @@ var leaving = map[string]map[string]string{
 }
 
 // What scripts leave behind is held of budgets.total_memory until the request is over: a request that would leave more fails by its hook's
-// rule, and others go on.
+// rule, and others go on, those of other principals with something left for what they leave. It is told.
 func TestWhatScriptsLeaveBehindIsBounded(t *testing.T) {
 	t.Parallel()
 	for ext, scripts := range leaving {
@@ -44,7 +44,7 @@ func TestWhatScriptsLeaveBehindIsBounded(t *testing.T) {
 				if what == "answer" || what == "reply" {
 					l.size *= 6 // what waits for a slow client fits into no socket
 				}
-				total := 8 * l.size // leases have half of it
+				total := 16 * l.size // leases have half of it, and those of one principal half of that
 				text = strings.ReplaceAll(text, "%d", strconv.Itoa(l.size))
 				upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { l.answer(w, r, what) }))
 				t.Cleanup(upstream.Close)
@@ -56,6 +56,9 @@ func TestWhatScriptsLeaveBehindIsBounded(t *testing.T) {
 				}
 				l.until("each waits, or is refused", func() bool { return l.decided.Load() == int64(cap(l.ended)) })
 				l.expect(l.send("bob"), "200")
+				if what == "answer" || what == "reply" { // which end at once
+					l.expect(l.send("bob", "x-leave: 1"), "200")
+				}
 				if held := l.memory(); held < l.size-64<<10 || held > total {
 					t.Errorf("%d bytes are held, want what some left, and at most budgets.total_memory", held)
 				}
@@ -67,7 +70,9 @@ func TestWhatScriptsLeaveBehindIsBounded(t *testing.T) {
 				if n := answers["200"]; n == 0 || n > 4 || n+answers["502 dialect_failed"] != cap(l.ended) {
 					t.Errorf("answered %v, want 200 for as many as budgets.total_memory has room for, and 502 dialect_failed for others", answers)
 				}
-				if got := l.logged(); what != "answer" && !strings.Contains(got, "budgets.total_memory: ") { // no hook was called for an answer
+				got, told := l.logged(), "leave"+ext+" for principal \"alice\" finds no memory for what outlasts a call: it holds "
+				if strings.Count(got, told) != 1 || !strings.Contains(got, "most of it leave"+ext+" for principal \"alice\": ") ||
+					!strings.Contains(got, "too little of that is free; told once, counted in /v1/status") {
 					t.Errorf("the log:\n%s", got)
 				}
 				l.until("nothing is held", func() bool { return l.memory() == 0 })

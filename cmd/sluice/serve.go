@@ -117,6 +117,7 @@ func (g *gateway) start(b *builder) error {
 	tracker := health.NewTracker(g.out.logf)
 	g.accounts = signers.NewAccounts(signers.Options{Shelf: g.data, Roots: proxy.BundledRoots, Warn: func(s string) { g.out.logf("%s", s) }})
 	b.accounts, b.vitals, b.rests, b.log, b.fixed, b.meters.Log = g.accounts, tracker, tracker, g.out.script, g.cfg, g.out.failure
+	b.memory.Log = func(line string) { g.out.logf("%s", line) }
 	b.standings.Log, b.warn = g.out.aside, func(err error) { g.out.logf("%v", err) }
 	g.crew, g.observed, g.lab = b.crew, &b.observing, experiment.NewLab()
 	b.lab, b.trials = g.lab, experiment.Open(g.data, b.meters, g.out.logf)
