@@ -1,6 +1,10 @@
 package engine
 
-import "iter"
+import (
+	"fmt"
+	"iter"
+	"strconv"
+)
 
 // Object is a JSON-like object whose keys keep the order of their first insertion: the shape of claims, labels and a binding's
 // config. A nil *Object is empty and may be read. Once a generation is live its objects are shared by all requests and must not be
@@ -55,4 +59,23 @@ func (o *Object) All() iter.Seq2[string, any] {
 			}
 		}
 	}
+}
+
+// appendPlain writes a value of an Object down: two have the same text only if a script finds the same in both.
+func appendPlain(dst []byte, v any) []byte {
+	switch v := v.(type) {
+	case *Object:
+		dst = append(dst, '{')
+		for k, e := range v.All() {
+			dst = appendPlain(strconv.AppendQuote(dst, k), e)
+		}
+		return append(dst, '}')
+	case []any:
+		dst = append(dst, '[')
+		for _, e := range v {
+			dst = appendPlain(dst, e)
+		}
+		return append(dst, ']')
+	}
+	return fmt.Appendf(dst, "%T %#v,", v, v)
 }

@@ -38,6 +38,8 @@ type PluginManifest struct {
 	Upstreams []*Upstream
 	// Log takes the lines a script logs, one at a time, already escaped and capped. Nil drops them.
 	Log func(file string, line int, message string)
+	// Loads are those of all manifests with the same Artifact, Files and Log; nil = nothing is shared.
+	Loads *Loads
 }
 
 // Budget bounds one call of a script; zero is no bound. The per-MiB parts are added for each MiB of body where a hook works on bodies.

@@ -74,7 +74,7 @@ func (s *scripting) resolve() error {
 			continue
 		}
 		s.version[script] = v.SHA256
-		maps.Copy(s.plugins, v.Plugins.(map[string]any))
+		maps.Copy(s.plugins, v.Plugins.(*made).plugins)
 	}
 	return errors.Join(errs...)
 }
@@ -149,16 +149,31 @@ func (s *scripting) dialect(u *config.Upstream) *config.Binding {
 		Budget: s.plan.cfg.Budget}
 }
 
+// made is what was made of one version of a script.
+type made struct {
+	plugins map[string]any // by use.key
+	loads   *engine.Loads  // what the plugins share
+}
+
+// madeOf is what was made of a version; nil has nothing.
+func madeOf(v *reload.Version) *made {
+	if v == nil {
+		return new(made)
+	}
+	return v.Plugins.(*made)
+}
+
 // admitter tries a script in every place where it is used and makes its plugins.
 func (s *scripting) admitter(script, bindings string) reload.Admit {
 	return func(files fs.FS, before *reload.Version) (reload.Admitted, error) {
 		if before != nil && before.AdmittedIn(bindings) {
-			return s.instantiate(script, files, before.Tests)
+			return s.instantiate(script, files, before, before.Tests)
 		}
 		language := s.languages[path.Ext(script)]
 		a := runtimes.Admission{Language: language, Files: files, Path: script, Budget: s.plan.cfg.Budget, Tested: before != nil}
+		tried := new(engine.Loads) // what a probe leaves in a script's variables, no request finds
 		for _, u := range s.uses[script] {
-			m := s.manifest(u, files)
+			m := s.manifest(u, files, tried)
 			m.Log = nil // a probe is nobody's request
 			a.Bindings = append(a.Bindings, runtimes.Binding{Slot: u.slot, Manifest: m, Principal: s.reaching(u), Upstreams: s.concerning(u)})
 		}
@@ -169,27 +184,28 @@ func (s *scripting) admitter(script, bindings string) reload.Admit {
 		if before != nil {
 			got.Tests = before.Tests
 		}
-		return s.instantiate(script, files, got.Tests)
+		return s.instantiate(script, files, before, got.Tests)
 	}
 }
 
-// instantiate makes the plugins of a script that passed so many tests, one for each place where it is used.
-func (s *scripting) instantiate(script string, files fs.FS, tests int) (reload.Admitted, error) {
-	plugins := make(map[string]any)
+// instantiate makes the plugins of a script that passed so many tests, one for each place where it is used. They share what before loaded.
+func (s *scripting) instantiate(script string, files fs.FS, before *reload.Version, tests int) (reload.Admitted, error) {
+	serving := &made{make(map[string]any), madeOf(before).loads.Next()}
 	for _, u := range s.uses[script] {
-		plugin, err := instantiate(s.languages[path.Ext(script)], u.slot, s.manifest(u, files))
+		plugin, err := instantiate(s.languages[path.Ext(script)], u.slot, s.manifest(u, files, serving.loads))
 		if err != nil {
 			return reload.Admitted{}, err
 		}
-		plugins[u.key()] = plugin
+		serving.plugins[u.key()] = plugin
 	}
-	return reload.Admitted{Tests: tests, Plugins: plugins}, nil
+	serving.loads.Settle()
+	return reload.Admitted{Tests: tests, Plugins: serving}, nil
 }
 
 // manifest is what a runtime needs to make the plugin of one use.
-func (s *scripting) manifest(u *use, files fs.FS) *engine.PluginManifest {
+func (s *scripting) manifest(u *use, files fs.FS, loads *engine.Loads) *engine.PluginManifest {
 	m := &engine.PluginManifest{Name: u.binding.Name, Artifact: u.binding.Script, Files: files, Config: u.binding.Config,
-		Fresh: u.binding.Fresh, Budget: u.binding.Budget, Upstreams: s.plan.upstreams, Log: s.log}
+		Fresh: u.binding.Fresh, Budget: u.binding.Budget, Upstreams: s.plan.upstreams, Log: s.log, Loads: loads}
 	if u.principal != nil {
 		m.Principal = u.principal.Name
 	}

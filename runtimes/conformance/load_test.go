@@ -83,3 +83,36 @@ func TestAScriptThatServesIsCompiledOnce(t *testing.T) {
 		goruntime.KeepAlive(serves)
 	}
 }
+
+// Bindings of one version share what its top level left if they could not tell it from their own: each has its own config and isolation.
+func TestBindingsShareALoadAndHaveTheirOwnConfig(t *testing.T) {
+	source := written{
+		".star": "log(\"loaded \" + json.encode(config))\ndef filter(ctx, principal, candidates):\n    return {\"keep\": candidates, \"reason\": json.encode(config)}\n",
+		".lua":  "log(\"loaded \" .. json.encode(config))\nfunction filter(ctx, principal, candidates)\n  return { keep = candidates, reason = json.encode(config) }\nend\n",
+	}
+	object := func(key string, v any) *engine.Object {
+		o := new(engine.Object)
+		o.Set(key, v)
+		return o
+	}
+	for _, lang := range languages() {
+		var loaded []string
+		m := manifest(lang, source)
+		m.Loads = new(engine.Loads)
+		m.Log = func(_ string, _ int, line string) { loaded = append(loaded, line) }
+		configs := []*engine.Object{object("a", "1"), object("a", int64(1)), object("a", object("a", nil)), object("a", []any{int64(1)}), object("b", int64(1))}
+		for range 3 {
+			for i, want := range []string{`{"a":"1"}`, `{"a":1}`, `{"a":{"a":null}}`, `{"a":[1]}`, `{"b":1}`} {
+				one := *m
+				one.Config = configs[i]
+				out, err := filterOf(t, lang, &one).Filter(runtimes.SampleRequest(), runtimes.SamplePrincipal(), candidates())
+				if err != nil || out.Reason != want {
+					t.Errorf("%s: %q, %v, want %s", lang.Extension(), out.Reason, err, want)
+				}
+			}
+		}
+		if len(loaded) != len(configs) {
+			t.Errorf("%s: the top level ran for %v, want once for each config", lang.Extension(), loaded)
+		}
+	}
+}

@@ -37,10 +37,9 @@ func (rt *Runtime) InstantiateDialect(m *engine.PluginManifest) (engine.Dialect,
 		none = none && *to == nil
 	}
 	if none {
-		return nil, i.missing(names...)
+		return nil, i.missing(m.Name, names...)
 	}
-	plugin, _ := i.idle[0].main.global("plugin")
-	d.paths = runtimes.PluginList(plugin, "paths")
+	d.paths = i.paths
 	return d, nil
 }
 

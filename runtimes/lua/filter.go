@@ -30,7 +30,7 @@ func (rt *Runtime) InstantiateFilter(m *engine.PluginManifest) (engine.Filter, e
 	}
 	switch {
 	case f.filter == nil && f.drop == nil:
-		return nil, i.missing("filter", "drop")
+		return nil, i.missing(m.Name, "filter", "drop")
 	case f.filter != nil && f.drop != nil:
 		return nil, handshakeFailed(f.drop.at("defines both filter and drop, want one of them"))
 	}

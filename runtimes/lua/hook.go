@@ -29,10 +29,22 @@ func (m *module) scriptFunction(name string) (*glua.LFunction, bool) {
 	return f, ok && !f.IsG
 }
 
+// hooks are the hooks that a file defined, in any state.
+func (m *module) hooks() map[string]*glua.FunctionProto {
+	found := make(map[string]*glua.FunctionProto)
+	for i := range runtimes.Hooks {
+		name := runtimes.Hooks[i].Name
+		if f, ok := m.scriptFunction(name); ok {
+			found[name] = f.Proto
+		}
+	}
+	return found
+}
+
 // paramsOf counts a function's parameters. A trailing "..." is one, and takes all arguments.
-func paramsOf(f *glua.LFunction) (n int, variadic bool) {
-	n = int(f.Proto.NumParameters)
-	if variadic = f.Proto.IsVarArg&glua.VarArgIsVarArg != 0; variadic {
+func paramsOf(p *glua.FunctionProto) (n int, variadic bool) {
+	n = int(p.NumParameters)
+	if variadic = p.IsVarArg&glua.VarArgIsVarArg != 0; variadic {
 		n++
 	}
 	return n, variadic
@@ -40,13 +52,13 @@ func paramsOf(f *glua.LFunction) (n int, variadic bool) {
 
 // hook finds a hook, nil where the script has none. Its parameters must be as many as the gateway gives, or fewer.
 func (i *instance) hook(name string) (*hook, error) {
-	f, ok := i.idle[0].main.scriptFunction(name)
-	if !ok {
+	p := i.hooks[name]
+	if p == nil {
 		return nil, nil
 	}
 	h, _ := runtimes.FindHook(name)
-	n, variadic := paramsOf(f)
-	out := &hook{name, f.Proto.SourceName, f.Proto.LineDefined, n}
+	n, variadic := paramsOf(p)
+	out := &hook{name, p.SourceName, p.LineDefined, n}
 	if err := h.CheckParams(n); err != nil {
 		return nil, handshakeFailed(out.at(err.Error()))
 	}
@@ -86,9 +98,9 @@ func handshakeFailed(err *engine.ScriptError) error {
 }
 
 // missing is the error of a script that has no hook for its slot.
-func (s *script) missing(names ...string) error {
+func (s *script) missing(binding string, names ...string) error {
 	e := &engine.ScriptError{File: s.manifest.Artifact, Message: fmt.Sprintf("defines no %s, want one for binding %q",
-		strings.Join(names, " or "), s.manifest.Name)}
+		strings.Join(names, " or "), binding)}
 	return &engine.RuntimeError{Variant: engine.RuntimeInstantiateFailed, Reason: e.Error(), Cause: e}
 }
 

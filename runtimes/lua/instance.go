@@ -48,24 +48,34 @@ func loadFailed(err error) error {
 	return &engine.RuntimeError{Variant: engine.RuntimeLoadFailed, Reason: err.Error(), Cause: err}
 }
 
-// instance is a script that serves a binding. Idle states wait in a stack, so that the one used last, which is warm, serves next.
+// instance is a script that serves: one binding, or all those that share what they load. Idle states wait in a stack, so that the one used
+// last, which is warm, serves next.
 type instance struct {
 	script
-	most     int                 // of idle states
-	programs map[string]*program // of its files, by path: a further state finds them compiled
+	hooks         map[string]*glua.FunctionProto // that the script defines, by name
+	paths, events []string                       // what its plugin lists
+	most          int                            // of idle states
+	programs      map[string]*program            // of its files, by path: a further state finds them compiled
 
 	mu   sync.Mutex
 	idle []*state // guarded by mu
 }
 
-// instantiate loads a manifest's script into a first state. The error is a *engine.RuntimeError.
+// instantiate returns what serves a manifest's script. The error is a *engine.RuntimeError.
 func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
+	return engine.Load(m, func() (*instance, error) { return rt.newInstance(m) })
+}
+
+// newInstance loads a manifest's script into a first state. The error is a *engine.RuntimeError.
+func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
 	i := &instance{script: script{rt, *m, new(runtimes.Patterns), rt.Memory.Holder(m.Artifact)}, most: 2 * runtime.GOMAXPROCS(0)}
 	first, err := i.start(nil, nil)
 	if err != nil {
 		return nil, loadFailed(err)
 	}
-	i.idle, i.programs = append(i.idle, first), first.compiled
+	i.idle, i.programs, i.hooks = append(i.idle, first), first.compiled, first.main.hooks()
+	plugin, _ := first.main.global("plugin")
+	i.paths, i.events = runtimes.PluginList(plugin, "paths"), runtimes.PluginList(plugin, "events")
 	if memory := m.Budget.Memory; memory > 0 && first.atLoad > 0 {
 		i.most = int(min(int64(i.most), max(1, memory/first.atLoad)))
 	}

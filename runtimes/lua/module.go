@@ -40,7 +40,7 @@ func (l *loaded) Functions() []runtimes.Function {
 		if f.Proto.SourceName == m.path {
 			line = f.Proto.LineDefined
 		}
-		n, _ := paramsOf(f)
+		n, _ := paramsOf(f.Proto)
 		out = append(out, runtimes.Function{Name: d.name, Params: n, Line: line})
 	}
 	slices.SortStableFunc(out, func(a, b runtimes.Function) int { return a.Line - b.Line })

@@ -26,10 +26,9 @@ func (rt *Runtime) InstantiateObservability(m *engine.PluginManifest) (engine.Ob
 		return nil, err
 	}
 	if o.observe == nil {
-		return nil, i.missing("observe")
+		return nil, i.missing(m.Name, "observe")
 	}
-	plugin, _ := i.idle[0].main.global("plugin")
-	o.chunks = slices.Contains(runtimes.PluginList(plugin, "events"), "chunk")
+	o.chunks = slices.Contains(i.events, "chunk")
 	return o, nil
 }
 

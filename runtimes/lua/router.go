@@ -24,7 +24,7 @@ func (rt *Runtime) InstantiateRouter(m *engine.PluginManifest) (engine.Router, e
 		return nil, err
 	}
 	if r.route == nil {
-		return nil, i.missing("route")
+		return nil, i.missing(m.Name, "route")
 	}
 	return r, nil
 }

@@ -3,7 +3,9 @@ package starlark
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"sluice/engine"
@@ -12,7 +14,7 @@ import (
 	sky "go.starlark.net/starlark"
 )
 
-// instance is a script that serves a binding.
+// instance is a script that serves a binding. Others may have the same script.
 type instance struct {
 	*script
 	fixed map[*engine.Upstream]map[string]sky.Value // what a script reads of the generation's upstreams, made in advance
@@ -20,15 +22,31 @@ type instance struct {
 
 // instantiate loads a manifest's script. The error is a *engine.RuntimeError.
 func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
-	s, err := rt.load(m.Files, m.Artifact, m.Config, m.Budget, m.Log)
+	s, err := engine.Load(m, func() (*script, error) { return rt.load(m.Files, m.Artifact, m.Config, m.Budget, m.Log) })
 	if err != nil {
 		return nil, err
 	}
-	i := &instance{script: s, fixed: make(map[*engine.Upstream]map[string]sky.Value, len(m.Upstreams))}
-	for _, u := range m.Upstreams {
-		i.fixed[u] = fixedFields(u)
+	return &instance{script: s, fixed: rt.fixed.of(m.Upstreams)}, nil
+}
+
+// fixed is what scripts read of upstreams, made in advance: once for all bindings that have the same ones.
+type fixed struct {
+	mu        sync.Mutex
+	upstreams []*engine.Upstream                        // of the latest binding; guarded by mu
+	made      map[*engine.Upstream]map[string]sky.Value // of those, not written any more; guarded by mu
+}
+
+func (f *fixed) of(upstreams []*engine.Upstream) map[*engine.Upstream]map[string]sky.Value {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.made != nil && slices.Equal(f.upstreams, upstreams) {
+		return f.made
 	}
-	return i, nil
+	f.upstreams, f.made = upstreams, make(map[*engine.Upstream]map[string]sky.Value, len(upstreams))
+	for _, u := range upstreams {
+		f.made[u] = fixedFields(u)
+	}
+	return f.made
 }
 
 // fixedFields reads the fields of an upstream that no call changes.

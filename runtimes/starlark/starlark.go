@@ -32,6 +32,7 @@ type Runtime struct {
 	libraries sky.StringDict // what every script has in scope besides config; immutable
 	log       *runtimes.Method
 	idle      sync.Pool // of *runner
+	fixed     fixed
 }
 
 var _ runtimes.Language = (*Runtime)(nil)
