@@ -244,6 +244,9 @@ func (c *Crew) watch() {
 	ticker := time.NewTicker(crewTick)
 	defer ticker.Stop()
 	last, lull := time.Now(), 0
+	if heap := c.Heap.Load(); heap != nil {
+		heap.look(c) // what the process came to hold while nobody watched
+	}
 	for {
 		var now time.Time
 		select {
@@ -277,7 +280,7 @@ func (c *Crew) look() bool {
 		s.abandon(time.Now())
 	}
 	if heap := c.Heap.Load(); heap != nil {
-		heap.look(c)
+		heap.tick(c)
 	}
 	return busy
 }
@@ -306,9 +309,10 @@ func (c *Crew) survey() (over []*worker, busy bool) {
 	return over, busy || len(c.strays) > 0
 }
 
-// suspect is what the call runs under that runs longest of those which have run long and whose script holds anything; nil = there is none.
-func (c *Crew) suspect(holds func(script string) int64) *Guard {
-	since := c.clock.Load() - int64(heapSuspect)
+// suspect is what the call runs under that runs longest of those which have run long, began before a moment and whose script holds anything;
+// nil = there is none.
+func (c *Crew) suspect(before int64, holds func(script string) int64) *Guard {
+	since := min(c.clock.Load()-int64(heapSuspect), before-1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var g *Guard

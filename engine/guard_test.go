@@ -456,6 +456,24 @@ func TestTheCallThatRunsLongestIsBlamedForTheProcesssMemory(t *testing.T) {
 	})
 }
 
+// What the process came to hold while no call ran is no call's.
+func TestACallIsNotBlamedForWhatWasThereBefore(t *testing.T) {
+	inBubble(t, func(*engine.RequestContext) error { time.Sleep(200 * time.Millisecond); return nil }, func(t *testing.T, g *guarded) {
+		g.slot.Guard.Budget.Time = time.Minute
+		var told atomic.Int64
+		g.crew.Heap.Store(&engine.HeapWatch{Explained: func() int64 { return -1 << 30 }, Holds: func(string) int64 { return 1 },
+			Log: func(string) { told.Add(1) }})
+		for range 3 {
+			if !g.ask(t, "alice") {
+				t.Fatal("the script was put aside")
+			}
+		}
+		if n := told.Load(); n != 1 {
+			t.Errorf("the log tells %d times that nobody is to blame, want once", n)
+		}
+	})
+}
+
 // A call that takes long and holds nothing is not what the process waits for.
 func TestAScriptThatHoldsNothingIsNotBlamedForTheProcesssMemory(t *testing.T) {
 	inBubble(t, func(*engine.RequestContext) error { time.Sleep(200 * time.Millisecond); return nil }, func(t *testing.T, g *guarded) {
@@ -465,7 +483,7 @@ func TestAScriptThatHoldsNothingIsNotBlamedForTheProcesssMemory(t *testing.T) {
 		explained.Store(-1 << 30)
 		g.crew.Heap.Store(&engine.HeapWatch{Explained: explained.Load, Holds: func(string) int64 { return 0 }, Log: func(line string) {
 			told.Add(1)
-			if !strings.Contains(line, "no script that runs holds any: none is put aside") {
+			if !strings.Contains(line, "no script that runs and holds any began before: none is put aside") {
 				t.Errorf("the log says %q", line)
 			}
 		}})

@@ -29,28 +29,35 @@ type HeapWatch struct {
 	Log func(line string)
 
 	ticks  int
-	looks  int // in a row that found what nobody accounts for
+	looks  int   // in a row that found what nobody accounts for
+	since  int64 // of the crew's clock: the first of them
 	sample [1]metrics.Sample
 }
 
-// look blames, of the calls that run whose script holds memory, the one that runs longest: calls end within microseconds, so that one is
-// what the process waits for.
-func (h *HeapWatch) look(c *Crew) {
-	if h.ticks++; h.ticks%heapEvery != 0 {
-		return
+// tick looks now and then.
+func (h *HeapWatch) tick(c *Crew) {
+	if h.ticks++; h.ticks%heapEvery == 0 {
+		h.look(c)
 	}
+}
+
+// look blames, of the calls that run whose script holds memory, the one that runs longest: calls end within microseconds, so that one is
+// what the process waits for. What was there before a call began is not the call's.
+func (h *HeapWatch) look(c *Crew) {
 	why := h.unexplained()
 	if why == "" {
 		h.looks = 0
 		return
 	}
-	h.looks++
-	switch g := c.suspect(h.Holds); {
+	if h.looks++; h.looks == 1 {
+		h.since = c.clock.Load()
+	}
+	switch g := c.suspect(h.since, h.Holds); {
 	case g != nil:
 		g.Standing.blame(why+", and its call ran longest", time.Now())
 		h.looks = heapTold
 	case h.looks == heapTold:
-		h.Log(why + ", and no script that runs holds any: none is put aside")
+		h.Log(why + ", and no script that runs and holds any began before: none is put aside")
 	}
 }
 
