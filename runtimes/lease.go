@@ -44,22 +44,23 @@ func (p *Pool) lease(by *Holder, script, principal string) *lease {
 	return &lease{pool: p, of: of.(*lessee), by: by}
 }
 
-// Cover sees that so many bytes are held in all. As of a call, the first granule is not counted. All leases may hold half of the pool, however
-// much calls hold, so that neither keeps the other out. A script may hold for a principal at most as much of that half as stays free beside it, so
-// that there is something for the next.
+// Cover sees that so many bytes are held in all. As of a call, the first granule is not counted. All leases may hold half of what stocks leave of
+// the pool, however much calls hold, so that neither keeps the other out. A script may hold for a principal at most as much of that half as stays
+// free beside it, so that there is something for the next.
 func (l *lease) Cover(bytes int64) error {
 	more := counted(bytes) - l.bytes
 	if more <= 0 {
 		return nil
 	}
-	half := l.pool.Limit() / 2
+	limit := l.pool.Limit()
+	half := (limit - l.pool.stocked.Load()) / 2
 	own, all := l.of.bytes.Add(more), l.pool.leased.Add(more)
-	if half > 0 && own > half-all {
+	if limit > 0 && own > half-all {
 		l.of.bytes.Add(-more)
 		l.pool.leased.Add(-more)
 		l.pool.tellShort(l.of, more)
 		// whoever asks need not know who holds how much
-		return fmt.Errorf("what calls left for their requests may hold half of budgets.total_memory: %s, and too little of that is free", size(int(2*half)))
+		return fmt.Errorf("what calls left for their requests may hold half of budgets.total_memory: %s, and too little of that is free", size(int(limit)))
 	}
 	l.bytes += more
 	l.by.add(more)

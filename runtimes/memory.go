@@ -3,6 +3,7 @@ package runtimes
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,7 @@ type Pool struct {
 	limit   atomic.Int64 // bytes, 0 = none
 	used    atomic.Int64 // by calls
 	leased  atomic.Int64 // by what they left behind: calls may use so much less
+	stocked atomic.Int64 // by what scripts hold beside their calls: so much less again
 	waiting atomic.Int64
 
 	mu        sync.Mutex
@@ -72,8 +74,16 @@ func (p *Pool) SetLimit(bytes int64) {
 // Limit is the bound in bytes, 0 = none.
 func (p *Pool) Limit() int64 { return p.limit.Load() }
 
-// Used is what calls, and what they left behind, hold, in bytes.
-func (p *Pool) Used() int64 { return p.used.Load() + p.leased.Load() }
+// Used is what calls, what they left behind, and what scripts hold beside them, hold, in bytes.
+func (p *Pool) Used() int64 { return p.used.Load() + p.leased.Load() + p.stocked.Load() }
+
+// mostStocked is how much all stocks may hold, in bytes.
+func (p *Pool) mostStocked() int64 {
+	if limit := p.limit.Load(); limit > 0 {
+		return limit / 2
+	}
+	return math.MaxInt64
+}
 
 // Holder is what counts for a script; of a nil Pool it is nil.
 func (p *Pool) Holder(script string) *Holder {
@@ -232,7 +242,7 @@ func TotalOver(limit int64) string {
 func (p *Pool) take(n int64) bool {
 	for {
 		used, limit := p.used.Load(), p.limit.Load()
-		if limit > 0 && used+n > limit-p.leased.Load() {
+		if limit > 0 && used+n > limit-p.leased.Load()-p.stocked.Load() {
 			return false
 		}
 		if p.used.CompareAndSwap(used, used+n) {

@@ -104,6 +104,9 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.memory.Limit() == 0 { // the scripts of the first generation are held to it as well
+		b.memory.SetLimit(p.cfg.TotalMemory)
+	}
 	s := &scripting{builder: b, plan: p, snapshot: snapshot, tx: in.Scripts, principals: principals(p)}
 	if err := s.resolve(); err != nil {
 		return nil, err

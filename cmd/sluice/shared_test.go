@@ -38,3 +38,27 @@ func TestUpstreamsShareTheirDialect(t *testing.T) {
 		})
 	}
 }
+
+// An edit that leaves more at its top level than there is room for is refused, in a line that says why, and the last good version serves on.
+// What serves is counted, once however many upstreams it is for.
+func TestWhatTopLevelsLeaveIsBounded(t *testing.T) {
+	for ext, text := range hoarding {
+		t.Run(ext[1:], func(t *testing.T) {
+			t.Parallel()
+			config := manyUpstreams(20, "d"+ext, "budgets: {time: 10s, total_memory: 64MiB}\n")
+			c := &leavers{contained: containWith(t, t.TempDir(), config, map[string]string{"d" + ext: fmt.Sprintf(text, 32)}, nil)}
+			counted := func(pieces int) func() bool {
+				return func() bool { held := c.memory(); return held >= (pieces-1)<<16 && held <= 2*pieces<<16 }
+			}
+			c.until("2 MiB are held", counted(32))
+			c.write(t, "d"+ext, fmt.Sprintf(text, 640))
+			c.until("it is refused", func() bool {
+				log := c.logged()
+				return strings.Contains(log, "d"+ext+": binding \"d\": the top level allocates 40.") && strings.Contains(log, "d"+ext+" serves on with version")
+			})
+			c.until("2 MiB are held", counted(32))
+			c.write(t, "d"+ext, fmt.Sprintf(text, 64))
+			c.until("4 MiB are held", counted(64))
+		})
+	}
+}

@@ -32,7 +32,7 @@ var (
 	scriptOverruns = describe("sluice_script_overruns_total", "Calls that a budget or a panic ended, by script.", "script")
 	scriptAbandon  = describe("sluice_script_abandoned_total", "Calls that could not be stopped, by script.", "script")
 	scriptStuck    = describe("sluice_script_stuck", "Calls that still run though their requests went on without them, by script.", "script")
-	scriptMemory   = describe("sluice_script_memory_bytes", "What calls of scripts, and what they left behind, hold of budgets.total_memory.")
+	scriptMemory   = describe("sluice_script_memory_bytes", "What calls of scripts, what they left behind, and what top levels left hold of budgets.total_memory.")
 	scriptWaiting  = describe("sluice_script_memory_waiting", "Calls of scripts that wait for memory.")
 	scriptFailing  = describe("sluice_script_failing", "1 where the newest version of a script does not serve.", "script")
 	upstreamFlight = describe("sluice_upstream_in_flight", "Answers in flight.", "upstream")

@@ -31,7 +31,7 @@ func (s *script) start(memory *runtimes.Share, watch engine.Watch) (*state, erro
 	if err != nil {
 		return nil, err
 	}
-	st.main, st.atLoad = m, st.meter.allocated
+	st.main, st.atLoad, st.asked, st.stock = m, st.meter.allocated, st.meter.allocated, runtimes.NewStock(s.rt.Memory, st)
 	st.untouched, _ = st.locals()
 	if memory != nil {
 		*memory, call.Memory = call.Memory, runtimes.Share{}
@@ -43,7 +43,7 @@ func (s *script) call(hook string) runtimes.Call {
 	return runtimes.Call{Hook: hook, Log: s.manifest.Log, Patterns: s.patterns, Memory: runtimes.Share{Pool: s.rt.Memory, By: s.holder}}
 }
 
-// loadFailed is a script that could not be compiled or whose top level failed.
+// loadFailed is a script that could not be compiled, whose top level failed, or for which there is no memory.
 func loadFailed(err error) error {
 	return &engine.RuntimeError{Variant: engine.RuntimeLoadFailed, Reason: err.Error(), Cause: err}
 }
@@ -70,6 +70,9 @@ func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
 func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
 	i := &instance{script: script{rt, *m, new(runtimes.Patterns), rt.Memory.Holder(m.Artifact)}, most: 2 * runtime.GOMAXPROCS(0)}
 	first, err := i.start(nil, nil)
+	if err == nil {
+		err = first.stock.HoldTopLevel(m.Artifact, first.atLoad)
+	}
 	if err != nil {
 		return nil, loadFailed(err)
 	}
@@ -96,24 +99,42 @@ func (i *instance) take(memory *runtimes.Share, watch engine.Watch) (*state, err
 	return i.start(memory, watch)
 }
 
-// lifetime is the part of a call's memory that the calls of a state allocate until it is asked what it keeps.
+// lifetime is the part of a call's memory that the calls of a state that keeps something may have allocated.
 const lifetime = 8
 
 // give takes a state back. What its file keeps in local variables is never more than what the state has allocated: when its calls have
-// allocated a part of what one may, and anything is kept, it goes, and all of that with it. So idle states hold little, however many there
-// are; and where the top level has allocated much, there are few.
+// allocated a part of what one may, or there is no memory to hold it in, and anything is kept, it goes, and all of that with it. So idle states
+// hold little, however many there are; and where the top level has allocated much, there are few.
 func (i *instance) give(s *state) {
-	if most := i.manifest.Budget.Memory; most > 0 && s.allocated-s.atLoad > most/lifetime {
-		if !i.manifest.Fresh && !s.asLoaded() {
-			return
-		}
-		s.allocated = s.atLoad
+	if !i.keeps(s) || !i.pushed(s) {
+		s.stock.Free()
 	}
+}
+
+// much is how many bytes the calls of a state allocate until it is asked whether it keeps anything.
+const much = 1 << 20
+
+// keeps holds the memory of a state that is to be idle, and reports whether it may be.
+func (i *instance) keeps(s *state) bool {
+	most := i.manifest.Budget.Memory / lifetime
+	over := most > 0 && s.allocated-s.atLoad > most
+	if over || s.allocated-s.asked > much || !s.stock.Hold(s.allocated) {
+		if i.manifest.Fresh || s.asLoaded() {
+			s.allocated, over = s.atLoad, false
+		}
+		s.asked = s.allocated
+	}
+	return !over && s.stock.Hold(s.allocated)
+}
+
+func (i *instance) pushed(s *state) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if len(i.idle) < i.most {
-		i.idle = append(i.idle, s)
+	if len(i.idle) >= i.most {
+		return false
 	}
+	i.idle = append(i.idle, s)
+	return true
 }
 
 // call is one run of one hook in one state.
@@ -187,12 +208,13 @@ func lent(r *engine.RequestContext) int64 {
 
 // discard ends the call and forgets its state. The memory counts as free once nothing leads to it, since it is collected then.
 func (c *call) discard() {
-	memory := c.Memory
+	memory, stock := c.Memory, c.state.stock
 	c.Memory = runtimes.Share{}
 	c.state.end()
 	*c.state.meter, *c.state = meter{}, state{}
 	c.ctx, c.principal, c.list = host{}, host{}, host{}
 	memory.Free()
+	stock.Free()
 }
 
 // run calls h with as many of the arguments as it takes. The error is a *engine.ScriptError.

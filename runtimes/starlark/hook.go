@@ -22,11 +22,24 @@ type instance struct {
 
 // instantiate loads a manifest's script. The error is a *engine.RuntimeError.
 func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
-	s, err := engine.Load(m, func() (*script, error) { return rt.load(m.Files, m.Artifact, m.Config, m.Budget, m.Log) })
+	s, err := engine.Load(m, func() (*script, error) { return rt.serving(m) })
 	if err != nil {
 		return nil, err
 	}
 	return &instance{script: s, fixed: rt.fixed.of(m.Upstreams)}, nil
+}
+
+// serving loads a manifest's script and holds the memory of what its top level leaves. The error is a *engine.RuntimeError.
+func (rt *Runtime) serving(m *engine.PluginManifest) (*script, error) {
+	s, err := rt.load(m.Files, m.Artifact, m.Config, m.Budget, m.Log)
+	if err != nil {
+		return nil, err
+	}
+	s.stock = runtimes.NewStock(rt.Memory, s)
+	if err := s.stock.HoldTopLevel(m.Artifact, s.held); err != nil {
+		return nil, loadFailed(err)
+	}
+	return s, nil
 }
 
 // fixed is what scripts read of upstreams, made in advance: once for all bindings that have the same ones.

@@ -28,6 +28,7 @@ type script struct {
 	log      func(file string, line int, message string)
 	patterns *runtimes.Patterns
 	holder   *runtimes.Holder
+	stock    *runtimes.Stock // what the top level left; nil: it is not to serve
 }
 
 // load compiles a script and runs its top level within the budget. The error is a *engine.RuntimeError.
@@ -42,11 +43,16 @@ func (rt *Runtime) load(files fs.FS, name string, config *engine.Object, b engin
 	defer func() { r.thread.Load = nil }()
 	m, err := l.start(name)
 	if err != nil {
-		return nil, &engine.RuntimeError{Variant: engine.RuntimeLoadFailed, Reason: err.Error(), Cause: err}
+		return nil, loadFailed(err)
 	}
 	s.program, s.globals, s.leftover = m.program, m.globals, leftover{r.paid, r.price}
 	s.files, s.modules = l.opened, l.modules
 	return s, nil
+}
+
+// loadFailed is a script that could not be compiled, whose top level failed, or for which there is no memory.
+func loadFailed(err error) error {
+	return &engine.RuntimeError{Variant: engine.RuntimeLoadFailed, Reason: err.Error(), Cause: err}
 }
 
 // scope is what every file of a script has predeclared.

@@ -1,0 +1,85 @@
+package runtimes
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"sluice/engine"
+)
+
+// collectWait is how long a new version of a script waits for the memory of one that serves no more.
+const collectWait = 200 * time.Millisecond
+
+// Stock is memory of a Pool that a script holds beside its calls: what its top level left, and what an idle state has come to hold. It is held
+// until whatever holds it is collected. One goroutine at a time uses it.
+type Stock struct {
+	pool  *Pool
+	bytes int64
+}
+
+// Stock begins to hold memory for as long as there is an owner, which has the Stock. Of a nil Pool it counts nothing.
+func NewStock[T any](p *Pool, owner *T) *Stock {
+	s := &Stock{pool: p}
+	runtime.AddCleanup(owner, (*Stock).Free, s)
+	return s
+}
+
+// Hold sees that so many bytes are held in all, and reports whether they are to be had. As of a call, the first granule is not counted. All
+// stocks hold half of the pool at most, so that calls, and what they leave behind, have the rest; most of that is for top levels alone, so that
+// no edit is kept out by what states keep.
+func (s *Stock) Hold(bytes int64) bool { return s.pool == nil || s.hold(bytes, s.pool.mostStocked()/4) }
+
+func (s *Stock) hold(bytes, most int64) bool {
+	more := counted(bytes) - s.bytes
+	if now := s.pool.stocked.Add(more); more > 0 && now > most {
+		s.pool.stocked.Add(-more)
+		return false
+	}
+	if s.bytes += more; more < 0 {
+		s.pool.tell()
+	}
+	return true
+}
+
+// Free gives all back. It may be called again.
+func (s *Stock) Free() { s.Hold(0) }
+
+// HoldTopLevel holds what the top level of a script allocated. Where there is no room for it, it has the process collect what serves no more.
+// An error is a *engine.ScriptError.
+func (s *Stock) HoldTopLevel(script string, bytes int64) error {
+	if s.pool == nil {
+		return nil
+	}
+	most := s.pool.mostStocked()
+	if s.hold(bytes, most) {
+		return nil
+	}
+	e := &engine.ScriptError{File: script, Message: fmt.Sprintf("the top level allocates %s, and there is no room for it: what top levels leave holds half "+
+		"of budgets.total_memory at most, which is %s", size(int(bytes)), size(int(most)))}
+	if counted(bytes) > most {
+		return e
+	}
+	if s.collected(bytes, most) {
+		return nil
+	}
+	e.Budget = engine.BudgetTotalMemory // it may be there later
+	return e
+}
+
+func (s *Stock) collected(bytes, most int64) bool {
+	s.pool.waiting.Add(1)
+	defer s.pool.waiting.Add(-1)
+	freed := s.pool.nextFree()
+	runtime.GC()
+	late := time.After(collectWait)
+	for !s.hold(bytes, most) {
+		select {
+		case <-freed:
+			freed = s.pool.nextFree()
+		case <-late:
+			return false
+		}
+	}
+	return true
+}
