@@ -18,7 +18,7 @@ type Stock struct {
 	bytes int64
 }
 
-// Stock begins to hold memory for as long as there is an owner, which has the Stock. Of a nil Pool it counts nothing.
+// NewStock begins to hold memory for as long as there is an owner, which has the Stock. Of a nil Pool it counts nothing.
 func NewStock[T any](p *Pool, owner *T) *Stock {
 	s := &Stock{pool: p}
 	runtime.AddCleanup(owner, (*Stock).Free, s)
