@@ -100,7 +100,7 @@ type job interface{ run() error }
 type watched interface{ watch(w Watch) }
 
 // Patience is how many times its own time a call may be without a processor since other processes have it.
-const Patience = 4
+const Patience = 1
 
 // leaver is a job that may leave what outlasts the call. Undo gives that back where nobody waits for it any more.
 type leaver interface{ undo() }
