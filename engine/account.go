@@ -45,7 +45,7 @@ type Visit interface {
 type Outcome struct {
 	To      Account
 	Status  int           // 0 = no answer
-	Headers Headers       // without those that hold the credential
+	Headers Headers       // without the credential
 	Body    []byte        // without the credential: the beginning of a 4xx answer's body, at most UpstreamErrorBody bytes
 	Theirs  bool          // the credential was the client's own
 	Fresh   bool          // of an answer that RefusesCredential: no fresher one is to be had

@@ -26,8 +26,8 @@ const (
 	crewIdle = 64
 	// crewSpare is how many of them are kept when there has been no call for a while.
 	crewSpare = 2
-	// crewPatience is from when on a limit is none: some hundred years.
-	crewPatience = math.MaxInt64 / 2
+	// crewUnbounded is from when on a limit is none: some hundred years.
+	crewUnbounded = math.MaxInt64 / 2
 )
 
 // Crew runs calls on goroutines of its own, so that a call which does not end can be left behind. One serves a process. It may be used by
@@ -119,7 +119,7 @@ func (c *Crew) do(j job, g *Guard, limit time.Duration) outcome {
 	} else {
 		limit *= 1 + Patience
 	}
-	if w.limit = 0; limit > 0 && limit < crewPatience {
+	if w.limit = 0; limit > 0 && limit < crewUnbounded {
 		w.limit = limit + crewGrace
 	}
 	w.job = j

@@ -46,7 +46,7 @@ func Load[T any](m *PluginManifest, load func() (T, error)) (T, error) {
 	if l == nil {
 		return load()
 	}
-	key := loadKey{string(appendPlain(nil, m.Config)), m.Budget, m.Fresh}
+	key := loadKey{Plain(m.Config), m.Budget, m.Fresh}
 	found, ok := l.find(key)
 	if !ok {
 		found.what, found.err = load()

@@ -61,7 +61,9 @@ func (o *Object) All() iter.Seq2[string, any] {
 	}
 }
 
-// appendPlain writes a value of an Object down: two have the same text only if a script finds the same in both.
+// Plain writes a value of an Object down: two have the same text only if a script finds the same in both.
+func Plain(v any) string { return string(appendPlain(nil, v)) }
+
 func appendPlain(dst []byte, v any) []byte {
 	switch v := v.(type) {
 	case *Object:

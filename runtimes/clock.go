@@ -27,8 +27,9 @@ type Clock struct {
 	slow  uint8         // how often the steps until the next look are halved
 }
 
-// Start begins the time of a call, which somebody may bound from outside.
+// Start begins the time of a call, which somebody may bound from outside, in the place of one that ran.
 func (c *Clock) Start(began time.Time, watch engine.Watch) {
+	c.Stop()
 	*c = Clock{watch: watch, began: began, turn: spell}
 }
 

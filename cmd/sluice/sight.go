@@ -37,36 +37,17 @@ func (s *scripting) seenUpstreams(u *use) string {
 func seenUpstream(u *engine.Upstream) string {
 	own := *u
 	own.BaseURL, own.Labels, own.Roots, own.Account, own.Seat = nil, nil, nil, "", nil
-	return fmt.Sprintf("%#v %q %#v", own, u.BaseURL, inOrder(u.Labels))
+	return fmt.Sprintf("%#v %q %s", own, u.BaseURL, engine.Plain(u.Labels))
 }
 
 func seenPrincipal(p *engine.Principal) string {
 	own := *p
 	own.Claims, own.Filters = nil, nil
-	return fmt.Sprintf("%#v %#v", own, inOrder(p.Claims))
+	return fmt.Sprintf("%#v %s", own, engine.Plain(p.Claims))
 }
 
 func seenBinding(b config.Binding) string {
 	values := b.Config
 	b.Pos, b.Config = config.Pos{}, nil
-	return fmt.Sprintf("%#v %#v", b, inOrder(values))
-}
-
-// inOrder is a value that prints the same wherever a script sees the same.
-func inOrder(v any) any {
-	switch v := v.(type) {
-	case *engine.Object:
-		var out []any
-		for key, value := range v.All() {
-			out = append(out, key, inOrder(value))
-		}
-		return out
-	case []any:
-		out := [][]any{} // no object
-		for i := range v {
-			out = append(out, []any{inOrder(v[i])})
-		}
-		return out
-	}
-	return v
+	return fmt.Sprintf("%#v %s", b, engine.Plain(values))
 }
