@@ -109,6 +109,8 @@ func FuzzReturns(f *testing.F) {
 function route(a, b, c) return made(a, b, c) end
 function shape(a, b, c, d) return made(a, b, d) end
 function normalize_error(a, b, c) return made(a, b, c) end
+function transform_response(a, b) return made(a, b, {b}) end
+function transform_event(a, b, c) return made(c, b, {b}) end
 function observe(a) return made(a, a, a) end`}
 		for hook, err := range returns(t, src) {
 			if err != nil && (strings.Contains(err.Error(), "panic") || err.Error() == "") {
@@ -140,6 +142,9 @@ func returns(t *testing.T, src files) map[string]error {
 	}
 	_, out["shape"] = runtimes.Shape(dialect, request(), principal(), c[0])
 	_, out["normalize_error"] = dialect.NormalizeError(400, nil, []byte(`{"error":{}}`))
+	answers := dialect.(engine.AnswerDialect)
+	_, out["transform_response"] = answers.TransformResponse(request(), &engine.State{}, &engine.Reply{Status: 200, Body: []byte(`{"a":[1]}`)})
+	_, out["transform_event"] = answers.TransformEvent(request(), &engine.State{}, engine.StreamEvent{Name: "e", Data: []byte(`{"a":[1]}`)})
 	observer, err := rt.InstantiateObservability(m)
 	if err != nil {
 		t.Fatal(err)
@@ -166,7 +171,7 @@ var simple = []string{"nil", "true", "false", "0", "-1", "0/0", "1/0", "2^53+2",
 	"c[1]", "c[1].id", "print", "json.null", "json.array({})", `json.decode('[1,{"a":null},12345678901234567890]')`, "string", "_G", "made", "config",
 	"{}", "{t}", "setmetatable({}, {__index = c})"}
 
-var fields = []string{"keep", "reason", "reasons", "deny", "status", "body", "headers", "name", "x", "1", "-1"}
+var fields = []string{"keep", "reason", "reasons", "deny", "status", "body", "headers", "name", "data", "x", "1", "-1"}
 
 func (w *writer) value(depth int) string {
 	switch w.choose(4) {

@@ -61,6 +61,7 @@ func FuzzReturn(f *testing.F) {
 	for _, expr := range []string{"x", "[x]", "{\"keep\": [c.id for c in x], \"reasons\": {x[0].id: 1}}", "{\"deny\": \"a\" * 10000}", "x[0].id", "[x[0]] * 3",
 		"{\"status\": 404, \"body\": {1: 2}}", "(1, [2, {}])", "{\"keep\": None}", "set([1])", "lambda: 1", "range(9)", "b\"a\"", "1 << 400", "-0.0",
 		"sorted(x, key = str)", "\"%s\" % [x]", "\"{}\".format(x)", "[x][0][::-1]", "x + x", "x == [x]", "max(range(1 << 60))", "json.decode(json.encode([1]))",
+		"[x, {\"name\": \"e\", \"data\": {\"a\": [1]}}]", "{\"status\": 201, \"headers\": {\"x\": [\"1\", 2]}, \"body\": [x]}", "[{\"name\": \"\\n\"}] * 3",
 		"dict([(1, 2)]).items()", "\",\".join([\"a\"] * 9).split(\",\")", "re.find_all(\"(a)|b\", \"ab\")", "[][0]", "{[]: 1}", "getattr(x, \"index\")(1)"} {
 		f.Add(expr)
 	}
@@ -69,7 +70,8 @@ func FuzzReturn(f *testing.F) {
 	f.Fuzz(func(t *testing.T, expr string) {
 		m := manifest(files{"s.star": "def filter(_, __, x): return (" + expr + "\n)\ndef route(_, __, x): return (" + expr + "\n)\n" +
 			"def shape(_, __, ___, x): return (" + expr + "\n)\ndef normalize_error(_, x): return (" + expr + "\n)\n" +
-			"def observe(x): return (" + expr + "\n)\n"}, ups)
+			"def transform_response(_, x): return (" + expr + "\n)\ndef transform_event(_, x, y): return (" + expr + "\n)\n" +
+			"def observe(x): return (" + expr + "\n)\n", "d.star": "def drop(_, __, x): return (" + expr + "\n)\n"}, ups)
 		m.Budget = budget
 		for _, err := range returned(m, ups) {
 			var script *engine.ScriptError
@@ -102,9 +104,21 @@ func returned(m *engine.PluginManifest, ups []*engine.Upstream) (failed []error)
 	failed = append(failed, shape(dialect, request(), ups[0]))
 	_, err = dialect.NormalizeError(400, nil, []byte(`{"error":{"type":"x"}}`))
 	failed = append(failed, err)
+	answers := dialect.(engine.AnswerDialect)
+	_, err = answers.TransformResponse(request(), &engine.State{}, &engine.Reply{Status: 200, Body: []byte(`{"a":[1]}`)})
+	failed = append(failed, err)
+	_, err = answers.TransformEvent(request(), &engine.State{}, engine.StreamEvent{Name: "e", Data: []byte(`{"a":[1]}`)})
+	failed = append(failed, err)
 	observer, err := rt.InstantiateObservability(m)
 	if err != nil {
 		return append(failed, err)
 	}
-	return append(failed, observer.Observe(&engine.RequestStarted{EventHead: engine.EventHead{RequestID: "r", At: now}}))
+	failed = append(failed, observer.Observe(&engine.RequestStarted{EventHead: engine.EventHead{RequestID: "r", At: now}}))
+	m.Artifact = "d.star"
+	drop, err := rt.InstantiateFilter(m)
+	if err != nil {
+		return append(failed, err)
+	}
+	_, err = drop.Filter(request(), principal(), candidates(ups))
+	return append(failed, err)
 }
