@@ -135,6 +135,8 @@ func (c *contained) script() (s struct {
 		Why              string
 	}
 	Overruns, Abandoned, Stuck int64
+	Version                    string                    `json:"version_live"`
+	LastError                  *struct{ Message string } `json:"last_error"`
 }) {
 	c.t.Helper()
 	resp, err := c.client.Get("http://" + c.listen[1].Addr().String() + "/v1/status")

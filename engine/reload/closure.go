@@ -28,6 +28,13 @@ func (c *closure) remember(name string) {
 	c.mu.Unlock()
 }
 
+// readAs remembers all that v consists of.
+func (c *closure) readAs(v *Version) {
+	for _, name := range v.closure.names() {
+		c.remember(name)
+	}
+}
+
 func (c *closure) Open(name string) (fs.File, error) {
 	c.remember(name)
 	return c.snap.Open(name)

@@ -285,6 +285,9 @@ func (r *resolution) attempt(snap *Snapshot) (*Version, *failure) {
 	turn.Yield()
 	c := newClosure(snap, r.script)
 	before := r.sameBytes(snap)
+	if before != nil {
+		c.readAs(before) // what is made out of before reads nothing again
+	}
 	f := snap.find(r.script)
 	err := f.err
 	var got Admitted
@@ -322,9 +325,7 @@ func (r *resolution) sameBytes(snap *Snapshot) (found *Version) {
 func (r *resolution) putOff(c *closure) error {
 	for _, v := range r.versions() {
 		if v != nil {
-			for _, name := range v.closure.names() {
-				c.remember(name)
-			}
+			c.readAs(v)
 		}
 	}
 	return putOff{&engine.ScriptError{File: r.script, Message: "the tests of other scripts take long, it is tried after them"}}
