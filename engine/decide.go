@@ -91,7 +91,7 @@ func disconnected(u *UpstreamSlot, state CredentialState) error {
 // chain is the filters that x passes, in order.
 func (g *Generation) chain(x *Exchange) []*FilterSlot {
 	if x.Principal.OwnFilters {
-		return x.Principal.Filters
+		return g.OwnFilters[x.Principal]
 	}
 	return g.Filters
 }

@@ -13,10 +13,11 @@ type Generation struct {
 	Keys       KeyLookup
 	Prices     Prices
 	Principals []*Principal
-	Upstreams  []*UpstreamSlot // sorted by id
-	Filters    []*FilterSlot   // the global chain
-	Router     *RouterSlot     // nil = none
-	Observers  *Feed           // nil = nobody observes
+	Upstreams  []*UpstreamSlot              // sorted by id
+	Filters    []*FilterSlot                // the global chain
+	OwnFilters map[*Principal][]*FilterSlot // chains of those who have their own
+	Router     *RouterSlot                  // nil = none
+	Observers  *Feed                        // nil = nobody observes
 	Strategy   Strategy
 	Retry      Retry
 	Vitals     VitalsSource

@@ -270,11 +270,12 @@ func TestAPrincipalsOwnChainReplacesTheGlobalOne(t *testing.T) {
 	if got := w.serve(t); got != "a" {
 		t.Errorf("absent: served by %q, want the global chain's a", got)
 	}
-	w.principal.OwnFilters, w.principal.Filters = true, []*engine.FilterSlot{keeps("own", "b")}
+	w.principal.OwnFilters = true
+	w.generation.OwnFilters = map[*engine.Principal][]*engine.FilterSlot{w.principal: {keeps("own", "b")}}
 	if got := w.serve(t); got != "b" {
 		t.Errorf("own: served by %q, want b", got)
 	}
-	w.principal.Filters = nil
+	w.generation.OwnFilters = nil
 	w.serve(t)
 	if n := len(w.exchange.Trace.Stages); n != 0 {
 		t.Errorf("empty: %d stages ran, want none", n)

@@ -18,7 +18,8 @@ const (
 	PrincipalSubscriptionBearer PrincipalKind = "subscription_bearer"
 )
 
-// Principal is who asks: a person, a team or a machine that holds a key. It belongs to one generation and is never written after.
+// Principal is who asks: a person, a team or a machine that holds a key. It lasts as long as
+// the config that names it and is never written.
 type Principal struct {
 	ID       string // stable and unique in a deployment; the configured name
 	Name     string
@@ -33,9 +34,7 @@ type Principal struct {
 	// SharedObjects: it may list, and use, what others keep in the accounts that it reaches.
 	SharedObjects bool
 
-	// Filters is the principal's own chain. It replaces the global chain if OwnFilters is set, even when it is empty.
-	Filters    []*FilterSlot
-	OwnFilters bool
+	OwnFilters bool // a chain of its own replaces the global one, even when it is empty
 }
 
 // MayUse reports whether p may reach the upstream id.

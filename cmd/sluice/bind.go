@@ -48,10 +48,9 @@ func (u *use) key() string {
 // scripting is the scripting side of one build.
 type scripting struct {
 	*builder
-	plan       *plan
-	snapshot   *reload.Snapshot
-	tx         *reload.Tx
-	principals []*engine.Principal
+	plan     *plan
+	snapshot *reload.Snapshot
+	tx       *reload.Tx
 
 	uses    map[string][]*use  // by script path
 	plugins map[string]any     // by use.key: what a runtime made
@@ -118,7 +117,7 @@ func (s *scripting) collect() {
 	}
 	for i := range cfg.Principals {
 		for j := range cfg.Principals[i].Filters {
-			add(engine.SlotFilter, &cfg.Principals[i].Filters[j], s.principals[i], "")
+			add(engine.SlotFilter, &cfg.Principals[i].Filters[j], s.plan.principals[i], "")
 		}
 	}
 	for i := range cfg.Upstreams {
@@ -227,12 +226,12 @@ func (s *scripting) reaching(u *use) *engine.Principal {
 	if u.principal != nil {
 		return u.principal
 	}
-	for _, p := range s.principals {
+	for _, p := range s.plan.principals {
 		if !p.OwnFilters || u.slot != engine.SlotFilter {
 			return p
 		}
 	}
-	return s.principals[0]
+	return s.plan.principals[0]
 }
 
 // instantiate makes the plugin of a binding. Requests go first.
@@ -252,7 +251,7 @@ func instantiate(l runtimes.Language, slot engine.SlotKind, m *engine.PluginMani
 // generation puts config and plugins together.
 func (s *scripting) generation(number uint64) (*engine.Generation, error) {
 	cfg := s.plan.cfg
-	keys, err := s.newRing(s.plan, s.principals)
+	keys, err := s.newRing(s.plan)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.name, err)
 	}
@@ -263,11 +262,14 @@ func (s *scripting) generation(number uint64) (*engine.Generation, error) {
 	if err := s.experiments(); err != nil {
 		return nil, err
 	}
-	g := &engine.Generation{Number: number, Keys: keys, Principals: s.principals, Strategy: strategy, Vitals: s.vitals,
+	g := &engine.Generation{Number: number, Keys: keys, Principals: s.plan.principals, Strategy: strategy, Vitals: s.vitals,
 		Bindings: s.objects, Prices: s.plan.prices, Certificate: s.plan.cert, Timeouts: cfg.Timeouts, Retry: cfg.Retry, Filters: s.filters(cfg.Filters, nil),
-		Limits: engine.Limits{Body: cfg.Limits.Body, FilesBody: cfg.Limits.FilesBody, BodiesTotal: cfg.Limits.BodiesTotal, Streams: int64(cfg.Limits.Streams)}}
-	for i, p := range s.principals {
-		p.Filters = s.filters(cfg.Principals[i].Filters, p)
+		OwnFilters: make(map[*engine.Principal][]*engine.FilterSlot),
+		Limits:     engine.Limits{Body: cfg.Limits.Body, FilesBody: cfg.Limits.FilesBody, BodiesTotal: cfg.Limits.BodiesTotal, Streams: int64(cfg.Limits.Streams)}}
+	for i, p := range s.plan.principals {
+		if p.OwnFilters {
+			g.OwnFilters[p] = s.filters(cfg.Principals[i].Filters, p)
+		}
 	}
 	for _, u := range s.plan.upstreams {
 		g.Upstreams = append(g.Upstreams, s.upstream(u))

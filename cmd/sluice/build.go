@@ -82,13 +82,14 @@ func newBuilder(name string) *builder {
 
 // plan is what a config alone says, made once per version of it. Generations share it until the config changes.
 type plan struct {
-	sum       [sha256.Size]byte // over the config and the files that it names
-	files     []string          // in the order in which they were read
-	cfg       *config.Config
-	upstreams []*engine.Upstream // sorted by id
-	signers   map[uuid.UUID]engine.SignerFactory
-	cert      *tls.Certificate // nil = plain HTTP
-	prices    *prices.Table
+	sum        [sha256.Size]byte // over the config and the files that it names
+	files      []string          // in the order in which they were read
+	cfg        *config.Config
+	upstreams  []*engine.Upstream  // sorted by id
+	principals []*engine.Principal // as in the config
+	signers    map[uuid.UUID]engine.SignerFactory
+	cert       *tls.Certificate // nil = plain HTTP
+	prices     *prices.Table
 }
 
 // build makes a generation. An error holds every problem that was found.
@@ -107,7 +108,7 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 	if b.memory.Limit() == 0 { // the scripts of the first generation are held to it as well
 		b.memory.SetLimit(p.cfg.TotalMemory)
 	}
-	s := &scripting{builder: b, plan: p, snapshot: snapshot, tx: in.Scripts, principals: principals(p)}
+	s := &scripting{builder: b, plan: p, snapshot: snapshot, tx: in.Scripts}
 	if err := s.resolve(); err != nil {
 		return nil, err
 	}
@@ -283,6 +284,7 @@ func (b *builder) newPlan(cfg *config.Config, read func(string) ([]byte, error))
 		note(c.Signer.Pos, err)
 	}
 	slices.SortFunc(p.upstreams, func(a, b *engine.Upstream) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	p.principals = principals(p)
 	var err error
 	if cfg.TLS != nil {
 		p.cert, err = certificate(cfg.TLS, read)
@@ -387,7 +389,7 @@ func certificate(c *config.TLS, read func(string) ([]byte, error)) (*tls.Certifi
 	return &pair, nil
 }
 
-// principals makes the principals of a new generation, without their filters.
+// principals makes the principals of a config.
 func principals(p *plan) []*engine.Principal {
 	ids := make(map[string]uuid.UUID, len(p.upstreams))
 	for _, u := range p.upstreams {

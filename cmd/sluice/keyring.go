@@ -14,12 +14,12 @@ import (
 // ring finds by a key what it opens.
 type ring struct{ *keys.Ring[engine.Grant] }
 
-func (b *builder) newRing(p *plan, principals []*engine.Principal) (ring, error) {
+func (b *builder) newRing(p *plan) (ring, error) {
 	var entries []keys.Entry[engine.Grant]
 	for i := range p.cfg.Principals {
 		c := &p.cfg.Principals[i]
 		for _, k := range c.Keys {
-			grant := engine.Grant{Principal: principals[i], KeyID: k.Hash.Short(), Expires: k.Expires}
+			grant := engine.Grant{Principal: p.principals[i], KeyID: k.Hash.Short(), Expires: k.Expires}
 			holder := limits.Holder{Principal: c.Name, Rules: rules(c.Limits), Key: grant.KeyID, KeyRules: rules(k.Limits)}
 			if set := b.spending.Set(holder, p.prices); set != nil {
 				grant.Limiter = set

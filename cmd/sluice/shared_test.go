@@ -62,3 +62,34 @@ func TestWhatTopLevelsLeaveIsBounded(t *testing.T) {
 		})
 	}
 }
+
+// A filter that remembers its decisions keeps nothing of the versions of others that its principals have passed: any number of edits finds
+// room for what a top level leaves.
+func TestWhatIsRememberedKeepsNoVersionThatServesNoMore(t *testing.T) {
+	const edits = 8
+	remembers := map[string]string{
+		".star": "def filter(ctx, principal, candidates):\n    return {\"deny\": \"no\"} if ctx.model == \"x\" else candidates\n",
+		".lua":  "function filter(ctx, principal, candidates)\n  if ctx.model == \"x\" then return {deny = \"no\"} end\n  return candidates\nend\n",
+	}
+	hoards := map[string]string{
+		".star": "T = [\"x\" * 65536 for i in range(48)]\ndef filter(ctx, principal, candidates):\n    return {\"deny\": \"no\"} if ctx.headers.get(\"x-edit\") == \"%d\" else candidates\n",
+		".lua": "local T = {}\nfor i = 1, 48 do T[i] = string.rep(\"x\", 65536) end\n" +
+			"function filter(ctx, principal, candidates)\n  if ctx.headers[\"x-edit\"] == \"%d\" then return {deny = \"no\" .. #T} end\n  return candidates\nend\n",
+	}
+	for ext := range remembers {
+		t.Run(ext[1:], func(t *testing.T) {
+			t.Parallel()
+			config := manyUpstreams(1, "none", "budgets: {time: 10s, memory: 8MiB, total_memory: 32MiB}\n")
+			config = strings.Replace(config, "dialect: {script: none}", "dialect: none", 1)
+			config = strings.Replace(config, "keys: [", fmt.Sprintf("filters: [{script: a%s}, {script: b%s}], keys: [", ext, ext), 1)
+			c := containWith(t, t.TempDir(), config, map[string]string{"a" + ext: remembers[ext], "b" + ext: fmt.Sprintf(hoards[ext], 0)}, nil)
+			for i := 1; i <= edits; i++ {
+				for range 4 {
+					c.send("alice", "x-edit: none")
+				}
+				c.write(t, "b"+ext, fmt.Sprintf(hoards[ext], i))
+				c.until(fmt.Sprintf("edit %d counts", i), func() bool { return c.send("alice", fmt.Sprintf("x-edit: %d", i)) == "403 denied_by_filter" })
+			}
+		})
+	}
+}

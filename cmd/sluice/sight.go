@@ -42,7 +42,7 @@ func seenUpstream(u *engine.Upstream) string {
 
 func seenPrincipal(p *engine.Principal) string {
 	own := *p
-	own.Claims, own.Filters = nil, nil
+	own.Claims = nil
 	return fmt.Sprintf("%#v %s", own, engine.Plain(p.Claims))
 }
 

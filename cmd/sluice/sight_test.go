@@ -21,7 +21,7 @@ func TestAScriptIsAdmittedAnewForWhatItSees(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &scripting{builder: b, plan: plan, snapshot: reload.NewSnapshot(nil), principals: principals(plan)}
+		s := &scripting{builder: b, plan: plan, snapshot: reload.NewSnapshot(nil)}
 		s.collect()
 		return s.bindings(script)
 	}

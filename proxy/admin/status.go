@@ -157,7 +157,7 @@ func (s *Server) metersByScript() map[string][]*engine.Meter {
 	}
 	filters(g.Filters)
 	for _, p := range g.Principals {
-		filters(p.Filters)
+		filters(g.OwnFilters[p])
 	}
 	if g.Router != nil {
 		add(g.Router.Script, g.Router.Meter)
