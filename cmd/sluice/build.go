@@ -105,9 +105,21 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.memory.Limit() == 0 { // the scripts of the first generation are held to it as well
-		b.memory.SetLimit(p.cfg.TotalMemory)
+	before := b.memory.Limit()
+	b.memory.SetLimit(p.cfg.TotalMemory) // the scripts of this generation are held to it as well
+	g, err := b.assemble(in, p, snapshot)
+	if err != nil {
+		b.memory.SetLimit(before)
+		return nil, err
 	}
+	b.accounts.Adopt(p.cfg.DataKey.Reveal(), maps.Values(p.signers))
+	b.access.Store(&admin.Access{Token: p.cfg.Admin.Token.Reveal(), OpenMetrics: p.cfg.Admin.OpenMetrics})
+	b.retention.Store(retentionOf(p.cfg))
+	return g, nil
+}
+
+// assemble makes the generation of a plan and of the scripts in a snapshot.
+func (b *builder) assemble(in *reload.Input, p *plan, snapshot *reload.Snapshot) (*engine.Generation, error) {
 	s := &scripting{builder: b, plan: p, snapshot: snapshot, tx: in.Scripts}
 	if err := s.resolve(); err != nil {
 		return nil, err
@@ -121,10 +133,6 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 		return nil, err
 	}
 	b.trials.Adopt(s.lives)
-	b.memory.SetLimit(p.cfg.TotalMemory)
-	b.accounts.Adopt(p.cfg.DataKey.Reveal(), maps.Values(p.signers))
-	b.access.Store(&admin.Access{Token: p.cfg.Admin.Token.Reveal(), OpenMetrics: p.cfg.Admin.OpenMetrics})
-	b.retention.Store(retentionOf(p.cfg))
 	return g, nil
 }
 

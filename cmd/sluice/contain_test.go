@@ -135,6 +135,7 @@ func (c *contained) script() (s struct {
 		Why              string
 	}
 	Overruns, Abandoned, Stuck int64
+	Path                       string
 	Version                    string                    `json:"version_live"`
 	LastError                  *struct{ Message string } `json:"last_error"`
 }) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -90,6 +92,40 @@ func TestWhatIsRememberedKeepsNoVersionThatServesNoMore(t *testing.T) {
 				c.write(t, "b"+ext, fmt.Sprintf(hoards[ext], i))
 				c.until(fmt.Sprintf("edit %d counts", i), func() bool { return c.send("alice", fmt.Sprintf("x-edit: %d", i)) == "403 denied_by_filter" })
 			}
+		})
+	}
+}
+
+// A config that raises budgets.total_memory has the scripts tried that there was no room for, also one that it names itself.
+func TestMoreTotalMemoryLetsATopLevelIn(t *testing.T) {
+	const small, large = "budgets: {time: 10s, memory: 8MiB, total_memory: 8MiB}\n", "budgets: {time: 10s, memory: 8MiB, total_memory: 256MiB}\n"
+	for ext, text := range hoarding {
+		t.Run(ext[1:], func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			scripts := map[string]string{"d" + ext: fmt.Sprintf(text, 1), "more" + ext: fmt.Sprintf(text, 96)}
+			c := containWith(t, dir, manyUpstreams(1, "d"+ext, small), scripts, nil)
+			config := func(text string) {
+				if err := os.WriteFile(filepath.Join(dir, "sluice.yaml"), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.write(t, "d"+ext, fmt.Sprintf(text, 96))
+			c.until("the edit is refused", func() bool { return c.script().LastError != nil })
+			config(manyUpstreams(1, "d"+ext, large))
+			c.until("the edit counts", func() bool { return c.script().LastError == nil })
+			config(manyUpstreams(1, "d"+ext, small))
+			c.until("a config is refused that has no room for what serves", func() bool { return strings.Contains(c.admin(t, "/v1/status"), "budgets.total_memory") })
+		})
+		t.Run(ext[1:]+" in the same edit", func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			scripts := map[string]string{"d" + ext: fmt.Sprintf(text, 1), "more" + ext: fmt.Sprintf(text, 96)}
+			c := containWith(t, dir, manyUpstreams(1, "d"+ext, small), scripts, nil)
+			if err := os.WriteFile(filepath.Join(dir, "sluice.yaml"), []byte(manyUpstreams(1, "more"+ext, large)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			c.until("the other script serves", func() bool { return c.script().Path == "more"+ext })
 		})
 	}
 }

@@ -12,7 +12,7 @@ import (
 // it sees something else of that. Keys and credentials are not among it: nobody waits for the probes of scripts who takes a key out.
 func (s *scripting) bindings(script string) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%v\n", s.plan.cfg.Budget)
+	fmt.Fprintf(h, "%v %d\n", s.plan.cfg.Budget, s.plan.cfg.TotalMemory)
 	for _, u := range s.uses[script] {
 		fmt.Fprintf(h, "%q %v %s %s\n", u.key(), seenBinding(u.binding), seenPrincipal(s.reaching(u)), s.seenUpstreams(u))
 	}

@@ -42,6 +42,7 @@ func TestAScriptIsAdmittedAnewForWhatItSees(t *testing.T) {
 	f("sha256:0", "sha256:1", "")
 	f("upstreams:\n", "upstreams:\n\n", "")
 	f("time: 1s", "time: 2s", "d.star f.star")
+	f("time: 1s", "time: 1s, total_memory: 1GiB", "d.star f.star")
 	f("tier: gold", "tier: 1", "f.star")
 	f("labels: {tier: gold}", "region: r", "f.star")
 	f("script: d.star", "script: d.star, config: {x: 1}", "d.star")
