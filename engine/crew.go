@@ -15,8 +15,8 @@ const (
 	crewTick = 10 * time.Millisecond
 	// crewGrace is how long past its budget a call may go on before it is left behind: with the ticks, less than 100 ms.
 	crewGrace = 70 * time.Millisecond
-	// crewTurn is how much longer it may take for each call that runs beside it: that may have been before it when it began.
-	crewTurn = 2 * time.Millisecond
+	// CrewTurn is how much longer it may take for each call that runs beside it: that may have been before it when it began.
+	CrewTurn = 2 * time.Millisecond
 	// crewStray is how much longer a call that was left behind may take to end on its own, before its script is given up: a processor
 	// may have been hard to come by.
 	crewStray = 500 * time.Millisecond
@@ -39,7 +39,7 @@ type Crew struct {
 	closed   chan struct{}
 	clock    atomic.Int64 // nanoseconds that the watch saw go by: a process that was stopped, or starved, has lost no time
 	watching atomic.Bool
-	running  atomic.Int64 // calls, those that were left behind among them
+	running  atomic.Int64 // calls, those that are about to begin, or were left behind, among them
 
 	mu     sync.Mutex
 	idle   []*worker            // a stack, so that the one used last, whose stack is warm, serves next; guarded by mu
@@ -55,13 +55,15 @@ func NewCrew() *Crew {
 
 // worker is one goroutine of a Crew.
 type worker struct {
+	crew *Crew
 	wake chan struct{}
 	done chan outcome // has room for one
 	// until is the moment of the crew's clock past which the call is left behind; 0 = it ended, or was. Who sets it to 0 has the say.
-	until atomic.Int64
-	since atomic.Int64 // of the crew's clock: when the call began, or was left behind
-	guard atomic.Pointer[Guard]
-	job   job
+	until     atomic.Int64
+	since     atomic.Int64 // of the crew's clock: when the call began, or was left behind
+	guard     atomic.Pointer[Guard]
+	job       job
+	principal string // whose request it is for
 
 	limit  time.Duration // of the call, and what the watch needs; 0 = none
 	paused int64         // until, while it is stopped. Of the goroutine that works
@@ -73,6 +75,10 @@ type Watch interface {
 	Pause() bool
 	// Resume has the call end so much later.
 	Resume(later time.Duration)
+	// Principal is the name of whose request it is for.
+	Principal() string
+	// Beside is how many calls run beside it.
+	Beside() int
 }
 
 // Pause stops the time in which the call has to end. It reports false where the call was left behind.
@@ -111,9 +117,16 @@ type outcome struct {
 	err  error // of run, or a *ScriptError where that panicked
 }
 
-// do runs j and waits for it, but no longer than limit and what the watch needs; 0 = no bound.
-func (c *Crew) do(j job, g *Guard, limit time.Duration) outcome {
+// Principal is the name of whose request the call is for.
+func (w *worker) Principal() string { return w.principal }
+
+// Beside is how many calls run beside this one.
+func (w *worker) Beside() int { return int(w.crew.running.Load()) - 1 }
+
+// do runs j for a principal and waits for it, but no longer than limit and what the watch needs; 0 = no bound.
+func (c *Crew) do(j job, g *Guard, principal string, limit time.Duration) outcome {
 	w := c.take()
+	w.principal = principal
 	if j, is := j.(watched); is {
 		j.watch(w)
 	} else {
@@ -129,6 +142,7 @@ func (c *Crew) do(j job, g *Guard, limit time.Duration) outcome {
 	if !c.watching.Load() {
 		c.rouse()
 	}
+	c.running.Add(1)
 	w.wake <- struct{}{}
 	out := <-w.done
 	if !out.left {
@@ -146,7 +160,7 @@ func (c *Crew) take() *worker {
 		c.idle = c.idle[:n-1]
 		return w
 	}
-	w := &worker{wake: make(chan struct{}), done: make(chan outcome, 1)}
+	w := &worker{crew: c, wake: make(chan struct{}), done: make(chan outcome, 1)}
 	c.all[w] = struct{}{}
 	go c.work(w)
 	return w
@@ -191,10 +205,9 @@ func (c *Crew) Close() {
 func (c *Crew) work(w *worker) {
 	for range w.wake {
 		if w.limit > 0 {
-			beside := time.Duration(c.running.Load()) * crewTurn
+			beside := time.Duration(w.Beside()) * CrewTurn
 			w.until.Store(c.clock.Load() + int64(w.limit+beside)) // from now on: many that began at once may have waited for a processor
 		}
-		c.running.Add(1)
 		err := w.call()
 		c.running.Add(-1)
 		if w.until.Swap(0) == 0 { // left behind; whoever waited has gone

@@ -19,7 +19,7 @@ func (g *Guard) run(j job, p *Principal, bytes int, dry bool) (kept bool, err er
 	if aside := g.putAside(p); aside != nil {
 		return false, &AsideError{g.Standing.Script, *aside}
 	}
-	out := g.Crew.do(j, g, g.Budget.ForBody(bytes).Time)
+	out := g.Crew.do(j, g, nameOf(p), g.Budget.ForBody(bytes).Time)
 	if err = out.err; out.left {
 		err = g.lost(bytes)
 	}

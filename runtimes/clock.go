@@ -24,6 +24,7 @@ type Clock struct {
 	seat  turn.Seat
 	away  time.Duration // for which other processes had its processor
 	short time.Duration // for which it waited for memory: that is its own time
+	crowd int           // how many calls ran beside it, at most
 	slow  uint8         // how often the steps until the next look are halved
 }
 
@@ -31,6 +32,9 @@ type Clock struct {
 func (c *Clock) Start(began time.Time, watch engine.Watch) {
 	c.Stop()
 	*c = Clock{watch: watch, began: began, turn: spell}
+	if watch != nil {
+		c.seat.For = watch.Principal()
+	}
 }
 
 // Skip takes what has passed since a moment out of the call's time.
@@ -50,9 +54,17 @@ func (c *Clock) Late(b engine.Budget, short time.Duration) bool {
 	return b.Time > 0 && c.seen > b.Time
 }
 
-// rest lets others run, at a moment of the call. Where other processes keep the machine busy they may have the processor for
-// engine.Patience times the call's time; what is beyond that is taken for its own, so that whoever waits for the call knows how long. It
-// reports false where nobody does any more.
+// patience is for how long the call may be without a processor, nobody knows why: other processes may have that for engine.Patience times the
+// call's time, and where many calls run it waits for those wherever it does not go on at once, for memory to be collected or for a lock. What
+// is beyond that is taken for its own time, so that whoever waits for the call knows how long.
+func (c *Clock) patience(b engine.Budget) time.Duration {
+	if c.watch != nil {
+		c.crowd = max(c.crowd, c.watch.Beside())
+	}
+	return engine.Patience*b.Time + time.Duration(c.crowd)*engine.CrewTurn
+}
+
+// rest lets others run, at a moment of the call. It reports false where nobody waits for the call any more.
 func (c *Clock) rest(ran time.Duration, b engine.Budget, short time.Duration) bool {
 	began := time.Now()
 	if c.watch != nil && !c.watch.Pause() {
@@ -61,7 +73,7 @@ func (c *Clock) rest(ran time.Duration, b engine.Budget, short time.Duration) bo
 	worked, waited := c.seat.Rest(ran-c.last, c.watch == nil)
 	worked = min(worked+short-c.short, ran-c.last)
 	took := time.Since(began) - waited
-	away := min(ran-c.last-worked+took, max(0, engine.Patience*b.Time-c.away))
+	away := min(ran-c.last-worked+took, max(0, c.patience(b)-c.away))
 	if c.away, c.short = c.away+away, short; c.watch != nil {
 		c.watch.Resume(waited + away)
 	}

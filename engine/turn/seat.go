@@ -11,21 +11,31 @@ const (
 	// young is for how long work takes turns with all other such work. What takes longer is done one after the other, as many at a time as
 	// there are processors, so that what it holds is not held by all at once.
 	young = 2 * time.Millisecond
+	// crowd is how much work for one may wait until what comes behind it is done in its turn, young or not.
+	crowd = 16
+	// midst is how much work may have begun, and wait, for others' work to begin.
+	midst = 32
 	// unmeasured is what counts, at most, of a time in which nobody knows how long the work had a processor.
 	unmeasured = 2 * time.Millisecond
 	// absent is how long who has a seat may be without a rest, until others may have it: it waits for something, or does not end.
 	absent = 20 * time.Millisecond
 )
 
-// Seat is what long work needs to go on. There are as many as processors; who waits for one is behind those who wait already. The zero value
-// is that of work which has not taken long yet. One goroutine uses it.
+// Seat is what long work needs to go on. There are as many as processors. Those whom the same work is for wait for one in one line, and the
+// lines take turns. The zero value is that of work which has not taken long yet. One goroutine uses it.
 type Seat struct {
+	For string // whom the work is for; set it first
+
 	asked bool          // that goroutine has asked for it
 	used  time.Duration // processor time of its thread, at the end of the last rest; 0 = it is not known
 	wake  chan struct{} // has room for one
 
 	ran   time.Duration // guarded by hall.mu
+	turn  time.Duration // ran, since it got the seat; guarded by hall.mu
 	taken bool          // guarded by hall.mu
+	there bool          // who has taken it goes on: it was woken, and had a processor; guarded by hall.mu
+	aged  bool          // it is no longer young; guarded by hall.mu
+	begun bool          // it had a seat since; guarded by hall.mu
 	seen  time.Time     // at the last rest; guarded by hall.mu
 }
 
@@ -35,7 +45,7 @@ var hall seats
 type seats struct {
 	mu         sync.Mutex
 	taken      []*Seat // guarded by mu
-	young, old []*Seat // that wait, the next one first; guarded by mu
+	young, old queue   // who waits; guarded by mu
 	oldNext    bool    // the next seat is for old, if any waits; guarded by mu
 	looks      bool    // somebody waits, and look is called some time; guarded by mu
 }
@@ -51,6 +61,7 @@ func (s *Seat) Rest(passed time.Duration, stays bool) (ran, waited time.Duration
 	if s.asked = s.asked || !stays; !stays && !hall.keeps(s, ran) {
 		began = time.Now()
 		<-s.wake
+		hall.sit(s)
 		waited += time.Since(began)
 	}
 	s.used = threadTime()
@@ -86,42 +97,58 @@ func (s *Seat) Leave() {
 func (h *seats) keeps(s *Seat, ran time.Duration) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s.ran += ran
+	s.ran, s.turn = s.ran+ran, s.turn+ran
 	s.seen = time.Now()
-	if s.taken && len(h.young) == 0 {
+	if s.taken && !h.wanted(s) {
 		return true
 	}
 	h.wait(s)
-	h.serve(s.seen)
+	h.serve()
 	if s.taken {
 		<-s.wake
+		s.there = true
 		return true
 	}
 	h.watch()
 	return false
 }
 
-// wait puts s in line. Old work that had a seat is the next to have one. It is called with mu held.
+// sit is called by who was woken.
+func (h *seats) sit(s *Seat) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.there, s.seen = true, time.Now()
+}
+
+// waiting is how many wait. It is called with mu held.
+func (h *seats) waiting() int { return h.young.len + h.old.len }
+
+// wanted reports whether the seat of s is for others now: for who is young, or for somebody else's work. It is called with mu held.
+func (h *seats) wanted(s *Seat) bool {
+	return h.young.len > 0 || s.turn >= young && h.old.begun < midst && h.old.others(s.For)
+}
+
+// wait puts s in line. It is called with mu held.
 func (h *seats) wait(s *Seat) {
 	if s.wake == nil {
 		s.wake = make(chan struct{}, 1)
 	}
-	switch {
-	case s.ran < young:
-		h.young = append(h.young, s)
-	case s.taken:
-		h.old = slices.Insert(h.old, 0, s)
-	default:
-		h.old = append(h.old, s)
-	}
 	h.free(s)
+	if !s.aged && (s.ran >= young || h.old.long(s.For, crowd)) {
+		s.aged, s.begun = true, false
+	}
+	if s.aged {
+		h.old.put(s)
+	} else {
+		h.young.put(s)
+	}
 }
 
 func (h *seats) leave(s *Seat) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.free(s)
-	h.serve(time.Now())
+	h.serve()
 }
 
 // free takes the seat of s, if it has one. It is called with mu held.
@@ -131,16 +158,15 @@ func (h *seats) free(s *Seat) {
 }
 
 // serve gives free seats to those who wait. It is called with mu held.
-func (h *seats) serve(now time.Time) {
-	for len(h.young)+len(h.old) > 0 && len(h.taken) < runtime.GOMAXPROCS(0) {
-		line := &h.young
-		if len(h.old) > 0 && (h.oldNext || len(h.young) == 0) {
-			line = &h.old
+func (h *seats) serve() {
+	for h.waiting() > 0 && len(h.taken) < runtime.GOMAXPROCS(0) {
+		from := &h.young
+		if h.old.len > 0 && (h.oldNext || h.young.len == 0) {
+			from = &h.old
 		}
-		h.oldNext = line == &h.young
-		s := (*line)[0]
-		*line = slices.Delete(*line, 0, 1)
-		s.taken, s.seen = true, now
+		h.oldNext = from == &h.young
+		s := from.next()
+		s.taken, s.there, s.begun, s.turn = true, false, true, 0
 		h.taken = append(h.taken, s)
 		s.wake <- struct{}{}
 	}
@@ -148,7 +174,7 @@ func (h *seats) serve(now time.Time) {
 
 // watch has seats looked after while somebody waits. It is called with mu held.
 func (h *seats) watch() {
-	if len(h.young)+len(h.old) > 0 && !h.looks {
+	if h.waiting() > 0 && !h.looks {
 		h.looks = true
 		time.AfterFunc(absent, h.look)
 	}
@@ -160,11 +186,11 @@ func (h *seats) look() {
 	defer h.mu.Unlock()
 	now := time.Now()
 	for _, s := range slices.Clone(h.taken) {
-		if now.Sub(s.seen) > absent {
+		if s.there && now.Sub(s.seen) > absent {
 			h.free(s)
 		}
 	}
-	h.serve(now)
+	h.serve()
 	h.looks = false
 	h.watch()
 }

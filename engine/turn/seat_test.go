@@ -61,8 +61,8 @@ func TestWhoDoesNotRestLosesItsSeat(t *testing.T) {
 	}
 	hall.mu.Lock()
 	defer hall.mu.Unlock()
-	if len(hall.taken)+len(hall.young)+len(hall.old) > 0 {
-		t.Errorf("%d seats are taken, and %d wait, want none", len(hall.taken), len(hall.young)+len(hall.old))
+	if len(hall.taken)+hall.waiting() > 0 {
+		t.Errorf("%d seats are taken, and %d wait, want none", len(hall.taken), hall.waiting())
 	}
 }
 
@@ -89,5 +89,33 @@ func TestYoungWorkGoesBeforeOld(t *testing.T) {
 	spin(&s, young-time.Millisecond) // hangs if it has to wait for one of those to end
 	s.Leave()
 	over.Store(true)
+	wait.Wait()
+}
+
+// Work for one waits for its turn beside the work for another, however much of that there is.
+func TestWorkForOthersTakesTurns(t *testing.T) {
+	const all, long = 200, 5 * time.Millisecond
+	var begun, done atomic.Int64
+	var wait sync.WaitGroup
+	for range all {
+		wait.Go(func() {
+			s := Seat{For: "mallory"}
+			defer s.Leave()
+			spin(&s, time.Millisecond)
+			begun.Add(1)
+			spin(&s, long)
+			done.Add(1)
+		})
+	}
+	for begun.Load() < 4*int64(runtime.GOMAXPROCS(0)) {
+		runtime.Gosched()
+	}
+	before := done.Load()
+	s := Seat{For: "alice"}
+	spin(&s, long)
+	s.Leave()
+	if n := done.Load() - before; n > all/4 {
+		t.Errorf("%d of %d for another were done meanwhile, want few", n, all)
+	}
 	wait.Wait()
 }
