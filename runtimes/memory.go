@@ -28,6 +28,7 @@ const collectAfter = 2 * time.Millisecond
 // Pool bounds what all calls of scripts hold together, and what they leave behind. Its zero value has no bound. It may be used by many goroutines.
 type Pool struct {
 	limit   atomic.Int64 // bytes, 0 = none
+	planned atomic.Int64 // of what may be the limit next, or is: what top levels leave is held to it
 	used    atomic.Int64 // by calls
 	leased  atomic.Int64 // by what they left behind: calls may use so much less
 	stocked atomic.Int64 // by what scripts hold beside their calls: so much less again
@@ -67,8 +68,17 @@ func (h *Holder) add(bytes int64) {
 
 // SetLimit changes the bound, in bytes. Calls that hold more keep it.
 func (p *Pool) SetLimit(bytes int64) {
+	p.planned.Store(bytes)
 	p.limit.Store(bytes)
 	p.tell()
+}
+
+// PlanLimit has top levels held to a bound before it is that of calls: these have the larger one of both until SetLimit.
+func (p *Pool) PlanLimit(bytes int64) {
+	if limit := p.limit.Load(); limit == 0 || bytes > limit {
+		p.SetLimit(bytes)
+	}
+	p.planned.Store(bytes)
 }
 
 // Limit is the bound in bytes, 0 = none.
@@ -79,8 +89,8 @@ func (p *Pool) Used() int64 { return p.used.Load() + p.leased.Load() + p.stocked
 
 // mostStocked is how much all stocks may hold, in bytes.
 func (p *Pool) mostStocked() int64 {
-	if limit := p.limit.Load(); limit > 0 {
-		return limit / 2
+	if planned := p.planned.Load(); planned > 0 {
+		return planned / 2
 	}
 	return math.MaxInt64
 }

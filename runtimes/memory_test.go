@@ -1,6 +1,7 @@
 package runtimes_test
 
 import (
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -194,4 +195,29 @@ func TestWhatCallsLeaveLeavesSomethingForTheNext(t *testing.T) {
 			t.Errorf("the log has %d lines after a while, want one more", len(log))
 		}
 	})
+}
+
+// A bound that is planned holds for top levels at once, and for calls no sooner than it is set, if it is the smaller one.
+func TestAPlannedLimitIsForTopLevels(t *testing.T) {
+	p := pool(32 * mib)
+	p.PlanLimit(8 * mib)
+	owner := new(int)
+	if err := runtimes.NewStock(p, owner).HoldTopLevel("a.star", 6*mib); err == nil {
+		t.Error("a top level of 6 MiB is let in, want at most 4")
+	}
+	call := runtimes.Share{Pool: p}
+	if err := call.Cover(16*mib, time.Now()); err != nil {
+		t.Errorf("16 of 32 MiB: %v", err)
+	}
+	call.Free()
+	p.SetLimit(8 * mib)
+	if err := call.Cover(16*mib, time.Now()); err == nil {
+		t.Error("a call has 16 of 8 MiB")
+	}
+	call.Free()
+	p.PlanLimit(32 * mib)
+	if err := runtimes.NewStock(p, owner).HoldTopLevel("a.star", 6*mib); err != nil {
+		t.Errorf("6 of 16 MiB for top levels: %v", err)
+	}
+	runtime.KeepAlive(owner)
 }

@@ -106,12 +106,13 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 		return nil, err
 	}
 	before := b.memory.Limit()
-	b.memory.SetLimit(p.cfg.TotalMemory) // the scripts of this generation are held to it as well
+	b.memory.PlanLimit(p.cfg.TotalMemory) // the scripts of this generation are held to it as well
 	g, err := b.assemble(in, p, snapshot)
 	if err != nil {
 		b.memory.SetLimit(before)
 		return nil, err
 	}
+	b.memory.SetLimit(p.cfg.TotalMemory)
 	b.accounts.Adopt(p.cfg.DataKey.Reveal(), maps.Values(p.signers))
 	b.access.Store(&admin.Access{Token: p.cfg.Admin.Token.Reveal(), OpenMetrics: p.cfg.Admin.OpenMetrics})
 	b.retention.Store(retentionOf(p.cfg))

@@ -14,7 +14,7 @@ const (
 	// crowd is how much work for one may wait until what comes behind it is done in its turn, young or not.
 	crowd = 16
 	// midst is how much work may have begun, and wait, for others' work to begin.
-	midst = 32
+	midst = 128
 	// unmeasured is what counts, at most, of a time in which nobody knows how long the work had a processor.
 	unmeasured = 2 * time.Millisecond
 	// absent is how long who has a seat may be without a rest, until others may have it: it waits for something, or does not end.
