@@ -28,10 +28,10 @@ const collectAfter = 2 * time.Millisecond
 // Pool bounds what all calls of scripts hold together, and what they leave behind. Its zero value has no bound. It may be used by many goroutines.
 type Pool struct {
 	limit   atomic.Int64 // bytes, 0 = none
-	planned atomic.Int64 // of what may be the limit next, or is: what top levels leave is held to it
+	planned atomic.Int64 // what may be the limit next, or is: what one top level leaves is held to it
 	used    atomic.Int64 // by calls
 	leased  atomic.Int64 // by what they left behind: calls may use so much less
-	stocked atomic.Int64 // by what scripts hold beside their calls: so much less again
+	stocked atomic.Int64 // by what scripts hold beside their calls: so much less again, but for what is beyond half after the limit fell
 	waiting atomic.Int64
 
 	mu        sync.Mutex
@@ -73,7 +73,8 @@ func (p *Pool) SetLimit(bytes int64) {
 	p.tell()
 }
 
-// PlanLimit has top levels held to a bound before it is that of calls: these have the larger one of both until SetLimit.
+// PlanLimit has each top level held to a bound before it is that of all: that is the larger one of both until SetLimit, for what serves runs
+// beside what is to.
 func (p *Pool) PlanLimit(bytes int64) {
 	if limit := p.limit.Load(); limit == 0 || bytes > limit {
 		p.SetLimit(bytes)
@@ -87,10 +88,10 @@ func (p *Pool) Limit() int64 { return p.limit.Load() }
 // Used is what calls, what they left behind, and what scripts hold beside them, hold, in bytes.
 func (p *Pool) Used() int64 { return p.used.Load() + p.leased.Load() + p.stocked.Load() }
 
-// mostStocked is how much all stocks may hold, in bytes.
-func (p *Pool) mostStocked() int64 {
-	if planned := p.planned.Load(); planned > 0 {
-		return planned / 2
+// mostStocked is how much all stocks may hold of a limit, in bytes.
+func mostStocked(limit int64) int64 {
+	if limit > 0 {
+		return limit / 2
 	}
 	return math.MaxInt64
 }
@@ -252,7 +253,7 @@ func TotalOver(limit int64) string {
 func (p *Pool) take(n int64) bool {
 	for {
 		used, limit := p.used.Load(), p.limit.Load()
-		if limit > 0 && used+n > limit-p.leased.Load()-p.stocked.Load() {
+		if limit > 0 && used+n > limit-p.leased.Load()-min(p.stocked.Load(), mostStocked(limit)) {
 			return false
 		}
 		if p.used.CompareAndSwap(used, used+n) {

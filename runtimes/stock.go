@@ -28,7 +28,9 @@ func NewStock[T any](p *Pool, owner *T) *Stock {
 // Hold sees that so many bytes are held in all, and reports whether they are to be had. As of a call, the first granule is not counted. All
 // stocks hold half of the pool at most, so that calls, and what they leave behind, have the rest; most of that is for top levels alone, so that
 // no edit is kept out by what states keep.
-func (s *Stock) Hold(bytes int64) bool { return s.pool == nil || s.hold(bytes, s.pool.mostStocked()/4) }
+func (s *Stock) Hold(bytes int64) bool {
+	return s.pool == nil || s.hold(bytes, mostStocked(s.pool.limit.Load())/4)
+}
 
 func (s *Stock) hold(bytes, most int64) bool {
 	more := counted(bytes) - s.bytes
@@ -51,13 +53,13 @@ func (s *Stock) HoldTopLevel(script string, bytes int64) error {
 	if s.pool == nil {
 		return nil
 	}
-	most := s.pool.mostStocked()
-	if s.hold(bytes, most) {
+	most, own := mostStocked(s.pool.limit.Load()), mostStocked(s.pool.planned.Load())
+	if counted(bytes) <= own && s.hold(bytes, most) {
 		return nil
 	}
 	e := &engine.ScriptError{File: script, Message: fmt.Sprintf("the top level allocates %s, and there is no room for it: what top levels leave holds half "+
-		"of budgets.total_memory at most, which is %s", size(int(bytes)), size(int(most)))}
-	if counted(bytes) > most {
+		"of budgets.total_memory at most, which is %s", size(int(bytes)), size(int(own)))}
+	if counted(bytes) > own {
 		return e
 	}
 	if s.collected(bytes, most) {

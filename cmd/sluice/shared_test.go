@@ -129,3 +129,45 @@ func TestMoreTotalMemoryLetsATopLevelIn(t *testing.T) {
 		})
 	}
 }
+
+// A config that drops a script which holds much, and lowers budgets.total_memory, counts at once; and so does the one before a config that was
+// refused for what its scripts would hold. Calls have their half whatever is not collected yet.
+func TestCallsHaveMemoryAfterScriptsThatHoldMuch(t *testing.T) {
+	filters := map[string][2]string{
+		".star": {"def filter(ctx, principal, candidates):\n    l = [\"k%%d\" %% (i + ctx.now_ms) for i in range(4000)]\n    return {\"deny\": \"no\"} if l else candidates\n",
+			"T = [\"x\" * 65536 for i in range(640)]\ndef filter(ctx, principal, candidates):\n    return candidates\n"},
+		".lua": {"function filter(ctx, principal, candidates)\n  local l = {}\n  for i = 1, 4000 do l[i] = \"k\" .. (i + ctx.now_ms) end\n  return {deny = \"no\"}\nend\n",
+			"local T = {}\nfor i = 1, 640 do T[i] = string.rep(\"x\", 65536) end\nfunction filter(ctx, principal, candidates)\n  return candidates, T.none\nend\n"},
+	}
+	for ext, texts := range filters {
+		t.Run(ext[1:], func(t *testing.T) {
+			dir := t.TempDir()
+			config := func(memory string, filters ...string) string {
+				text := manyUpstreams(1, "d"+ext, fmt.Sprintf("budgets: {time: 10s, %s}\nfilters:\n", memory))
+				for _, f := range filters {
+					text += fmt.Sprintf("  - {name: %s, script: %s%s}\n", f, f, ext)
+				}
+				return text
+			}
+			small, large := "memory: 8MiB, total_memory: 16MiB", "memory: 64MiB, total_memory: 128MiB"
+			c := containWith(t, dir, config(large, "f", "m"), map[string]string{"d" + ext: fmt.Sprintf(hoarding[ext], 1),
+				"f" + ext: strings.ReplaceAll(texts[0], "%%", "%"), "m" + ext: texts[1], "n" + ext: texts[1]}, nil)
+			edit := func(text, said string) {
+				before := strings.Count(c.logged(), said)
+				if err := os.WriteFile(filepath.Join(dir, "sluice.yaml"), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				c.until(said, func() bool {
+					c.expect(c.send("alice"), "403 denied_by_filter")
+					return strings.Count(c.logged(), said) > before
+				})
+				for range 20 {
+					c.expect(c.send("alice"), "403 denied_by_filter")
+				}
+			}
+			edit(config(small, "f"), "sluice.yaml: live")
+			edit(config(large, "f", "m", "n"), "sluice.yaml is refused")
+			edit(config(small, "f"), "sluice.yaml")
+		})
+	}
+}
