@@ -53,7 +53,7 @@ func (l *lease) Cover(bytes int64) error {
 		return nil
 	}
 	limit := l.pool.Limit()
-	half := (limit - l.pool.stocked.Load()) / 2
+	half := l.pool.beside(limit) / 2
 	own, all := l.of.bytes.Add(more), l.pool.leased.Add(more)
 	if limit > 0 && own > half-all {
 		l.of.bytes.Add(-more)

@@ -31,7 +31,7 @@ type Pool struct {
 	planned atomic.Int64 // what may be the limit next, or is: what one top level leaves is held to it
 	used    atomic.Int64 // by calls
 	leased  atomic.Int64 // by what they left behind: calls may use so much less
-	stocked atomic.Int64 // by what scripts hold beside their calls: so much less again, but for what is beyond half after the limit fell
+	stocked atomic.Int64 // by what scripts hold beside their calls: so much less again
 	waiting atomic.Int64
 
 	mu        sync.Mutex
@@ -95,6 +95,9 @@ func mostStocked(limit int64) int64 {
 	}
 	return math.MaxInt64
 }
+
+// beside is what stocks leave of a limit, in bytes. What is beyond their half after the limit fell counts no more: it goes when it is collected.
+func (p *Pool) beside(limit int64) int64 { return limit - min(p.stocked.Load(), mostStocked(limit)) }
 
 // Holder is what counts for a script; of a nil Pool it is nil.
 func (p *Pool) Holder(script string) *Holder {
@@ -253,7 +256,7 @@ func TotalOver(limit int64) string {
 func (p *Pool) take(n int64) bool {
 	for {
 		used, limit := p.used.Load(), p.limit.Load()
-		if limit > 0 && used+n > limit-p.leased.Load()-min(p.stocked.Load(), mostStocked(limit)) {
+		if limit > 0 && used+n > p.beside(limit)-p.leased.Load() {
 			return false
 		}
 		if p.used.CompareAndSwap(used, used+n) {

@@ -131,7 +131,7 @@ func TestMoreTotalMemoryLetsATopLevelIn(t *testing.T) {
 }
 
 // A config that drops a script which holds much, and lowers budgets.total_memory, counts at once; and so does the one before a config that was
-// refused for what its scripts would hold. Calls have their half whatever is not collected yet.
+// refused for what its scripts would hold. Calls find memory whatever is not collected yet.
 func TestCallsHaveMemoryAfterScriptsThatHoldMuch(t *testing.T) {
 	filters := map[string][2]string{
 		".star": {"def filter(ctx, principal, candidates):\n    l = [\"k%%d\" %% (i + ctx.now_ms) for i in range(4000)]\n    return {\"deny\": \"no\"} if l else candidates\n",
