@@ -18,8 +18,8 @@ const (
 	PrincipalSubscriptionBearer PrincipalKind = "subscription_bearer"
 )
 
-// Principal is who asks: a person, a team or a machine that holds a key. It lasts as long as
-// the config that names it and is never written.
+// Principal is who asks: a person, a team or a machine that holds a key. It lasts as long as the config that names it, and is never
+// written.
 type Principal struct {
 	ID       string // stable and unique in a deployment; the configured name
 	Name     string

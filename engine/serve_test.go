@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"testing"
 	"time"
 
@@ -57,10 +58,15 @@ func serving(tb testing.TB) func() {
 	}
 }
 
-// TestServingStaysInItsMemory counts what the engine takes for a request beside the exchange itself and the answer's body.
+// TestServingStaysInItsMemory counts what the engine takes for a request beside the exchange itself and the answer's body. The least of some
+// counts is its own: the others have what the process does besides.
 func TestServingStaysInItsMemory(t *testing.T) {
-	if n := testing.AllocsPerRun(200, serving(t)); n > 7 {
-		t.Errorf("%g allocations, want at most 7", n)
+	serve, least := serving(t), math.Inf(1)
+	for range 5 {
+		least = min(least, testing.AllocsPerRun(200, serve))
+	}
+	if least > 7 {
+		t.Errorf("%g allocations, want at most 7", least)
 	}
 }
 

@@ -76,10 +76,10 @@ func (p *Pool) SetLimit(bytes int64) {
 // PlanLimit has each top level held to a bound before it is that of all: that is the larger one of both until SetLimit, for what serves runs
 // beside what is to.
 func (p *Pool) PlanLimit(bytes int64) {
+	p.planned.Store(bytes)
 	if limit := p.limit.Load(); limit == 0 || bytes > limit {
 		p.SetLimit(bytes)
 	}
-	p.planned.Store(bytes)
 }
 
 // Limit is the bound in bytes, 0 = none.
