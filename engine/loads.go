@@ -10,9 +10,15 @@ type Loads struct {
 	before map[loadKey]loaded // of the bindings that there were before; nil = there were none. Guarded by mu
 }
 
+// A Loading is what a runtime makes of a script.
+type Loading interface {
+	// TopLevel is what the script's top level allocated, in bytes, as it counts.
+	TopLevel() int64
+}
+
 // loaded is what was made, or why it could not be.
 type loaded struct {
-	what any
+	what Loading
 	err  error
 }
 
@@ -33,6 +39,19 @@ func (l *Loads) Settle() {
 	l.before = nil
 }
 
+// TopLevels is what the top levels of all that was made allocated, in bytes.
+func (l *Loads) TopLevels() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all int64
+	for _, found := range l.made {
+		if found.err == nil {
+			all += found.what.TopLevel()
+		}
+	}
+	return all
+}
+
 type loadKey struct {
 	config string
 	budget Budget
@@ -41,7 +60,7 @@ type loadKey struct {
 
 // Load returns what another binding with m's Loads has made, or else calls load. It fails as it did for another, but a script that was late
 // has another try: the machine may have been busy.
-func Load[T any](m *PluginManifest, load func() (T, error)) (T, error) {
+func Load[T Loading](m *PluginManifest, load func() (T, error)) (T, error) {
 	l := m.Loads
 	if l == nil {
 		return load()

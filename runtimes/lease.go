@@ -48,7 +48,7 @@ func (p *Pool) lease(by *Holder, script, principal string) *lease {
 // the pool, however much calls hold, so that neither keeps the other out. A script may hold for a principal at most as much of that half as stays
 // free beside it, so that there is something for the next.
 func (l *lease) Cover(bytes int64) error {
-	more := counted(bytes) - l.bytes
+	more := Counted(bytes) - l.bytes
 	if more <= 0 {
 		return nil
 	}
@@ -93,9 +93,6 @@ func (l *lease) Free() {
 	l.pool.tell()
 }
 
-// counted is what is held for so many bytes.
-func counted(bytes int64) int64 { return max(0, bytes-1) / granule * granule }
-
 // LeaveKept sees that what the call keeps in a state, about so many bytes, is held when the call is over. Where there is no room for it nothing
 // is kept: the error is the call's end, and its budget is engine.BudgetTotalMemory.
 func (s *Share) LeaveKept(in *engine.State, bytes int64) error {
@@ -116,7 +113,7 @@ func (s *Share) leave(in *engine.State, which func(*engine.Leases) *engine.Lease
 	if in.Leases == nil || s.Pool == nil {
 		return nil
 	}
-	bytes = counted(bytes)
+	bytes = Counted(bytes)
 	old, _ := (*which(in.Leases)).(*lease)
 	if old.size() == bytes {
 		return nil

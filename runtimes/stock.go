@@ -33,7 +33,7 @@ func (s *Stock) Hold(bytes int64) bool {
 }
 
 func (s *Stock) hold(bytes, most int64) bool {
-	more := counted(bytes) - s.bytes
+	more := Counted(bytes) - s.bytes
 	if now := s.pool.stocked.Add(more); more > 0 && now > most {
 		s.pool.stocked.Add(-more)
 		return false
@@ -47,6 +47,17 @@ func (s *Stock) hold(bytes, most int64) bool {
 // Free gives all back. It may be called again.
 func (s *Stock) Free() { s.Hold(0) }
 
+// RoomForTopLevels refuses a limit of a pool that has no room for what all top levels hold, both in bytes.
+func RoomForTopLevels(held, limit int64) error {
+	if most := mostStocked(limit); held > most {
+		return fmt.Errorf("the top levels of the scripts hold %s, want half of it at most, which is %s", size(int(held)), size(int(most)))
+	}
+	return nil
+}
+
+// Counted is what is held for so many bytes.
+func Counted(bytes int64) int64 { return max(0, bytes-1) / granule * granule }
+
 // HoldTopLevel holds what the top level of a script allocated. Where there is no room for it, it has the process collect what serves no more.
 // An error is a *engine.ScriptError.
 func (s *Stock) HoldTopLevel(script string, bytes int64) error {
@@ -54,12 +65,12 @@ func (s *Stock) HoldTopLevel(script string, bytes int64) error {
 		return nil
 	}
 	most, own := mostStocked(s.pool.limit.Load()), mostStocked(s.pool.planned.Load())
-	if counted(bytes) <= own && s.hold(bytes, most) {
+	if Counted(bytes) <= own && s.hold(bytes, most) {
 		return nil
 	}
 	e := &engine.ScriptError{File: script, Message: fmt.Sprintf("the top level allocates %s, and there is no room for it: what top levels leave holds half "+
 		"of budgets.total_memory at most, which is %s", size(int(bytes)), size(int(own)))}
-	if counted(bytes) > own {
+	if Counted(bytes) > own {
 		return e
 	}
 	if s.collected(bytes, most) {

@@ -65,6 +65,7 @@ func (s *scripting) resolve() error {
 	s.collect()
 	s.plugins, s.version, s.tx.Plan = make(map[string]any), make(map[string]string), fmt.Sprintf("%x", s.plan.sum)
 	var errs []error
+	var topLevels int64
 	for _, script := range s.tx.Order(maps.Keys(s.uses)) {
 		bindings := s.bindings(script)
 		v, err := s.tx.Resolve(s.snapshot, script, bindings, s.admitter(script, bindings))
@@ -74,8 +75,18 @@ func (s *scripting) resolve() error {
 		}
 		s.version[script] = v.SHA256
 		maps.Copy(s.plugins, v.Plugins.(*made).plugins)
+		topLevels += v.Plugins.(*made).loads.TopLevels()
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.room(topLevels))...)
+}
+
+// room refuses a config whose total_memory has no room for what the top levels of all its scripts hold, as it would be refused at the start.
+func (s *scripting) room(topLevels int64) error {
+	err := runtimes.RoomForTopLevels(topLevels, s.plan.cfg.TotalMemory)
+	if err == nil {
+		return nil
+	}
+	return config.Error{File: s.name, Pos: orTop(s.plan.cfg.TotalMemoryPos), Message: "budgets.total_memory: " + err.Error()}
 }
 
 // named says where the config names a script that is not there.

@@ -130,6 +130,32 @@ func TestMoreTotalMemoryLetsATopLevelIn(t *testing.T) {
 	}
 }
 
+// A config that lowers budgets.total_memory is refused where it has room for what each top level leaves and not for all of that, as it would be at
+// the start.
+func TestATotalMemoryThatHasRoomForOneTopLevelAlone(t *testing.T) {
+	for ext, text := range hoarding {
+		t.Run(ext[1:], func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			config := func(memory string) string {
+				text := manyUpstreams(2, "d"+ext, fmt.Sprintf("budgets: {time: 10s, memory: 8MiB, total_memory: %s}\n", memory))
+				return strings.Replace(text, "{script: d"+ext+"}", "{script: e"+ext+"}", 1)
+			}
+			scripts := map[string]string{"d" + ext: fmt.Sprintf(text, 48), "e" + ext: fmt.Sprintf(text, 47)}
+			c := containWith(t, dir, config("256MiB"), scripts, nil)
+			const said = "sluice.yaml:9:50: budgets.total_memory: the top levels of the scripts hold 5.9 MiB, want half of it at most, which is 4.0 MiB"
+			if err := os.WriteFile(filepath.Join(dir, "sluice.yaml"), []byte(config("8MiB")), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			c.until("the config is refused", func() bool { return strings.Contains(c.admin(t, "/v1/status"), said) })
+			if err := os.WriteFile(filepath.Join(dir, "sluice.yaml"), []byte(config("16MiB")), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			c.until("another counts", func() bool { return !strings.Contains(c.admin(t, "/v1/status"), said) })
+		})
+	}
+}
+
 // A config that drops a script which holds much, and lowers budgets.total_memory, counts at once; and so does the one before a config that was
 // refused for what its scripts would hold. Calls find memory whatever is not collected yet.
 func TestCallsHaveMemoryAfterScriptsThatHoldMuch(t *testing.T) {

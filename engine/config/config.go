@@ -50,7 +50,7 @@ type Config struct {
 	// TotalMemory is what all calls of scripts may hold together, in bytes.
 	TotalMemory int64
 
-	ListenPos, DataPos, ScriptsPos, PricesPos Pos // zero where the file does not say
+	ListenPos, DataPos, ScriptsPos, PricesPos, TotalMemoryPos Pos // zero where the file does not say
 }
 
 // Pos is a place in the config file. Lines and columns count from 1, columns in characters.

@@ -141,7 +141,7 @@ func (d *decoder) budgets(b *engine.Budget, total *int64) decode {
 			}),
 		}
 		if total != nil {
-			fields = append(fields, opt("total_memory", value(d, total, parseSize)))
+			fields = append(fields, opt("total_memory", placed(&d.cfg.TotalMemoryPos, value(d, total, parseSize))))
 		}
 		got := d.object(n, fields...)
 		if at := cmp.Or(got["memory"], got["total_memory"]); at != nil {

@@ -52,6 +52,7 @@ func loadFailed(err error) error {
 // last, which is warm, serves next.
 type instance struct {
 	script
+	atLoad        int64                          // bytes that the top level allocated
 	hooks         map[string]*glua.FunctionProto // that the script defines, by name
 	paths, events []string                       // what its plugin lists
 	most          int                            // of idle states
@@ -76,7 +77,7 @@ func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
 	if err != nil {
 		return nil, loadFailed(err)
 	}
-	i.idle, i.programs, i.hooks = append(i.idle, first), first.compiled, first.main.hooks()
+	i.idle, i.atLoad, i.programs, i.hooks = append(i.idle, first), first.atLoad, first.compiled, first.main.hooks()
 	plugin, _ := first.main.global("plugin")
 	i.paths, i.events = runtimes.PluginList(plugin, "paths"), runtimes.PluginList(plugin, "events")
 	if memory := m.Budget.Memory; memory > 0 && first.atLoad > 0 {
@@ -84,6 +85,9 @@ func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
 	}
 	return i, nil
 }
+
+// TopLevel is what the script's top level allocated, in bytes, as it counts.
+func (i *instance) TopLevel() int64 { return runtimes.Counted(i.atLoad) }
 
 // take returns a state that nobody else uses. Memory holds what one that had to be started has allocated: those that wait are bounded, but
 // not how many calls start one.

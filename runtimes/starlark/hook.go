@@ -42,6 +42,9 @@ func (rt *Runtime) serving(m *engine.PluginManifest) (*script, error) {
 	return s, nil
 }
 
+// TopLevel is what the script's top level allocated, in bytes, as it counts.
+func (s *script) TopLevel() int64 { return runtimes.Counted(s.held) }
+
 // fixed is what scripts read of upstreams, made in advance: once for all bindings that have the same ones.
 type fixed struct {
 	mu        sync.Mutex
