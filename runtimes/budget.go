@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"sluice/engine"
+	"sluice/engine/body"
 )
 
 // TimeOver is the error text of a call that ran longer than b and the part for so many bytes of body allow. It names the settings.
@@ -55,6 +56,17 @@ func (c *Call) look() error {
 		return nil
 	}
 	return c.Look()
+}
+
+// Rest lets others run as look does; what ends the call is seen later.
+func (c *Call) Rest() { _ = c.look() }
+
+// pieces are moved in the call's time; those of nil in anybody's.
+func (c *Call) pieces() body.Pieces {
+	if c == nil {
+		return body.Pieces{}
+	}
+	return body.Pieces{By: c}
 }
 
 // allocate charges bytes that native code is about to allocate, before it does.

@@ -110,10 +110,10 @@ const escapedPiece = 16 << 10
 // appendEscaped appends s as escape writes it, which looks at one byte at a time, piece by piece.
 func (c *Call) appendEscaped(dst []byte, s string, escape func(string) string) ([]byte, error) {
 	for ; len(s) > escapedPiece; s = s[escapedPiece:] {
-		dst = body.AppendText(dst, escape(s[:escapedPiece]))
+		dst = c.pieces().AppendText(dst, escape(s[:escapedPiece]))
 		if err := c.look(); err != nil {
 			return dst, err
 		}
 	}
-	return body.AppendText(dst, escape(s)), nil
+	return c.pieces().AppendText(dst, escape(s)), nil
 }

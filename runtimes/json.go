@@ -80,10 +80,10 @@ const longString = 64 << 10
 
 func (e *jsonWriter) text(s string) (err error) {
 	if len(s) <= longString {
-		e.dst = body.AppendString(body.Grow(e.dst, len(s)+2), s)
+		e.dst = body.AppendString(e.call.pieces().Grow(e.dst, len(s)+2), s)
 		return nil
 	}
-	e.dst, err = body.AppendLong(e.dst, s, func(dst []byte) error {
+	e.dst, err = e.call.pieces().AppendLong(e.dst, s, func(dst []byte) error {
 		e.dst = dst
 		return e.grown()
 	})

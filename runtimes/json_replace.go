@@ -74,6 +74,7 @@ const replacePiece = 64 << 10
 
 func (r *jsonReplacer) replace(s string) (string, error) {
 	var out []byte
+	pieces := r.call.pieces()
 	from, kept := 0, 0 // where what is outside of strings begins, and what out has not
 	part, hides := finder{text: r.re.part, at: -1}, finder{text: r.re.hides, at: -1}
 	pass := func(start, end int, inside bool) error {
@@ -82,7 +83,7 @@ func (r *jsonReplacer) replace(s string) (string, error) {
 		}
 		clean, err := r.text(s[start:end], inside)
 		if err == nil && clean != s[start:end] {
-			out, kept = body.AppendText(body.AppendText(out, s[kept:start]), clean), end
+			out, kept = pieces.AppendText(pieces.AppendText(out, s[kept:start]), clean), end
 		}
 		return err
 	}
@@ -105,7 +106,7 @@ func (r *jsonReplacer) replace(s string) (string, error) {
 	if err := pass(from, len(s), false); err != nil || out == nil {
 		return s, err
 	}
-	out = body.AppendText(out, s[kept:])
+	out = pieces.AppendText(out, s[kept:])
 	return body.TextOf(out), r.call.payText(2 * len(out))
 }
 

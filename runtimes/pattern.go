@@ -295,7 +295,7 @@ func (c *Call) replaced(name string, re *compiled, s source, with string) (strin
 		if err := c.payText(2 * grows); err != nil {
 			return "", err
 		}
-		out = body.AppendText(body.Grow(out, grows), s.text[end:start])
+		out = c.pieces().AppendText(c.pieces().Grow(out, grows), s.text[end:start])
 		before := len(out)
 		if groups == 0 {
 			out = append(out, with...)
@@ -303,7 +303,7 @@ func (c *Call) replaced(name string, re *compiled, s source, with string) (strin
 			out = re.ExpandString(out, with, s.read.Text, at)
 		}
 		if s.inside {
-			quoted := body.AppendString(nil, string(out[before:]))
+			quoted := c.pieces().AppendString(nil, string(out[before:]))
 			out = append(out[:before], quoted[1:len(quoted)-1]...)
 		}
 		end = s.read.From(at[1])
@@ -311,5 +311,5 @@ func (c *Call) replaced(name string, re *compiled, s source, with string) (strin
 	if err := c.payText(2*(len(s.text)-end) + len(out)); err != nil {
 		return "", err
 	}
-	return body.TextOf(body.AppendText(out, s.text[end:])), nil
+	return body.TextOf(c.pieces().AppendText(out, s.text[end:])), nil
 }

@@ -16,39 +16,44 @@ func AppendString(dst []byte, s string) []byte {
 	if len(s) <= shortText && len(s)+2 <= cap(dst)-len(dst) && isOwnText(s) {
 		return append(append(append(dst, '"'), s...), '"')
 	}
+	return Pieces{}.AppendString(dst, s)
+}
+
+// AppendString appends s as a JSON string, piece by piece.
+func (p Pieces) AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for i := 4; len(s) > piece; i += 4 { // what must be escaped takes four times as long as what is only moved
 		n := gapNear(s, piece)
-		dst, s = appendInside(dst, s[:n]), s[n:]
-		pause(i)
+		dst, s = p.appendInside(dst, s[:n]), s[n:]
+		p.pause(i)
 	}
-	return append(appendInside(dst, s), '"')
+	return append(p.appendInside(dst, s), '"')
 }
 
 // AppendLong is AppendString, which calls grown with what there is between two pieces of a long s, and ends where that returns an error: what
 // must be escaped takes up to six times as many bytes.
-func AppendLong(dst []byte, s string, grown func(dst []byte) error) ([]byte, error) {
-	dst = append(Grow(dst, len(s)+2), '"')
+func (p Pieces) AppendLong(dst []byte, s string, grown func(dst []byte) error) ([]byte, error) {
+	dst = append(p.Grow(dst, len(s)+2), '"')
 	for len(s) > piece/4 {
 		n := gapNear(s, piece/4)
-		if dst, s = appendInside(dst, s[:n]), s[n:]; cap(dst)-len(dst) < len(s) {
-			dst = Grow(dst, 6*piece)
+		if dst, s = p.appendInside(dst, s[:n]), s[n:]; cap(dst)-len(dst) < len(s) {
+			dst = p.Grow(dst, 6*piece)
 		}
 		if err := grown(dst); err != nil {
 			return dst, err
 		}
 	}
-	return append(appendInside(dst, s), '"'), nil
+	return append(p.appendInside(dst, s), '"'), nil
 }
 
 // appendInside appends s as it stands between the quotes.
-func appendInside(dst []byte, s string) []byte {
+func (p Pieces) appendInside(dst []byte, s string) []byte {
 	if !utf8.ValidString(s) {
 		return appendRepaired(dst, s)
 	}
 	for i := 0; i < len(s); i++ {
 		end := plainEnd(s, i)
-		dst = AppendText(dst, s[i:end])
+		dst = p.AppendText(dst, s[i:end])
 		if i = end; i < len(s) {
 			dst = appendEscaped(dst, s[i])
 		}

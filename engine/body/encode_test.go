@@ -164,11 +164,11 @@ func TestALongTextIsWrittenAsAShortOne(t *testing.T) {
 	for _, unit := range []string{"a", "\x01", "é\"", "\xff", "a\xc3", "日本"} {
 		text := strings.Repeat(unit, 300_000/len(unit))
 		told, whole := 0, errors.New("enough")
-		got, err := body.AppendLong([]byte("x"), text, func(dst []byte) error { told++; return nil })
+		got, err := (body.Pieces{}).AppendLong([]byte("x"), text, func(dst []byte) error { told++; return nil })
 		if want := body.AppendString([]byte("x"), text); err != nil || string(got) != string(want) || told < 3 {
 			t.Errorf("%q: %d bytes, %v, told %d times, want %d bytes", unit, len(got), err, told, len(want))
 		}
-		if got, err := body.AppendLong(nil, text, func([]byte) error { return whole }); err != whole || len(got) > 1<<20 {
+		if got, err := (body.Pieces{}).AppendLong(nil, text, func([]byte) error { return whole }); err != whole || len(got) > 1<<20 {
 			t.Errorf("%q: %d bytes, %v, want the end after a piece", unit, len(got), err)
 		}
 	}

@@ -1,7 +1,6 @@
 package body
 
 import (
-	"runtime"
 	"slices"
 	"strings"
 	"unsafe"
@@ -17,43 +16,80 @@ const piece = 64 << 10
 // system has to hand it out.
 const piecesATurn = 4
 
-// pause stands behind the nth piece that is moved, counted from 1.
-func pause(n int) {
-	if n%piecesATurn == 0 {
+// A Rester works, and lets others run behind every few pieces: the caller holds no lock then.
+type Rester interface{ Rest() }
+
+// Pieces are moved for somebody, whose time it may be in which others run.
+type Pieces struct {
+	By Rester // nil = anybody
+}
+
+// pause stands behind the nth piece that is moved, counted from 1. It is a call also where nobody rests: signals arrive within the moves, where
+// they stop nobody, and the scheduler stops what calls.
+//
+//go:noinline
+func (p Pieces) pause(n int) {
+	switch {
+	case n%piecesATurn != 0:
+	case p.By != nil:
+		p.By.Rest()
+	default:
 		turn.Yield()
-	} else {
-		runtime.Gosched() // the signals arrive within the moves, where they stop nobody
 	}
 }
 
-// Append appends src to dst as append does, piece by piece. Between those of a long src others run: the caller holds no lock then.
-func Append[E any](dst, src []E) []E {
+// AppendText appends a text as append does, piece by piece.
+func (p Pieces) AppendText(dst []byte, s string) []byte {
+	return appendPieces(p, dst, unsafe.Slice(unsafe.StringData(s), len(s)))
+}
+
+// Grow makes room for n more bytes as slices.Grow does, piece by piece.
+func (p Pieces) Grow(dst []byte, n int) []byte { return grow(p, dst, n) }
+
+// Repeat is strings.Repeat, piece by piece.
+func (p Pieces) Repeat(s string, n int) string {
+	size := len(s) * n
+	if size <= piece {
+		return strings.Repeat(s, n)
+	}
+	out, unit := Room(size), strings.Repeat(s, min(n, 1+piece/len(s)))
+	for i := 1; size-len(out) > len(unit); i++ {
+		out = p.AppendText(out, unit)
+		p.pause(i)
+	}
+	return TextOf(p.AppendText(out, unit[:size-len(out)]))
+}
+
+// Append appends src to dst as append does, piece by piece, for anybody.
+func Append[E any](dst, src []E) []E { return appendPieces(Pieces{}, dst, src) }
+
+// AppendText is Append of a text.
+func AppendText(dst []byte, s string) []byte { return Pieces{}.AppendText(dst, s) }
+
+// Grow makes room for n more elements as slices.Grow does, piece by piece, for anybody.
+func Grow[E any](dst []E, n int) []E { return grow(Pieces{}, dst, n) }
+
+func appendPieces[E any](p Pieces, dst, src []E) []E {
 	n := pieceOf[E]()
 	if len(src) > n || len(dst) > n {
-		dst = Grow(dst, len(src))
+		dst = grow(p, dst, len(src))
 	}
 	for i := 1; len(src) > n; i++ {
 		dst = append(dst, src[:n]...)
 		src = src[n:]
-		pause(i)
+		p.pause(i)
 	}
 	return append(dst, src...)
 }
 
-// AppendText is Append of a text.
-func AppendText(dst []byte, s string) []byte {
-	return Append(dst, unsafe.Slice(unsafe.StringData(s), len(s)))
-}
-
-// Grow makes room for n more elements as slices.Grow does, piece by piece.
-func Grow[E any](dst []E, n int) []E {
+func grow[E any](p Pieces, dst []E, n int) []E {
 	if cap(dst)-len(dst) >= n {
 		return dst
 	}
 	if len(dst)+n <= pieceOf[E]() {
 		return slices.Grow(dst, n)
 	}
-	return Append(room[E](len(dst)+max(n, len(dst)/2)), dst)
+	return appendPieces(p, room[E](len(dst)+max(n, len(dst)/2)), dst)
 }
 
 // room is Room for elements of any type. Others than bytes may hold pointers, which are cleared.
@@ -73,20 +109,6 @@ func Room(n int) []byte {
 	b.Grow(n)
 	b.WriteByte(0)
 	return unsafe.Slice(unsafe.StringData(b.String()), n)[:0]
-}
-
-// Repeat is strings.Repeat, piece by piece.
-func Repeat(s string, n int) string {
-	size := len(s) * n
-	if size <= piece {
-		return strings.Repeat(s, n)
-	}
-	out, unit := Room(size), strings.Repeat(s, min(n, 1+piece/len(s)))
-	for i := 1; size-len(out) > len(unit); i++ {
-		out = AppendText(out, unit)
-		pause(i)
-	}
-	return TextOf(AppendText(out, unit[:size-len(out)]))
 }
 
 // TextOf is a text that was made, and that nobody writes to any more, where it lies.

@@ -23,7 +23,7 @@ func TestAppendsByPiecesAreAppends(t *testing.T) {
 	}
 	for _, s := range []string{"", "a", "abcdefg", strings.Repeat("ab", piece)} {
 		for _, n := range []int{0, 1, 2, piece/7 + 1, 1<<18 + 1} {
-			if n*len(s) < 1<<22 && Repeat(s, n) != strings.Repeat(s, n) {
+			if n*len(s) < 1<<22 && (Pieces{}).Repeat(s, n) != strings.Repeat(s, n) {
 				t.Errorf("%d times %d bytes differ", n, len(s))
 			}
 		}

@@ -125,20 +125,20 @@ func (s *state) throw(L *glua.LState, v glua.LValue, level int) {
 		level++
 	}
 	if text, ok := v.(glua.LString); ok && level > 0 && len(text) > pieceOfText {
-		v, level = placeBefore(L, string(text), level), 0
+		v, level = s.placeBefore(L, string(text), level), 0
 	}
 	L.Error(v, level)
 }
 
 // placeBefore is a long text with the place of a level before it, as the interpreter would put it there at once.
-func placeBefore(L *glua.LState, text string, level int) glua.LString {
+func (s *state) placeBefore(L *glua.LState, text string, level int) glua.LString {
 	const native = "[G]:"
 	place := native
 	for ; place == native; level++ {
 		place = L.Where(level - 1)
 	}
 	out := append(body.Room(len(place)+1+len(text)), place+" "...)
-	return glua.LString(body.TextOf(body.AppendText(out, text)))
+	return glua.LString(body.TextOf(body.Pieces{By: s.meter}.AppendText(out, text)))
 }
 
 // assert is assert(v, message).

@@ -146,6 +146,9 @@ func (m *meter) tick() error {
 	return nil
 }
 
+// Rest lets others run in the midst of native work.
+func (m *meter) Rest() { m.look() }
+
 // take counts bytes that are about to be allocated. The next look comes before they are, if they are many or too many.
 func (m *meter) take(bytes int) {
 	m.allocated += int64(bytes)

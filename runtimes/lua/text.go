@@ -186,7 +186,7 @@ func (s *state) rep(L *glua.LState) int {
 	}
 	s.spend(L, len(text)*n/64)
 	s.allocate(L, boxBytes+len(text)*n)
-	L.Push(glua.LString(body.Repeat(text, n)))
+	L.Push(glua.LString(body.Pieces{By: s.meter}.Repeat(text, n)))
 	return 1
 }
 

@@ -20,7 +20,7 @@ func (r *runner) long(op syntax.Token, x, y sky.Value) sky.Value {
 	case syntax.PLUS:
 		return r.joined(x, y)
 	case syntax.STAR:
-		return repeated(x, y)
+		return r.repeated(x, y)
 	}
 	return nil
 }
@@ -30,8 +30,8 @@ func (r *runner) joined(x, y sky.Value) sky.Value {
 	switch x := x.(type) {
 	case sky.String:
 		if y, ok := y.(sky.String); ok && len(x)+len(y) > longText {
-			out := r.appendText(body.Room(len(x)+len(y)), string(x))
-			return sky.String(body.TextOf(r.appendText(out, string(y))))
+			out := r.pieces().AppendText(body.Room(len(x)+len(y)), string(x))
+			return sky.String(body.TextOf(r.pieces().AppendText(out, string(y))))
 		}
 	case *sky.List:
 		if y, ok := y.(*sky.List); ok && x.Len()+y.Len() > longList {
@@ -43,7 +43,7 @@ func (r *runner) joined(x, y sky.Value) sky.Value {
 }
 
 // repeated is x * y where one is a text, the other a number, and the product long; nil = they are not.
-func repeated(x, y sky.Value) sky.Value {
+func (r *runner) repeated(x, y sky.Value) sky.Value {
 	if _, ok := x.(sky.Int); ok {
 		x, y = y, x
 	}
@@ -52,17 +52,14 @@ func repeated(x, y sky.Value) sky.Value {
 	if !ok || err != nil || times < 1 || len(s) == 0 || len(s) <= longText/times {
 		return nil
 	}
-	return sky.String(body.Repeat(string(s), times))
+	return sky.String(r.pieces().Repeat(string(s), times))
 }
 
-// appendText appends a text.
-func (r *runner) appendText(out []byte, s string) []byte {
-	for ; len(s) > longText; s = s[longText:] {
-		out = body.AppendText(out, s[:longText])
-		r.look()
-	}
-	return body.AppendText(out, s)
-}
+// Rest lets others run in the midst of native work.
+func (r *runner) Rest() { r.look() }
+
+// pieces are moved in the call's time.
+func (r *runner) pieces() body.Pieces { return body.Pieces{By: r} }
 
 // appendElements appends the elements of a list from one place up to another.
 func (r *runner) appendElements(out []sky.Value, of *sky.List, from, to int) []sky.Value {

@@ -65,12 +65,12 @@ func joinLong(r *runner, sep string, args sky.Tuple) (sky.Value, bool, error) {
 	var err error
 	for e := range sky.Elements(args[0].(sky.Iterable)) {
 		if n > 0 {
-			out = r.appendText(out, sep)
+			out = r.pieces().AppendText(out, sep)
 		}
 		if n++; n%lookEvery == 0 && err == nil {
 			err = r.tick()
 		}
-		out = r.appendText(out, string(e.(sky.String)))
+		out = r.pieces().AppendText(out, string(e.(sky.String)))
 	}
 	return sky.String(body.TextOf(out)), true, err
 }
@@ -92,10 +92,10 @@ func replaceLong(r *runner, s string, args sky.Tuple) (sky.Value, bool, error) {
 				return nil, true, err
 			}
 		}
-		out = r.appendText(r.appendText(out, s[:i]), to)
+		out = r.pieces().AppendText(r.pieces().AppendText(out, s[:i]), to)
 		s = s[i+len(from):]
 	}
-	return sky.String(body.TextOf(r.appendText(out, s))), true, nil
+	return sky.String(body.TextOf(r.pieces().AppendText(out, s))), true, nil
 }
 
 func replacement(args sky.Tuple) (from, to string, times int, ok bool) {

@@ -61,7 +61,7 @@ func (w *writer) goesOn() bool {
 	return w.err == nil
 }
 
-func (w *writer) text(s string) { w.out = w.r.appendText(w.out, s) }
+func (w *writer) text(s string) { w.out = w.r.pieces().AppendText(w.out, s) }
 
 func (w *writer) value(v sky.Value) {
 	if !w.goesOn() {
