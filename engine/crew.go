@@ -300,6 +300,7 @@ func (c *Crew) look() bool {
 
 // survey makes strays of those whose time is over, and reports whether any call runs.
 func (c *Crew) survey() (over []*worker, busy bool) {
+	beside := (c.running.Load() - 1) * int64(CrewTurn) // that began since may have been before it as well
 	now := c.clock.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -307,7 +308,7 @@ func (c *Crew) survey() (over []*worker, busy bool) {
 		until := w.until.Load()
 		switch {
 		case until == 0:
-		case now > until:
+		case now-beside > until:
 			if w.until.CompareAndSwap(until, 0) { // else it ended just now
 				delete(c.all, w)
 				c.strays[w] = struct{}{}

@@ -33,7 +33,7 @@ func (c *Clock) Start(began time.Time, watch engine.Watch) {
 	c.Stop()
 	*c = Clock{watch: watch, began: began, turn: spell}
 	if watch != nil {
-		c.seat.For = watch.Principal()
+		c.seat.For, c.crowd = watch.Principal(), watch.Beside()
 	}
 }
 
@@ -42,13 +42,18 @@ func (c *Clock) Skip(since time.Time) {
 	c.began = c.began.Add(time.Since(since))
 }
 
-// Late reports whether the call has outlasted its time. A call that has kept others waiting lets them run first. short is for how long it has
-// waited for memory.
-func (c *Clock) Late(b engine.Budget, short time.Duration) bool {
+// Late reports whether the call, which allocated so many bytes in all, has outlasted its time. One that has kept others waiting lets them run
+// first, and so does one that is about to hold some of all calls' memory, or much: while it waits for its turn it does not. A large one waits
+// for what others have left to be collected.
+func (c *Clock) Late(b engine.Budget, memory *Share, bytes int64) bool {
 	ran := time.Since(c.began)
 	c.pace(ran - c.seen)
 	c.seen = ran
-	if ran > c.turn && !c.rest(ran, b, short) {
+	holds := memory.holds(bytes)
+	grows := holds > c.seat.Holds
+	c.seat.Holds = max(c.seat.Holds, holds)
+	collected := memory.uncollected(bytes)
+	if (grows || collected != nil || ran > c.turn) && !c.rest(ran, b, memory, collected) {
 		return true
 	}
 	return b.Time > 0 && c.seen > b.Time
@@ -64,23 +69,33 @@ func (c *Clock) patience(b engine.Budget) time.Duration {
 	return engine.Patience*b.Time + time.Duration(c.crowd)*engine.CrewTurn
 }
 
-// rest lets others run, at a moment of the call. It reports false where nobody waits for the call any more.
-func (c *Clock) rest(ran time.Duration, b engine.Budget, short time.Duration) bool {
+// rest lets others run, at a moment of the call, and waits for a collection. It reports false where nobody waits for the call any more.
+func (c *Clock) rest(ran time.Duration, b engine.Budget, memory *Share, collected <-chan struct{}) bool {
 	began := time.Now()
 	if c.watch != nil && !c.watch.Pause() {
 		return false
 	}
 	worked, waited := c.seat.Rest(ran-c.last, c.watch == nil)
-	worked = min(worked+short-c.short, ran-c.last)
+	worked = min(worked+memory.Waited()-c.short, ran-c.last)
+	patience := max(0, c.patience(b)-c.away)
+	memory.await(collected, c.left(b)+patience)
 	took := time.Since(began) - waited
-	away := min(ran-c.last-worked+took, max(0, c.patience(b)-c.away))
-	if c.away, c.short = c.away+away, short; c.watch != nil {
+	away := min(ran-c.last-worked+took, patience)
+	if c.away, c.short = c.away+away, memory.Waited(); c.watch != nil {
 		c.watch.Resume(waited + away)
 	}
 	c.began = c.began.Add(waited + away)
 	c.seen = time.Since(c.began)
 	c.last, c.turn = c.seen, c.seen+min(max(spell, took/8), longSpell)
 	return true
+}
+
+// left is how much of its time the call has, in which it may wait for memory.
+func (c *Clock) left(b engine.Budget) time.Duration {
+	if b.Time <= 0 {
+		return memoryWait
+	}
+	return b.Time - c.seen
 }
 
 // Began is when the call would have begun, had it not waited.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/turn"
 )
 
 // granule is the step in which calls take memory out of a Pool, in bytes. The first one of a call is not counted, so that a small call
@@ -38,7 +39,7 @@ type Pool struct {
 	stalled   int64         // bytes held by calls that wait. Guarded by mu
 	freed     chan struct{} // closed when bytes come free; nil = nobody waits. Guarded by mu
 	collected chan struct{} // closed when the collection that is under way is done; nil = none is. Guarded by mu
-	again     bool          // collect once more then: a call has ended since, whose memory it took for needed. Guarded by mu
+	next      chan struct{} // of the one after: a call has ended since, whose memory it took for needed; nil = there is to be none. Guarded by mu
 
 	holders sync.Map // of *Holder, by script
 	lessees sync.Map // of *lessee, by script and principal
@@ -125,6 +126,20 @@ type Share struct {
 // Short reports whether Cover has to look further for a call that allocated so many bytes in all.
 func (s *Share) Short(bytes int64) bool { return s.Pool != nil && bytes > s.held+granule }
 
+// manyShares is how many calls have room in a pool that hold less than much.
+const manyShares = 512
+
+// holds is what a call holds of its pool that allocated so many bytes in all; nil holds little.
+func (s *Share) holds(bytes int64) turn.Hold {
+	if s == nil || s.Pool == nil || bytes <= granule {
+		return turn.Little
+	}
+	if limit := s.Pool.limit.Load(); limit > 0 && bytes > max(2*granule, limit/manyShares) {
+		return turn.Much
+	}
+	return turn.Some
+}
+
 // Cover sees that a call that allocated so many bytes in all holds as many of its pool. Where the pool has none left it waits for them, to
 // the moment at which the call's time is over, zero = for a
 // second at most. An error is the call's end: its budget is engine.BudgetTotalMemory.
@@ -138,9 +153,6 @@ func (s *Share) Cover(bytes int64, over time.Time) error {
 func (s *Share) grow(bytes int64, over time.Time) error {
 	more := (bytes - s.held - 1) / granule * granule
 	limit := s.Pool.limit.Load()
-	if s.held+more >= large && !s.Pool.awaitCollection(over) {
-		return errors.New("what earlier calls left was not collected within the call's time, want budgets.total_memory to be free")
-	}
 	if !s.Pool.take(more) && (limit > 0 && s.held+more > limit || !s.wait(more, over)) {
 		return errors.New(TotalOver(limit))
 	}
@@ -197,47 +209,61 @@ func (s *Share) Free() {
 func (p *Pool) collect() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.again = p.collected != nil; p.again {
+	if p.collected != nil {
+		if p.next == nil {
+			p.next = make(chan struct{})
+		}
 		return
 	}
 	p.collected = make(chan struct{})
 	go func() {
-		for again := true; again; again = p.uncollected() {
+		for more := true; more; more = p.nextCollection() {
 			time.Sleep(collectAfter)
 			garbage.collect()
 		}
 	}()
 }
 
-// uncollected ends a collection, or reports that there is to be another.
-func (p *Pool) uncollected() bool {
+// nextCollection ends a collection, and reports whether there is to be another.
+func (p *Pool) nextCollection() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.again {
-		p.again = false
-		return true
-	}
 	close(p.collected)
-	p.collected = nil
-	return false
+	p.collected, p.next = p.next, nil
+	return p.collected != nil
 }
 
-// awaitCollection waits for a collection that is under way. It reports false when the call's time is over first.
-func (p *Pool) awaitCollection(over time.Time) bool {
+// collecting is closed when what calls have left by now is collected, nil = it is.
+func (p *Pool) collecting() <-chan struct{} {
 	p.mu.Lock()
-	collected := p.collected
-	p.mu.Unlock()
-	if collected == nil {
-		return true
+	defer p.mu.Unlock()
+	if p.next != nil {
+		return p.next
 	}
-	timer := time.NewTimer(untilOver(over))
+	return p.collected
+}
+
+// uncollected is what a large call, which allocated so many bytes in all, is to wait for before it takes more, nil = nothing.
+func (s *Share) uncollected(bytes int64) <-chan struct{} {
+	if s == nil || bytes < large || !s.Short(bytes) {
+		return nil
+	}
+	return s.Pool.collecting()
+}
+
+// await waits until that is closed, so long at most.
+func (s *Share) await(collected <-chan struct{}, most time.Duration) {
+	if collected == nil || most <= 0 {
+		return
+	}
+	began := time.Now()
+	timer := time.NewTimer(most)
 	defer timer.Stop()
 	select {
 	case <-collected:
-		return true
 	case <-timer.C:
-		return false
 	}
+	s.waited += time.Since(began)
 }
 
 // untilOver is how long a call may wait for memory.

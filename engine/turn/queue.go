@@ -6,16 +6,19 @@ import "slices"
 type queue struct {
 	len   int
 	begun int     // of those: whose work has begun
+	much  int     // of those: who held much then
 	lines []*line // none is empty; the next one first
 	of    map[string]*line
 }
 
+// line is who waits of one. Those who held much, when they had a seat, are the first, then those whose work has begun, so that little is in the
+// midst of it.
 type line struct {
 	of    string
-	seats []*Seat // the next one first
+	seats []*Seat
 }
 
-// put puts s in its line: as the first if its work has begun, so that little is in the midst, else as the last.
+// put puts s in its line.
 func (q *queue) put(s *Seat) {
 	l := q.of[s.For]
 	if l == nil {
@@ -26,29 +29,53 @@ func (q *queue) put(s *Seat) {
 		q.of[s.For] = l
 		q.lines = append(q.lines, l)
 	}
-	if q.len++; s.begun {
-		q.begun++
-		l.seats = slices.Insert(l.seats, 0, s)
-	} else {
-		l.seats = append(l.seats, s)
-	}
+	q.count(s, 1)
+	l.seats = slices.Insert(l.seats, l.place(s), s)
 }
 
-// next takes the first of the next line, which is then the last one. The queue is not empty.
+func (l *line) place(s *Seat) int {
+	if !s.begun {
+		return len(l.seats)
+	}
+	at := 0
+	for !s.much && at < len(l.seats) && l.seats[at].much {
+		at++
+	}
+	return at
+}
+
+// next takes the first of the next line that may go on. The queue is not empty.
 func (q *queue) next() *Seat {
-	l := q.lines[0]
-	q.lines = slices.Delete(q.lines, 0, 1)
+	i := slices.IndexFunc(q.lines, q.may)
+	l := q.lines[i]
+	q.lines = slices.Delete(q.lines, i, i+1)
 	s := l.seats[0]
 	l.seats = slices.Delete(l.seats, 0, 1)
-	if s.begun {
-		q.begun--
-	}
-	if q.len--; len(l.seats) > 0 {
+	if q.count(s, -1); len(l.seats) > 0 {
 		q.lines = append(q.lines, l)
 	} else {
 		delete(q.of, l.of)
 	}
 	return s
+}
+
+// may reports whether the first of a line may go on. Of one line at least it may: of the last that held much, or else has begun.
+func (q *queue) may(l *line) bool {
+	s := l.seats[0]
+	if s.holds == Much && !s.much {
+		return q.much < few
+	}
+	return s.begun || q.begun < midst
+}
+
+func (q *queue) count(s *Seat, n int) {
+	q.len += n
+	if s.begun {
+		q.begun += n
+	}
+	if s.much {
+		q.much += n
+	}
 }
 
 // long reports whether so many wait in a line.
@@ -57,7 +84,7 @@ func (q *queue) long(of string, n int) bool {
 	return l != nil && len(l.seats) >= n
 }
 
-// others reports whether anybody's work waits but this one's.
+// others reports whether anybody's work may go on but this one's.
 func (q *queue) others(of string) bool {
-	return len(q.lines) > 1 || len(q.lines) == 1 && q.lines[0].of != of
+	return slices.ContainsFunc(q.lines, func(l *line) bool { return l.of != of && q.may(l) })
 }

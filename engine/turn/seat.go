@@ -8,13 +8,13 @@ import (
 )
 
 const (
-	// young is for how long work takes turns with all other such work. What takes longer is done one after the other, as many at a time as
-	// there are processors, so that what it holds is not held by all at once.
+	// young is for how long work takes turns with all other such work. What takes longer, or holds much, is done one after the other, as many at
+	// a time as there are processors, so that what it holds is not held by all at once.
 	young = 2 * time.Millisecond
 	// crowd is how much work for one may wait until what comes behind it is done in its turn, young or not.
 	crowd = 16
-	// midst is how much work may have begun, and wait, for others' work to begin.
-	midst = 128
+	// midst is how much work may have begun, and wait, for others' work to begin, and few how much of it that holds much, for more of that.
+	midst, few = 128, 4
 	// unmeasured is what counts, at most, of a time in which nobody knows how long the work had a processor.
 	unmeasured = 2 * time.Millisecond
 	// absent is how long who has a seat may be without a rest, until others may have it: it waits for something, or does not end.
@@ -24,7 +24,8 @@ const (
 // Seat is what long work needs to go on. There are as many as processors. Those whom the same work is for wait for one in one line, and the
 // lines take turns. The zero value is that of work which has not taken long yet. One goroutine uses it.
 type Seat struct {
-	For string // whom the work is for; set it first
+	For   string // whom the work is for; set it first
+	Holds Hold   // what the work holds, or is about to
 
 	asked bool          // that goroutine has asked for it
 	used  time.Duration // processor time of its thread, at the end of the last rest; 0 = it is not known
@@ -36,8 +37,20 @@ type Seat struct {
 	there bool          // who has taken it goes on: it was woken, and had a processor; guarded by hall.mu
 	aged  bool          // it is no longer young; guarded by hall.mu
 	begun bool          // it had a seat since; guarded by hall.mu
+	holds Hold          // Holds, when it was in line last; guarded by hall.mu
+	much  bool          // it had a seat since it holds Much; guarded by hall.mu
 	seen  time.Time     // at the last rest; guarded by hall.mu
 }
+
+// Hold is how much memory work holds.
+type Hold int8
+
+// What holds Little may be many; of what holds Much there are few at a time.
+const (
+	Little Hold = iota
+	Some
+	Much
+)
 
 // hall is where the seats of this process are.
 var hall seats
@@ -99,7 +112,7 @@ func (h *seats) keeps(s *Seat, ran time.Duration) bool {
 	defer h.mu.Unlock()
 	s.ran, s.turn = s.ran+ran, s.turn+ran
 	s.seen = time.Now()
-	if s.taken && !h.wanted(s) {
+	if s.taken && s.Holds == s.holds && !h.wanted(s) {
 		return true
 	}
 	h.wait(s)
@@ -125,7 +138,7 @@ func (h *seats) waiting() int { return h.young.len + h.old.len }
 
 // wanted reports whether the seat of s is for others now: for who is young, or for somebody else's work. It is called with mu held.
 func (h *seats) wanted(s *Seat) bool {
-	return h.young.len > 0 || s.turn >= young && h.old.begun < midst && h.old.others(s.For)
+	return h.young.len > 0 || s.turn >= young && h.old.others(s.For)
 }
 
 // wait puts s in line. It is called with mu held.
@@ -134,7 +147,7 @@ func (h *seats) wait(s *Seat) {
 		s.wake = make(chan struct{}, 1)
 	}
 	h.free(s)
-	if !s.aged && (s.ran >= young || h.old.long(s.For, crowd)) {
+	if s.holds = s.Holds; !s.aged && (s.holds > Little || s.ran >= young || h.old.long(s.For, crowd)) {
 		s.aged, s.begun = true, false
 	}
 	if s.aged {
@@ -166,7 +179,7 @@ func (h *seats) serve() {
 		}
 		h.oldNext = from == &h.young
 		s := from.next()
-		s.taken, s.there, s.begun, s.turn = true, false, true, 0
+		s.taken, s.there, s.begun, s.much, s.turn = true, false, true, s.holds == Much, 0
 		h.taken = append(h.taken, s)
 		s.wake <- struct{}{}
 	}

@@ -112,7 +112,7 @@ func (m *meter) uncovered() bool {
 	return err != nil
 }
 
-func (m *meter) late() bool { return m.clock.Late(m.budget, m.memory.Waited()) }
+func (m *meter) late() bool { return m.clock.Late(m.budget, m.memory, m.before+m.allocated) }
 
 // done looks once more, after the last step: that one may have been a long one. It reports whether a budget is overrun.
 func (m *meter) done() bool { return m.look() != nil }

@@ -121,7 +121,7 @@ func (r *runner) look() {
 // ahead is how many steps the script may take until the next look.
 func (r *runner) ahead() int64 { return r.clock.Ahead(min(slice, 1+bulk/(1+r.held+r.paid))) }
 
-func (r *runner) late() bool { return r.clock.Late(r.budget, r.call.Memory.Waited()) }
+func (r *runner) late() bool { return r.clock.Late(r.budget, &r.call.Memory, r.paid) }
 
 // done looks once more, after the last step: that one may have been a long one. It reports whether a budget is overrun.
 func (r *runner) done() bool {
