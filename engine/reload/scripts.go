@@ -21,7 +21,7 @@ import (
 // Scripts knows of each script the version that serves and the attempt that failed since, if one did. What it knows changes as a whole,
 // by Tx.Commit. It may be used by many goroutines.
 type Scripts struct {
-	stored map[string]*Snapshot
+	stored map[string]*Snapshot             // until something serves; used by the goroutine that builds
 	state  atomic.Pointer[map[string]entry] // nil: nothing serves yet
 	tried  atomic.Pointer[map[string]entry] // what a build came to that does not serve
 }
@@ -103,7 +103,7 @@ type Admitted struct {
 // if not nil, is a version of the same bytes, under other bindings or of another plan: its tests have passed.
 type Admit func(files fs.FS, before *Version) (Admitted, error)
 
-// NewScripts starts with nothing live. stored are last good copies by script path, for scripts that have no live version; may be nil.
+// NewScripts starts with nothing live. stored are last good copies by script path, for what is to serve first; may be nil.
 func NewScripts(stored map[string]*Snapshot) *Scripts {
 	return &Scripts{stored: stored}
 }
@@ -177,7 +177,11 @@ func (t *Tx) Order(scripts iter.Seq[string]) []string {
 // if another commit came between.
 func (t *Tx) Commit() bool {
 	staged := t.staged // of its own: a pointer into t would keep t, and so what was before, and all before that
-	return t.scripts.state.CompareAndSwap(t.base, &staged)
+	if !t.scripts.state.CompareAndSwap(t.base, &staged) {
+		return false
+	}
+	t.scripts.stored = nil // what serves is newer, and what does not is not stored any more
+	return true
 }
 
 // Keep remembers what became of scripts in a build that does not serve, so that the next repeats no attempt that failed, and, where some are

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sluice/engine/keys"
+	"sluice/proxy/simulate"
+)
+
+// refusing is a filter that says no in these words, in both languages.
+var refusing = map[string]string{
+	".star": "def filter(ctx, principal, candidates):\n    return {\"deny\": %q}\n",
+	".lua":  "function filter(ctx, principal, candidates)\n  return {deny = %q}\nend\n",
+}
+
+// restarts is a folder of a config, scripts and data that gateways serve from, one after the other.
+type restarts struct {
+	*contained
+	dir, url string
+}
+
+func newRestarts(t *testing.T) *restarts {
+	t.Helper()
+	p, err := simulate.Start(simulate.Options{Name: "a", Keep: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return &restarts{&contained{t: t, live: &live{}}, t.TempDir(), p.URL()}
+}
+
+// text is a config with an upstream and a principal alice, to each of which something is added.
+func (r *restarts) text(upstream, principal, more string) string {
+	return "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\n" +
+		fmt.Sprintf("upstreams: [{name: a, kind: anthropic_direct, base_url: %q, signer: {type: anthropic_key, key: k}%s}]\n", r.url, upstream) +
+		fmt.Sprintf("principals: [{name: alice, keys: [%q]%s}]\n", keys.Sum(containedKey("alice")), principal) + more
+}
+
+// serving is one gateway's time: it begins with a config and ends with what is done in it.
+func (r *restarts) serving(what, config string, scripts map[string]string, during func()) {
+	r.t.Helper()
+	test := r.t
+	test.Run(what, func(t *testing.T) {
+		r.contained = containWith(t, r.dir, config, scripts, nil)
+		during()
+	})
+	r.t = test
+}
+
+// file is the path of a file of the folder.
+func (r *restarts) file(name string) string { return filepath.Join(r.dir, name) }
+
+func (r *restarts) config(text string) {
+	r.t.Helper()
+	if err := os.WriteFile(r.file("sluice.yaml"), []byte(text), 0o644); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// said waits for a line of the log, which may have come before.
+func (r *restarts) said(line string) {
+	r.t.Helper()
+	r.until("the log says "+line, func() bool { return strings.Contains(r.logged(), line) })
+}
+
+// A script that has served is not replaced by the copy that was there at the start: not when the config drops it, and names it again when it
+// is broken.
+func TestTheCopyOfTheStartDoesNotComeBack(t *testing.T) {
+	t.Parallel()
+	for ext, text := range refusing {
+		t.Run(ext[1:], func(t *testing.T) {
+			t.Parallel()
+			r := newRestarts(t)
+			named, dropped := r.text("", "", "filters: [{script: f"+ext+"}]\n"), r.text("", "", "filters: []\n")
+			r.serving("version one", named, map[string]string{"f" + ext: fmt.Sprintf(text, "one")}, func() {})
+			r.serving("version two", named, nil, func() {
+				one := r.script().Version
+				r.write(r.t, "f"+ext, fmt.Sprintf(text, "two"))
+				r.until("version two serves", func() bool { return r.script().Version != one })
+				r.config(dropped)
+				r.until("it is dropped", func() bool { return r.send("alice") == "200" })
+				r.write(r.t, "f"+ext, "(")
+				r.config(named)
+				r.said("sluice.yaml is refused, the config before stays in force: f" + ext)
+				r.expect(r.send("alice"), "200")
+			})
+		})
+	}
+}
