@@ -1,13 +1,16 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"sluice/engine/keys"
+	"sluice/engine/reload"
 	"sluice/proxy/simulate"
 )
 
@@ -67,6 +70,28 @@ func (r *restarts) said(line string) {
 	r.until("the log says "+line, func() bool { return strings.Contains(r.logged(), line) })
 }
 
+// denial is what alice is told by a filter that says no.
+func (r *restarts) denial(header string) string {
+	r.t.Helper()
+	name, value, _ := strings.Cut(header, ": ")
+	req, err := http.NewRequest("POST", "http://"+r.listen[0].Addr().String()+"/v1/messages", strings.NewReader(plainQuestion))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header = http.Header{"Anthropic-Version": {"2023-06-01"}, "X-Api-Key": {containedKey("alice")}}
+	req.Header.Set(name, value)
+	resp, err := r.client.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var body struct{ Error struct{ Message string } }
+	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil {
+		r.t.Fatal(err)
+	}
+	return body.Error.Message
+}
+
 // A script that has served is not replaced by the copy that was there at the start: not when the config drops it, and names it again when it
 // is broken.
 func TestTheCopyOfTheStartDoesNotComeBack(t *testing.T) {
@@ -87,6 +112,33 @@ func TestTheCopyOfTheStartDoesNotComeBack(t *testing.T) {
 				r.config(named)
 				r.said("sluice.yaml is refused, the config before stays in force: f" + ext)
 				r.expect(r.send("alice"), "200")
+			})
+		})
+	}
+}
+
+// The copies of scripts are there at the next start whatever one of them could not read, and that one reads it no better.
+func TestACopyOfAScriptThatGoesOnWithoutALibrary(t *testing.T) {
+	t.Parallel()
+	const goesOn = "local ok, why = pcall(require, \"lib.\" .. \"more\")\n" +
+		"function filter(ctx, principal, candidates)\n  if ctx.headers[\"x-why\"] then return {deny = tostring(why)} end\n  return candidates\nend\n"
+	for ext, text := range refusing {
+		t.Run(ext[1:], func(t *testing.T) {
+			t.Parallel()
+			r := newRestarts(t)
+			config := r.text("", "", "filters: [{script: goes_on.lua}, {script: f"+ext+"}]\n")
+			files := map[string]string{"goes_on.lua": goesOn, "f" + ext: fmt.Sprintf(text, "good"), "lib/more.lua": strings.Repeat("-", reload.MaxScript+1)}
+			var why string
+			r.serving("the files", config, files, func() {
+				if why = r.denial("x-why: 1"); !strings.Contains(why, "lib/more.lua: the file is too large") {
+					t.Errorf("the library is read: %s", why)
+				}
+			})
+			r.serving("the copies", config, map[string]string{"goes_on.lua": "(", "f" + ext: "("}, func() {
+				r.said("RUNNING THE LAST GOOD COPY of goes_on.lua from the data directory")
+				r.said("RUNNING THE LAST GOOD COPY of f" + ext + " from the data directory")
+				r.expect(r.denial("x-why: 1"), why)
+				r.expect(r.denial("x-other: 1"), "good")
 			})
 		})
 	}

@@ -103,6 +103,28 @@ func TestADamagedCopyIsNotTrusted(t *testing.T) {
 	f(strings.Replace(string(text), "Z29vZA==", "ZXZpbA==", 1), "does not have the sum")
 }
 
+func TestADamagedCopyCostsNoOtherScriptIts(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var data *reload.Data
+	r.write("scripts/a.star", "good")
+	r.write("scripts/b.star", "fine")
+	r.config("a.star", "b.star")
+	r.must(r.restart(&data))
+	text, err := os.ReadFile(r.path("data/scripts.json"))
+	r.must(err)
+	r.write("data/scripts.json", strings.Replace(string(text), `"Z29vZA=="`, "null", 1))
+	r.write("scripts/b.star", "BROKEN")
+	r.must(r.restart(&data))
+	if n := r.untilNews(reload.Trouble, ""); !strings.HasPrefix(n.String(), "read the last good copy of a.star in ") {
+		t.Errorf("news %q", n)
+	}
+	r.untilNews(reload.LastGood, "b.star")
+	if r.live("a.star") != "good" || r.live("b.star") != "fine" {
+		t.Errorf("serves %q and %q", r.live("a.star"), r.live("b.star"))
+	}
+}
+
 func TestACopyIsWrittenOnlyWhenItChanges(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
