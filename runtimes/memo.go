@@ -47,7 +47,7 @@ type root struct {
 	node
 }
 
-// node is a read, or the end. One with neither branches nor a decision is the end of a path whose script has to be asked.
+// node is a read, or the end, where the decision is.
 type node struct {
 	read read
 	next map[answer]*node // by what is found
@@ -186,13 +186,16 @@ func (m *Memo) Keep(c *Call, p *engine.Principal, out engine.FilterOutput) {
 		return
 	}
 	c.trail = nil
+	if t.lost {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.size >= maxSize || m.roots == nil {
 		m.roots, m.size = make(map[*engine.Principal][]*root), 0
 	}
 	if n := m.plant(p, t.candidates); n != nil {
-		m.grow(n, t.steps, t.lost, out)
+		m.grow(n, t.steps, out)
 	}
 }
 
@@ -211,7 +214,7 @@ func (m *Memo) plant(p *engine.Principal, candidates []engine.UpstreamCandidate)
 }
 
 // grow adds a path below n, as far as it is not there.
-func (m *Memo) grow(n *node, steps []step, lost bool, out engine.FilterOutput) {
+func (m *Memo) grow(n *node, steps []step, out engine.FilterOutput) {
 	for i := range steps {
 		if n.next == nil {
 			if n.out != nil {
@@ -229,7 +232,7 @@ func (m *Memo) grow(n *node, steps []step, lost bool, out engine.FilterOutput) {
 		}
 		n = below
 	}
-	if n.next == nil && n.out == nil && !lost {
+	if n.next == nil && n.out == nil {
 		n.out = lasting(out)
 		m.size += len(out.Reason) + 16*len(out.KeptUpstreamIDs)
 		for _, r := range n.out.PerCandidateReasons {

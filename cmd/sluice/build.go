@@ -63,7 +63,8 @@ type builder struct {
 	warn      func(error)          // what works, and not as one might expect; nil drops it
 	amend     func(*config.Config) // what is built in place of the config; nil = what it says
 
-	plan *plan // of the last config that parsed
+	parsed  *plan // of the last config that parsed
+	serving *plan // of the last generation
 	// Of the last generation; may be read by any goroutine.
 	access    atomic.Pointer[admin.Access]
 	retention atomic.Pointer[ledger.Policy]
@@ -82,7 +83,8 @@ func newBuilder(name string) *builder {
 
 // plan is what a config alone says, made once per version of it. Generations share it until the config changes.
 type plan struct {
-	sum        [sha256.Size]byte // over the config and the files that it names
+	text       [sha256.Size]byte // the sum of the config
+	sum        [sha256.Size]byte // over that and the files that it names
 	files      []string          // in the order in which they were read
 	cfg        *config.Config
 	upstreams  []*engine.Upstream  // sorted by id
@@ -112,6 +114,7 @@ func (b *builder) build(in *reload.Input) (*engine.Generation, error) {
 		b.memory.SetLimit(before)
 		return nil, err
 	}
+	b.serving = p
 	b.memory.SetLimit(p.cfg.TotalMemory)
 	b.accounts.Adopt(p.cfg.DataKey.Reveal(), maps.Values(p.signers))
 	b.access.Store(&admin.Access{Token: p.cfg.Admin.Token.Reveal(), OpenMetrics: p.cfg.Admin.OpenMetrics})
@@ -154,22 +157,19 @@ func orTop(p config.Pos) config.Pos {
 	return p
 }
 
-// read parses the config, or returns the plan of before if nothing of it changed.
+// read parses the config, or returns the plan that there is of it: where a config is refused, builds are of that and of the one that serves.
 func (b *builder) read(in *reload.Input) (*plan, error) {
 	text := in.Config
 	if b.text != nil {
 		text = b.text
 	}
-	if p := b.plan; p != nil {
-		before := b.contents(in, text)
-		for _, name := range p.files {
-			_, _ = before.file(name)
-		}
-		if before.total() == p.sum {
+	for _, p := range [...]*plan{b.parsed, b.serving} {
+		if p != nil && p.stands(b.contents(in, text)) {
 			return p, nil
 		}
 	}
 	is := b.contents(in, text)
+	sum := is.total()
 	cfg, err := b.parse(text, is.file)
 	if err != nil {
 		return nil, err
@@ -184,10 +184,21 @@ func (b *builder) read(in *reload.Input) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.sum, p.files = is.total(), is.files
-	b.plan = p
+	p.text, p.sum, p.files = sum, is.total(), is.files
+	b.parsed = p
 	b.warnOfPast(cfg)
 	return p, nil
+}
+
+// stands reports whether a config, of which nothing else was read yet, is the plan's, and the files that it names are as they were.
+func (p *plan) stands(is *contents) bool {
+	if is.total() != p.text {
+		return false
+	}
+	for _, name := range p.files {
+		_, _ = is.file(name)
+	}
+	return is.total() == p.sum
 }
 
 // contents sum up a config and the files that it names as they are read.

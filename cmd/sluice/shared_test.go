@@ -96,6 +96,33 @@ func TestWhatIsRememberedKeepsNoVersionThatServesNoMore(t *testing.T) {
 	}
 }
 
+// While a config is refused, each edit of a script counts under the one before, whose principals and upstreams stay the same ones: whatever
+// remembers by them holds no more after many edits than after one.
+func TestARefusedConfigMakesNothingAnewOfTheOneThatServes(t *testing.T) {
+	const edits = 3
+	for ext, text := range refusing {
+		t.Run(ext[1:], func(t *testing.T) {
+			t.Parallel()
+			r := newRestarts(t)
+			config := func(more string) string { return r.text("", "", "filters: [{script: f"+ext+"}"+more+"]\n") }
+			r.contained = containWith(t, r.dir, config(""), map[string]string{"f" + ext: fmt.Sprintf(text, "0"), "broken" + ext: "("}, nil)
+			g := r.world.Lease()
+			defer g.Release()
+			r.config(config(", {script: broken" + ext + "}"))
+			r.said("sluice.yaml is refused")
+			for i := 1; i <= edits; i++ {
+				r.write(t, "f"+ext, fmt.Sprintf(text, fmt.Sprint(i)))
+				r.until(fmt.Sprintf("edit %d counts", i), func() bool { return r.denial("x-edit: 1") == fmt.Sprint(i) })
+				now := r.world.Lease()
+				if now.Number == g.Number || now.Principals[0] != g.Principals[0] || now.Upstreams[0].Upstream != g.Upstreams[0].Upstream {
+					t.Errorf("generation %d is of another plan than generation %d", now.Number, g.Number)
+				}
+				now.Release()
+			}
+		})
+	}
+}
+
 // A config that raises budgets.total_memory has the scripts tried that there was no room for, also one that it names itself.
 func TestMoreTotalMemoryLetsATopLevelIn(t *testing.T) {
 	const small, large = "budgets: {time: 10s, memory: 8MiB, total_memory: 8MiB}\n", "budgets: {time: 10s, memory: 8MiB, total_memory: 256MiB}\n"

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+	"weak"
 
 	"github.com/google/uuid"
 
@@ -295,6 +296,33 @@ func TestMemoryOfDecisionsIsBounded(t *testing.T) {
 		t.Errorf("%d bytes are held after 20,000 sessions, of which %d were known the second time", grown, known)
 	}
 	runtime.KeepAlive(f)
+}
+
+// Of calls whose decisions cannot be remembered nothing stays.
+func TestAFilterThatCannotRememberKeepsNoPrincipal(t *testing.T) {
+	files := fstest.MapFS{
+		"f.star": {Data: []byte("def filter(ctx, principal, candidates):\n    return candidates if ctx.model and ctx.now_ms else None\n")},
+		"f.lua":  {Data: []byte("function filter(ctx, principal, candidates) return ctx.model and ctx.now_ms and candidates end\n")},
+	}
+	for script := range files {
+		w := newWorld(5)
+		f, in := w.bind(t, files, script), w.draw()
+		var all []weak.Pointer[engine.Principal]
+		for range 20 {
+			p := *in.principal
+			f.(engine.RecallingFilter).Recall(in.ctx, &p, in.candidates)
+			if _, err := f.Filter(in.ctx, &p, in.candidates); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, weak.Make(&p))
+		}
+		runtime.GC()
+		all = slices.DeleteFunc(all, func(p weak.Pointer[engine.Principal]) bool { return p.Value() == nil })
+		if len(all) > 2 { // those of the last calls, whose memory is used again
+			t.Errorf("%s: %d of 20 principals are kept", script, len(all))
+		}
+		runtime.KeepAlive(f)
+	}
 }
 
 // Calls of one filter look up and learn at once.
