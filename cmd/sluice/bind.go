@@ -145,14 +145,14 @@ func (s *scripting) collect() {
 }
 
 // dialect is what an upstream's config says, or the default of its kind. Nil is the pass-through, which is also for kinds on Anthropic's
-// own wire where the scripts root has no dialect for them; the wire of a cloud needs one.
+// own wire where the scripts root has no dialect for them and none has served; the wire of a cloud needs one.
 func (s *scripting) dialect(u *config.Upstream) *config.Binding {
 	if u.Dialect != nil || u.NoDialect {
 		return u.Dialect
 	}
 	script := defaultDialects[u.Kind]
-	_, err := fs.Stat(s.snapshot, script)
-	if ownWire := u.Kind == engine.KindAnthropicDirect || u.Kind == engine.KindCustom; err != nil && ownWire {
+	ownWire := u.Kind == engine.KindAnthropicDirect || u.Kind == engine.KindCustom
+	if _, err := fs.Stat(s.snapshot, script); ownWire && errors.Is(err, fs.ErrNotExist) && !s.tx.HasServed(script) {
 		return nil
 	}
 	return &config.Binding{Pos: u.Pos, Name: strings.TrimSuffix(path.Base(script), ".star"), Script: script, Config: &engine.Object{},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -142,4 +143,54 @@ func TestACopyOfAScriptThatGoesOnWithoutALibrary(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The dialect that an upstream has by its kind serves on as one that the config names, whatever becomes of its file, and so does its copy after
+// a restart; "dialect: none" ends that.
+func TestADefaultDialectServesOnWithoutItsFile(t *testing.T) {
+	t.Parallel()
+	const path = "dialects/anthropic.star"
+	const dialect = "def shape(ctx, upstream, principal, request):\n    if ctx.headers.get(\"x-no\"):\n        fail(\"no\")\n"
+	r := newRestarts(t)
+	shapes := func() {
+		t.Helper()
+		r.expect(r.send("alice", "x-no: 1"), "502 dialect_failed")
+		r.expect(r.send("alice"), "200")
+	}
+	broken := func(is bool) func() bool {
+		return func() bool { return strings.Contains(r.admin(t, "/v1/status"), `"last_error": {`) == is }
+	}
+	config := r.text("", "", "")
+	r.serving("the file", config, map[string]string{path: dialect}, func() {
+		shapes()
+		for what, breakIt := range map[string]func() error{
+			"too large": func() error { return os.WriteFile(r.file("scripts/"+path), make([]byte, reload.MaxScript+1), 0o644) },
+			"deleted":   func() error { return os.Remove(r.file("scripts/" + path)) },
+			"a folder": func() error {
+				return errors.Join(os.Remove(r.file("scripts/"+path)), os.Mkdir(r.file("scripts/"+path), 0o755))
+			},
+			"its folder is gone": func() error { return os.RemoveAll(r.file("scripts/dialects")) },
+		} {
+			if err := breakIt(); err != nil {
+				t.Fatal(err)
+			}
+			r.until(what+" is told", broken(true))
+			shapes()
+			os.Remove(r.file("scripts/" + path)) // a folder, where it is one
+			r.write(t, path, dialect)
+			r.until("it is mended", broken(false))
+			shapes()
+		}
+		if err := os.Remove(r.file("scripts/" + path)); err != nil {
+			t.Fatal(err)
+		}
+		r.said(path + ": no such file below the scripts root; version")
+	})
+	r.serving("the copy", config, nil, func() {
+		r.said("RUNNING THE LAST GOOD COPY of " + path)
+		shapes()
+		r.config(r.text(", dialect: none", "", ""))
+		r.until("it is switched off", func() bool { return r.send("alice", "x-no: 1") == "200" })
+	})
+	r.serving("without", config, nil, func() { r.expect(r.send("alice", "x-no: 1"), "200") })
 }

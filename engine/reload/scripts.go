@@ -173,6 +173,11 @@ func (t *Tx) Order(scripts iter.Seq[string]) []string {
 	return slices.SortedFunc(scripts, func(a, b string) int { return cmp.Or(rank(a)-rank(b), strings.Compare(a, b)) })
 }
 
+// HasServed reports whether there is a version of a script to go on with: one that serves, or at the start its last good copy.
+func (t *Tx) HasServed(script string) bool {
+	return of(t.base, script).live != nil || t.scripts.stored[script] != nil
+}
+
 // Commit makes the resolved scripts the live ones, and forgets those that were not asked for. It reports false, and changes nothing,
 // if another commit came between.
 func (t *Tx) Commit() bool {
