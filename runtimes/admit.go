@@ -28,7 +28,9 @@ type Admission struct {
 	Path     string // of the script, below the root of Files
 	Budget   engine.Budget
 	Bindings []Binding
-	// Tested: these very files have passed before, in other bindings. Their tests need not run again.
+	// Known: these very files have served before. They serve on where probes have no time to be made.
+	Known bool
+	// Tested: these very files have passed their tests with this very budget, in other bindings. They need not run again.
 	Tested bool
 	// Deadline bounds each load, test and probe from outside, for a script that its own budget cannot stop; 0 = DefaultDeadline.
 	Deadline time.Duration

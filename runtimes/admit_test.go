@@ -339,9 +339,9 @@ func TestAnAdmissionInManyBindingsEnds(t *testing.T) {
 		if got := a.Admit(); len(got.Errors) != 1 || got.Errors[0].Message != want {
 			t.Errorf("1000 probes of 300ms: %v, want %s", got.Errors, want)
 		}
-		a.Tested = true
+		a.Known = true
 		if got := a.Admit(); len(got.Errors) != 0 {
-			t.Errorf("1000 probes of 300ms of files that passed before: %v", got.Errors)
+			t.Errorf("1000 probes of 300ms of files that served before: %v", got.Errors)
 		}
 	})
 }

@@ -15,14 +15,14 @@ import (
 
 // probeAll calls each hook once in each binding, through the interfaces of the engine, with a sample request and the config's own
 // upstreams. What a hook decides is its own affair; that it fails is not. A budget that runs out ends it, and so does the time that all have
-// together: files that passed before serve on then, others are refused.
+// together: files that are known serve on then, others are refused.
 func (a *Admission) probeAll(functions []Function, out *Admitted) {
 	over := time.Now().Add(a.suite())
 	for i := range a.Bindings {
 		b := &a.Bindings[i]
 		what := fmt.Sprintf("binding %q", b.Manifest.Name)
 		if time.Now().After(over) {
-			if !a.Tested {
+			if !a.Known {
 				out.fail(a.Path, fmt.Errorf("the probes took longer than %v together, that of %s and what follows did not run", a.suite(), what))
 			}
 			return

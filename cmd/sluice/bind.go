@@ -163,11 +163,20 @@ func (s *scripting) dialect(u *config.Upstream) *config.Binding {
 type made struct {
 	plugins map[string]any // by use.key
 	loads   *engine.Loads  // what the plugins share
+	tested  budgets        // with which its tests passed
 }
 
-// madeOf is what was made of a version; nil has nothing.
+// budgets are what the tests of a script run with.
+type budgets struct {
+	call  engine.Budget
+	total int64
+}
+
+func (s *scripting) budgets() budgets { return budgets{s.plan.cfg.Budget, s.plan.cfg.TotalMemory} }
+
+// madeOf is what was made of a version; nil has nothing, nor has a last good copy.
 func madeOf(v *reload.Version) *made {
-	if v == nil {
+	if v == nil || v.Plugins == nil {
 		return new(made)
 	}
 	return v.Plugins.(*made)
@@ -180,7 +189,8 @@ func (s *scripting) admitter(script, bindings string) reload.Admit {
 			return s.instantiate(script, files, before, before.Tests)
 		}
 		language := s.languages[path.Ext(script)]
-		a := runtimes.Admission{Language: language, Files: files, Path: script, Budget: s.plan.cfg.Budget, Tested: before != nil}
+		a := runtimes.Admission{Language: language, Files: files, Path: script, Budget: s.plan.cfg.Budget,
+			Known: before != nil, Tested: madeOf(before).tested == s.budgets()}
 		tried := new(engine.Loads) // what a probe leaves in a script's variables, no request finds
 		for _, u := range s.uses[script] {
 			m := s.manifest(u, files, tried)
@@ -191,7 +201,7 @@ func (s *scripting) admitter(script, bindings string) reload.Admit {
 		if len(got.Errors) > 0 {
 			return reload.Admitted{}, joined(got.Errors)
 		}
-		if before != nil {
+		if a.Tested {
 			got.Tests = before.Tests
 		}
 		return s.instantiate(script, files, before, got.Tests)
@@ -200,7 +210,7 @@ func (s *scripting) admitter(script, bindings string) reload.Admit {
 
 // instantiate makes the plugins of a script that passed so many tests, one for each place where it is used. They share what before loaded.
 func (s *scripting) instantiate(script string, files fs.FS, before *reload.Version, tests int) (reload.Admitted, error) {
-	serving := &made{make(map[string]any), madeOf(before).loads.Next()}
+	serving := &made{make(map[string]any), madeOf(before).loads.Next(), s.budgets()}
 	for _, u := range s.uses[script] {
 		plugin, err := instantiate(s.languages[path.Ext(script)], u.slot, s.manifest(u, files, serving.loads))
 		if err != nil {

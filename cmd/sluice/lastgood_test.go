@@ -4,15 +4,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"sluice/engine"
 	"sluice/engine/keys"
 	"sluice/engine/reload"
 	"sluice/proxy/simulate"
+	"sluice/runtimes"
 )
 
 // refusing is a filter that says no in these words, in both languages.
@@ -41,7 +45,7 @@ func newRestarts(t *testing.T) *restarts {
 func (r *restarts) text(upstream, principal, more string) string {
 	return "listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nscripts: ./scripts\ndata: ./data\n" +
 		fmt.Sprintf("upstreams: [{name: a, kind: anthropic_direct, base_url: %q, signer: {type: anthropic_key, key: k}%s}]\n", r.url, upstream) +
-		fmt.Sprintf("principals: [{name: alice, keys: [%q]%s}]\n", keys.Sum(containedKey("alice")), principal) + more
+		fmt.Sprintf("principals:\n  - {name: alice, keys: [%q]%s}\n", keys.Sum(containedKey("alice")), principal) + more
 }
 
 // serving is one gateway's time: it begins with a config and ends with what is done in it.
@@ -193,4 +197,76 @@ func TestADefaultDialectServesOnWithoutItsFile(t *testing.T) {
 		r.until("it is switched off", func() bool { return r.send("alice", "x-no: 1") == "200" })
 	})
 	r.serving("without", config, nil, func() { r.expect(r.send("alice", "x-no: 1"), "200") })
+}
+
+// loadsCounted is a language that counts how often a script is loaded: once to be tried, and twice more for its tests.
+type loadsCounted struct {
+	runtimes.Language
+	loads *atomic.Int32
+}
+
+func (l loadsCounted) Load(files fs.FS, path string, config *engine.Object, b engine.Budget) (runtimes.Module, error) {
+	l.loads.Add(1)
+	return l.Language.Load(files, path, config, b)
+}
+
+// A config that lowers budgets has the tests of its scripts run with them, and is refused as it would be at the start. One that changes
+// something else has not.
+func TestOtherBudgetsHaveTestsRunAgain(t *testing.T) {
+	t.Parallel()
+	tests := map[string]string{
+		".star": "def test_heavy(t):\n    n = 0\n    for i in range(300000):\n        n += 1\n    t.eq(n, 300000)\n",
+		".lua":  "function test_heavy(t)\n  local n = 0\n  for i = 1, 300000 do n = n + 1 end\n  t:eq(n, 300000)\nend\n",
+	}
+	for ext, text := range refusing {
+		t.Run(ext[1:], func(t *testing.T) {
+			t.Parallel()
+			r := newRestarts(t)
+			config := func(principal string, steps int) string {
+				return r.text("", principal, fmt.Sprintf("filters: [{script: f%s}]\nbudgets: {time: 10s, memory: 256MiB, steps: %d}\n", ext, steps))
+			}
+			var loads atomic.Int32
+			r.contained = containWith(t, r.dir, config("", 10_000_000), map[string]string{"f" + ext: fmt.Sprintf(text, "no") + tests[ext]},
+				func(languages map[string]runtimes.Language) { languages[ext] = loadsCounted{languages[ext], &loads} })
+			r.config(config("", 10_000))
+			r.said("sluice.yaml is refused, the config before stays in force: f" + ext + ":")
+			if log := r.logged(); !strings.Contains(log, "test_heavy: ") || !strings.Contains(log, "budgets.steps: 100000") {
+				t.Errorf("the log:\n%s", log)
+			}
+			r.expect(r.send("alice"), "403 denied_by_filter")
+			before := loads.Load()
+			r.config(config(", claims: {team: x}", 10_000_000))
+			r.said("sluice.yaml: live")
+			r.expect(r.send("alice"), "403 denied_by_filter")
+			if n := loads.Load() - before; n != 1 {
+				t.Errorf("the script was loaded %d times for other claims, want 1, to be tried", n)
+			}
+		})
+	}
+}
+
+// A restart takes what served, also a script in more places than there is time to probe at a start that does not know it.
+func TestARestartTakesAScriptWhoseProbesTakeLong(t *testing.T) {
+	slow := map[string]string{
+		".star": "def filter(ctx, principal, candidates):\n    for i in range(2000000):\n        pass\n    return {\"deny\": \"no\"}\n",
+		".lua":  "function filter(ctx, principal, candidates)\n  for i = 1, 4000000 do end\n  return {deny = \"no\"}\nend\n",
+	}
+	for ext, text := range slow {
+		t.Run(ext[1:], func(t *testing.T) {
+			r := newRestarts(t)
+			config := func(more int) string {
+				own := fmt.Sprintf(", filters: [{script: f%s}]", ext)
+				all := r.text("", own, "")
+				for i := range more {
+					all += fmt.Sprintf("  - {name: p%d, keys: [%q]%s}\n", i, keys.Sum(fmt.Sprint("key", i)), own)
+				}
+				return all + "budgets: {time: 10s, steps: 100000000, memory: 512MiB}\n"
+			}
+			r.serving("the edit", config(0), map[string]string{"f" + ext: text}, func() {
+				r.config(config(150))
+				r.said("sluice.yaml: live")
+			})
+			r.serving("the restart", config(150), nil, func() { r.expect(r.send("alice"), "403 denied_by_filter") })
+		})
+	}
 }

@@ -100,7 +100,7 @@ type Admitted struct {
 }
 
 // Admit tries a script and makes its plugins, reading files only. An error holds an *engine.ScriptError where it has a place. before,
-// if not nil, is a version of the same bytes, under other bindings or of another plan: its tests have passed.
+// if not nil, is a version of the same bytes, under other bindings or of another plan; at the start the last good copy, without plugins.
 type Admit func(files fs.FS, before *Version) (Admitted, error)
 
 // NewScripts starts with nothing live. stored are last good copies by script path, for what is to serve first; may be nil.
@@ -327,7 +327,21 @@ func (r *resolution) sameBytes(snap *Snapshot) (found *Version) {
 			found = v
 		}
 	}
+	if stored := r.scripts.stored[r.script]; found == nil && stored != nil {
+		if v := stored.asVersion(r.script); v.knows(snap) {
+			return v
+		}
+	}
 	return found
+}
+
+// asVersion is a last good copy as a version of which nothing is made yet.
+func (s *Snapshot) asVersion(script string) *Version {
+	c := newClosure(s, script)
+	for name := range s.files {
+		c.remember(name)
+	}
+	return &Version{Path: script, LoadedAt: time.Now(), closure: c}
 }
 
 // putOff is the error of an attempt that is not made now, at what c holds and what the script was made of before.
