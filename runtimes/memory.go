@@ -126,15 +126,21 @@ type Share struct {
 // Short reports whether Cover has to look further for a call that allocated so many bytes in all.
 func (s *Share) Short(bytes int64) bool { return s.Pool != nil && bytes > s.held+granule }
 
-// manyShares is how many calls have room in a pool that hold less than much.
-const manyShares = 512
+// How many calls have room in a pool that hold less than much, and less than most.
+const (
+	smallShares = 512
+	largeShares = 16
+)
 
 // holds is what a call holds of its pool that allocated so many bytes in all; nil holds little.
 func (s *Share) holds(bytes int64) turn.Hold {
 	if s == nil || s.Pool == nil || bytes <= granule {
 		return turn.Little
 	}
-	if limit := s.Pool.limit.Load(); limit > 0 && bytes > max(2*granule, limit/manyShares) {
+	switch limit := s.Pool.limit.Load(); {
+	case limit > 0 && bytes > limit/largeShares:
+		return turn.Most
+	case limit > 0 && bytes > max(2*granule, limit/smallShares):
 		return turn.Much
 	}
 	return turn.Some

@@ -26,6 +26,11 @@ var bursts = map[string]struct {
 	}},
 	"whose memory is not there for all": {250, 3, "time: 200ms, memory: 8MiB, total_memory: 64MiB", heavy},
 	"of many principals":                {60, 60, "time: 200ms, memory: 8MiB, total_memory: 64MiB", heavy},
+	"that each hold a part of it": {20, 20, "time: 2s, memory: 32MiB, total_memory: 96MiB", map[string]string{
+		".star": "def filter(ctx, principal, candidates):\n    texts = [\"x\" * (1 << 20) for i in range(24)]\n    return {\"deny\": \"no\"}\n",
+		".lua": "function filter(ctx, principal, candidates)\n  local texts = {}\n  for i = 1, 24 do texts[i] = string.rep(\"x\", 1048576) end\n" +
+			"  return {deny = \"no\"}\nend\n",
+	}},
 	"that each make a long text": {200, 1, "time: 200ms", map[string]string{
 		".star": "def filter(ctx, principal, candidates):\n    text = \"x\" * (1 << 20)\n    return {\"deny\": \"no\"}\n",
 		".lua":  "function filter(ctx, principal, candidates)\n  local text = string.rep(\"x\", 1048576)\n  return {deny = \"no\"}\nend\n",

@@ -5,14 +5,12 @@ import "slices"
 // queue is who waits for a seat: those whom the same work is for in one line, and the lines take turns. The zero value is empty.
 type queue struct {
 	len   int
-	begun int     // of those: whose work has begun
-	much  int     // of those: who held much then
-	lines []*line // none is empty; the next one first
+	begun [levels]int // of those: whose work has begun, and held so much then
+	lines []*line    // none is empty; the next one first
 	of    map[string]*line
 }
 
-// line is who waits of one. Those who held much, when they had a seat, are the first, then those whose work has begun, so that little is in the
-// midst of it.
+// line is who waits of one. Those who held most are the first, and those whose work has not begun the last, so that little is in the midst of it.
 type line struct {
 	of    string
 	seats []*Seat
@@ -34,11 +32,8 @@ func (q *queue) put(s *Seat) {
 }
 
 func (l *line) place(s *Seat) int {
-	if !s.begun {
-		return len(l.seats)
-	}
 	at := 0
-	for !s.much && at < len(l.seats) && l.seats[at].much {
+	for at < len(l.seats) && (l.seats[at].begun > s.begun || s.begun == nothing) {
 		at++
 	}
 	return at
@@ -59,22 +54,17 @@ func (q *queue) next() *Seat {
 	return s
 }
 
-// may reports whether the first of a line may go on. Of one line at least it may: of the last that held much, or else has begun.
+// may reports whether the first of a line may go on: it holds what it is to hold, or few others that wait hold as much. So may always one of
+// those who hold most of all.
 func (q *queue) may(l *line) bool {
 	s := l.seats[0]
-	if s.holds == Much && !s.much {
-		return q.much < few
-	}
-	return s.begun || q.begun < midst
+	return s.begun >= s.holds || q.begun[s.holds] < midst[s.holds]
 }
 
 func (q *queue) count(s *Seat, n int) {
 	q.len += n
-	if s.begun {
-		q.begun += n
-	}
-	if s.much {
-		q.much += n
+	for h := Little; h <= s.begun; h++ {
+		q.begun[h] += n
 	}
 }
 

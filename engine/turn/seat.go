@@ -13,8 +13,6 @@ const (
 	young = 2 * time.Millisecond
 	// crowd is how much work for one may wait until what comes behind it is done in its turn, young or not.
 	crowd = 16
-	// midst is how much work may have begun, and wait, for others' work to begin, and few how much of it that holds much, for more of that.
-	midst, few = 128, 4
 	// unmeasured is what counts, at most, of a time in which nobody knows how long the work had a processor.
 	unmeasured = 2 * time.Millisecond
 	// absent is how long who has a seat may be without a rest, until others may have it: it waits for something, or does not end.
@@ -36,21 +34,26 @@ type Seat struct {
 	taken bool          // guarded by hall.mu
 	there bool          // who has taken it goes on: it was woken, and had a processor; guarded by hall.mu
 	aged  bool          // it is no longer young; guarded by hall.mu
-	begun bool          // it had a seat since; guarded by hall.mu
-	holds Hold          // Holds, when it was in line last; guarded by hall.mu
-	much  bool          // it had a seat since it holds Much; guarded by hall.mu
+	holds Hold          // what it is to hold when it has a seat; guarded by hall.mu
+	begun Hold          // what it held when it had one, since it aged; guarded by hall.mu
 	seen  time.Time     // at the last rest; guarded by hall.mu
 }
 
-// Hold is how much memory work holds.
+// Hold is how much memory work holds. Zero is Little.
 type Hold int8
 
-// What holds Little may be many; of what holds Much there are few at a time.
+// How much work holds.
 const (
-	Little Hold = iota
+	nothing Hold = iota // it has not begun
+	Little
 	Some
 	Much
+	Most
+	levels
 )
+
+// midst is how much work may be in the midst of what it does, and wait, for more to come to hold as much.
+var midst = [levels]int{Little: 128, Some: 128, Much: 4, Most: 1}
 
 // hall is where the seats of this process are.
 var hall seats
@@ -112,7 +115,7 @@ func (h *seats) keeps(s *Seat, ran time.Duration) bool {
 	defer h.mu.Unlock()
 	s.ran, s.turn = s.ran+ran, s.turn+ran
 	s.seen = time.Now()
-	if s.taken && s.Holds == s.holds && !h.wanted(s) {
+	if s.taken && s.Holds <= s.holds && !h.wanted(s) {
 		return true
 	}
 	h.wait(s)
@@ -147,8 +150,8 @@ func (h *seats) wait(s *Seat) {
 		s.wake = make(chan struct{}, 1)
 	}
 	h.free(s)
-	if s.holds = s.Holds; !s.aged && (s.holds > Little || s.ran >= young || h.old.long(s.For, crowd)) {
-		s.aged, s.begun = true, false
+	if s.holds = max(s.Holds, Little); !s.aged && (s.holds > Little || s.ran >= young || h.old.long(s.For, crowd)) {
+		s.aged, s.begun = true, nothing
 	}
 	if s.aged {
 		h.old.put(s)
@@ -179,7 +182,7 @@ func (h *seats) serve() {
 		}
 		h.oldNext = from == &h.young
 		s := from.next()
-		s.taken, s.there, s.begun, s.much, s.turn = true, false, true, s.holds == Much, 0
+		s.taken, s.there, s.begun, s.turn = true, false, s.holds, 0
 		h.taken = append(h.taken, s)
 		s.wake <- struct{}{}
 	}
