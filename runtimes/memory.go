@@ -126,10 +126,11 @@ type Share struct {
 // Short reports whether Cover has to look further for a call that allocated so many bytes in all.
 func (s *Share) Short(bytes int64) bool { return s.Pool != nil && bytes > s.held+granule }
 
-// How many calls have room in a pool that hold less than much, and less than most.
+// How many calls have room in a pool that hold little, less than much, and less than most.
 const (
-	smallShares = 512
-	largeShares = 16
+	littleShares = 2048
+	someShares   = 512
+	muchShares   = 16
 )
 
 // holds is what a call holds of its pool that allocated so many bytes in all; nil holds little.
@@ -138,9 +139,11 @@ func (s *Share) holds(bytes int64) turn.Hold {
 		return turn.Little
 	}
 	switch limit := s.Pool.limit.Load(); {
-	case limit > 0 && bytes > limit/largeShares:
+	case limit == 0 || bytes <= limit/littleShares:
+		return turn.Little
+	case bytes > limit/muchShares:
 		return turn.Most
-	case limit > 0 && bytes > max(2*granule, limit/smallShares):
+	case bytes > max(2*granule, limit/someShares):
 		return turn.Much
 	}
 	return turn.Some

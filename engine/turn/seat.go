@@ -150,7 +150,7 @@ func (h *seats) wait(s *Seat) {
 		s.wake = make(chan struct{}, 1)
 	}
 	h.free(s)
-	if s.holds = max(s.Holds, Little); !s.aged && (s.holds > Little || s.ran >= young || h.old.long(s.For, crowd)) {
+	if s.holds = max(s.Holds, Little); !s.aged && (s.holds >= Much || s.ran >= young || h.old.long(s.For, crowd)) {
 		s.aged, s.begun = true, nothing
 	}
 	if s.aged {
