@@ -189,8 +189,8 @@ func (s *scripting) admitter(script, bindings string) reload.Admit {
 			return s.instantiate(script, files, before, before.Tests)
 		}
 		language := s.languages[path.Ext(script)]
-		a := runtimes.Admission{Language: language, Files: files, Path: script, Budget: s.plan.cfg.Budget,
-			Known: before != nil, Tested: madeOf(before).tested == s.budgets()}
+		a := runtimes.Admission{Language: language, Files: files, Path: script, Budget: s.plan.cfg.Budget, Known: before != nil,
+			Tested: madeOf(before).tested == s.budgets() || s.hasPassed(before)}
 		tried := new(engine.Loads) // what a probe leaves in a script's variables, no request finds
 		for _, u := range s.uses[script] {
 			m := s.manifest(u, files, tried)
@@ -204,8 +204,33 @@ func (s *scripting) admitter(script, bindings string) reload.Admit {
 		if a.Tested {
 			got.Tests = before.Tests
 		}
+		s.passes(before)
 		return s.instantiate(script, files, before, got.Tests)
 	}
+}
+
+// testedVersion is one whose tests passed with budgets that may not be those of what serves.
+type testedVersion struct {
+	script, version string
+	with            budgets
+}
+
+// maxPassed bounds what is remembered of such versions; beyond it all is forgotten.
+const maxPassed = 1000
+
+// hasPassed reports whether a version has passed its tests with these budgets, in a config that was refused for something else.
+func (s *scripting) hasPassed(v *reload.Version) bool {
+	return v != nil && s.passed[testedVersion{v.Path, v.SHA256, s.budgets()}]
+}
+
+func (s *scripting) passes(v *reload.Version) {
+	if v == nil || v.SHA256 == "" { // a copy of the start is tried once
+		return
+	}
+	if s.passed == nil || len(s.passed) >= maxPassed {
+		s.passed = make(map[testedVersion]bool)
+	}
+	s.passed[testedVersion{v.Path, v.SHA256, s.budgets()}] = true
 }
 
 // instantiate makes the plugins of a script that passed so many tests, one for each place where it is used. They share what before loaded.

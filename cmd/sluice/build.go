@@ -63,8 +63,9 @@ type builder struct {
 	warn      func(error)          // what works, and not as one might expect; nil drops it
 	amend     func(*config.Config) // what is built in place of the config; nil = what it says
 
-	parsed  *plan // of the last config that parsed
-	serving *plan // of the last generation
+	parsed  *plan                  // of the last config that parsed
+	serving *plan                  // of the last generation
+	passed  map[testedVersion]bool // tests of versions, beside those of the last generation
 	// Of the last generation; may be read by any goroutine.
 	access    atomic.Pointer[admin.Access]
 	retention atomic.Pointer[ledger.Policy]

@@ -245,6 +245,36 @@ func TestOtherBudgetsHaveTestsRunAgain(t *testing.T) {
 	}
 }
 
+// While a config with other budgets is refused for one script, an edit of a second has the tests of a third run no more: they have passed with these.
+func TestARefusedConfigHasTestsRunOnce(t *testing.T) {
+	t.Parallel()
+	tests := map[string]string{
+		".star": "def test_deny(t):\n    t.eq(1, 1)\n",
+		".lua":  "function test_deny(t)\n  t:eq(1, 1)\nend\n",
+	}
+	for ext, text := range refusing {
+		t.Run(ext[1:], func(t *testing.T) {
+			t.Parallel()
+			r := newRestarts(t)
+			config := func(more string, steps int) string {
+				return r.text("", "", fmt.Sprintf("filters: [{script: f%s}, {script: g%s}%s]\nbudgets: {time: 10s, memory: 256MiB, steps: %d}\n", ext, ext, more, steps))
+			}
+			var loads atomic.Int32
+			r.contained = containWith(t, r.dir, config("", 10_000_000), map[string]string{"f" + ext: fmt.Sprintf(text, "no") + tests[ext],
+				"g" + ext: fmt.Sprintf(text, "yes"), "bad" + ext: "("},
+				func(languages map[string]runtimes.Language) { languages[ext] = loadsCounted{languages[ext], &loads} })
+			r.config(config(", {script: bad"+ext+"}", 10_000_001))
+			r.said("sluice.yaml is refused, the config before stays in force: bad" + ext + ":")
+			before := loads.Load()
+			r.write(t, "g"+ext, fmt.Sprintf(text, "edited"))
+			r.said("g" + ext + ": version")
+			if n := loads.Load() - before; n > 3 {
+				t.Errorf("scripts were loaded %d times, want 3: each of two to be tried, and the edited one as well with the budgets that serve", n)
+			}
+		})
+	}
+}
+
 // A restart takes what served, also a script in more places than there is time to probe at a start that does not know it.
 func TestARestartTakesAScriptWhoseProbesTakeLong(t *testing.T) {
 	slow := map[string]string{

@@ -6,7 +6,7 @@ import "slices"
 type queue struct {
 	len   int
 	begun [levels]int // of those: whose work has begun, and held so much then
-	lines []*line    // none is empty; the next one first
+	lines []*line     // none is empty; the next one first
 	of    map[string]*line
 }
 
