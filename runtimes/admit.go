@@ -207,7 +207,7 @@ func (a *Admission) firstConfig() *engine.Object {
 }
 
 func (a *Admission) load(config *engine.Object) (Module, error) {
-	return within(a, "loading", func() (Module, error) { return a.Language.Load(a.Files, a.Path, config, a.Budget) })
+	return within(a, "loading", func() (Module, error) { return a.Language.Load(a.Files, a.Path, config, a.Budget.ForLoad(a.Known)) })
 }
 
 // within runs step on a goroutine of its own; requests go first. When the deadline passes it returns an *abandoned and leaves the goroutine
@@ -406,6 +406,7 @@ func (a *Admission) EachTest(match func(name string) bool, each func(name string
 	roomy := *a // a test may call a hook many times, each of which would have a budget of its own; the memory is the machine's all the same
 	roomy.Budget.Time = min(roomy.Budget.Time*testCalls, most)
 	roomy.Budget.Steps *= testCalls
+	roomy.Known = false // there is room enough for its top level
 	if m, err = roomy.load(config); err != nil {
 		return err
 	}

@@ -194,7 +194,7 @@ func (s *scripting) admitter(script, bindings string) reload.Admit {
 		tried := new(engine.Loads) // what a probe leaves in a script's variables, no request finds
 		for _, u := range s.uses[script] {
 			m := s.manifest(u, files, tried)
-			m.Log = nil // a probe is nobody's request
+			m.Log, m.Known = nil, a.Known // a probe is nobody's request
 			a.Bindings = append(a.Bindings, runtimes.Binding{Slot: u.slot, Manifest: m, Principal: s.reaching(u), Upstreams: s.concerning(u)})
 		}
 		got := a.Admit()
@@ -237,7 +237,9 @@ func (s *scripting) passes(v *reload.Version) {
 func (s *scripting) instantiate(script string, files fs.FS, before *reload.Version, tests int) (reload.Admitted, error) {
 	serving := &made{make(map[string]any), madeOf(before).loads.Next(), s.budgets()}
 	for _, u := range s.uses[script] {
-		plugin, err := instantiate(s.languages[path.Ext(script)], u.slot, s.manifest(u, files, serving.loads))
+		m := s.manifest(u, files, serving.loads)
+		m.Known = before != nil
+		plugin, err := instantiate(s.languages[path.Ext(script)], u.slot, m)
 		if err != nil {
 			return reload.Admitted{}, err
 		}

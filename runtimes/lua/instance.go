@@ -21,11 +21,11 @@ type script struct {
 
 // start makes a state and runs the script's top level in it. What that allocates is held by memory, which the caller frees; nil: by nobody.
 // The error is a *engine.ScriptError.
-func (s *script) start(memory *runtimes.Share, watch engine.Watch) (*state, error) {
+func (s *script) start(memory *runtimes.Share, watch engine.Watch, b engine.Budget) (*state, error) {
 	st := newState(&s.rt.programs, s.manifest.Files, s.manifest.Config)
 	call := s.call("the top level")
 	call.Watch = watch
-	st.begin(&call, s.manifest.Budget, time.Now())
+	st.begin(&call, b, time.Now())
 	defer st.end()
 	m, err := st.load(s.manifest.Artifact)
 	if err != nil {
@@ -70,7 +70,7 @@ func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
 // newInstance loads a manifest's script into a first state. The error is a *engine.RuntimeError.
 func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
 	i := &instance{script: script{rt, *m, new(runtimes.Patterns), rt.Memory.Holder(m.Artifact)}, most: 2 * runtime.GOMAXPROCS(0)}
-	first, err := i.start(nil, nil)
+	first, err := i.start(nil, nil, m.Budget.ForLoad(m.Known))
 	if err == nil {
 		err = first.stock.HoldTopLevel(m.Artifact, first.atLoad)
 	}
@@ -100,7 +100,7 @@ func (i *instance) take(memory *runtimes.Share, watch engine.Watch) (*state, err
 		return s, nil
 	}
 	i.mu.Unlock()
-	return i.start(memory, watch)
+	return i.start(memory, watch, i.manifest.Budget)
 }
 
 // lifetime is the part of a call's memory that the calls of a state that keeps something may have allocated.

@@ -19,7 +19,7 @@ type loaded struct {
 // Load compiles a script and runs its top level, for admission.
 func (rt *Runtime) Load(files fs.FS, path string, config *engine.Object, b engine.Budget) (runtimes.Module, error) {
 	l := &loaded{script: script{rt, engine.PluginManifest{Artifact: path, Files: files, Config: config, Budget: b}, new(runtimes.Patterns), rt.Memory.Holder(path)}}
-	s, err := l.start(nil, nil)
+	s, err := l.start(nil, nil, l.manifest.Budget)
 	if err != nil {
 		return nil, loadFailed(err)
 	}
@@ -106,6 +106,6 @@ func (l *loaded) Test(name string) error {
 
 // restarted is a new state in the place of one that an error made unusable.
 func (l *loaded) restarted() (*state, bool) {
-	s, err := l.start(nil, nil)
+	s, err := l.start(nil, nil, l.manifest.Budget)
 	return s, err == nil
 }

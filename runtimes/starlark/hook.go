@@ -31,10 +31,11 @@ func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
 
 // serving loads a manifest's script and holds the memory of what its top level leaves. The error is a *engine.RuntimeError.
 func (rt *Runtime) serving(m *engine.PluginManifest) (*script, error) {
-	s, err := rt.load(m.Files, m.Artifact, m.Config, m.Budget, m.Log)
+	s, err := rt.load(m.Files, m.Artifact, m.Config, m.Budget.ForLoad(m.Known), m.Log)
 	if err != nil {
 		return nil, err
 	}
+	s.budget = m.Budget
 	s.stock = runtimes.NewStock(rt.Memory, s)
 	if err := s.stock.HoldTopLevel(m.Artifact, s.held); err != nil {
 		return nil, loadFailed(err)

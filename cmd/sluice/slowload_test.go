@@ -1,0 +1,30 @@
+//go:build !race
+
+package main
+
+import (
+	"fmt"
+	"testing"
+)
+
+// What has served starts again, also where its top level takes longer than a call may: a process that starts is slower than one that has run. So
+// it serves on under a config that gives calls less time.
+func TestWhatServedStartsAgainThoughItsTopLevelIsSlow(t *testing.T) {
+	for ext, text := range map[string]string{
+		".star": "N = len([i for i in range(150000) if i % 7])\ndef filter(ctx, principal, candidates):\n    return {\"deny\": \"no\"}\n",
+		".lua": "local n = 0\nfor i = 1, 600000 do n = n + i % 7 end\nfunction filter(ctx, principal, candidates)\n" +
+			"  return {deny = \"no\"}\nend\n",
+	} {
+		t.Run(ext[1:], func(t *testing.T) {
+			r := newRestarts(t)
+			config := func(time string) string {
+				return r.text("", "", fmt.Sprintf("filters: [{script: f%s}]\nbudgets: {time: %s, steps: 100000000, memory: 512MiB}\n", ext, time))
+			}
+			r.serving("the edit", config("10s"), map[string]string{"f" + ext: text}, func() {
+				r.config(config("40ms"))
+				r.said("sluice.yaml: live")
+			})
+			r.serving("the restart", config("40ms"), nil, func() { r.expect(r.send("alice"), "403 denied_by_filter") })
+		})
+	}
+}
