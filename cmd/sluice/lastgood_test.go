@@ -278,8 +278,8 @@ func TestARefusedConfigHasTestsRunOnce(t *testing.T) {
 // A restart takes what served, also a script in more places than there is time to probe at a start that does not know it.
 func TestARestartTakesAScriptWhoseProbesTakeLong(t *testing.T) {
 	slow := map[string]string{
-		".star": "def filter(ctx, principal, candidates):\n    for i in range(2000000):\n        pass\n    return {\"deny\": \"no\"}\n",
-		".lua":  "function filter(ctx, principal, candidates)\n  for i = 1, 4000000 do end\n  return {deny = \"no\"}\nend\n",
+		".star": "def filter(ctx, principal, candidates):\n    for i in range(500000):\n        pass\n    return {\"deny\": \"no\"}\n",
+		".lua":  "function filter(ctx, principal, candidates)\n  for i = 1, 1000000 do end\n  return {deny = \"no\"}\nend\n",
 	}
 	for ext, text := range slow {
 		t.Run(ext[1:], func(t *testing.T) {
