@@ -49,11 +49,9 @@ func (c *Clock) Late(b engine.Budget, memory *Share, bytes int64) bool {
 	ran := time.Since(c.began)
 	c.pace(ran - c.seen)
 	c.seen = ran
-	holds := memory.holds(bytes)
-	grows := holds > c.seat.Holds
-	c.seat.Holds = max(c.seat.Holds, holds)
+	waits := c.watch != nil && !c.seat.Hold(memory.holds(bytes))
 	collected := memory.uncollected(bytes)
-	if (grows || collected != nil || ran > c.turn) && !c.rest(ran, b, memory, collected) {
+	if (waits || collected != nil || ran > c.turn) && !c.rest(ran, b, memory, collected) {
 		return true
 	}
 	return b.Time > 0 && c.seen > b.Time

@@ -32,8 +32,11 @@ func (q *queue) put(s *Seat) {
 }
 
 func (l *line) place(s *Seat) int {
+	if s.begun == nothing {
+		return len(l.seats)
+	}
 	at := 0
-	for at < len(l.seats) && (l.seats[at].begun > s.begun || s.begun == nothing) {
+	for at < len(l.seats) && l.seats[at].begun > s.begun {
 		at++
 	}
 	return at

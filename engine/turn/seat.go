@@ -22,9 +22,9 @@ const (
 // Seat is what long work needs to go on. There are as many as processors. Those whom the same work is for wait for one in one line, and the
 // lines take turns. The zero value is that of work which has not taken long yet. One goroutine uses it.
 type Seat struct {
-	For   string // whom the work is for; set it first
-	Holds Hold   // what the work holds, or is about to
+	For string // whom the work is for; set it first
 
+	more  Hold          // what the work holds, or is about to
 	asked bool          // that goroutine has asked for it
 	used  time.Duration // processor time of its thread, at the end of the last rest; 0 = it is not known
 	wake  chan struct{} // has room for one
@@ -64,6 +64,16 @@ type seats struct {
 	young, old queue   // who waits; guarded by mu
 	oldNext    bool    // the next seat is for old, if any waits; guarded by mu
 	looks      bool    // somebody waits, and look is called some time; guarded by mu
+}
+
+// Hold is told what the work holds, or is about to. It reports whether it may: where it is more than before, and there is no seat, a Rest comes
+// first.
+func (s *Seat) Hold(h Hold) bool {
+	if h <= s.more {
+		return true
+	}
+	s.more, s.asked = h, true
+	return hall.holds(s)
 }
 
 // Rest lets others run, so long after the last rest, and returns when the work may go on. It tells for how long of that time the work had a
@@ -115,7 +125,7 @@ func (h *seats) keeps(s *Seat, ran time.Duration) bool {
 	defer h.mu.Unlock()
 	s.ran, s.turn = s.ran+ran, s.turn+ran
 	s.seen = time.Now()
-	if s.taken && s.Holds <= s.holds && !h.wanted(s) {
+	if s.taken && s.more <= s.holds && !h.wanted(s) {
 		return true
 	}
 	h.wait(s)
@@ -127,6 +137,20 @@ func (h *seats) keeps(s *Seat, ran time.Duration) bool {
 	}
 	h.watch()
 	return false
+}
+
+// holds gives s a seat for what it is about to hold, if nobody waits for that, and reports whether it has one.
+func (h *seats) holds(s *Seat) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.waiting() > 0 || !s.taken && len(h.taken) == runtime.GOMAXPROCS(0) {
+		return false
+	}
+	if s.age(); !s.taken {
+		h.take(s)
+	}
+	s.there, s.begun, s.seen = true, s.holds, time.Now()
+	return true
 }
 
 // sit is called by who was woken.
@@ -150,13 +174,20 @@ func (h *seats) wait(s *Seat) {
 		s.wake = make(chan struct{}, 1)
 	}
 	h.free(s)
-	if s.holds = max(s.Holds, Little); !s.aged && (s.holds >= Much || s.ran >= young || h.old.long(s.For, crowd)) {
+	if s.age(); !s.aged && h.old.long(s.For, crowd) {
 		s.aged, s.begun = true, nothing
 	}
 	if s.aged {
 		h.old.put(s)
 	} else {
 		h.young.put(s)
+	}
+}
+
+// age has work be young no longer that takes long, or is to hold much. It is called with mu held.
+func (s *Seat) age() {
+	if s.holds = max(s.more, Little); !s.aged && (s.holds >= Much || s.ran >= young) {
+		s.aged, s.begun = true, nothing
 	}
 }
 
@@ -182,10 +213,16 @@ func (h *seats) serve() {
 		}
 		h.oldNext = from == &h.young
 		s := from.next()
-		s.taken, s.there, s.begun, s.turn = true, false, s.holds, 0
-		h.taken = append(h.taken, s)
+		h.take(s)
+		s.there, s.begun = false, s.holds
 		s.wake <- struct{}{}
 	}
+}
+
+// take gives s a seat that is free. It is called with mu held.
+func (h *seats) take(s *Seat) {
+	s.taken, s.turn = true, 0
+	h.taken = append(h.taken, s)
 }
 
 // watch has seats looked after while somebody waits. It is called with mu held.

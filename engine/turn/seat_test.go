@@ -44,6 +44,13 @@ func TestLongWorkIsDoneByFewAtATime(t *testing.T) {
 	}
 }
 
+// grow has work wait until it may hold so much.
+func grow(s *Seat, h Hold) {
+	if !s.Hold(h) {
+		s.Rest(0, false)
+	}
+}
+
 // Of work that holds much few are in the midst of it at a time, whomever it is for; what holds little takes turns beside that.
 func TestFewHoldMuchAtATime(t *testing.T) {
 	const all, long = 40, 10 * time.Millisecond
@@ -54,10 +61,9 @@ func TestFewHoldMuchAtATime(t *testing.T) {
 			s := Seat{For: string(rune('A' + i))}
 			defer s.Leave()
 			spin(&s, time.Millisecond)
-			s.Holds = Some
+			grow(&s, Some)
 			spin(&s, time.Millisecond)
-			s.Holds = Much
-			s.Rest(0, false)
+			grow(&s, Much)
 			n := holding.Add(1)
 			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 			}
