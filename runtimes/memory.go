@@ -32,7 +32,8 @@ type Pool struct {
 	planned atomic.Int64 // what may be the limit next, or is: what one top level leaves is held to it
 	used    atomic.Int64 // by calls
 	leased  atomic.Int64 // by what they left behind: calls may use so much less
-	stocked atomic.Int64 // by what scripts hold beside their calls: so much less again
+	tops    atomic.Int64 // by what top levels left: so much less again
+	kept    atomic.Int64 // by what states keep beside that, and their calls: so much less again
 	waiting atomic.Int64
 
 	mu        sync.Mutex
@@ -87,7 +88,10 @@ func (p *Pool) PlanLimit(bytes int64) {
 func (p *Pool) Limit() int64 { return p.limit.Load() }
 
 // Used is what calls, what they left behind, and what scripts hold beside them, hold, in bytes.
-func (p *Pool) Used() int64 { return p.used.Load() + p.leased.Load() + p.stocked.Load() }
+func (p *Pool) Used() int64 { return p.used.Load() + p.leased.Load() + p.stocked() }
+
+// stocked is what scripts hold beside their calls, in bytes.
+func (p *Pool) stocked() int64 { return p.tops.Load() + p.kept.Load() }
 
 // mostStocked is how much all stocks may hold of a limit, in bytes.
 func mostStocked(limit int64) int64 {
@@ -98,7 +102,7 @@ func mostStocked(limit int64) int64 {
 }
 
 // beside is what stocks leave of a limit, in bytes. What is beyond their half after the limit fell counts no more: it goes when it is collected.
-func (p *Pool) beside(limit int64) int64 { return limit - min(p.stocked.Load(), mostStocked(limit)) }
+func (p *Pool) beside(limit int64) int64 { return limit - min(p.stocked(), mostStocked(limit)) }
 
 // Holder is what counts for a script; of a nil Pool it is nil.
 func (p *Pool) Holder(script string) *Holder {

@@ -11,14 +11,15 @@ import (
 // collectWait is how long a new version of a script waits for the memory of one that serves no more.
 const collectWait = 200 * time.Millisecond
 
-// Stock is memory of a Pool that a script holds beside its calls: what its top level left, and what an idle state has come to hold. It is held
+// Stock is memory of a Pool that a script holds beside its calls: what its top level left, or what an idle state has come to hold. It is held
 // until whatever holds it is collected. One goroutine at a time uses it.
 type Stock struct {
 	pool  *Pool
 	bytes int64
+	top   bool // it is what a top level left
 }
 
-// NewStock begins to hold memory for as long as there is an owner, which has the Stock. Of a nil Pool it counts nothing.
+// NewStock begins to hold memory for as long as there is an owner. Of a nil Pool it counts nothing.
 func NewStock[T any](p *Pool, owner *T) *Stock {
 	s := &Stock{pool: p}
 	runtime.AddCleanup(owner, (*Stock).Free, s)
@@ -29,13 +30,18 @@ func NewStock[T any](p *Pool, owner *T) *Stock {
 // stocks hold half of the pool at most, so that calls, and what they leave behind, have the rest; most of that is for top levels alone, so that
 // no edit is kept out by what states keep.
 func (s *Stock) Hold(bytes int64) bool {
-	return s.pool == nil || s.hold(bytes, mostStocked(s.pool.limit.Load())/4)
+	return s.pool == nil || s.hold(bytes, mostStocked(s.pool.limit.Load()))
 }
 
+// hold is Hold where all stocks hold so many bytes at most.
 func (s *Stock) hold(bytes, most int64) bool {
+	part, own := &s.pool.kept, most/4
+	if s.top {
+		part, own = &s.pool.tops, most
+	}
 	more := Counted(bytes) - s.bytes
-	if now := s.pool.stocked.Add(more); more > 0 && now > most {
-		s.pool.stocked.Add(-more)
+	if now := part.Add(more); more > 0 && (now > own || s.pool.stocked() > most) {
+		part.Add(-more)
 		return false
 	}
 	if s.bytes += more; more < 0 {
@@ -64,6 +70,7 @@ func (s *Stock) HoldTopLevel(script string, bytes int64) error {
 	if s.pool == nil {
 		return nil
 	}
+	s.top = true
 	most, own := mostStocked(s.pool.limit.Load()), mostStocked(s.pool.planned.Load())
 	if Counted(bytes) <= own && s.hold(bytes, most) {
 		return nil

@@ -88,3 +88,25 @@ func (c *contained) expectOf(burst int, who []string, want string) {
 		c.t.Errorf("a burst is answered %v, want %v", answers, want)
 	}
 }
+
+// laden are filters whose top level leaves much, says that it ran, and takes longer than all of the calls below.
+var laden = map[string]string{
+	".star": "log(\"the top level runs\")\nROWS = [(i, [i], {\"a\": i}) for i in range(60000)]\n" +
+		"def filter(ctx, principal, candidates):\n    return {\"deny\": str(ctx.now_ms + len(ROWS))[:0] + \"no\"}\n",
+	".lua": "log('the top level runs')\nlocal rows = {}\nfor i = 1, 60000 do rows[i] = {i, {i}, {a = i}} end\n" +
+		"function filter(ctx, principal, candidates)\n  return {deny = string.sub(ctx.now_ms + #rows, 1, 0) .. 'no'}\nend\n",
+}
+
+// A burst does not run a long top level for each of its requests.
+func TestABurstRunsALongTopLevelSeldom(t *testing.T) {
+	for ext, script := range laden {
+		t.Run(ext, func(t *testing.T) {
+			c := contain(t, "budgets: {time: 3s, steps: 100000000}\nfilters: [{script: filters/f"+ext+"}]\n", map[string]string{"filters/f" + ext: script}, nil)
+			const burst = 100
+			c.expectOf(burst, []string{"alice", "bob", "carol"}, "403 denied_by_filter")
+			if n := strings.Count(c.logged(), "the top level runs"); n > burst/4 {
+				t.Errorf("the top level ran %d times for %d requests", n, burst)
+			}
+		})
+	}
+}

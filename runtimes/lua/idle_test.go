@@ -1,9 +1,11 @@
 package lua_test
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"sluice/engine"
@@ -73,4 +75,47 @@ end`}, nil)
 		t.Errorf("a state holds %d bytes, want at most %d", held, budget)
 	}
 	runtime.KeepAlive(filter)
+}
+
+// Calls that wait for a state go on when one comes back, and when none will: errors end states, and so does what a file may not keep. While a call
+// has its state for long, another one is started.
+func TestWhoWaitsForAStateGoesOn(t *testing.T) {
+	const calls = 90
+	m := manifest(files{"s.lua": `local rows = {}
+for i = 1, 2000 do rows[i] = {i, {i}, {a = i}} end
+local kept
+function filter(ctx, principal, candidates)
+  local n = tonumber(string.sub(ctx.request_id, 2))
+  if n % 3 == 1 then error("as asked") end
+  if n % 3 == 2 then kept = string.rep("x", 1000000) end
+  if n == 0 then log("waits") end
+  return candidates
+end`}, nil)
+	m.Budget = engine.Budget{Memory: 4 << 20}
+	waits, over := make(chan struct{}), make(chan struct{})
+	m.Log = func(string, int, string) {
+		close(waits)
+		<-over
+	}
+	filter := filterFrom(t, m)
+	var failed atomic.Int64
+	ask := func(n int) {
+		r := request()
+		r.RequestID = fmt.Sprintf("r%d", n)
+		if _, err := filter.Filter(r, principal(), candidates(upstreams(3))); err != nil {
+			failed.Add(1)
+		}
+	}
+	var first, others sync.WaitGroup
+	first.Go(func() { ask(0) })
+	<-waits
+	for n := range calls {
+		others.Go(func() { ask(n + 1) })
+	}
+	others.Wait() // while the first one has its state
+	close(over)
+	first.Wait()
+	if n := failed.Load(); n != calls/3 {
+		t.Errorf("%d of %d calls failed, want those that ask for it, which are %d", n, calls, calls/3)
+	}
 }

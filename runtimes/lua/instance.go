@@ -2,7 +2,6 @@ package lua
 
 import (
 	"runtime"
-	"sync"
 	"time"
 
 	"sluice/engine"
@@ -48,18 +47,14 @@ func loadFailed(err error) error {
 	return &engine.RuntimeError{Variant: engine.RuntimeLoadFailed, Reason: err.Error(), Cause: err}
 }
 
-// instance is a script that serves: one binding, or all those that share what they load. Idle states wait in a stack, so that the one used
-// last, which is warm, serves next.
+// instance is a script that serves: one binding, or all those that share what they load.
 type instance struct {
 	script
 	atLoad        int64                          // bytes that the top level allocated
 	hooks         map[string]*glua.FunctionProto // that the script defines, by name
 	paths, events []string                       // what its plugin lists
-	most          int                            // of idle states
 	programs      map[string]*program            // of its files, by path: a further state finds them compiled
-
-	mu   sync.Mutex
-	idle []*state // guarded by mu
+	idle          idle
 }
 
 // instantiate returns what serves a manifest's script. The error is a *engine.RuntimeError.
@@ -69,19 +64,25 @@ func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
 
 // newInstance loads a manifest's script into a first state. The error is a *engine.RuntimeError.
 func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
-	i := &instance{script: script{rt, *m, new(runtimes.Patterns), rt.Memory.Holder(m.Artifact)}, most: 2 * runtime.GOMAXPROCS(0)}
+	i := &instance{script: script{rt, *m, new(runtimes.Patterns), rt.Memory.Holder(m.Artifact)}}
+	began := time.Now()
 	first, err := i.start(nil, nil, m.Budget.ForLoad(m.Known))
+	took := time.Since(began)
 	if err == nil {
-		err = first.stock.HoldTopLevel(m.Artifact, first.atLoad)
+		err = runtimes.NewStock(rt.Memory, i).HoldTopLevel(m.Artifact, first.atLoad)
 	}
 	if err != nil {
 		return nil, loadFailed(err)
 	}
-	i.idle, i.atLoad, i.programs, i.hooks = append(i.idle, first), first.atLoad, first.compiled, first.main.hooks()
+	i.atLoad, i.programs, i.hooks = first.atLoad, first.compiled, first.main.hooks()
 	plugin, _ := first.main.global("plugin")
 	i.paths, i.events = runtimes.PluginList(plugin, "paths"), runtimes.PluginList(plugin, "events")
-	if memory := m.Budget.Memory; memory > 0 && first.atLoad > 0 {
-		i.most = int(min(int64(i.most), max(1, memory/first.atLoad)))
+	i.idle.states, i.idle.heir, i.idle.most = []*state{first}, first, 2*runtime.GOMAXPROCS(0)
+	if memory := m.Budget.Memory; memory > 0 && first.atLoad > memory/int64(i.idle.most) {
+		i.idle.most, i.idle.start = int(max(1, memory/first.atLoad)), took
+		if m.Budget.Time > 0 {
+			i.idle.start = min(took, m.Budget.Time) // more than that no call has for it
+		}
 	}
 	return i, nil
 }
@@ -89,18 +90,18 @@ func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
 // TopLevel is what the script's top level allocated, in bytes, as it counts.
 func (i *instance) TopLevel() int64 { return runtimes.Counted(i.atLoad) }
 
-// take returns a state that nobody else uses. Memory holds what one that had to be started has allocated: those that wait are bounded, but
-// not how many calls start one.
-func (i *instance) take(memory *runtimes.Share, watch engine.Watch) (*state, error) {
-	i.mu.Lock()
-	if n := len(i.idle); n > 0 {
-		s := i.idle[n-1]
-		i.idle = i.idle[:n-1]
-		i.mu.Unlock()
-		return s, nil
+// take returns a state that nobody else uses, and for how long the call waited for it. Memory holds what one that had to be started has
+// allocated: those that are idle are bounded, but not how many calls start one.
+func (i *instance) take(memory *runtimes.Share, watch engine.Watch) (*state, time.Duration, error) {
+	s, waited := i.idle.take(watch)
+	if s != nil {
+		return s, waited, nil
 	}
-	i.mu.Unlock()
-	return i.start(memory, watch, i.manifest.Budget)
+	s, err := i.start(memory, watch, i.manifest.Budget)
+	if err != nil {
+		i.idle.lost(nil)
+	}
+	return s, waited, err
 }
 
 // lifetime is the part of a call's memory that the calls of a state that keeps something may have allocated.
@@ -110,9 +111,13 @@ const lifetime = 8
 // allocated a part of what one may, or there is no memory to hold it in, and anything is kept, it goes, and all of that with it. So idle states
 // hold little, however many there are; and where the top level has allocated much, there are few.
 func (i *instance) give(s *state) {
-	if !i.keeps(s) || !i.pushed(s) {
-		s.stock.Free()
+	switch {
+	case !i.keeps(s):
+		i.idle.lost(s)
+	case i.idle.put(s):
+		return
 	}
+	s.stock.Free()
 }
 
 // much is how many bytes the calls of a state allocate until it is asked whether it keeps anything.
@@ -122,23 +127,22 @@ const much = 1 << 20
 func (i *instance) keeps(s *state) bool {
 	most := i.manifest.Budget.Memory / lifetime
 	over := most > 0 && s.allocated-s.atLoad > most
-	if over || s.allocated-s.asked > much || !s.stock.Hold(s.allocated) {
+	if over || s.allocated-s.asked > much || !i.holds(s) {
 		if i.manifest.Fresh || s.asLoaded() {
 			s.allocated, over = s.atLoad, false
 		}
 		s.asked = s.allocated
 	}
-	return !over && s.stock.Hold(s.allocated)
+	return !over && i.holds(s)
 }
 
-func (i *instance) pushed(s *state) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if len(i.idle) >= i.most {
-		return false
+// holds sees that what a state may keep is held: that of one top level is for as long as the script serves.
+func (i *instance) holds(s *state) bool {
+	bytes := s.allocated
+	if i.idle.inherits(s) {
+		bytes -= i.atLoad
 	}
-	i.idle = append(i.idle, s)
-	return true
+	return s.stock.Hold(bytes)
 }
 
 // call is one run of one hook in one state.
@@ -159,7 +163,7 @@ func (i *instance) begin(name string, ctx *engine.RequestContext) (*call, error)
 	if ctx != nil {
 		watch = ctx.Watch
 	}
-	s, err := i.take(&started, watch)
+	s, waited, err := i.take(&started, watch)
 	if err != nil {
 		return nil, err
 	}
@@ -169,6 +173,7 @@ func (i *instance) begin(name string, ctx *engine.RequestContext) (*call, error)
 	} else {
 		c.Now = time.Now()
 	}
+	began = began.Add(waited)
 	if started.Pool != nil {
 		began = s.meter.clock.Began() // the time of a call that had to run the top level first is one time, as the guard takes it
 	}
@@ -219,6 +224,7 @@ func (c *call) discard() {
 	c.ctx, c.principal, c.list = host{}, host{}, host{}
 	memory.Free()
 	stock.Free()
+	c.of.idle.lost(c.state)
 }
 
 // run calls h with as many of the arguments as it takes. The error is a *engine.ScriptError.

@@ -1,0 +1,150 @@
+package lua
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"sluice/engine"
+)
+
+// idle is the states of a script that no call uses. They wait in a stack, so that the one used last, which is warm, serves next. Where the top
+// level allocates much they are few, and to start another one costs far more than most calls do: a call that finds none waits for one to come
+// back. Since those who have one may have it for long, another one is started now and then while any call waits.
+type idle struct {
+	most  int           // of them
+	start time.Duration // how long it takes to start one, 0 = nobody waits for one to come back
+
+	mu     sync.Mutex
+	states []*state  // guarded by mu
+	heir   *state    // what its top level left is held by the script; nil = that is for the next one. Guarded by mu
+	out    int       // states that calls use, or start; guarded by mu
+	line   []*waiter // the one that has waited longest first; guarded by mu
+	looks  bool      // look is called some time; guarded by mu
+	served string    // the principal of the last one that waited no more; guarded by mu
+}
+
+// waiter is a call that waits for a state.
+type waiter struct {
+	principal string
+	since     time.Time
+	state     chan *state // has room for one; nil = the call is to start one
+}
+
+// take returns a state that nobody else uses, and for how long the call waited for it. Nil is for the caller to start one. Whatever it was is
+// put back, or lost.
+func (i *idle) take(watch engine.Watch) (*state, time.Duration) {
+	s, w := i.now(watch)
+	if w == nil {
+		return s, 0
+	}
+	began := time.Now()
+	paused := watch != nil && watch.Pause()
+	s = <-w.state
+	waited := time.Since(began)
+	if paused {
+		watch.Resume(waited)
+	}
+	return s, waited
+}
+
+// now is take for a call that does not wait, or how it does.
+func (i *idle) now(watch engine.Watch) (*state, *waiter) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	n := len(i.states)
+	if n == 0 && i.start > 0 && i.out > 0 {
+		return nil, i.wait(watch)
+	}
+	i.out++
+	if n == 0 {
+		return nil, nil
+	}
+	s := i.states[n-1]
+	i.states = i.states[:n-1]
+	return s, nil
+}
+
+// wait puts a call in line. It is called with mu held.
+func (i *idle) wait(watch engine.Watch) *waiter {
+	w := &waiter{since: time.Now(), state: make(chan *state, 1)}
+	if watch != nil {
+		w.principal = watch.Principal()
+	}
+	if i.line = append(i.line, w); !i.looks {
+		i.looks = true
+		time.AfterFunc(i.patience(), i.look)
+	}
+	return w
+}
+
+// patience is how long a call waits until another state is started, and how long none is started after that: the more there are the less one
+// more helps. It is called with mu held.
+func (i *idle) patience() time.Duration { return i.start * time.Duration(1+i.out) }
+
+// look has another state started if a call has waited long.
+func (i *idle) look() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.looks = len(i.line) > 0; !i.looks {
+		return
+	}
+	left := i.patience() - time.Since(i.line[0].since)
+	if left <= 0 {
+		i.serve(nil)
+		left = i.patience()
+	}
+	time.AfterFunc(left, i.look)
+}
+
+// serve ends the wait of one call: the first one, of another principal than the last if there is any, so that no principal keeps others waiting.
+// It is called with mu held.
+func (i *idle) serve(s *state) {
+	next := max(0, slices.IndexFunc(i.line, func(w *waiter) bool { return w.principal != i.served }))
+	w := i.line[next]
+	i.line = slices.Delete(i.line, next, next+1)
+	i.out++
+	i.served = w.principal
+	w.state <- s
+}
+
+// put takes a state back, and reports whether it is kept.
+func (i *idle) put(s *state) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.out--
+	if len(i.line) > 0 {
+		i.serve(s)
+		return true
+	}
+	if len(i.states) >= i.most {
+		if i.heir == s {
+			i.heir = nil
+		}
+		return false
+	}
+	i.states = append(i.states, s)
+	return true
+}
+
+// inherits reports whether what a state's top level left is held by the script.
+func (i *idle) inherits(s *state) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.heir == nil {
+		i.heir = s
+	}
+	return i.heir == s
+}
+
+// lost is told that a state will not come back; nil = it was not started.
+func (i *idle) lost(s *state) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if s != nil && i.heir == s {
+		i.heir = nil
+	}
+	if i.out--; i.out == 0 && len(i.line) > 0 {
+		i.serve(nil)
+	}
+}
