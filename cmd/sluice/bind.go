@@ -327,7 +327,8 @@ func (s *scripting) generation(number uint64) (*engine.Generation, error) {
 			Version: s.label(r.Script), Meter: s.meters.For(engine.SlotRouter, engine.GlobalSlot(r.Name)), Guard: s.guard(r)}
 	}
 	g.Observers = engine.NewFeed(s.observers())
-	g.OnClose(func() { s.observing.finish(g.Observers) })
+	b := s.builder // not s, which leads to what served before
+	g.OnClose(func() { b.observing.finish(g.Observers) })
 	return g, nil
 }
 
