@@ -34,9 +34,9 @@ type PluginManifest struct {
 	// Fresh asks for a new top-level run for every call (isolation: call).
 	Fresh  bool
 	Budget Budget
-	// Known: these very files have served before. Their top level has more time than a call: a process that starts may be slower than one that
-	// has run, and is to start with what served.
-	Known bool
+	// Restart: the process starts, and these very files have served before. Their top level has more time than a call: a process that starts may
+	// be slower than one that has run, and is to start with what served.
+	Restart bool
 	// Upstreams are those of the generation: a runtime may prepare their script values once.
 	Upstreams []*Upstream
 	// Log takes the lines a script logs, one at a time, already escaped and capped. Nil drops them.
@@ -55,13 +55,13 @@ type Budget struct {
 	MemoryPerMiB int64
 }
 
-// knownTime is how many times the time of a call the top level of a script has that has served before.
-const knownTime = 10
+// restartTime is how many times the time of a call the top level of a script has that has served before, in a process that starts.
+const restartTime = 10
 
-// ForLoad returns the budget of a top level; known: the script has served before.
-func (b Budget) ForLoad(known bool) Budget {
-	if known {
-		b.Time *= knownTime
+// ForLoad returns the budget of a top level; restart: the process starts, and the script has served before.
+func (b Budget) ForLoad(restart bool) Budget {
+	if restart {
+		b.Time *= restartTime
 	}
 	return b
 }

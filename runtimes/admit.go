@@ -30,6 +30,8 @@ type Admission struct {
 	Bindings []Binding
 	// Known: these very files have served before. They serve on where probes have no time to be made.
 	Known bool
+	// Restart: they are known, and the process starts. They serve on where a probe is late: it may be slower than the one that they served in.
+	Restart bool
 	// Tested: these very files have passed their tests with this very budget, in other bindings. They need not run again.
 	Tested bool
 	// Deadline bounds each load, test and probe from outside, for a script that its own budget cannot stop; 0 = DefaultDeadline.
@@ -207,7 +209,7 @@ func (a *Admission) firstConfig() *engine.Object {
 }
 
 func (a *Admission) load(config *engine.Object) (Module, error) {
-	return within(a, "loading", func() (Module, error) { return a.Language.Load(a.Files, a.Path, config, a.Budget.ForLoad(a.Known)) })
+	return within(a, "loading", func() (Module, error) { return a.Language.Load(a.Files, a.Path, config, a.Budget.ForLoad(a.Restart)) })
 }
 
 // within runs step on a goroutine of its own; requests go first. When the deadline passes it returns an *abandoned and leaves the goroutine
@@ -406,7 +408,7 @@ func (a *Admission) EachTest(match func(name string) bool, each func(name string
 	roomy := *a // a test may call a hook many times, each of which would have a budget of its own; the memory is the machine's all the same
 	roomy.Budget.Time = min(roomy.Budget.Time*testCalls, most)
 	roomy.Budget.Steps *= testCalls
-	roomy.Known = false // there is room enough for its top level
+	roomy.Restart = false // there is room enough for its top level
 	if m, err = roomy.load(config); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 
 // probeAll calls each hook once in each binding, through the interfaces of the engine, with a sample request and the config's own
 // upstreams. What a hook decides is its own affair; that it fails is not. A budget that runs out ends it, and so does the time that all have
-// together: files that are known serve on then, others are refused.
+// together: files that are known serve on then, others are refused. So do they where one is late in a process that starts.
 func (a *Admission) probeAll(functions []Function, out *Admitted) {
 	over := time.Now().Add(a.suite())
 	for i := range a.Bindings {
@@ -32,7 +32,7 @@ func (a *Admission) probeAll(functions []Function, out *Admitted) {
 			err = a.probeOnce(b, what)
 		}
 		switch {
-		case err == nil:
+		case err == nil || a.Restart && late(err):
 		case wasAbandoned(err):
 			out.fail(a.Path, err)
 			return

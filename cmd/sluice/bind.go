@@ -163,16 +163,19 @@ func (s *scripting) dialect(u *config.Upstream) *config.Binding {
 type made struct {
 	plugins map[string]any // by use.key
 	loads   *engine.Loads  // what the plugins share
-	tested  budgets        // with which its tests passed
+	tested  trial          // with which its tests passed
 }
 
-// budgets are what the tests of a script run with.
-type budgets struct {
-	call  engine.Budget
-	total int64
+// trial is what the tests of a script run with.
+type trial struct {
+	call   engine.Budget
+	total  int64
+	config string // from which the script may make their own
 }
 
-func (s *scripting) budgets() budgets { return budgets{s.plan.cfg.Budget, s.plan.cfg.TotalMemory} }
+func (s *scripting) trial(script string) trial {
+	return trial{s.plan.cfg.Budget, s.plan.cfg.TotalMemory, fmt.Sprint(engine.Plain(s.uses[script][0].binding.Config))}
+}
 
 // madeOf is what was made of a version; nil has nothing, nor has a last good copy.
 func madeOf(v *reload.Version) *made {
@@ -189,12 +192,12 @@ func (s *scripting) admitter(script, bindings string) reload.Admit {
 			return s.instantiate(script, files, before, before.Tests)
 		}
 		language := s.languages[path.Ext(script)]
-		a := runtimes.Admission{Language: language, Files: files, Path: script, Budget: s.plan.cfg.Budget, Known: before != nil,
-			Tested: madeOf(before).tested == s.budgets() || s.hasPassed(before)}
+		a := runtimes.Admission{Language: language, Files: files, Path: script, Budget: s.plan.cfg.Budget, Known: before != nil, Restart: starts(before),
+			Tested: madeOf(before).tested == s.trial(script) || s.hasPassed(before)}
 		tried := new(engine.Loads) // what a probe leaves in a script's variables, no request finds
 		for _, u := range s.uses[script] {
 			m := s.manifest(u, files, tried)
-			m.Log, m.Known = nil, a.Known // a probe is nobody's request
+			m.Log, m.Restart = nil, a.Restart // a probe is nobody's request
 			a.Bindings = append(a.Bindings, runtimes.Binding{Slot: u.slot, Manifest: m, Principal: s.reaching(u), Upstreams: s.concerning(u)})
 		}
 		got := a.Admit()
@@ -209,18 +212,21 @@ func (s *scripting) admitter(script, bindings string) reload.Admit {
 	}
 }
 
-// testedVersion is one whose tests passed with budgets that may not be those of what serves.
+// starts reports whether a version is a last good copy, with which the process starts: nothing was made of it here.
+func starts(before *reload.Version) bool { return before != nil && before.Plugins == nil }
+
+// testedVersion is one whose tests passed, with what may not be that of what serves.
 type testedVersion struct {
 	script, version string
-	with            budgets
+	with            trial
 }
 
 // maxPassed bounds what is remembered of such versions; beyond it all is forgotten.
 const maxPassed = 1000
 
-// hasPassed reports whether a version has passed its tests with these budgets, in a config that was refused for something else.
+// hasPassed reports whether a version has passed its tests with all of that, in a config that was refused for something else.
 func (s *scripting) hasPassed(v *reload.Version) bool {
-	return v != nil && s.passed[testedVersion{v.Path, v.SHA256, s.budgets()}]
+	return v != nil && s.passed[testedVersion{v.Path, v.SHA256, s.trial(v.Path)}]
 }
 
 func (s *scripting) passes(v *reload.Version) {
@@ -230,15 +236,15 @@ func (s *scripting) passes(v *reload.Version) {
 	if s.passed == nil || len(s.passed) >= maxPassed {
 		s.passed = make(map[testedVersion]bool)
 	}
-	s.passed[testedVersion{v.Path, v.SHA256, s.budgets()}] = true
+	s.passed[testedVersion{v.Path, v.SHA256, s.trial(v.Path)}] = true
 }
 
 // instantiate makes the plugins of a script that passed so many tests, one for each place where it is used. They share what before loaded.
 func (s *scripting) instantiate(script string, files fs.FS, before *reload.Version, tests int) (reload.Admitted, error) {
-	serving := &made{make(map[string]any), madeOf(before).loads.Next(), s.budgets()}
+	serving := &made{make(map[string]any), madeOf(before).loads.Next(), s.trial(script)}
 	for _, u := range s.uses[script] {
 		m := s.manifest(u, files, serving.loads)
-		m.Known = before != nil
+		m.Restart = starts(before)
 		plugin, err := instantiate(s.languages[path.Ext(script)], u.slot, m)
 		if err != nil {
 			return reload.Admitted{}, err

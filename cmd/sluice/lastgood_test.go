@@ -300,3 +300,28 @@ func TestARestartTakesAScriptWhoseProbesTakeLong(t *testing.T) {
 		})
 	}
 }
+
+// A script may make its tests' config of its own: with another config its tests run again, and an edit that has them fail is refused, as a
+// restart would refuse it.
+func TestAnotherConfigHasTestsRunAgain(t *testing.T) {
+	for ext, text := range map[string]string{
+		".star": "test_config = {\"n\": config.get(\"n\", 0)}\ndef filter(ctx, principal, candidates):\n    return {\"deny\": \"no\"}\n" +
+			"def test_small(t):\n    t.ok(config[\"n\"] < 5)\n",
+		".lua": "test_config = {n = config.n or 0}\nfunction filter(ctx, principal, candidates)\n  return {deny = \"no\"}\nend\n" +
+			"function test_small(t)\n  t:ok(config.n < 5)\nend\n",
+	} {
+		t.Run(ext[1:], func(t *testing.T) {
+			t.Parallel()
+			r := newRestarts(t)
+			config := func(n int) string {
+				return r.text("", "", fmt.Sprintf("filters: [{script: f%s, config: {n: %d}}]\n", ext, n))
+			}
+			r.serving("the edit", config(1), map[string]string{"f" + ext: text}, func() {
+				r.config(config(9))
+				r.said("test_small")
+				r.config(config(2))
+				r.said("sluice.yaml: live")
+			})
+		})
+	}
+}

@@ -66,7 +66,7 @@ func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
 func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
 	i := &instance{script: script{rt, *m, new(runtimes.Patterns), rt.Memory.Holder(m.Artifact)}}
 	began := time.Now()
-	first, err := i.start(nil, nil, m.Budget.ForLoad(m.Known))
+	first, err := i.start(nil, nil, m.Budget.ForLoad(m.Restart))
 	took := time.Since(began)
 	if err == nil {
 		err = runtimes.NewStock(rt.Memory, i).HoldTopLevel(m.Artifact, first.atLoad)

@@ -31,7 +31,7 @@ func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
 
 // serving loads a manifest's script and holds the memory of what its top level leaves. The error is a *engine.RuntimeError.
 func (rt *Runtime) serving(m *engine.PluginManifest) (*script, error) {
-	s, err := rt.load(m.Files, m.Artifact, m.Config, m.Budget.ForLoad(m.Known), m.Log)
+	s, err := rt.load(m.Files, m.Artifact, m.Config, m.Budget.ForLoad(m.Restart), m.Log)
 	if err != nil {
 		return nil, err
 	}
