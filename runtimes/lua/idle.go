@@ -9,19 +9,20 @@ import (
 )
 
 // idle is the states of a script that no call uses. They wait in a stack, so that the one used last, which is warm, serves next. Where the top
-// level allocates much they are few, and to start another one costs far more than most calls do: a call that finds none waits for one to come
-// back. Since those who have one may have it for long, another one is started now and then while any call waits.
+// level allocates much they are few, and there, or where it takes long, to start another one costs far more than most calls do: a call that finds
+// none waits for one to come back. Since those who have one may have it for long, another one is started now and then while any call waits.
 type idle struct {
 	most  int           // of them
 	start time.Duration // how long it takes to start one, 0 = nobody waits for one to come back
 
 	mu     sync.Mutex
-	states []*state  // guarded by mu
-	heir   *state    // what its top level left is held by the script; nil = that is for the next one. Guarded by mu
-	out    int       // states that calls use, or start; guarded by mu
-	line   []*waiter // the one that has waited longest first; guarded by mu
-	looks  bool      // look is called some time; guarded by mu
-	served string    // the principal of the last one that waited no more; guarded by mu
+	states []*state          // guarded by mu
+	heir   *state            // what its top level left is held by the script; nil = that is for the next one. Guarded by mu
+	out    int               // states that calls use, or start; guarded by mu
+	line   []*waiter         // the one that has waited longest first; guarded by mu
+	looks  bool              // look is called some time; guarded by mu
+	turns  map[string]uint64 // when each principal's turn was last, of those who waited since the line was empty; guarded by mu
+	turn   uint64            // guarded by mu
 }
 
 // waiter is a call that waits for a state.
@@ -29,6 +30,19 @@ type waiter struct {
 	principal string
 	since     time.Time
 	state     chan *state // has room for one; nil = the call is to start one
+}
+
+// short is the part of a call's time that a start may take until calls wait rather than start a state.
+const short = 8
+
+// bound sets how many may be idle, and whether calls wait for one, where the top level allocated so many bytes and took so long.
+func (i *idle) bound(b engine.Budget, atLoad int64, took time.Duration) {
+	if b.Memory > 0 && atLoad > b.Memory/int64(i.most) {
+		i.most, i.start = int(max(1, b.Memory/atLoad)), took
+	}
+	if b.Time > 0 && took > b.Time/short {
+		i.start = min(took, b.Time) // more than that no call has for it
+	}
 }
 
 // take returns a state that nobody else uses, and for how long the call waited for it. Nil is for the caller to start one. Whatever it was is
@@ -39,7 +53,7 @@ func (i *idle) take(watch engine.Watch) (*state, time.Duration) {
 		return s, 0
 	}
 	began := time.Now()
-	paused := watch != nil && watch.Pause()
+	paused := watch.Pause()
 	s = <-w.state
 	waited := time.Since(began)
 	if paused {
@@ -53,7 +67,7 @@ func (i *idle) now(watch engine.Watch) (*state, *waiter) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	n := len(i.states)
-	if n == 0 && i.start > 0 && i.out > 0 {
+	if n == 0 && i.start > 0 && i.out > 0 && watch != nil { // else the wait would be the call's own time
 		return nil, i.wait(watch)
 	}
 	i.out++
@@ -67,9 +81,9 @@ func (i *idle) now(watch engine.Watch) (*state, *waiter) {
 
 // wait puts a call in line. It is called with mu held.
 func (i *idle) wait(watch engine.Watch) *waiter {
-	w := &waiter{since: time.Now(), state: make(chan *state, 1)}
-	if watch != nil {
-		w.principal = watch.Principal()
+	w := &waiter{principal: watch.Principal(), since: time.Now(), state: make(chan *state, 1)}
+	if i.turns == nil {
+		i.turns = make(map[string]uint64)
 	}
 	if i.line = append(i.line, w); !i.looks {
 		i.looks = true
@@ -97,14 +111,21 @@ func (i *idle) look() {
 	time.AfterFunc(left, i.look)
 }
 
-// serve ends the wait of one call: the first one, of another principal than the last if there is any, so that no principal keeps others waiting.
-// It is called with mu held.
+// serve ends the wait of one call. Principals take turns. It is called with mu held.
 func (i *idle) serve(s *state) {
-	next := max(0, slices.IndexFunc(i.line, func(w *waiter) bool { return w.principal != i.served }))
+	next := 0
+	for n, w := range i.line {
+		if i.turns[w.principal] < i.turns[i.line[next].principal] {
+			next = n
+		}
+	}
 	w := i.line[next]
-	i.line = slices.Delete(i.line, next, next+1)
+	if i.line = slices.Delete(i.line, next, next+1); len(i.line) == 0 {
+		clear(i.turns)
+	}
 	i.out++
-	i.served = w.principal
+	i.turn++
+	i.turns[w.principal] = i.turn
 	w.state <- s
 }
 
@@ -137,14 +158,16 @@ func (i *idle) inherits(s *state) bool {
 	return i.heir == s
 }
 
-// lost is told that a state will not come back; nil = it was not started.
+// lost is told that a state will not come back; nil = it was not started. Where what its top level left is held by the script, who waits starts
+// one in its place.
 func (i *idle) lost(s *state) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if s != nil && i.heir == s {
+	inherits := s != nil && i.heir == s
+	if inherits {
 		i.heir = nil
 	}
-	if i.out--; i.out == 0 && len(i.line) > 0 {
+	if i.out--; len(i.line) > 0 && (inherits || i.out == 0) {
 		i.serve(nil)
 	}
 }

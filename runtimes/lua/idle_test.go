@@ -3,10 +3,12 @@ package lua_test
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sluice/engine"
 	"sluice/runtimes/lua"
@@ -80,7 +82,7 @@ end`}, nil)
 // Calls that wait for a state go on when one comes back, and when none will: errors end states, and so does what a file may not keep. While a call
 // has its state for long, another one is started.
 func TestWhoWaitsForAStateGoesOn(t *testing.T) {
-	const calls = 90
+	const calls = 30
 	m := manifest(files{"s.lua": `local rows = {}
 for i = 1, 2000 do rows[i] = {i, {i}, {a = i}} end
 local kept
@@ -101,7 +103,7 @@ end`}, nil)
 	var failed atomic.Int64
 	ask := func(n int) {
 		r := request()
-		r.RequestID = fmt.Sprintf("r%d", n)
+		r.RequestID, r.Watch = fmt.Sprintf("r%d", n), &inLine{waits: make(chan struct{})}
 		if _, err := filter.Filter(r, principal(), candidates(upstreams(3))); err != nil {
 			failed.Add(1)
 		}
@@ -117,5 +119,71 @@ end`}, nil)
 	first.Wait()
 	if n := failed.Load(); n != calls/3 {
 		t.Errorf("%d of %d calls failed, want those that ask for it, which are %d", n, calls, calls/3)
+	}
+}
+
+// inLine is the watch of a call for a principal. It tells when the call waits.
+type inLine struct {
+	principal string
+	once      sync.Once
+	waits     chan struct{}
+}
+
+func (w *inLine) Pause() bool          { w.once.Do(func() { close(w.waits) }); return true }
+func (w *inLine) Resume(time.Duration) {}
+func (w *inLine) Principal() string    { return w.principal }
+func (w *inLine) Beside() int          { return 0 }
+
+// Principals take turns in the line for a state, however many calls of others came first.
+func TestPrincipalsTakeTurnsForAState(t *testing.T) {
+	m := manifest(files{"s.lua": `local rows = {}
+for i = 1, 20000 do rows[i] = {i, {i}, {a = i}} end
+function filter(ctx, principal, candidates)
+  log(ctx.request_id)
+  return candidates
+end`}, nil)
+	m.Budget = engine.Budget{Memory: 40 << 20}
+	var mu sync.Mutex
+	var served []string
+	over := make(chan struct{})
+	began := make(chan struct{})
+	m.Log = func(_ string, _ int, who string) {
+		if who == "first" {
+			close(began)
+			<-over
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		served = append(served, who)
+	}
+	filter := filterFrom(t, m)
+	ask := func(who string) *inLine {
+		w := &inLine{principal: who, waits: make(chan struct{})}
+		r := request()
+		r.RequestID, r.Watch = who, w
+		go func() { _, _ = filter.Filter(r, principal(), candidates(upstreams(3))) }()
+		return w
+	}
+	ask("first")
+	<-began
+	const each = 30
+	for range each {
+		<-ask("alice").waits
+		<-ask("bob").waits
+	}
+	<-ask("carol").waits
+	close(over)
+	for {
+		mu.Lock()
+		n := slices.Index(served, "carol")
+		mu.Unlock()
+		if n > each {
+			t.Errorf("%d calls of others went before, want few", n)
+		}
+		if n >= 0 {
+			return
+		}
+		runtime.Gosched()
 	}
 }

@@ -78,12 +78,7 @@ func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
 	plugin, _ := first.main.global("plugin")
 	i.paths, i.events = runtimes.PluginList(plugin, "paths"), runtimes.PluginList(plugin, "events")
 	i.idle.states, i.idle.heir, i.idle.most = []*state{first}, first, 2*runtime.GOMAXPROCS(0)
-	if memory := m.Budget.Memory; memory > 0 && first.atLoad > memory/int64(i.idle.most) {
-		i.idle.most, i.idle.start = int(max(1, memory/first.atLoad)), took
-		if m.Budget.Time > 0 {
-			i.idle.start = min(took, m.Budget.Time) // more than that no call has for it
-		}
-	}
+	i.idle.bound(m.Budget, first.atLoad, took)
 	return i, nil
 }
 
