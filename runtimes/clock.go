@@ -76,9 +76,12 @@ func (c *Clock) rest(ran time.Duration, b engine.Budget, memory *Share, collecte
 	worked, waited := c.seat.Rest(ran-c.last, c.watch == nil)
 	worked = min(worked+memory.Waited()-c.short, ran-c.last)
 	patience := max(0, c.patience(b)-c.away)
-	memory.await(collected, c.left(b)+patience)
+	awaited := memory.await(collected, c.left(b)+patience)
 	took := time.Since(began) - waited
 	away := min(ran-c.last-worked+took, patience)
+	if own := ran - c.last - worked + took - away; awaited > 0 {
+		memory.waited += min(own, awaited) // so much of it is the call's own time
+	}
 	if c.away, c.short = c.away+away, memory.Waited(); c.watch != nil {
 		c.watch.Resume(waited + away)
 	}

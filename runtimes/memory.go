@@ -264,10 +264,10 @@ func (s *Share) uncollected(bytes int64) <-chan struct{} {
 	return s.Pool.collecting()
 }
 
-// await waits until that is closed, so long at most.
-func (s *Share) await(collected <-chan struct{}, most time.Duration) {
+// await waits until that is closed, so long at most, and returns for how long it did.
+func (s *Share) await(collected <-chan struct{}, most time.Duration) time.Duration {
 	if collected == nil || most <= 0 {
-		return
+		return 0
 	}
 	began := time.Now()
 	timer := time.NewTimer(most)
@@ -276,7 +276,7 @@ func (s *Share) await(collected <-chan struct{}, most time.Duration) {
 	case <-collected:
 	case <-timer.C:
 	}
-	s.waited += time.Since(began)
+	return time.Since(began)
 }
 
 // untilOver is how long a call may wait for memory.
