@@ -26,9 +26,9 @@ func NewStock[T any](p *Pool, owner *T) *Stock {
 	return s
 }
 
-// Hold sees that so many bytes are held in all, and reports whether they are to be had. As of a call, the first granule is not counted. All
-// stocks hold half of the pool at most, so that calls, and what they leave behind, have the rest; most of that is for top levels alone, so that
-// no edit is kept out by what states keep.
+// Hold sees that so many bytes are held in all, and reports whether they are to be had. As of a call, the first granule is not counted. Top
+// levels hold half of the pool at most, so that calls, and what they leave behind, have the rest. States keep an eighth of it at most, and take
+// none where stocks hold half; top levels take theirs whatever states keep, so that no edit is kept out by that.
 func (s *Stock) Hold(bytes int64) bool {
 	return s.pool == nil || s.hold(bytes, mostStocked(s.pool.limit.Load()))
 }
@@ -40,7 +40,7 @@ func (s *Stock) hold(bytes, most int64) bool {
 		part, own = &s.pool.tops, most
 	}
 	more := Counted(bytes) - s.bytes
-	if now := part.Add(more); more > 0 && (now > own || s.pool.stocked() > most) {
+	if now := part.Add(more); more > 0 && (now > own || !s.top && s.pool.stocked() > most) {
 		part.Add(-more)
 		return false
 	}
