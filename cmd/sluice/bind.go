@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -170,11 +171,11 @@ type made struct {
 type trial struct {
 	call   engine.Budget
 	total  int64
-	config string // from which the script may make their own
+	config [sha256.Size]byte // of that from which the script may make their own
 }
 
 func (s *scripting) trial(script string) trial {
-	return trial{s.plan.cfg.Budget, s.plan.cfg.TotalMemory, fmt.Sprint(engine.Plain(s.uses[script][0].binding.Config))}
+	return trial{s.plan.cfg.Budget, s.plan.cfg.TotalMemory, sha256.Sum256([]byte(engine.Plain(s.uses[script][0].binding.Config)))}
 }
 
 // madeOf is what was made of a version; nil has nothing, nor has a last good copy.
