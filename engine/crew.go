@@ -99,11 +99,11 @@ func (w *worker) Resume(later time.Duration) {
 }
 
 // job is one call. It holds all that the call reads, so that a call that was left behind reads nothing that others write.
-type job interface{ run() error }
-
-// watched is a job that tells its call who watches it. The call pauses that for all that it waits for others; of another one it is not known,
-// which has Patience times its time more.
-type watched interface{ watch(w Watch) }
+type job interface {
+	run() error
+	// watch tells the call who watches it, which the call pauses for all that it waits for others.
+	watch(w Watch)
+}
 
 // Patience is how many times its own time a call may be without a processor since other processes have it.
 const Patience = 1
@@ -127,11 +127,7 @@ func (w *worker) Beside() int { return int(w.crew.running.Load()) - 1 }
 func (c *Crew) do(j job, g *Guard, principal string, limit time.Duration) outcome {
 	w := c.take()
 	w.principal = principal
-	if j, is := j.(watched); is {
-		j.watch(w)
-	} else {
-		limit *= 1 + Patience
-	}
+	j.watch(w)
 	if w.limit = 0; limit > 0 && limit < crewUnbounded {
 		w.limit = limit + crewGrace
 	}

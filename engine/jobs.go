@@ -157,6 +157,12 @@ type normalizeJob struct {
 	out     *NormalizedError
 }
 
+func (j *normalizeJob) watch(w Watch) {
+	if d, is := j.dialect.(WatchedDialect); is {
+		j.dialect = d.WatchedBy(w)
+	}
+}
+
 func (j *normalizeJob) run() (err error) {
 	j.out, err = j.dialect.NormalizeError(j.status, j.headers, j.body)
 	return err
@@ -246,6 +252,12 @@ func (d *DialectSlot) transformedEvent(x *Exchange, by AnswerDialect, e StreamEv
 type observeJob struct {
 	observer Observer
 	event    ObserveEvent
+}
+
+func (j *observeJob) watch(w Watch) {
+	if o, is := j.observer.(WatchedObserver); is {
+		j.observer = o.WatchedBy(w)
+	}
 }
 
 func (j *observeJob) run() error { return j.observer.Observe(j.event) }

@@ -151,6 +151,13 @@ type Observer interface {
 	Observe(event ObserveEvent) error
 }
 
+// WatchedDialect is the optional power of a Dialect to be watched while it normalizes an error, where no RequestContext tells by whom. WatchedBy
+// returns it for one call.
+type WatchedDialect interface{ WatchedBy(w Watch) Dialect }
+
+// WatchedObserver is the optional power of an Observer to be watched while it observes. WatchedBy returns it for one call.
+type WatchedObserver interface{ WatchedBy(w Watch) Observer }
+
 // FailurePolicy says what the failure of a filter means.
 type FailurePolicy bool
 

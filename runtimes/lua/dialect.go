@@ -13,12 +13,14 @@ import (
 type dialect struct {
 	*instance
 	shape, normalize, response, event *hook
-	paths                             []string // nil = all
+	paths                             []string     // nil = all
+	watch                             engine.Watch // who bounds an error's normalization from outside; nil = nobody does
 }
 
 var (
-	_ engine.AnswerDialect = (*dialect)(nil)
-	_ engine.PathDialect   = (*dialect)(nil)
+	_ engine.AnswerDialect  = (*dialect)(nil)
+	_ engine.PathDialect    = (*dialect)(nil)
+	_ engine.WatchedDialect = (*dialect)(nil)
 )
 
 // InstantiateDialect makes a dialect of a script that defines at least one of a dialect's hooks.
@@ -52,7 +54,7 @@ func (d *dialect) Shape(ctx *engine.RequestContext, u *engine.Upstream, p *engin
 	if d.shape == nil {
 		return b.Build(engine.DraftOf(ctx, u))
 	}
-	c, err := d.begin("shape", ctx)
+	c, err := d.begin("shape", ctx, ctx.Watch)
 	if err != nil {
 		return engine.Shaped{}, dialectError(err)
 	}
@@ -76,12 +78,19 @@ func (d *dialect) Shape(ctx *engine.RequestContext, u *engine.Upstream, p *engin
 	return b.Build(draft)
 }
 
+// WatchedBy returns the dialect for one error that it normalizes.
+func (d *dialect) WatchedBy(w engine.Watch) engine.Dialect {
+	watched := *d
+	watched.watch = w
+	return &watched
+}
+
 // NormalizeError lets the script translate an error answer. An error is a *engine.DialectError.
 func (d *dialect) NormalizeError(status int, headers engine.Headers, body []byte) (*engine.NormalizedError, error) {
 	if d.normalize == nil {
 		return nil, nil
 	}
-	c, err := d.begin("normalize_error", nil)
+	c, err := d.begin("normalize_error", nil, d.watch)
 	if err != nil {
 		return nil, dialectError(err)
 	}
@@ -105,7 +114,7 @@ func (d *dialect) Transforms() (responses, events bool) { return d.response != n
 
 // TransformResponse lets the script translate an answer. An error is a *engine.DialectError.
 func (d *dialect) TransformResponse(ctx *engine.RequestContext, s *engine.State, r *engine.Reply) (*engine.Reply, error) {
-	c, err := d.begin("transform_response", ctx)
+	c, err := d.begin("transform_response", ctx, ctx.Watch)
 	if err != nil {
 		return nil, dialectError(err)
 	}
@@ -129,7 +138,7 @@ func (d *dialect) TransformResponse(ctx *engine.RequestContext, s *engine.State,
 
 // TransformEvent lets the script translate one event of a stream. An error is a *engine.DialectError.
 func (d *dialect) TransformEvent(ctx *engine.RequestContext, s *engine.State, e engine.StreamEvent) ([]engine.StreamEvent, error) {
-	c, err := d.begin("transform_event", ctx)
+	c, err := d.begin("transform_event", ctx, ctx.Watch)
 	if err != nil {
 		return nil, dialectError(err)
 	}

@@ -40,7 +40,7 @@ func (rt *Runtime) InstantiateFilter(m *engine.PluginManifest) (engine.Filter, e
 // Filter asks the script. An error is a *engine.FilterError.
 func (f *filter) Filter(ctx *engine.RequestContext, p *engine.Principal,
 	candidates []engine.UpstreamCandidate) (engine.FilterOutput, error) {
-	c, err := f.begin("filter", ctx)
+	c, err := f.begin("filter", ctx, ctx.Watch)
 	if err != nil {
 		return engine.FilterOutput{}, filterError(err)
 	}

@@ -35,31 +35,30 @@ type waiter struct {
 // short is the part of a call's time that a start may take until calls wait rather than start a state.
 const short = 8
 
-// bound sets how many may be idle, and whether calls wait for one, where the top level allocated so many bytes and took so long.
-func (i *idle) bound(b engine.Budget, atLoad int64, took time.Duration) {
-	if b.Memory > 0 && atLoad > b.Memory/int64(i.most) {
-		i.most, i.start = int(max(1, b.Memory/atLoad)), took
+// bound sets how many may be idle, and whether calls wait for one, by what the top level of the first took.
+func (i *idle) bound(b engine.Budget, first *state) {
+	if b.Memory > 0 && first.atLoad > b.Memory/int64(i.most) {
+		i.most, i.start = int(max(1, b.Memory/first.atLoad)), first.took
 	}
-	if b.Time > 0 && took > b.Time/short {
-		i.start = min(took, b.Time) // more than that no call has for it
+	if b.Time > 0 && first.took > b.Time/short {
+		i.start = first.took
 	}
 }
 
-// take returns a state that nobody else uses, and for how long the call waited for it. Nil is for the caller to start one. Whatever it was is
-// put back, or lost.
-func (i *idle) take(watch engine.Watch) (*state, time.Duration) {
+// take returns a state that nobody else uses. Nil is for the caller to start one. Whatever it was is put back, or lost. What the call waits is
+// none of its own time.
+func (i *idle) take(watch engine.Watch) *state {
 	s, w := i.now(watch)
 	if w == nil {
-		return s, 0
+		return s
 	}
 	began := time.Now()
 	paused := watch.Pause()
 	s = <-w.state
-	waited := time.Since(began)
 	if paused {
-		watch.Resume(waited)
+		watch.Resume(time.Since(began))
 	}
-	return s, waited
+	return s
 }
 
 // now is take for a call that does not wait, or how it does.
@@ -67,7 +66,7 @@ func (i *idle) now(watch engine.Watch) (*state, *waiter) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	n := len(i.states)
-	if n == 0 && i.start > 0 && i.out > 0 && watch != nil { // else the wait would be the call's own time
+	if n == 0 && i.start > 0 && i.out > 0 && watch != nil { // a probe or a test waits for nobody
 		return nil, i.wait(watch)
 	}
 	i.out++

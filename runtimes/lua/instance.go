@@ -30,6 +30,7 @@ func (s *script) start(memory *runtimes.Share, watch engine.Watch, b engine.Budg
 	if err != nil {
 		return nil, err
 	}
+	st.took = time.Since(st.meter.clock.Began())
 	st.main, st.atLoad, st.asked, st.stock = m, st.meter.allocated, st.meter.allocated, runtimes.NewStock(s.rt.Memory, st)
 	st.untouched, _ = st.locals()
 	if memory != nil {
@@ -65,9 +66,7 @@ func (rt *Runtime) instantiate(m *engine.PluginManifest) (*instance, error) {
 // newInstance loads a manifest's script into a first state. The error is a *engine.RuntimeError.
 func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
 	i := &instance{script: script{rt, *m, new(runtimes.Patterns), rt.Memory.Holder(m.Artifact)}}
-	began := time.Now()
 	first, err := i.start(nil, nil, m.Budget.ForLoad(m.Restart))
-	took := time.Since(began)
 	if err == nil {
 		err = runtimes.NewStock(rt.Memory, i).HoldTopLevel(m.Artifact, first.atLoad)
 	}
@@ -78,25 +77,30 @@ func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
 	plugin, _ := first.main.global("plugin")
 	i.paths, i.events = runtimes.PluginList(plugin, "paths"), runtimes.PluginList(plugin, "events")
 	i.idle.states, i.idle.heir, i.idle.most = []*state{first}, first, 2*runtime.GOMAXPROCS(0)
-	i.idle.bound(m.Budget, first.atLoad, took)
+	i.idle.bound(m.Budget, first)
 	return i, nil
 }
 
 // TopLevel is what the script's top level allocated, in bytes, as it counts.
 func (i *instance) TopLevel() int64 { return runtimes.Counted(i.atLoad) }
 
-// take returns a state that nobody else uses, and for how long the call waited for it. Memory holds what one that had to be started has
-// allocated: those that are idle are bounded, but not how many calls start one.
-func (i *instance) take(memory *runtimes.Share, watch engine.Watch) (*state, time.Duration, error) {
-	s, waited := i.idle.take(watch)
-	if s != nil {
-		return s, waited, nil
+// another starts a state for a call that found none. That takes none of the call's own time: it is not its doing that there is none. Memory holds
+// what the top level has allocated: states that are idle are bounded, but not how many calls start one.
+func (i *instance) another(memory *runtimes.Share, watch engine.Watch) (*state, error) {
+	b := i.manifest.Budget.ForLoad(i.manifest.Restart)
+	watched := watch != nil && watch.Pause()
+	if watched {
+		watch.Resume(b.Time)
 	}
-	s, err := i.start(memory, watch, i.manifest.Budget)
+	s, err := i.start(memory, watch, b)
 	if err != nil {
 		i.idle.lost(nil)
+		return nil, err
 	}
-	return s, waited, err
+	if watched && watch.Pause() {
+		watch.Resume(s.took - b.Time)
+	}
+	return s, nil
 }
 
 // lifetime is the part of a call's memory that the calls of a state that keeps something may have allocated.
@@ -150,33 +154,28 @@ type call struct {
 	failed         bool // the state must not be used again
 }
 
-// begin takes a state for a call. The caller ends it with end. The error is a *engine.ScriptError.
-func (i *instance) begin(name string, ctx *engine.RequestContext) (*call, error) {
-	began := time.Now()
-	var started runtimes.Share
-	var watch engine.Watch
-	if ctx != nil {
-		watch = ctx.Watch
-	}
-	s, waited, err := i.take(&started, watch)
-	if err != nil {
-		return nil, err
+// begin takes a state for a call, which somebody may bound from outside. The caller ends it with end. The error is a *engine.ScriptError.
+func (i *instance) begin(name string, ctx *engine.RequestContext, watch engine.Watch) (*call, error) {
+	var memory runtimes.Share
+	s := i.idle.take(watch)
+	loaded := s == nil
+	if loaded {
+		var err error
+		if s, err = i.another(&memory, watch); err != nil {
+			return nil, err
+		}
 	}
 	c := &call{Call: i.script.call(name), state: s, of: i}
-	if c.Request, c.Watch = ctx, watch; ctx != nil {
+	began := time.Now()
+	c.Request, c.Watch, c.Now = ctx, watch, began
+	if ctx != nil {
 		c.Now = ctx.Now
-	} else {
-		c.Now = time.Now()
-	}
-	began = began.Add(waited)
-	if started.Pool != nil {
-		began = s.meter.clock.Began() // the time of a call that had to run the top level first is one time, as the guard takes it
 	}
 	s.begin(&c.Call, i.manifest.Budget, began)
-	if started.Pool != nil {
-		c.Memory, s.meter.before = started, s.atLoad
+	if loaded {
+		c.Memory, s.meter.before = memory, s.atLoad
 	}
-	if i.manifest.Fresh {
+	if i.manifest.Fresh && !loaded {
 		if err := s.restart(); err != nil {
 			c.failed = true
 			c.end()

@@ -12,7 +12,10 @@ type observer struct {
 	*instance
 	observe *hook
 	chunks  bool
+	watch   engine.Watch // who bounds a call from outside; nil = nobody does
 }
+
+var _ engine.WatchedObserver = (*observer)(nil)
 
 // InstantiateObservability makes an observer of a script that defines observe. The observer has a method Wants(kind string) bool that
 // tells which events it is to be called with: all but chunk, and that as well where the script's plugin.events lists it.
@@ -35,9 +38,16 @@ func (rt *Runtime) InstantiateObservability(m *engine.PluginManifest) (engine.Ob
 // Wants reports whether events of a kind are to be observed.
 func (o *observer) Wants(kind string) bool { return kind != "chunk" || o.chunks }
 
+// WatchedBy returns the observer for one event.
+func (o *observer) WatchedBy(w engine.Watch) engine.Observer {
+	watched := *o
+	watched.watch = w
+	return &watched
+}
+
 // Observe shows the script an event. An error is an *engine.ObservabilityError.
 func (o *observer) Observe(event engine.ObserveEvent) error {
-	c, err := o.begin("observe", nil)
+	c, err := o.begin("observe", nil, o.watch)
 	if err != nil {
 		return observerError(err)
 	}

@@ -32,7 +32,7 @@ func (rt *Runtime) InstantiateRouter(m *engine.PluginManifest) (engine.Router, e
 // Route asks the script. An error is a *engine.RouteError.
 func (r *router) Route(ctx *engine.RequestContext, p *engine.Principal,
 	candidates []engine.UpstreamCandidate) (engine.RouteDecision, error) {
-	c, err := r.begin("route", ctx)
+	c, err := r.begin("route", ctx, ctx.Watch)
 	if err != nil {
 		return engine.RouteDecision{}, routeError(engine.RouteRuntime, err)
 	}

@@ -49,6 +49,7 @@ type state struct {
 	keys      map[string]glua.LValue // of decoded objects, boxed
 	allocated int64                  // bytes, by all calls so far
 	atLoad    int64                  // bytes of those, by the top level
+	took      time.Duration          // of the top level's own time
 	asked     int64                  // allocated, when it was asked last whether it keeps anything
 	stock     *runtimes.Stock        // holds them while the state is kept
 	untouched uint64                 // the digest of locals before the first call; 0 = there is none

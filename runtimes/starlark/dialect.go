@@ -13,12 +13,14 @@ import (
 type dialect struct {
 	*instance
 	shape, normalize, response, event *hook
-	paths                             []string // nil = all
+	paths                             []string     // nil = all
+	watch                             engine.Watch // who bounds an error's normalization from outside; nil = nobody does
 }
 
 var (
-	_ engine.AnswerDialect = (*dialect)(nil)
-	_ engine.PathDialect   = (*dialect)(nil)
+	_ engine.AnswerDialect  = (*dialect)(nil)
+	_ engine.PathDialect    = (*dialect)(nil)
+	_ engine.WatchedDialect = (*dialect)(nil)
 )
 
 // InstantiateDialect makes a dialect of a script that defines at least one of a dialect's hooks.
@@ -53,7 +55,7 @@ func (d *dialect) Shape(
 	if d.shape == nil {
 		return b.Build(engine.DraftOf(ctx, u))
 	}
-	c := d.begin("shape", ctx, p, d.budget)
+	c := d.begin("shape", ctx, p, ctx.Watch)
 	defer d.rt.end(c.runner)
 	c.extend(len(ctx.Body))
 	request := runtimes.NewRequest(&c.Call, u)
@@ -75,12 +77,19 @@ func (d *dialect) Shape(
 	return b.Build(draft)
 }
 
+// WatchedBy returns the dialect for one error that it normalizes.
+func (d *dialect) WatchedBy(w engine.Watch) engine.Dialect {
+	watched := *d
+	watched.watch = w
+	return &watched
+}
+
 // NormalizeError lets the script translate an error answer. An error is a *engine.DialectError.
 func (d *dialect) NormalizeError(status int, headers engine.Headers, body []byte) (*engine.NormalizedError, error) {
 	if d.normalize == nil {
 		return nil, nil
 	}
-	c := d.begin("normalize_error", nil, nil, d.budget)
+	c := d.begin("normalize_error", nil, nil, d.watch)
 	defer d.rt.end(c.runner)
 	c.extend(len(body))
 	c.room = [...]sky.Value{
@@ -105,7 +114,7 @@ func (d *dialect) Transforms() (responses, events bool) { return d.response != n
 
 // TransformResponse lets the script translate an answer. An error is a *engine.DialectError.
 func (d *dialect) TransformResponse(ctx *engine.RequestContext, s *engine.State, r *engine.Reply) (*engine.Reply, error) {
-	c := d.begin("transform_response", ctx, nil, d.budget)
+	c := d.begin("transform_response", ctx, nil, ctx.Watch)
 	defer d.rt.end(c.runner)
 	c.extend(len(r.Body))
 	response, state := runtimes.NewResponse(&c.Call, r), kept(s)
@@ -127,7 +136,7 @@ func (d *dialect) TransformResponse(ctx *engine.RequestContext, s *engine.State,
 
 // TransformEvent lets the script translate one event of a stream. An error is a *engine.DialectError.
 func (d *dialect) TransformEvent(ctx *engine.RequestContext, s *engine.State, e engine.StreamEvent) ([]engine.StreamEvent, error) {
-	c := d.begin("transform_event", ctx, nil, d.budget)
+	c := d.begin("transform_event", ctx, nil, ctx.Watch)
 	defer d.rt.end(c.runner)
 	event, state := runtimes.NewStreamEvent(&c.Call, e), kept(s)
 	c.room = [...]sky.Value{&c.ctx, newObject(&c.Call, runtimes.TypeStreamEvent, event), &state.Dict, nil}

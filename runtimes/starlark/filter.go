@@ -42,7 +42,7 @@ func (rt *Runtime) InstantiateFilter(m *engine.PluginManifest) (engine.Filter, e
 // Filter asks the script. An error is a *engine.FilterError.
 func (f *filter) Filter(
 	ctx *engine.RequestContext, p *engine.Principal, candidates []engine.UpstreamCandidate) (engine.FilterOutput, error) {
-	c := f.begin("filter", ctx, p, f.budget)
+	c := f.begin("filter", ctx, p, ctx.Watch)
 	defer f.rt.end(c.runner)
 	f.Watch(&c.Call, candidates)
 	out, err := f.decide(c, candidates)

@@ -116,17 +116,17 @@ type call struct {
 	room           [4]sky.Value // for the arguments of one hook
 }
 
-// begin starts a call. The caller ends it with s.rt.end.
-func (s *script) begin(name string, ctx *engine.RequestContext, p *engine.Principal, b engine.Budget) *call {
-	c := &call{Call: runtimes.Call{Hook: name, Request: ctx, Log: s.log, Patterns: s.patterns, Memory: runtimes.Share{By: s.holder}}}
+// begin starts a call, which somebody may bound from outside. The caller ends it with s.rt.end.
+func (s *script) begin(name string, ctx *engine.RequestContext, p *engine.Principal, watch engine.Watch) *call {
+	c := &call{Call: runtimes.Call{Hook: name, Request: ctx, Watch: watch, Log: s.log, Patterns: s.patterns, Memory: runtimes.Share{By: s.holder}}}
 	if ctx != nil {
-		c.Now, c.Watch = ctx.Now, ctx.Watch
+		c.Now = ctx.Now
 	} else {
 		c.Now = time.Now()
 	}
 	c.ctx = object{of: runtimes.TypeCtx, receiver: &c.Call, call: &c.Call}
 	c.principal = object{of: runtimes.TypePrincipal, receiver: p, call: &c.Call}
-	c.runner = s.rt.begin(&c.Call, s.path, b, s.leftover)
+	c.runner = s.rt.begin(&c.Call, s.path, s.budget, s.leftover)
 	return c
 }
 

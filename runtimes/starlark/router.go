@@ -34,7 +34,7 @@ func (rt *Runtime) InstantiateRouter(m *engine.PluginManifest) (engine.Router, e
 // Route asks the script. An error is a *engine.RouteError.
 func (r *router) Route(
 	ctx *engine.RequestContext, p *engine.Principal, candidates []engine.UpstreamCandidate) (engine.RouteDecision, error) {
-	c := r.begin("route", ctx, p, r.budget)
+	c := r.begin("route", ctx, p, ctx.Watch)
 	defer r.rt.end(c.runner)
 	c.room = [...]sky.Value{&c.ctx, &c.principal, c.list(r.instance, candidates), nil}
 	v, err := c.run(r.route, c.room[:3])
