@@ -30,7 +30,8 @@ type Admission struct {
 	Bindings []Binding
 	// Known: these very files have served before. They serve on where probes have no time to be made.
 	Known bool
-	// Restart: they are known, and the process starts. They serve on where a probe is late: it may be slower than the one that they served in.
+	// Restart: they are known, and the process starts. They serve on where a probe or a test is late: it may be slower than the one that they
+	// served in.
 	Restart bool
 	// Tested: these very files have passed their tests with this very budget, in other bindings. They need not run again.
 	Tested bool
@@ -382,16 +383,20 @@ func (a *Admission) runTests(functions []Function, out *Admitted) {
 		return
 	}
 	err := a.EachTest(func(string) bool { return !out.stuck() }, func(name string, err error) {
-		if err != nil {
+		switch {
+		case err == nil:
+			out.Tests++
+		case !a.passesOver(err):
 			out.Errors = append(out.Errors, named(name, scriptError(a.Path, err)))
-			return
 		}
-		out.Tests++
 	})
-	if err != nil {
+	if err != nil && !a.passesOver(err) {
 		out.fail(a.Path, err)
 	}
 }
+
+// passesOver reports whether an error keeps no script from serving, since it only tells of a machine that is slow.
+func (a *Admission) passesOver(err error) bool { return a.Restart && late(err) }
 
 // EachTest runs the test_ functions whose names match, in the order of the file and with the file's test_config as config, and tells each
 // result. An error means that the rest cannot run: the script does not load, a test outlived its deadline, or all together outlived theirs.
@@ -415,7 +420,8 @@ func (a *Admission) EachTest(match func(name string) bool, each func(name string
 	over := time.Now().Add(most)
 	for _, f := range a.tests(m, match, each) {
 		if time.Now().After(over) {
-			return fmt.Errorf("the tests took longer than %v together, %s and what follows did not run", most, f.Name)
+			text := fmt.Sprintf("the tests took longer than %v together, %s and what follows did not run", most, f.Name)
+			return &engine.ScriptError{File: a.Path, Message: text, Budget: "time"}
 		}
 		_, err := within(a, f.Name, func() (struct{}, error) { return struct{}{}, m.Test(f.Name) })
 		if wasAbandoned(err) {

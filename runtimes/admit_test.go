@@ -79,6 +79,8 @@ func (m *fakeModule) Test(name string) error {
 		<-m.hang
 	case " takes 300ms":
 		time.Sleep(300 * time.Millisecond)
+	case " late":
+		return &engine.ScriptError{File: m.path, Line: 9, Budget: "time", Message: "it took too long"}
 	case " wants config":
 		if m.config.Len() == 0 {
 			return errors.New("there is no config")
@@ -323,6 +325,27 @@ func TestAnAdmissionWithManyTestsEnds(t *testing.T) {
 		if len(got.Errors) != 1 || got.Errors[0].Message != want || got.Tests != 7 {
 			t.Errorf("1000 tests of 300ms: %d passed, %v, want %s", got.Tests, got.Errors, want)
 		}
+	})
+}
+
+// What has served starts again where its tests are late, one of them or all together. One that fails keeps it out all the same.
+func TestAStartPassesOverTestsThatAreLate(t *testing.T) {
+	f := func(source string, restart bool, tests int, want string) {
+		t.Helper()
+		files := fstest.MapFS{"x.fake": {Data: []byte(source)}}
+		a := runtimes.Admission{Language: fake{}, Files: files, Path: "x.fake", Known: true, Restart: restart}
+		got := a.Admit()
+		if text := fmt.Sprint(got.Errors); got.Tests != tests || text != want {
+			t.Errorf("%q, restart %v: %d tests passed, %s, want %d and %s", source, restart, got.Tests, text, tests, want)
+		}
+	}
+	synctest.Test(t, func(*testing.T) {
+		f("test_a(1) late\ntest_b(1)", true, 1, "[]")
+		f("test_a(1) late\ntest_b(1)", false, 1, "[x.fake:9: test_a: it took too long]")
+		f("test_a(1) late\ntest_b(1) fails", true, 0, "[x.fake:9: test_b: eq: 1 is not 2]")
+		many := strings.Repeat("test_a(1) takes 300ms\n", 10)
+		f(many, true, 7, "[]")
+		f(many, false, 7, "[x.fake: the tests took longer than 2s together, test_a and what follows did not run]")
 	})
 }
 

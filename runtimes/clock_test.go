@@ -1,6 +1,11 @@
 package runtimes
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"sluice/engine"
+)
 
 // Where steps take long the next look comes after fewer of them, and after as many as before once they do not.
 func TestTheNextLookComesSoonerWhereStepsTakeLong(t *testing.T) {
@@ -23,5 +28,25 @@ func TestTheNextLookComesSoonerWhereStepsTakeLong(t *testing.T) {
 	}
 	if n := c.Ahead(1000); n != 1000 {
 		t.Errorf("%d steps until the next look, after many that took no time, want 1000", n)
+	}
+}
+
+// A large call waits until what others left is collected. That is none of its time as far as its patience goes, and no lack of memory.
+func TestAWaitForACollectionIsNoWaitForMemory(t *testing.T) {
+	const wait = 20 * time.Millisecond
+	p := &Pool{collected: make(chan struct{})}
+	time.AfterFunc(wait, func() { close(p.collected) })
+	memory, b := &Share{Pool: p}, engine.Budget{Time: time.Minute}
+	began := time.Now()
+	var c Clock
+	c.Start(began, nil)
+	if c.Late(b, memory, large) {
+		t.Fatal("the call is late")
+	}
+	if time.Since(began) < wait {
+		t.Error("the call went on before the collection was done")
+	}
+	if waited := memory.Waited(); waited != 0 || c.seen >= wait {
+		t.Errorf("%v of it are a wait for memory, and the call's time is %v, want neither", waited, c.seen)
 	}
 }

@@ -101,8 +101,9 @@ func mostStocked(limit int64) int64 {
 	return math.MaxInt64
 }
 
-// beside is what stocks leave of a limit, in bytes. What is beyond their half after the limit fell counts no more: it goes when it is collected.
-func (p *Pool) beside(limit int64) int64 { return limit - min(p.stocked(), mostStocked(limit)) }
+// beside is what stocks leave of a limit, in bytes: they may hold half of it, and states an eighth beside that. What is beyond that after the limit
+// fell counts no more: it goes when it is collected.
+func (p *Pool) beside(limit int64) int64 { return limit - min(p.stocked(), limit/2+limit/8) }
 
 // Holder is what counts for a script; of a nil Pool it is nil.
 func (p *Pool) Holder(script string) *Holder {

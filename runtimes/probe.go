@@ -32,7 +32,7 @@ func (a *Admission) probeAll(functions []Function, out *Admitted) {
 			err = a.probeOnce(b, what)
 		}
 		switch {
-		case err == nil || a.Restart && late(err):
+		case err == nil || a.passesOver(err):
 		case wasAbandoned(err):
 			out.fail(a.Path, err)
 			return
