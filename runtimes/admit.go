@@ -28,7 +28,7 @@ type Admission struct {
 	Path     string // of the script, below the root of Files
 	Budget   engine.Budget
 	Bindings []Binding
-	// Known: these very files have served before. They serve on where probes have no time to be made.
+	// Known: these very files have served before. They serve on where there is no time for probes, or no memory.
 	Known bool
 	// Restart: they are known, and the process starts. They serve on where a probe or a test is late: it may be slower than the one that they
 	// served in.
@@ -395,8 +395,11 @@ func (a *Admission) runTests(functions []Function, out *Admitted) {
 	}
 }
 
-// passesOver reports whether an error keeps no script from serving, since it only tells of a machine that is slow.
-func (a *Admission) passesOver(err error) bool { return a.Restart && late(err) }
+// passesOver reports whether an error keeps no script from serving: it only tells of a machine that is slow, or has no memory to try what served
+// before.
+func (a *Admission) passesOver(err error) bool {
+	return a.Restart && late(err) || a.Known && endedBy(engine.BudgetTotalMemory, err)
+}
 
 // EachTest runs the test_ functions whose names match, in the order of the file and with the file's test_config as config, and tells each
 // result. An error means that the rest cannot run: the script does not load, a test outlived its deadline, or all together outlived theirs.

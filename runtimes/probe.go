@@ -15,7 +15,8 @@ import (
 
 // probeAll calls each hook once in each binding, through the interfaces of the engine, with a sample request and the config's own
 // upstreams. What a hook decides is its own affair; that it fails is not. A budget that runs out ends it, and so does the time that all have
-// together: files that are known serve on then, others are refused. So do they where one is late in a process that starts.
+// together: files that are known serve on then, others are refused. So do they where there is no memory, or one is late in a process that
+// starts.
 func (a *Admission) probeAll(functions []Function, out *Admitted) {
 	over := time.Now().Add(a.suite())
 	for i := range a.Bindings {
@@ -51,9 +52,11 @@ func (a *Admission) probeOnce(b *Binding, what string) error {
 }
 
 // late reports whether a script was ended by the clock.
-func late(err error) bool {
+func late(err error) bool { return endedBy("time", err) && !wasAbandoned(err) }
+
+func endedBy(budget string, err error) bool {
 	var e *engine.ScriptError
-	return errors.As(err, &e) && e.Budget == "time" && !wasAbandoned(err)
+	return errors.As(err, &e) && e.Budget == budget
 }
 
 // probeError places an error. Invalid output stands at the hook that gave it, whose name it begins with.

@@ -27,3 +27,23 @@ func TestAnEditFindsRoomBesideWhatServes(t *testing.T) {
 		})
 	}
 }
+
+// An edit of what a script sees of the config needs no room for another top level of it, as a restart does not.
+func TestAnEditOfTheConfigFindsRoomForWhatServes(t *testing.T) {
+	seen := map[string]string{
+		".star": "ROWS = [(\"%d\" % i) * 100 for i in range(20000)]\ndef filter(ctx, principal, candidates):\n    return {\"deny\": principal.claims[\"team\"]}\n",
+		".lua": "local rows = {}\nfor i = 1, 20000 do rows[i] = string.rep(tostring(i), 100) end\n" +
+			"function filter(ctx, principal, candidates)\n  return {deny = principal.claims.team .. string.rep(\"\", #rows)}\nend\n",
+	}
+	for ext, text := range seen {
+		t.Run(ext, func(t *testing.T) {
+			r := newRestarts(t)
+			config := func(team string) string {
+				return r.text("", ", claims: {team: "+team+"}", "budgets: {time: 3s, steps: 100000000, memory: 32MiB, total_memory: 32MiB}\nfilters: [{script: f"+ext+"}]\n")
+			}
+			r.contained = containWith(t, r.dir, config("one"), map[string]string{"f" + ext: text}, nil)
+			r.config(config("two"))
+			r.until("the edit counts", func() bool { return r.denial("x-a: b") == "two" })
+		})
+	}
+}
