@@ -44,7 +44,9 @@ func TestALibraryIsLookedAtAfterAnEditOfTheConfig(t *testing.T) {
 				c.write(t, lib, fmt.Sprintf(files[1], word))
 				c.until("the library says "+word, func() bool { return c.send("alice") == want })
 			}
+			first := c.script().Version
 			answers("no", "403 denied_by_filter")
+			c.until("the status tells it", func() bool { return c.script().Version != first }) // a moment after it serves
 			before := c.script()
 			if err := os.WriteFile(filepath.Join(dir, "sluice.yaml"), []byte(config("alice", "bob")), 0o644); err != nil {
 				t.Fatal(err)

@@ -52,6 +52,7 @@ func loadFailed(err error) error {
 type instance struct {
 	script
 	atLoad        int64                          // bytes that the top level allocated
+	took          time.Duration                  // of its own time
 	hooks         map[string]*glua.FunctionProto // that the script defines, by name
 	paths, events []string                       // what its plugin lists
 	programs      map[string]*program            // of its files, by path: a further state finds them compiled
@@ -73,7 +74,7 @@ func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
 	if err != nil {
 		return nil, loadFailed(err)
 	}
-	i.atLoad, i.programs, i.hooks = first.atLoad, first.compiled, first.main.hooks()
+	i.atLoad, i.took, i.programs, i.hooks = first.atLoad, first.took, first.compiled, first.main.hooks()
 	plugin, _ := first.main.global("plugin")
 	i.paths, i.events = runtimes.PluginList(plugin, "paths"), runtimes.PluginList(plugin, "events")
 	i.idle.states, i.idle.heir, i.idle.most = []*state{first}, first, 2*runtime.GOMAXPROCS(0)
@@ -84,10 +85,14 @@ func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
 // TopLevel is what the script's top level allocated, in bytes, as it counts.
 func (i *instance) TopLevel() int64 { return runtimes.Counted(i.atLoad) }
 
-// another starts a state for a call that found none. That takes none of the call's own time: it is not its doing that there is none. Memory holds
-// what the top level has allocated: states that are idle are bounded, but not how many calls start one.
+// another starts a state for a call that found none. That takes none of the call's own time: it is not its doing that there is none. It has twice
+// the time that the first one took, where that is more. Memory holds what the top level has allocated: states that are idle are bounded, but not how
+// many calls start one.
 func (i *instance) another(memory *runtimes.Share, watch engine.Watch) (*state, error) {
-	b := i.manifest.Budget.ForLoad(i.manifest.Restart)
+	b := i.manifest.Budget
+	if b.Time > 0 {
+		b.Time = max(b.Time, 2*i.took)
+	}
 	watched := watch != nil && watch.Pause()
 	if watched {
 		watch.Resume(b.Time)

@@ -89,8 +89,8 @@ func TestAWatchWaitsForAStateToBeStarted(t *testing.T) {
 	}
 }
 
-// A process that starts gives the top level of what has served more time than a call. So does a call that starts a state.
-func TestAStateIsStartedInTheTimeThatTheLoadHad(t *testing.T) {
+// A process that starts gives the top level of what has served more time than a call. So does a call that has to start a state then.
+func TestAStateIsStartedThoughThatTakesLongerThanACallMay(t *testing.T) {
 	const budget = 200 * time.Millisecond
 	m := manifest(nil, nil)
 	m.Budget, m.Restart = engine.Budget{Time: budget}, true
