@@ -30,9 +30,11 @@ type Admission struct {
 	Bindings []Binding
 	// Known: these very files have served before. They serve on where there is no time for probes, or no memory.
 	Known bool
-	// Restart: they are known, and the process starts. They serve on where a probe or a test is late: it may be slower than the one that they
-	// served in.
+	// Restart: they are known, and the process starts, which may be slower than the one that they served in: the top level has more time, and a
+	// test may be late.
 	Restart bool
+	// Served: they served in these very bindings until the process started. A probe may be late.
+	Served bool
 	// Tested: these very files have passed their tests with this very budget, in other bindings. They need not run again.
 	Tested bool
 	// Deadline bounds each load, test and probe from outside, for a script that its own budget cannot stop; 0 = DefaultDeadline.
@@ -382,23 +384,18 @@ func (a *Admission) runTests(functions []Function, out *Admitted) {
 	if a.Tested || !hasTests(functions) || out.stuck() {
 		return
 	}
+	passes := func(err error) bool { return a.Restart && late(err) }
 	err := a.EachTest(func(string) bool { return !out.stuck() }, func(name string, err error) {
 		switch {
 		case err == nil:
 			out.Tests++
-		case !a.passesOver(err):
+		case !passes(err):
 			out.Errors = append(out.Errors, named(name, scriptError(a.Path, err)))
 		}
 	})
-	if err != nil && !a.passesOver(err) {
+	if err != nil && !passes(err) {
 		out.fail(a.Path, err)
 	}
-}
-
-// passesOver reports whether an error keeps no script from serving: it only tells of a machine that is slow, or has no memory to try what served
-// before.
-func (a *Admission) passesOver(err error) bool {
-	return a.Restart && late(err) || a.Known && endedBy(engine.BudgetTotalMemory, err)
 }
 
 // EachTest runs the test_ functions whose names match, in the order of the file and with the file's test_config as config, and tells each

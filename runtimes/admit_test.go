@@ -99,6 +99,8 @@ func (l fake) hook(m *engine.PluginManifest, name string) error {
 	case " fails":
 		return &engine.FilterError{Variant: engine.FilterRuntime, Reason: "x", Cause: &engine.ScriptError{File: m.Artifact,
 			Line: 5, Message: "boom"}}
+	case " late":
+		return &engine.FilterError{Variant: engine.FilterTrap, Reason: "x", Cause: &engine.ScriptError{File: m.Artifact, Line: 5, Budget: "time", Message: "late"}}
 	case " invalid":
 		return &engine.FilterError{Variant: engine.FilterRuntime, Reason: "x",
 			Cause: &engine.OutputError{Variant: engine.OutputShape, Reason: name + " returned nothing"}}
@@ -367,6 +369,22 @@ func TestAnAdmissionInManyBindingsEnds(t *testing.T) {
 			t.Errorf("1000 probes of 300ms of files that served before: %v", got.Errors)
 		}
 	})
+}
+
+// A process that starts may be slower than the one before. So a probe may be late if it was not in the same bindings then, and in others not.
+func TestAStartPassesOverAProbeThatWasMadeBefore(t *testing.T) {
+	f := func(source string, served bool, want string) {
+		t.Helper()
+		files := fstest.MapFS{"x.fake": {Data: []byte(source)}}
+		a := runtimes.Admission{Language: fake{}, Files: files, Path: "x.fake", Known: true, Restart: true, Served: served,
+			Bindings: []runtimes.Binding{{Slot: engine.SlotFilter, Manifest: &engine.PluginManifest{Name: "b", Artifact: "x.fake", Files: files}}}}
+		if got := fmt.Sprint(a.Admit().Errors); got != want {
+			t.Errorf("%q, served %v: %s, want %s", source, served, got, want)
+		}
+	}
+	f("filter(3) late", true, "[]")
+	f("filter(3) late", false, `[x.fake:5: binding "b": late]`)
+	f("filter(3) fails", true, `[x.fake:5: binding "b": boom]`)
 }
 
 func TestAScriptMustBeThereAndHaveItsLanguagesName(t *testing.T) {

@@ -17,6 +17,7 @@ const longSpell = 2 * time.Millisecond
 // Clock is the time that one call runs: what it waits for others is not in it. One goroutine uses it, at each look at the call's budget.
 type Clock struct {
 	watch engine.Watch  // who bounds it from outside; nil = nobody does
+	sits  bool          // it takes a seat: it is for somebody's request. An observer's is not, and in line with all principals it would see few events
 	began time.Time     // later by what it waited
 	turn  time.Duration // since then, at which to make room for others
 	seen  time.Duration // since then, at the end of the last look
@@ -34,6 +35,7 @@ func (c *Clock) Start(began time.Time, watch engine.Watch) {
 	*c = Clock{watch: watch, began: began, turn: spell}
 	if watch != nil {
 		c.seat.For, c.crowd = watch.Principal(), watch.Beside()
+		c.sits = c.seat.For != engine.GlobalPrincipal
 	}
 }
 
@@ -49,7 +51,7 @@ func (c *Clock) Late(b engine.Budget, memory *Share, bytes int64) bool {
 	ran := time.Since(c.began)
 	c.pace(ran - c.seen)
 	c.seen = ran
-	waits := c.watch != nil && !c.seat.Hold(memory.holds(bytes))
+	waits := c.sits && !c.seat.Hold(memory.holds(bytes))
 	collected := memory.uncollected(bytes)
 	if (waits || collected != nil || ran > c.turn) && !c.rest(ran, b, memory, collected) {
 		return true
@@ -73,7 +75,7 @@ func (c *Clock) rest(ran time.Duration, b engine.Budget, memory *Share, collecte
 	if c.watch != nil && !c.watch.Pause() {
 		return false
 	}
-	worked, waited := c.seat.Rest(ran-c.last, c.watch == nil)
+	worked, waited := c.seat.Rest(ran-c.last, !c.sits)
 	worked = min(worked+memory.Waited()-c.short, ran-c.last)
 	patience := max(0, c.patience(b)-c.away)
 	awaited := memory.await(collected, c.left(b)+patience)

@@ -15,8 +15,8 @@ import (
 
 // probeAll calls each hook once in each binding, through the interfaces of the engine, with a sample request and the config's own
 // upstreams. What a hook decides is its own affair; that it fails is not. A budget that runs out ends it, and so does the time that all have
-// together: files that are known serve on then, others are refused. So do they where there is no memory, or one is late in a process that
-// starts.
+// together: files that are known serve on then, others are refused. So do they where there is no room to load them beside what serves, or, in a
+// process that starts, one is late that was made before.
 func (a *Admission) probeAll(functions []Function, out *Admitted) {
 	over := time.Now().Add(a.suite())
 	for i := range a.Bindings {
@@ -33,7 +33,7 @@ func (a *Admission) probeAll(functions []Function, out *Admitted) {
 			err = a.probeOnce(b, what)
 		}
 		switch {
-		case err == nil || a.passesOver(err):
+		case err == nil || a.Served && late(err) || a.Known && noRoom(err):
 		case wasAbandoned(err):
 			out.fail(a.Path, err)
 			return
@@ -57,6 +57,12 @@ func late(err error) bool { return endedBy("time", err) && !wasAbandoned(err) }
 func endedBy(budget string, err error) bool {
 	var e *engine.ScriptError
 	return errors.As(err, &e) && e.Budget == budget
+}
+
+// noRoom reports whether a script could not be loaded since all calls, or what other top levels left, hold the memory for it.
+func noRoom(err error) bool {
+	var e *engine.RuntimeError
+	return errors.As(err, &e) && e.Variant == engine.RuntimeLoadFailed && endedBy(engine.BudgetTotalMemory, err)
 }
 
 // probeError places an error. Invalid output stands at the hook that gave it, whose name it begins with.

@@ -189,12 +189,13 @@ func madeOf(v *reload.Version) *made {
 // admitter tries a script in every place where it is used and makes its plugins.
 func (s *scripting) admitter(script, bindings string) reload.Admit {
 	return func(files fs.FS, before *reload.Version) (reload.Admitted, error) {
-		if before != nil && before.AdmittedIn(bindings) {
+		same := before != nil && before.AdmittedIn(bindings)
+		if same && !starts(before) {
 			return s.instantiate(script, files, before, before.Tests)
 		}
 		language := s.languages[path.Ext(script)]
 		a := runtimes.Admission{Language: language, Files: files, Path: script, Budget: s.plan.cfg.Budget, Known: before != nil, Restart: starts(before),
-			Tested: madeOf(before).tested == s.trial(script) || s.hasPassed(before)}
+			Served: same, Tested: madeOf(before).tested == s.trial(script) || s.hasPassed(before)}
 		tried := new(engine.Loads) // what a probe leaves in a script's variables, no request finds
 		for _, u := range s.uses[script] {
 			m := s.manifest(u, files, tried)

@@ -18,11 +18,13 @@ import (
 
 const lastGoodFile = "scripts.json"
 
-// lastGood is what the file holds: of each script the files it consists of, each kept once, and those that it found and could not read.
+// lastGood is what the file holds: of each script the files it consists of, each kept once, those that it found and could not read, and the
+// bindings that it served with.
 type lastGood struct {
-	Scripts map[string]map[string]string `json:"scripts"`          // script -> file -> hex SHA-256
-	Files   map[string][]byte            `json:"files"`            // hex SHA-256 -> bytes
-	Unread  map[string]map[string]string `json:"unread,omitempty"` // script -> file -> why
+	Scripts  map[string]map[string]string `json:"scripts"`            // script -> file -> hex SHA-256
+	Files    map[string][]byte            `json:"files"`              // hex SHA-256 -> bytes
+	Unread   map[string]map[string]string `json:"unread,omitempty"`   // script -> file -> why
+	Bindings map[string]string            `json:"bindings,omitempty"` // script -> as Tx.Resolve was given them
 }
 
 // LoadScripts returns the last good copy of each script, by path. The error says which are not to be trusted.
@@ -53,7 +55,7 @@ func (d *Data) LoadScripts() (map[string]*Snapshot, error) {
 
 // snapshot has what a script consists of.
 func (saved *lastGood) snapshot(script string) (*Snapshot, error) {
-	s := &Snapshot{files: map[string]*file{}}
+	s := &Snapshot{files: map[string]*file{}, bindings: saved.Bindings[script]}
 	for name, want := range saved.Scripts[script] {
 		f := &file{data: saved.Files[want], sum: sha256.Sum256(saved.Files[want])}
 		if hex.EncodeToString(f.sum[:]) != want {
@@ -77,8 +79,9 @@ func unread(name, why string) error {
 
 // SaveScripts writes the live version of each script, if they are not what was written before. A crash leaves the old file or the new.
 func (d *Data) SaveScripts(s *Scripts) error {
-	saved := lastGood{map[string]map[string]string{}, map[string][]byte{}, map[string]map[string]string{}}
+	saved := lastGood{map[string]map[string]string{}, map[string][]byte{}, map[string]map[string]string{}, map[string]string{}}
 	for script, e := range s.all() {
+		saved.Bindings[script] = e.live.bindings
 		read, unread := map[string]string{}, map[string]string{}
 		for name, f := range e.live.closure.files() {
 			sum := hex.EncodeToString(f.sum[:])

@@ -48,7 +48,7 @@ type Version struct {
 	closure  *closure
 }
 
-// AdmittedIn reports whether these bindings are those that it was admitted with.
+// AdmittedIn reports whether these bindings are those that it was admitted with, a last good copy by the process that saved it.
 func (v *Version) AdmittedIn(bindings string) bool { return v.bindings == bindings }
 
 // knows reports whether snap has the same bytes. Nil knows nothing.
@@ -341,7 +341,7 @@ func (s *Snapshot) asVersion(script string) *Version {
 	for name := range s.files {
 		c.remember(name)
 	}
-	return &Version{Path: script, LoadedAt: time.Now(), closure: c}
+	return &Version{Path: script, LoadedAt: time.Now(), bindings: s.bindings, closure: c}
 }
 
 // putOff is the error of an attempt that is not made now, at what c holds and what the script was made of before.

@@ -17,9 +17,10 @@ const MaxScript = 256 << 10
 // with slashes. It opens files only, no directories; Paths lists them. A file that is too large or cannot be read is there, and reading
 // it gives the error that says so. What a link brings from outside of the root is no regular file.
 type Snapshot struct {
-	files map[string]*file
-	sum   [sha256.Size]byte // over all paths and sums
-	err   error             // why the root could not be read; sum is zero then
+	files    map[string]*file
+	sum      [sha256.Size]byte // over all paths and sums
+	err      error             // why the root could not be read; sum is zero then
+	bindings string            // of a last good copy: those that it served with
 }
 
 // file is what one path held when it was read.

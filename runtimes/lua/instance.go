@@ -18,25 +18,34 @@ type script struct {
 	holder   *runtimes.Holder
 }
 
-// start makes a state and runs the script's top level in it. What that allocates is held by memory, which the caller frees; nil: by nobody.
-// The error is a *engine.ScriptError.
+// start makes a state and loads the script into it, as loadInto does.
 func (s *script) start(memory *runtimes.Share, watch engine.Watch, b engine.Budget) (*state, error) {
 	st := newState(&s.rt.programs, s.manifest.Files, s.manifest.Config)
+	if err := s.loadInto(st, memory, watch, b); err != nil {
+		return nil, err
+	}
+	st.asked, st.stock = st.atLoad, runtimes.NewStock(s.rt.Memory, st)
+	st.untouched, _ = st.locals()
+	return st, nil
+}
+
+// loadInto runs the script's top level in a state, as if nothing had been loaded. What that allocates is held by memory, which the caller frees;
+// nil: by nobody. The error is a *engine.ScriptError.
+func (s *script) loadInto(st *state, memory *runtimes.Share, watch engine.Watch, b engine.Budget) (err error) {
 	call := s.call("the top level")
 	call.Watch = watch
 	st.begin(&call, b, time.Now())
 	defer st.end()
-	m, err := st.load(s.manifest.Artifact)
-	if err != nil {
-		return nil, err
+	clear(st.loaded)
+	clear(st.frozen)
+	if st.main, err = st.load(s.manifest.Artifact); err != nil {
+		return err
 	}
-	st.took = time.Since(st.meter.clock.Began())
-	st.main, st.atLoad, st.asked, st.stock = m, st.meter.allocated, st.meter.allocated, runtimes.NewStock(s.rt.Memory, st)
-	st.untouched, _ = st.locals()
+	st.atLoad, st.took = st.meter.allocated, time.Since(st.meter.clock.Began())
 	if memory != nil {
 		*memory, call.Memory = call.Memory, runtimes.Share{}
 	}
-	return st, nil
+	return nil
 }
 
 func (s *script) call(hook string) runtimes.Call {
@@ -85,10 +94,25 @@ func (rt *Runtime) newInstance(m *engine.PluginManifest) (*instance, error) {
 // TopLevel is what the script's top level allocated, in bytes, as it counts.
 func (i *instance) TopLevel() int64 { return runtimes.Counted(i.atLoad) }
 
-// another starts a state for a call that found none. That takes none of the call's own time: it is not its doing that there is none. It has twice
-// the time that the first one took, where that is more. Memory holds what the top level has allocated: states that are idle are bounded, but not how
-// many calls start one.
-func (i *instance) another(memory *runtimes.Share, watch engine.Watch) (*state, error) {
+// take returns a state that nobody else uses, and whether its top level ran for this call: since no state was idle, or since each call is to have it
+// run (isolation: call). Memory holds what that allocated: states that are idle are bounded, but not how many calls start one.
+func (i *instance) take(memory *runtimes.Share, watch engine.Watch) (s *state, ran bool, err error) {
+	idle := i.idle.take(watch)
+	if idle != nil && !i.manifest.Fresh {
+		return idle, false, nil
+	}
+	if s, err = i.load(idle, memory, watch); err != nil {
+		i.idle.lost(idle)
+		if idle != nil {
+			idle.stock.Free()
+		}
+	}
+	return s, true, err
+}
+
+// load runs the top level in a state, nil = a new one, and returns that. The call's own time begins behind it. It has twice the time that the first
+// run took, where that is more.
+func (i *instance) load(s *state, memory *runtimes.Share, watch engine.Watch) (_ *state, err error) {
 	b := i.manifest.Budget
 	if b.Time > 0 {
 		b.Time = max(b.Time, 2*i.took)
@@ -97,15 +121,15 @@ func (i *instance) another(memory *runtimes.Share, watch engine.Watch) (*state, 
 	if watched {
 		watch.Resume(b.Time)
 	}
-	s, err := i.start(memory, watch, b)
-	if err != nil {
-		i.idle.lost(nil)
-		return nil, err
+	if s == nil {
+		s, err = i.start(memory, watch, b)
+	} else {
+		err = i.loadInto(s, memory, watch, b)
 	}
-	if watched && watch.Pause() {
+	if err == nil && watched && watch.Pause() {
 		watch.Resume(s.took - b.Time)
 	}
-	return s, nil
+	return s, err
 }
 
 // lifetime is the part of a call's memory that the calls of a state that keeps something may have allocated.
@@ -162,13 +186,9 @@ type call struct {
 // begin takes a state for a call, which somebody may bound from outside. The caller ends it with end. The error is a *engine.ScriptError.
 func (i *instance) begin(name string, ctx *engine.RequestContext, watch engine.Watch) (*call, error) {
 	var memory runtimes.Share
-	s := i.idle.take(watch)
-	loaded := s == nil
-	if loaded {
-		var err error
-		if s, err = i.another(&memory, watch); err != nil {
-			return nil, err
-		}
+	s, ran, err := i.take(&memory, watch)
+	if err != nil {
+		return nil, err
 	}
 	c := &call{Call: i.script.call(name), state: s, of: i}
 	began := time.Now()
@@ -177,15 +197,8 @@ func (i *instance) begin(name string, ctx *engine.RequestContext, watch engine.W
 		c.Now = ctx.Now
 	}
 	s.begin(&c.Call, i.manifest.Budget, began)
-	if loaded {
+	if ran {
 		c.Memory, s.meter.before = memory, s.atLoad
-	}
-	if i.manifest.Fresh && !loaded {
-		if err := s.restart(); err != nil {
-			c.failed = true
-			c.end()
-			return nil, err
-		}
 	}
 	return c, nil
 }

@@ -107,15 +107,6 @@ func (s *state) begin(c *runtimes.Call, b engine.Budget, began time.Time) {
 	s.meter.memory = &c.Memory
 }
 
-// restart runs the top level again, as if nothing had been loaded. An error is a *engine.ScriptError.
-func (s *state) restart() (err error) {
-	path := s.main.path
-	clear(s.loaded)
-	clear(s.frozen)
-	s.main, err = s.load(path)
-	return err
-}
-
 // end closes the call: host values that the script kept answer nothing from now on.
 func (s *state) end() {
 	s.call.Close()
