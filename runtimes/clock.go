@@ -16,13 +16,19 @@ const longSpell = 2 * time.Millisecond
 
 // Clock is the time that one call runs: what it waits for others is not in it. One goroutine uses it, at each look at the call's budget.
 type Clock struct {
+	seat turn.Seat
+	kept bool // Stop leaves the seat to the call that begins next
+	timing
+}
+
+// timing is what a Clock knows of one call.
+type timing struct {
 	watch engine.Watch  // who bounds it from outside; nil = nobody does
 	sits  bool          // it takes a seat: it is for somebody's request. An observer's is not, and in line with all principals it would see few events
 	began time.Time     // later by what it waited
 	turn  time.Duration // since then, at which to make room for others
 	seen  time.Duration // since then, at the end of the last look
 	last  time.Duration // since then, when it made room; 0 = it has not
-	seat  turn.Seat
 	away  time.Duration // for which other processes had its processor
 	short time.Duration // for which it waited for memory: that is its own time
 	crowd int           // how many calls ran beside it, at most
@@ -31,8 +37,11 @@ type Clock struct {
 
 // Start begins the time of a call, which somebody may bound from outside, in the place of one that ran.
 func (c *Clock) Start(began time.Time, watch engine.Watch) {
-	c.Stop()
-	*c = Clock{watch: watch, began: began, turn: spell}
+	if !c.kept {
+		c.Stop()
+		c.seat = turn.Seat{}
+	}
+	c.kept, c.timing = false, timing{watch: watch, began: began, turn: spell}
 	if watch != nil {
 		c.seat.For, c.crowd = watch.Principal(), watch.Beside()
 		c.sits = c.seat.For != engine.GlobalPrincipal
@@ -104,8 +113,15 @@ func (c *Clock) left(b engine.Budget) time.Duration {
 // Began is when the call would have begun, had it not waited.
 func (c *Clock) Began() time.Time { return c.began }
 
+// Keep has the call that Start begins next go on in the seat of this one: it holds what this one holds.
+func (c *Clock) Keep() { c.kept = true }
+
 // Stop ends the time of the call. It may be called again.
-func (c *Clock) Stop() { c.seat.Leave() }
+func (c *Clock) Stop() {
+	if !c.kept {
+		c.seat.Leave()
+	}
+}
 
 // slowest is how often steps are halved at most: of a thousand one is left.
 const slowest = 10

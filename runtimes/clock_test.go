@@ -1,10 +1,12 @@
 package runtimes
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/turn"
 )
 
 // Where steps take long the next look comes after fewer of them, and after as many as before once they do not.
@@ -49,4 +51,39 @@ func TestAWaitForACollectionIsNoWaitForMemory(t *testing.T) {
 	if waited := memory.Waited(); waited != 0 || c.seen >= wait {
 		t.Errorf("%v of it are a wait for memory, and the call's time is %v, want neither", waited, c.seen)
 	}
+}
+
+// forAlice is the watch of a call that is alone.
+type forAlice struct{}
+
+func (forAlice) Pause() bool          { return true }
+func (forAlice) Resume(time.Duration) {}
+func (forAlice) Principal() string    { return "alice" }
+func (forAlice) Beside() int          { return 0 }
+
+// A call whose top level has just run for it holds what that allocated, and goes on in the same seat.
+func TestACallGoesOnInTheSeatOfItsTopLevel(t *testing.T) {
+	var c Clock
+	c.Start(time.Now(), forAlice{})
+	if !c.seat.Hold(turn.Most) {
+		t.Fatal("there is no seat")
+	}
+	for range runtime.GOMAXPROCS(0) - 1 {
+		other := new(turn.Seat)
+		defer other.Leave()
+		other.Hold(turn.Most)
+	}
+	c.Keep()
+	c.Stop()
+	c.Start(time.Now(), forAlice{})
+	var next turn.Seat
+	if next.Hold(turn.Most) {
+		t.Error("another has the seat")
+	}
+	next.Leave()
+	c.Stop()
+	if !next.Hold(turn.Most) {
+		t.Error("the call has ended, and its seat is taken")
+	}
+	next.Leave()
 }

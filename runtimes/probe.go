@@ -29,7 +29,7 @@ func (a *Admission) probeAll(functions []Function, out *Admitted) {
 			return
 		}
 		err := a.probeOnce(b, what)
-		if late(err) { // once more: a busy machine may have had no time for it
+		for again := 1; late(err) && again < a.tries(); again++ {
 			err = a.probeOnce(b, what)
 		}
 		switch {
@@ -44,6 +44,14 @@ func (a *Admission) probeAll(functions []Function, out *Admitted) {
 			return
 		}
 	}
+}
+
+// tries is how often a late probe is made: a busy machine may have had no time for it. Where there is nothing to go on with it has more chances.
+func (a *Admission) tries() int {
+	if a.Restart {
+		return 6
+	}
+	return 2
 }
 
 func (a *Admission) probeOnce(b *Binding, what string) error {

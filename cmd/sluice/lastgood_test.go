@@ -301,32 +301,33 @@ func TestARestartTakesAScriptWhoseProbesTakeLong(t *testing.T) {
 	}
 }
 
-// With the same config a restart finds each script as it served: the file that says so stays as it is.
+// With the same config, as far as scripts see it, a restart finds each of them as it served: the file that says so stays as it is.
 func TestARestartKnowsWhatServedByItsBindings(t *testing.T) {
 	t.Parallel()
 	for ext, text := range refusing {
 		t.Run(ext[1:], func(t *testing.T) {
 			t.Parallel()
 			r := newRestarts(t)
-			config := func(team string) string {
+			config := func(team, unseen, more string) string {
 				own := fmt.Sprintf(", claims: {team: %s, b: 1, c: 2}, upstreams: [a], models: [\"*\"], filters: [{script: f%s, config: {x: 1, y: [2]}}]", team, ext)
-				return r.text(", labels: {x: y, z: 1}, models: {m: n, o: p}", own, "observers: [{script: o"+ext+"}]\n")
+				return r.text(", labels: {x: y, z: 1}, models: {m: n, o: p}"+unseen, own, "observers: [{script: o"+ext+"}]\n"+more)
 			}
 			scripts := map[string]string{"f" + ext: fmt.Sprintf(text, "no"), "o" + ext: map[string]string{
 				".star": "def observe(event):\n    pass\n", ".lua": "function observe(event) end\n"}[ext]}
-			var saved [3]string
-			for i, team := range []string{"one", "one", "two"} {
-				r.serving(fmt.Sprint("start ", i), config(team), scripts, func() {})
+			var saved [4]string
+			for i, config := range []string{config("one", "", ""), config("one", "", ""),
+				config("one", ", concurrency: 7, queue: {max: 3, wait: 1s}, breaker: {failures: 9}", "timeouts: {idle: 77s}\n"), config("two", "", "")} {
+				r.serving(fmt.Sprint("start ", i), config, scripts, func() {})
 				text, err := os.ReadFile(r.file("data/scripts.json"))
 				if err != nil {
 					t.Fatal(err)
 				}
 				saved[i] = string(text)
 			}
-			if saved[1] != saved[0] {
-				t.Errorf("after a restart scripts.json is %s, want %s", saved[1], saved[0])
+			if saved[1] != saved[0] || saved[2] != saved[0] {
+				t.Errorf("after restarts scripts.json is %s, then %s, want %s", saved[1], saved[2], saved[0])
 			}
-			if saved[2] == saved[0] {
+			if saved[3] == saved[0] {
 				t.Error("other claims leave scripts.json as it was")
 			}
 		})

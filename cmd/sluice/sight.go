@@ -37,6 +37,7 @@ func (s *scripting) seenUpstreams(u *use) string {
 func seenUpstream(u *engine.Upstream) string {
 	own := *u
 	own.BaseURL, own.Labels, own.Roots, own.Account, own.Seat = nil, nil, nil, "", nil
+	own.Timeouts, own.Concurrency, own.Queue, own.Breaker = engine.Timeouts{}, 0, engine.Queue{}, engine.Breaker{}
 	return fmt.Sprintf("%#v %q %s", own, u.BaseURL, engine.Plain(u.Labels))
 }
 

@@ -29,8 +29,8 @@ func (s *script) start(memory *runtimes.Share, watch engine.Watch, b engine.Budg
 	return st, nil
 }
 
-// loadInto runs the script's top level in a state, as if nothing had been loaded. What that allocates is held by memory, which the caller frees;
-// nil: by nobody. The error is a *engine.ScriptError.
+// loadInto runs the script's top level in a state, as if nothing had been loaded. What that allocates is held by memory, for a call that the caller
+// begins next; nil: by nobody. The error is a *engine.ScriptError.
 func (s *script) loadInto(st *state, memory *runtimes.Share, watch engine.Watch, b engine.Budget) (err error) {
 	call := s.call("the top level")
 	call.Watch = watch
@@ -44,6 +44,7 @@ func (s *script) loadInto(st *state, memory *runtimes.Share, watch engine.Watch,
 	st.atLoad, st.took = st.meter.allocated, time.Since(st.meter.clock.Began())
 	if memory != nil {
 		*memory, call.Memory = call.Memory, runtimes.Share{}
+		st.meter.clock.Keep()
 	}
 	return nil
 }

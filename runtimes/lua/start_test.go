@@ -91,16 +91,21 @@ func TestAWatchWaitsForAStateToBeStarted(t *testing.T) {
 
 // A process that starts gives the top level of what has served more time than a call. So does a call that has to start a state then.
 func TestAStateIsStartedThoughThatTakesLongerThanACallMay(t *testing.T) {
-	const budget = 200 * time.Millisecond
-	m := manifest(nil, nil)
-	m.Budget, m.Restart = engine.Budget{Time: budget}, true
-	ask := slow(t, m, func(of string) {
-		if of == "top level" {
-			spin(3 * budget / pieces)
-		}
-	})
-	_ = ask("error", nil)
-	if err := ask("r1", nil); err != nil {
+	m := manifest(files{"s.lua": `local n = 0
+for i = 1, 100000 do n = n + i % 7 end
+function filter(ctx, principal, candidates)
+  if ctx.request_id == "error" then error("as asked") end
+  return candidates
+end`}, nil)
+	m.Budget = engine.Budget{}
+	began := time.Now()
+	filterFrom(t, m)
+	m.Budget.Time, m.Restart = time.Since(began)/3, true
+	f := filterFrom(t, m)
+	r := request()
+	r.RequestID = "error"
+	_, _ = f.Filter(r, principal(), candidates(upstreams(3)))
+	if _, err := f.Filter(request(), principal(), candidates(upstreams(3))); err != nil {
 		t.Error(err)
 	}
 }
