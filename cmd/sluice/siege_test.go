@@ -348,10 +348,15 @@ func (g *siege) waited(took time.Duration) time.Duration {
 func (g *siege) worst() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	names := slices.SortedFunc(maps.Keys(g.longest), func(a, b string) int { return cmp.Compare(g.longest[b], g.longest[a]) })
+	return longest(g.longest)
+}
+
+// longest lists the bombs by name with which something took longest.
+func longest(took map[string]time.Duration) string {
+	names := slices.SortedFunc(maps.Keys(took), func(a, b string) int { return cmp.Compare(took[b], took[a]) })
 	var out []string
 	for _, name := range names[:min(8, len(names))] {
-		out = append(out, fmt.Sprintf("%s %v", name, g.longest[name].Round(100*time.Microsecond)))
+		out = append(out, fmt.Sprintf("%s %v", name, took[name].Round(100*time.Microsecond)))
 	}
 	return strings.Join(out, ", ")
 }
