@@ -52,11 +52,12 @@ const (
 	maxErrors = 50
 )
 
+// deadline is longer for what has ended as it is: in a process that starts others may have the processors.
 func (a *Admission) deadline() time.Duration {
-	if a.Deadline == 0 {
-		return DefaultDeadline
+	if a.Served {
+		return 4 * cmp.Or(a.Deadline, DefaultDeadline)
 	}
-	return a.Deadline
+	return cmp.Or(a.Deadline, DefaultDeadline)
 }
 
 func (a *Admission) suite() time.Duration { return cmp.Or(a.Suite, DefaultSuite) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +38,7 @@ type Pool struct {
 	waiting atomic.Int64
 
 	mu        sync.Mutex
-	stalled   int64         // bytes held by calls that wait. Guarded by mu
+	stalled   []*stalled    // calls that wait, and hold some. Guarded by mu
 	freed     chan struct{} // closed when bytes come free; nil = nobody waits. Guarded by mu
 	collected chan struct{} // closed when the collection that is under way is done; nil = none is. Guarded by mu
 	next      chan struct{} // of the one after: a call has ended since, whose memory it took for needed; nil = there is to be none. Guarded by mu
@@ -312,42 +313,62 @@ func (p *Pool) wait(n, held int64, over time.Time) bool {
 	defer p.waiting.Add(-1)
 	timer := time.NewTimer(untilOver(over))
 	defer timer.Stop()
-	p.stall(held)
+	own := p.stall(held)
+	defer p.unstall(own)
 	for {
 		freed := p.nextFree() // before the try, so that none that comes free after it is missed
 		if p.take(n) {
-			p.stall(-held)
 			return true
 		}
-		if held > 0 && p.giveUp(held) {
-			return false
-		}
+		p.breakUp()
 		select {
 		case <-freed:
+		case <-own.out:
+			return false
 		case <-timer.C:
-			p.stall(-held)
 			return false
 		}
 	}
 }
 
-// stall counts what a call that waits holds.
-func (p *Pool) stall(held int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stalled += held
+// stalled is a call that waits, and holds some.
+type stalled struct {
+	held int64
+	out  chan struct{} // closed when it is to give up
 }
 
-// giveUp reports whether a call that waits is to give up: all that is taken is held by calls that wait, and none would go on else. It does not
-// count as one of them any more, so that the others see that something is to come free.
-func (p *Pool) giveUp(held int64) bool {
+func (p *Pool) stall(held int64) *stalled {
+	s := &stalled{held, make(chan struct{})}
+	if held > 0 {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.stalled = append(p.stalled, s)
+	}
+	return s
+}
+
+func (p *Pool) unstall(s *stalled) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stalled < p.used.Load() {
-		return false
+	p.stalled = slices.DeleteFunc(p.stalled, func(other *stalled) bool { return other == s })
+}
+
+// breakUp has the call give up that holds most, where all that is taken is held by calls that wait, and none would go on else. It does not count
+// as one of them any more, so that the others see that something is to come free.
+func (p *Pool) breakUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all int64
+	var most *stalled
+	for _, s := range p.stalled {
+		if all += s.held; most == nil || s.held > most.held {
+			most = s
+		}
 	}
-	p.stalled -= held
-	return true
+	if most != nil && all >= p.used.Load() {
+		p.stalled = slices.DeleteFunc(p.stalled, func(other *stalled) bool { return other == most })
+		close(most.out)
+	}
 }
 
 func (p *Pool) nextFree() <-chan struct{} {

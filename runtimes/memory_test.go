@@ -110,6 +110,34 @@ func TestCallsThatWaitForEachOtherDoNotAllFail(t *testing.T) {
 	})
 }
 
+// Of calls that hold all there is, and all wait for more, the one gives up that holds most, whichever came last.
+func TestTheCallThatHoldsMostGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pool(8 * mib)
+		big, small := runtimes.Share{Pool: p}, runtimes.Share{Pool: p}
+		for s, n := range map[*runtimes.Share]int64{&big: 6 * mib, &small: 2 * mib} {
+			if err := s.Cover(n, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		over := time.Now().Add(time.Second)
+		gaveUp := make(chan error, 1)
+		go func() {
+			err := big.Cover(8*mib, over)
+			big.Free()
+			gaveUp <- err
+		}()
+		synctest.Wait()
+		if err := small.Cover(4*mib, over); err != nil {
+			t.Errorf("the small call: %v", err)
+		}
+		if err := <-gaveUp; err == nil {
+			t.Error("the big call did not give up")
+		}
+		small.Free()
+	})
+}
+
 func TestManyCallsNeverHoldMoreThanTheBound(t *testing.T) {
 	p := pool(4 * mib)
 	over := time.Now().Add(time.Minute)
