@@ -306,8 +306,10 @@ func TestWhatDoesNotEndIsAbandoned(t *testing.T) {
 			t.Errorf("%q: got %v, want %s", source, got.Errors, want)
 		}
 	}
-	f("hangs\nfilter(3)", "x.fake: loading took longer than 1ms and was abandoned")
-	f("filter(3) hangs", `x.fake: the probe of binding "b" took longer than 1ms and was abandoned`)
+	synctest.Test(t, func(*testing.T) { f("hangs\nfilter(3)", "x.fake: loading took longer than 1ms and was abandoned") })
+	synctest.Test(t, func(*testing.T) {
+		f("filter(3) hangs", `x.fake: the probe of binding "b" took longer than 1ms and was abandoned`)
+	})
 }
 
 func TestAnAdmissionWithManyTestsEnds(t *testing.T) {

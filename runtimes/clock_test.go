@@ -37,9 +37,9 @@ func TestTheNextLookComesSoonerWhereStepsTakeLong(t *testing.T) {
 func TestAWaitForACollectionIsNoWaitForMemory(t *testing.T) {
 	const wait = 20 * time.Millisecond
 	p := &Pool{collected: make(chan struct{})}
-	time.AfterFunc(wait, func() { close(p.collected) })
 	memory, b := &Share{Pool: p}, engine.Budget{Time: time.Minute}
 	began := time.Now()
+	time.AfterFunc(wait, func() { close(p.collected) })
 	var c Clock
 	c.Start(began, nil)
 	if c.Late(b, memory, large) {

@@ -111,12 +111,14 @@ func (i *instance) take(memory *runtimes.Share, watch engine.Watch) (s *state, r
 	return s, true, err
 }
 
-// load runs the top level in a state, nil = a new one, and returns that. The call's own time begins behind it. It has twice the time that the first
-// run took, where that is more.
+// slower is by how much a later run of the top level may be slower than the first.
+const slower = 4
+
+// load runs the top level in a state, nil = a new one, and returns that. The call's own time begins behind it.
 func (i *instance) load(s *state, memory *runtimes.Share, watch engine.Watch) (_ *state, err error) {
 	b := i.manifest.Budget
 	if b.Time > 0 {
-		b.Time = max(b.Time, 2*i.took)
+		b.Time = max(b.Time, slower*i.took)
 	}
 	watched := watch != nil && watch.Pause()
 	if watched {
