@@ -37,7 +37,8 @@ type Admission struct {
 	Served bool
 	// Tested: these very files have passed their tests with this very budget, in other bindings. They need not run again.
 	Tested bool
-	// Deadline bounds each load, test and probe from outside, for a script that its own budget cannot stop; 0 = DefaultDeadline.
+	// Deadline bounds each load, test and probe from outside, for a script that its own budget cannot stop; 0 = DefaultDeadline. What is Served has
+	// four times as long.
 	Deadline time.Duration
 	// Suite bounds all tests together, and all probes; 0 = DefaultSuite.
 	Suite time.Duration
@@ -52,7 +53,7 @@ const (
 	maxErrors = 50
 )
 
-// deadline is longer for what has ended as it is: in a process that starts others may have the processors.
+// deadline is longer for what has ended before in the same bindings: while a process starts others may have the processors.
 func (a *Admission) deadline() time.Duration {
 	if a.Served {
 		return 4 * cmp.Or(a.Deadline, DefaultDeadline)

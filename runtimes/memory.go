@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -39,6 +40,7 @@ type Pool struct {
 
 	mu        sync.Mutex
 	stalled   []*stalled    // calls that wait, and hold some. Guarded by mu
+	stalls    int64         // bytes that those hold. Guarded by mu
 	freed     chan struct{} // closed when bytes come free; nil = nobody waits. Guarded by mu
 	collected chan struct{} // closed when the collection that is under way is done; nil = none is. Guarded by mu
 	next      chan struct{} // of the one after: a call has ended since, whose memory it took for needed; nil = there is to be none. Guarded by mu
@@ -313,7 +315,7 @@ func (p *Pool) wait(n, held int64, over time.Time) bool {
 	defer p.waiting.Add(-1)
 	timer := time.NewTimer(untilOver(over))
 	defer timer.Stop()
-	own := p.stall(held)
+	own := p.stall(held, n)
 	defer p.unstall(own)
 	for {
 		freed := p.nextFree() // before the try, so that none that comes free after it is missed
@@ -324,52 +326,62 @@ func (p *Pool) wait(n, held int64, over time.Time) bool {
 		select {
 		case <-freed:
 		case <-own.out:
-			return false
+			return p.take(n) // some may have come free meanwhile
 		case <-timer.C:
 			return false
 		}
 	}
 }
 
-// stalled is a call that waits, and holds some.
+// stalled is a call that waits.
 type stalled struct {
-	held int64
-	out  chan struct{} // closed when it is to give up
+	held, wants int64
+	out         chan struct{} // closed when it is to give up
 }
 
-func (p *Pool) stall(held int64) *stalled {
-	s := &stalled{held, make(chan struct{})}
+func (p *Pool) stall(held, wants int64) *stalled {
+	s := &stalled{held, wants, make(chan struct{})}
 	if held > 0 {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.stalled = append(p.stalled, s)
+		p.stalled, p.stalls = append(p.stalled, s), p.stalls+held
 	}
 	return s
 }
 
 func (p *Pool) unstall(s *stalled) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stalled = slices.DeleteFunc(p.stalled, func(other *stalled) bool { return other == s })
+	if s.held > 0 {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.forget(s)
+	}
 }
 
-// breakUp has the call give up that holds most, where all that is taken is held by calls that wait, and none would go on else. It does not count
-// as one of them any more, so that the others see that something is to come free.
+// forget is called with mu held.
+func (p *Pool) forget(s *stalled) {
+	if i := slices.Index(p.stalled, s); i >= 0 {
+		p.stalled, p.stalls = slices.Delete(p.stalled, i, i+1), p.stalls-s.held
+	}
+}
+
+// breakUp has one call give up where all that is taken is held by calls that wait: one that there would never be enough for, or else the one that
+// holds most. It does not count as one of them any more, so that the others see that something is to come free.
 func (p *Pool) breakUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var all int64
-	var most *stalled
-	for _, s := range p.stalled {
-		if all += s.held; most == nil || s.held > most.held {
-			most = s
-		}
+	if len(p.stalled) == 0 || p.stalls < p.used.Load() {
+		return
 	}
-	if most != nil && all >= p.used.Load() {
-		p.stalled = slices.DeleteFunc(p.stalled, func(other *stalled) bool { return other == most })
-		close(most.out)
-	}
+	room := p.beside(p.limit.Load()) - p.leased.Load()
+	one := slices.MaxFunc(p.stalled, func(a, b *stalled) int {
+		return cmp.Or(cmp.Compare(a.beyond(room), b.beyond(room)), cmp.Compare(a.held, b.held))
+	})
+	p.forget(one)
+	close(one.out)
 }
+
+// beyond is by how much a call wants more than there is room for if no other has any; 0 = it does not.
+func (s *stalled) beyond(room int64) int64 { return max(0, s.held+s.wants-room) }
 
 func (p *Pool) nextFree() <-chan struct{} {
 	p.mu.Lock()

@@ -110,32 +110,49 @@ func TestCallsThatWaitForEachOtherDoNotAllFail(t *testing.T) {
 	})
 }
 
-// Of calls that hold all there is, and all wait for more, the one gives up that holds most, whichever came last.
+// Of calls that hold all there is, and all wait for more, the one gives up that holds most, whichever came first; before it one that there would
+// never be enough for, beside what a top level left.
 func TestTheCallThatHoldsMostGivesUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := pool(8 * mib)
-		big, small := runtimes.Share{Pool: p}, runtimes.Share{Pool: p}
-		for s, n := range map[*runtimes.Share]int64{&big: 6 * mib, &small: 2 * mib} {
-			if err := s.Cover(n, time.Time{}); err != nil {
+	type waits struct{ holds, wants int64 } // MiB
+	f := func(goesOn, givesUp waits, goesOnFirst bool) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			p := pool(16 * mib)
+			if err := runtimes.NewStock(p, t).HoldTopLevel("s.lua", 8*mib+1); err != nil {
 				t.Fatal(err)
 			}
-		}
-		over := time.Now().Add(time.Second)
-		gaveUp := make(chan error, 1)
-		go func() {
-			err := big.Cover(8*mib, over)
-			big.Free()
-			gaveUp <- err
-		}()
-		synctest.Wait()
-		if err := small.Cover(4*mib, over); err != nil {
-			t.Errorf("the small call: %v", err)
-		}
-		if err := <-gaveUp; err == nil {
-			t.Error("the big call did not give up")
-		}
-		small.Free()
-	})
+			began := time.Now()
+			var all sync.WaitGroup
+			call := func(w waits, wantError bool) func() {
+				s := &runtimes.Share{Pool: p}
+				if err := s.Cover(w.holds*mib, time.Time{}); err != nil {
+					t.Fatal(err)
+				}
+				return func() {
+					defer s.Free()
+					if err := s.Cover((w.holds+w.wants)*mib, began.Add(time.Second)); (err != nil) != wantError {
+						t.Errorf("the call that holds %d MiB: %v", w.holds, err)
+					}
+				}
+			}
+			calls := []func(){call(givesUp, true), call(goesOn, false)}
+			if goesOnFirst {
+				calls[0], calls[1] = calls[1], calls[0]
+			}
+			for _, wait := range calls {
+				all.Go(wait)
+				synctest.Wait()
+			}
+			all.Wait()
+			if time.Since(began) > 0 {
+				t.Errorf("it took %v, want no wait", time.Since(began))
+			}
+		})
+	}
+	for _, first := range []bool{true, false} {
+		f(waits{2, 2}, waits{6, 1}, first)
+		f(waits{6, 1}, waits{2, 7}, first)
+	}
 }
 
 func TestManyCallsNeverHoldMoreThanTheBound(t *testing.T) {

@@ -29,7 +29,7 @@ func (a *Admission) probeAll(functions []Function, out *Admitted) {
 			return
 		}
 		err := a.probeOnce(b, what)
-		for again := 1; late(err) && again < a.tries() && (again == 1 || time.Now().Before(over)); again++ {
+		for again := 1; late(err) && again < a.tries(); again++ {
 			err = a.probeOnce(b, what)
 		}
 		switch {
@@ -46,11 +46,10 @@ func (a *Admission) probeAll(functions []Function, out *Admitted) {
 	}
 }
 
-// tries is how often a late probe is made: a busy machine may have had no time for it. It has more chances where there is nothing to go on with,
-// as long as there is time for probes.
+// tries is how often a late probe is made: a busy machine may have had no time for it. It has another chance where there is nothing to go on with.
 func (a *Admission) tries() int {
 	if a.Restart && !a.Served {
-		return 6
+		return 3
 	}
 	return 2
 }
