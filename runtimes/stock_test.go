@@ -1,6 +1,7 @@
 package runtimes_test
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -10,7 +11,12 @@ import (
 // An edit brings a top level, which has room beside those that serve, whatever idle states keep. Calls have what both leave.
 func TestATopLevelHasRoomWhateverStatesKeep(t *testing.T) {
 	p := pool(32 * mib)
-	hold := func(bytes int64) error { return runtimes.NewStock(p, new(int64)).HoldTopLevel("s.lua", bytes+1) }
+	var owners []*[64]byte // who is collected holds nothing
+	defer func() { runtime.KeepAlive(owners) }()
+	hold := func(bytes int64) error {
+		owners = append(owners, new([64]byte))
+		return runtimes.NewStock(p, owners[len(owners)-1]).HoldTopLevel("s.lua", bytes+1)
+	}
 	if err := hold(10 * mib); err != nil {
 		t.Fatal(err)
 	}

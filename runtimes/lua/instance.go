@@ -62,7 +62,7 @@ func loadFailed(err error) error {
 type instance struct {
 	script
 	atLoad        int64                          // bytes that the top level allocated
-	took          time.Duration                  // of its own time
+	took          time.Duration                  // for which that ran, of its own time
 	hooks         map[string]*glua.FunctionProto // that the script defines, by name
 	paths, events []string                       // what its plugin lists
 	programs      map[string]*program            // of its files, by path: a further state finds them compiled
