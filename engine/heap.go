@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"runtime/metrics"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,9 @@ const (
 	heapSuspect = 2 * crewTick
 	// heapTold is the look in a row at which it is told that there is nobody to blame: before it a call may have been too young.
 	heapTold = 2
+	// heapGone is after how many collections nothing is left of what was let go: the one that ran then may have passed it by, the next finds
+	// it, and it is freed before the third ends.
+	heapGone = 3
 )
 
 // HeapWatch puts a script aside before what nobody counts, such as the memory of one native step, takes the machine down. What calls, what they
@@ -28,10 +32,12 @@ type HeapWatch struct {
 	// Log is told once that nobody is to blame, until all is explained again.
 	Log func(line string)
 
-	ticks  int
-	looks  int   // in a row that found what nobody accounts for
-	since  int64 // of the crew's clock: the first of them
-	sample [1]metrics.Sample
+	ticks       int
+	looks       int                 // in a row that found what nobody accounts for
+	since       int64               // of the crew's clock: the first of them
+	collections uint64              // until the last look
+	most        [heapGone + 1]int64 // that was explained since the last collection, before that one, and so on
+	samples     [2]metrics.Sample
 }
 
 // tick looks now and then.
@@ -63,12 +69,25 @@ func (h *HeapWatch) look(c *Crew) {
 
 // unexplained tells of memory that nobody accounts for, "" = all is explained.
 func (h *HeapWatch) unexplained() string {
-	h.sample[0].Name = "/memory/classes/heap/objects:bytes"
-	metrics.Read(h.sample[:])
-	held, explained := int64(h.sample[0].Value.Uint64()), h.Explained()
+	h.samples[0].Name, h.samples[1].Name = "/memory/classes/heap/objects:bytes", "/gc/cycles/total:gc-cycles"
+	metrics.Read(h.samples[:])
+	held, explained := int64(h.samples[0].Value.Uint64()), h.explained(h.samples[1].Value.Uint64())
 	if held/2-heapSlack <= explained { // half: as much again may be garbage
 		return ""
 	}
 	most := 2 * (heapSlack + explained)
 	return fmt.Sprintf("the process holds %d MiB, want at most %d MiB for budgets.total_memory and bodies", held>>20, most>>20)
+}
+
+// explained is the most that calls, what they leave behind, and bodies could hold of what the process holds after so many collections: what they
+// could hold before may not be collected yet.
+func (h *HeapWatch) explained(collections uint64) int64 {
+	now := h.Explained()
+	past := int(min(collections-h.collections, uint64(len(h.most))))
+	copy(h.most[past:], h.most[:])
+	for i := range past {
+		h.most[i] = now
+	}
+	h.collections, h.most[0] = collections, max(h.most[0], now)
+	return slices.Max(h.most[:])
 }

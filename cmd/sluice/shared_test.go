@@ -217,6 +217,9 @@ func TestCallsHaveMemoryAfterScriptsThatHoldMuch(t *testing.T) {
 				for range 20 {
 					c.expect(c.send("alice"), "403 denied_by_filter")
 				}
+				if t.Failed() {
+					t.Fatal(c.logged())
+				}
 			}
 			edit(config(small, "f"), "sluice.yaml: live")
 			edit(config(large, "f", "m", "n"), "sluice.yaml is refused")
