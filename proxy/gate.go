@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,9 +15,6 @@ import (
 
 // refusedMark is the header line by which the gate tells the handler its verdict. It is no token, so no client can send it.
 const refusedMark = "(refused)"
-
-// maxMethod is the longest method that an upstream can be sent, in bytes.
-const maxMethod = 20
 
 // forever stands for a timeout that is not to be, where 0 would leave the last one in place.
 const forever = 365 * 24 * time.Hour
@@ -201,105 +197,8 @@ func spoken(h *fasthttp.RequestHeader) bool {
 
 var errVersion = refuse(engine.CodeBadRequest, "the request line names no version that is spoken here, want HTTP/1.1")
 
-// withoutKey is a path of a head whose key was not read, or nothing where a part of it looks like a key.
-func withoutKey(path string) string {
-	if strings.Contains(path, "/sk-") {
-		return ""
-	}
-	return path
-}
-
-// holdsKey reports whether part of an address holds the key, plain or percent-encoded.
-func holdsKey(part, key string) bool {
-	return strings.Contains(part, key) || strings.Contains(part, "%") && strings.Contains(unescaped(part), key)
-}
-
-// unescaped reads what is percent-encoded, and leaves the rest: one wrong escape must not hide the others.
-func unescaped(part string) string {
-	out := make([]byte, 0, len(part))
-	for len(part) > 0 {
-		if len(part) >= 3 && part[0] == '%' {
-			if b, err := strconv.ParseUint(part[1:3], 16, 8); err == nil {
-				out, part = append(out, byte(b)), part[3:]
-				continue
-			}
-		}
-		out, part = append(out, part[0]), part[1:]
-	}
-	return string(out)
-}
-
 func refuse(code engine.Code, format string, args ...any) *engine.Refusal {
 	return &engine.Refusal{Code: code, Message: fmt.Sprintf(format, args...)}
-}
-
-// checkLine refuses what two parsers may read differently, and methods that would show a request, with our credential, to its
-// sender.
-func checkLine(h *head) *engine.Refusal {
-	_, length := h.lines.Lookup("content-length")
-	coding, encoded := h.lines.Lookup("transfer-encoding")
-	switch {
-	case encoded && !engine.EqualFold(coding, "chunked"):
-		return refuse(engine.CodeBadRequest, "transfer-encoding %q is not served, want chunked", coding)
-	case h.method != strings.ToUpper(h.method):
-		return refuse(engine.CodeBadRequest, "method %q is not in capital letters", h.method)
-	case length && encoded:
-		return refuse(engine.CodeBadRequest, "content-length and transfer-encoding exclude each other")
-	case len(h.method) > maxMethod:
-		return refuse(engine.CodeBadRequest, "the method is longer than %d bytes", maxMethod)
-	case h.method == "TRACE" || h.method == "CONNECT":
-		return refuse(engine.CodeBadRequest, "method %s is not served", h.method)
-	case !normalPath(h.path):
-		return refuse(engine.CodeBadRequest, "the path is not in its normal form")
-	case strings.ContainsAny(h.query, "#\\"):
-		return refuse(engine.CodeBadRequest, "the query holds a '#' or a backslash")
-	}
-	return nil
-}
-
-// normalPath reports whether a raw path can be read in one way only: absolute, without empty, "." and ".." segments, and with
-// nothing percent-encoded that has a plain form or would change the segments.
-func normalPath(p string) bool {
-	if p == "" || p[0] != '/' {
-		return false
-	}
-	for i := 0; i < len(p); i++ {
-		switch c := p[i]; {
-		case c <= ' ' || c >= 0x7f || c == '\\' || c == '#':
-			return false
-		case c == '/' && oddSegment(p[i+1:]):
-			return false
-		case c == '%':
-			if i+2 >= len(p) || hexDigit(p[i+1]) < 0 || hexDigit(p[i+2]) < 0 {
-				return false
-			}
-			if hasPlainForm(byte(hexDigit(p[i+1])<<4 | hexDigit(p[i+2]))) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// oddSegment reports whether what follows a slash begins with an empty segment that is not the last, or with "." or "..".
-func oddSegment(rest string) bool {
-	if strings.HasPrefix(rest, "/") {
-		return true
-	}
-	if !strings.HasPrefix(rest, ".") {
-		return false
-	}
-	segment, _, _ := strings.Cut(rest, "/")
-	return segment == "." || segment == ".."
-}
-
-// hasPlainForm reports whether c must not be percent-encoded in a path.
-func hasPlainForm(c byte) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return true
-	}
-	return c < ' ' || c == 0x7f || strings.IndexByte("-._~/\\", c) >= 0
 }
 
 // FromLoopback reports whether no web page can have made the request: a browser sends the page's own host, or an Origin.
@@ -316,66 +215,6 @@ func FromLoopback(lines engine.Headers) bool {
 	}
 	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return err == nil && addr.IsLoopback()
-}
-
-// authenticate finds whose key the request presents.
-func authenticate(keys engine.KeyLookup, h *head, now time.Time) *engine.Refusal {
-	key, others, own := presented(h.lines)
-	if key == "" {
-		return refuse(engine.CodeBadKey, "no key: send it as x-sluice-key, x-api-key or Authorization: Bearer")
-	}
-	grant, err := keys.Lookup(key, now)
-	if err != nil {
-		return refusalOf(err)
-	}
-	for _, other := range others {
-		if known, err := keys.Lookup(other, now); known.Principal != nil || err == nil {
-			return refuse(engine.CodeBadKey, "two different keys were presented")
-		}
-	}
-	p := grant.Principal
-	h.key, h.principal, h.keyID, h.limiter, h.ends = key, p, grant.KeyID, grant.Limiter, grant.Expires
-	if p.Disabled {
-		return refuseDisabled(p)
-	}
-	if own {
-		h.client = clientCredential(h.lines, key)
-	}
-	return nil
-}
-
-func refuseDisabled(p *engine.Principal) *engine.Refusal {
-	return refuse(engine.CodePrincipalDisabled, "principal %q is disabled", p.Name)
-}
-
-// presented returns the key that counts and those beside it that differ. own is true where x-sluice-key brought it, so that the
-// other credentials are the client's own.
-func presented(lines engine.Headers) (key string, others []string, own bool) {
-	take := func(v string) {
-		switch {
-		case v == "" || v == key:
-		case key == "":
-			key = v
-		default:
-			others = append(others, v)
-		}
-	}
-	for v := range lines.All("x-sluice-key") {
-		take(v)
-		own = true
-	}
-	if own && key == "" {
-		return "", nil, true
-	}
-	for v := range lines.All("x-api-key") {
-		take(v)
-	}
-	for v := range lines.All("authorization") {
-		if scheme, token, ok := strings.Cut(v, " "); ok && engine.EqualFold(scheme, "bearer") {
-			take(trimBlank(token))
-		}
-	}
-	return key, others, own
 }
 
 // checkBody refuses what the head says of the body.

@@ -2,20 +2,15 @@ package reload
 
 import (
 	"cmp"
-	"encoding/hex"
-	"errors"
-	"fmt"
 	"io/fs"
 	"iter"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"sluice/engine"
-	"sluice/engine/turn"
 )
 
 // Scripts knows of each script the version that serves and the attempt that failed since, if one did. What it knows changes as a whole,
@@ -32,66 +27,6 @@ type entry struct {
 	failed *failure // nil: what is on disk serves
 	slow   bool     // the last attempt alone took a build's share
 }
-
-// Version is an admitted script with the library files it loads. It is not written.
-type Version struct {
-	Path       string    // below the scripts root
-	SHA256     string    // hex, over the script and its library files
-	FileSHA256 string    // hex, of the script file alone, as sha256sum prints it
-	LoadedAt   time.Time // when these bytes were first admitted by this process
-	Tests      int       // how many passed
-	LastGood   bool      // it is the copy from the data directory
-	Plugins    any       // what Admit made of it
-
-	bindings string
-	plan     string
-	closure  *closure
-}
-
-// AdmittedIn reports whether these bindings are those that it was admitted with, a last good copy by the process that saved it.
-func (v *Version) AdmittedIn(bindings string) bool { return v.bindings == bindings }
-
-// knows reports whether snap has the same bytes. Nil knows nothing.
-func (v *Version) knows(snap *Snapshot) bool { return v != nil && v.closure.sameIn(snap) }
-
-// passed reports whether the same bytes were admitted with the same bindings.
-func (v *Version) passed(snap *Snapshot, bindings string) bool {
-	return v.knows(snap) && v.bindings == bindings
-}
-
-// asLastGood is the version as a copy from the data directory, or as what was read.
-func (v *Version) asLastGood(is bool) *Version {
-	if v.LastGood == is {
-		return v
-	}
-	c := *v
-	c.LastGood = is
-	return &c
-}
-
-// failure is an attempt that need not be repeated until a file of it changes, unless it was starved, or put off.
-type failure struct {
-	err      error
-	version  string
-	deleted  bool
-	bindings string
-	closure  *closure
-}
-
-// stands reports whether an attempt would only fail again.
-func (f *failure) stands(snap *Snapshot, bindings string) bool {
-	return f != nil && !passing(f.err) && f.bindings == bindings && f.closure.sameIn(snap)
-}
-
-// putOff is the error of an attempt that was not made: the build took long enough.
-type putOff struct{ *engine.ScriptError }
-
-func (e putOff) Unwrap() error { return e.ScriptError }
-
-func isPutOff(err error) bool { return errors.As(err, new(putOff)) }
-
-// passing reports whether what failed is tried again though no file changes.
-func passing(err error) bool { return isPutOff(err) || starved(err) }
 
 // Admitted is what Admit returns.
 type Admitted struct {
@@ -210,155 +145,6 @@ func (t *Tx) Keep() {
 	t.scripts.tried.Store(&kept)
 }
 
-// Resolve returns the version of a script that is to serve with these bindings: the one in snap if it is admitted, else the last good
-// one. bindings is any text that differs where Admit would decide differently about the same files. Admit is called only for what is
-// new. An error means that there is no version to serve; it holds an *engine.ScriptError.
-func (t *Tx) Resolve(snap *Snapshot, script, bindings string, admit Admit) (*Version, error) {
-	r := &resolution{t, script, bindings, admit, of(t.base, script), of(t.before, script)}
-	slow := r.serving.slow || r.before.slow
-	if v := r.find(snap); v != nil {
-		return r.settle(v.asLastGood(false), nil, slow)
-	}
-	failed, begun := r.stands(snap), time.Now()
-	if failed == nil {
-		var v *Version
-		v, failed = r.attempt(snap)
-		if failed == nil || !isPutOff(failed.err) {
-			slow = time.Since(begun) > share
-		}
-		if failed == nil {
-			return r.settle(v, nil, slow)
-		}
-	}
-	v, err := r.lastGood(failed)
-	if err != nil {
-		t.tried[script] = entry{nil, failed, slow}
-		return nil, err
-	}
-	return r.settle(v, failed, slow)
-}
-
-// resolution is how one script is resolved.
-type resolution struct {
-	*Tx
-	script   string
-	bindings string
-	admit    Admit
-	serving  entry
-	before   entry // of the build before, where that does not serve
-}
-
-// settle stages what is to serve.
-func (r *resolution) settle(v *Version, failed *failure, slow bool) (*Version, error) {
-	r.staged[r.script] = entry{v, failed, slow}
-	r.tried[r.script] = r.staged[r.script]
-	return v, nil
-}
-
-// find is a version that is as one of the same bytes has to be, nil = there is none.
-func (r *resolution) find(snap *Snapshot) *Version {
-	for _, v := range r.versions() {
-		if v.passed(snap, r.bindings) && v.plan == r.Plan {
-			return v
-		}
-	}
-	return nil
-}
-
-func (r *resolution) versions() [2]*Version { return [2]*Version{r.serving.live, r.before.live} }
-
-// stands is the failure of an attempt that need not be repeated, nil = there is none.
-func (r *resolution) stands(snap *Snapshot) *failure {
-	for _, f := range [...]*failure{r.serving.failed, r.before.failed} {
-		if !r.retry && f.stands(snap, r.bindings) {
-			return f
-		}
-	}
-	return nil
-}
-
-// late reports whether a script waits for the next build: this one took long enough. Where nothing serves yet, nobody waits for it to end.
-func (t *Tx) late() bool {
-	if t.over.IsZero() {
-		t.over = time.Now().Add(share)
-		if t.retry {
-			t.over = time.Now().Add(retryShare)
-		}
-	}
-	return t.base != nil && time.Now().After(t.over)
-}
-
-// attempt admits what snap has of a script, unless this build took long enough: what passed with the same bindings is not tried, and never
-// late. Requests go first.
-func (r *resolution) attempt(snap *Snapshot) (*Version, *failure) {
-	turn.Yield()
-	c := newClosure(snap, r.script)
-	before := r.sameBytes(snap)
-	if before != nil {
-		c.readAs(before) // what is made out of before reads nothing again
-	}
-	f := snap.find(r.script)
-	err := f.err
-	var got Admitted
-	switch {
-	case f.missing():
-		err = &engine.ScriptError{File: r.script, Message: "no such file below the scripts root" + nearMiss(snap, r.script)}
-	case err != nil:
-	case !before.passed(snap, r.bindings) && r.late():
-		err = r.putOff(c)
-	default:
-		got, err = r.admit(c, before)
-	}
-	if err != nil {
-		return nil, &failure{located(r.script, err), c.version(), f.missing(), r.bindings, c}
-	}
-	v := &Version{Path: r.script, SHA256: c.version(), FileSHA256: hex.EncodeToString(f.sum[:]), LoadedAt: time.Now(),
-		Tests: got.Tests, Plugins: got.Plugins, bindings: r.bindings, plan: r.Plan, closure: c}
-	if before != nil {
-		v.LoadedAt = before.LoadedAt
-	}
-	return v, nil
-}
-
-// sameBytes is a version of the same bytes, rather with the same bindings, nil = there is none.
-func (r *resolution) sameBytes(snap *Snapshot) (found *Version) {
-	for _, v := range r.versions() {
-		if v.knows(snap) && (found == nil || v.bindings == r.bindings) {
-			found = v
-		}
-	}
-	if stored := r.scripts.stored[r.script]; found == nil && stored != nil {
-		if v := stored.asVersion(r.script); v.knows(snap) {
-			return v
-		}
-	}
-	return found
-}
-
-// asVersion is a last good copy as a version of which nothing is made yet.
-func (s *Snapshot) asVersion(script string) *Version {
-	c := newClosure(s, script)
-	for name := range s.files {
-		c.remember(name)
-	}
-	return &Version{Path: script, LoadedAt: time.Now(), bindings: s.bindings, closure: c}
-}
-
-// putOff is the error of an attempt that is not made now, at what c holds and what the script was made of before.
-func (r *resolution) putOff(c *closure) error {
-	for _, v := range r.versions() {
-		if v != nil {
-			c.readAs(v)
-		}
-	}
-	return putOff{&engine.ScriptError{File: r.script, Message: "the tests of other scripts take long, it is tried after them"}}
-}
-
-// starved reports whether something failed for want of memory, which calls that ran meanwhile held: that is no fault of a script, and passes.
-func starved(err error) bool {
-	return slices.ContainsFunc(engine.ScriptErrors(err), func(e *engine.ScriptError) bool { return e.Budget == engine.BudgetTotalMemory })
-}
-
 // again reports whether a script waits to be tried again though no file changes.
 func (s *Scripts) again() bool {
 	for _, e := range s.all() {
@@ -367,47 +153,6 @@ func (s *Scripts) again() bool {
 		}
 	}
 	return false
-}
-
-// lastGood returns the version that serves on after failed. Where bindings have changed it must be admitted with those.
-func (r *resolution) lastGood(failed *failure) (*Version, error) {
-	live, from := r.serving.live, r.scripts.stored[r.script]
-	if live != nil {
-		from = live.closure.snap
-	}
-	if from == nil {
-		return nil, failed.err
-	}
-	v := r.find(from)
-	if v == nil {
-		if failed.closure.sameIn(from) {
-			return nil, failed.err
-		}
-		var again *failure
-		if v, again = r.attempt(from); again != nil {
-			return nil, errors.Join(failed.err, fmt.Errorf("its last good version: %w", again.err))
-		}
-	}
-	return v.asLastGood(live == nil || live.LastGood), nil
-}
-
-// located gives an error that has no place the script's.
-func located(script string, err error) error {
-	if len(engine.ScriptErrors(err)) > 0 {
-		return err
-	}
-	return &engine.ScriptError{File: script, Message: err.Error()}
-}
-
-// nearMiss names a file with the same stem elsewhere or in the other language.
-func nearMiss(snap *Snapshot, script string) string {
-	stem := func(p string) string { return strings.TrimSuffix(path.Base(p), path.Ext(p)) }
-	for _, p := range snap.Paths() {
-		if stem(p) == stem(script) {
-			return fmt.Sprintf(", did you mean %q?", p)
-		}
-	}
-	return ""
 }
 
 // ScriptStatus is one script for people to read.
