@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -469,6 +470,51 @@ func TestTheCallThatRunsLongestIsBlamedForTheProcesssMemory(t *testing.T) {
 	})
 }
 
+// What was explained counts until it is collected: three collections after it was let go, which may be after all those of a moment.
+func TestNobodyIsBlamedForWhatMayNotBeCollectedYet(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // it collects when it is told to
+	var explained atomic.Int64
+	const look = 60 * time.Millisecond
+	let := func(collections int) {
+		for range collections {
+			runtime.GC()
+			time.Sleep(look)
+		}
+	}
+	for name, test := range map[string]struct {
+		call   func()
+		blamed bool
+	}{
+		"after two collections":         {func() { explained.Store(-1 << 30); time.Sleep(look); let(2) }, false},
+		"after three":                   {func() { explained.Store(-1 << 30); time.Sleep(look); let(3) }, true},
+		"right after those of a moment": {func() { collected(); explained.Store(-1 << 30); time.Sleep(look); let(2) }, false},
+		"and after three more":          {func() { collected(); explained.Store(-1 << 30); time.Sleep(look); let(3) }, true},
+		"it rose again meanwhile, and fell": {func() {
+			explained.Store(-1 << 30)
+			let(2)
+			explained.Store(1 << 50)
+			let(1)
+			explained.Store(-1 << 30)
+			let(2)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			explained.Store(1 << 50)
+			do := func(*engine.RequestContext) error { time.Sleep(look); test.call(); return nil }
+			inBubble(t, do, func(t *testing.T, g *guarded) {
+				g.slot.Guard.Budget.Time = time.Minute
+				g.crew.Heap.Store(&engine.HeapWatch{Explained: explained.Load, Holds: func(string) int64 { return 1 }, Log: func(string) {}})
+				collected()
+				g.ask(t, "alice")
+				if blamed := strings.Contains(g.told(), "aside"); blamed != test.blamed {
+					t.Errorf("blamed: %v, want %v", blamed, test.blamed)
+				}
+				time.Sleep(31 * time.Second)
+			})
+		})
+	}
+}
+
 // What the process came to hold while no call ran is no call's.
 func TestACallIsNotBlamedForWhatWasThereBefore(t *testing.T) {
 	inBubble(t, func(*engine.RequestContext) error { time.Sleep(200 * time.Millisecond); return nil }, func(t *testing.T, g *guarded) {
@@ -513,6 +559,7 @@ func TestAScriptThatHoldsNothingIsNotBlamedForTheProcesssMemory(t *testing.T) {
 		explained.Store(1 << 50)
 		g.ask(t, "alice")
 		explained.Store(-1 << 30)
+		g.ask(t, "alice")
 		collected()
 		g.ask(t, "alice")
 		if n := told.Load(); n != 2 {

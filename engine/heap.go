@@ -25,7 +25,7 @@ const (
 // HeapWatch puts a script aside before what nobody counts, such as the memory of one native step, takes the machine down. What calls, what they
 // leave behind, and bodies account for is bounded elsewhere. One goroutine uses it. Its functions may be called from any goroutine.
 type HeapWatch struct {
-	// Explained is how many bytes calls, what they leave behind, and bodies may hold at this moment.
+	// Explained is how many bytes calls, what they leave behind, and bodies may hold at this moment, or might since it was asked before.
 	Explained func() int64
 	// Holds is how many of them a script holds.
 	Holds func(script string) int64
@@ -33,10 +33,11 @@ type HeapWatch struct {
 	Log func(line string)
 
 	ticks       int
-	looks       int                 // in a row that found what nobody accounts for
-	since       int64               // of the crew's clock: the first of them
-	collections uint64              // until the last look
-	most        [heapGone + 1]int64 // that was explained since the last collection, before that one, and so on
+	looks       int             // in a row that found what nobody accounts for
+	since       int64           // of the crew's clock: the first of them
+	collections uint64          // until the last look
+	last        int64           // that was explained at it
+	most        [heapGone]int64 // that was explained since the last collection, before that one, and so on
 	samples     [2]metrics.Sample
 }
 
@@ -80,14 +81,17 @@ func (h *HeapWatch) unexplained() string {
 }
 
 // explained is the most that calls, what they leave behind, and bodies could hold of what the process holds after so many collections: what they
-// could hold before may not be collected yet.
+// could hold before may not be collected yet. What they could at the last look they may have let go only now, after all of those.
 func (h *HeapWatch) explained(collections uint64) int64 {
 	now := h.Explained()
-	past := int(min(collections-h.collections, uint64(len(h.most))))
+	if h.collections == 0 { // there is no last look
+		h.last = now
+	}
+	past := int(min(collections-h.collections, heapGone))
 	copy(h.most[past:], h.most[:])
 	for i := range past {
-		h.most[i] = now
+		h.most[i] = max(now, h.last)
 	}
-	h.collections, h.most[0] = collections, max(h.most[0], now)
+	h.collections, h.last, h.most[0] = collections, now, max(h.most[0], now)
 	return slices.Max(h.most[:])
 }

@@ -227,6 +227,8 @@ func TestAStreamLetsGoOfItsRequest(t *testing.T) {
 		open = append(open, got)
 	}
 	want(t, "held", r.server.Metrics.BodyBytes(), 0)
+	want(t, "held at most", r.server.Metrics.MostBodyBytes(), int64(len(large)))
+	want(t, "held since", r.server.Metrics.MostBodyBytes(), 0)
 	close(goOn)
 	for _, got := range open {
 		text, err := io.ReadAll(got.Body)

@@ -10,7 +10,8 @@ import (
 // Metrics counts what the data plane does. All methods may be called from any goroutine.
 type Metrics struct {
 	streams  atomic.Int64
-	bodies   atomic.Int64
+	bodies   atomic.Int64 // bytes that those of open exchanges hold
+	most     atomic.Int64 // of those, since MostBodyBytes
 	finished table[Finished, *atomic.Int64]
 	duration histogram
 	ttfb     histogram
@@ -28,6 +29,18 @@ func (m *Metrics) Streams() int64 { return m.streams.Load() }
 
 // BodyBytes is what the request bodies of open exchanges hold, in bytes.
 func (m *Metrics) BodyBytes() int64 { return m.bodies.Load() }
+
+// MostBodyBytes is the most that the request bodies of open exchanges held since it was asked before, in bytes.
+func (m *Metrics) MostBodyBytes() int64 { return max(m.most.Swap(0), m.bodies.Load()) }
+
+// hold counts so many bytes of a body more, and returns what all hold.
+func (m *Metrics) hold(bytes int64) int64 {
+	all := m.bodies.Add(bytes)
+	for most := m.most.Load(); all > most && !m.most.CompareAndSwap(most, all); {
+		most = m.most.Load()
+	}
+	return all
+}
 
 // Requests calls f with the number of ended requests of each kind.
 func (m *Metrics) Requests(f func(kind Finished, count int64)) {

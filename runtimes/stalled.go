@@ -62,7 +62,7 @@ func (p *Pool) forget(s *stalled) {
 	}
 }
 
-// breakUp has one call give up where all that is taken is held by calls that wait: one that there would never be enough for, or else the one that
+// breakUp has one call give up where all that is taken is held by calls that wait: one for which all of that would not be enough, or else the one that
 // holds most. It does not count as one of them any more, so that the others see that something is to come free.
 func (p *Pool) breakUp() {
 	p.mu.Lock()

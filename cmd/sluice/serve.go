@@ -146,7 +146,7 @@ func (g *gateway) start(b *builder) error {
 	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Standings: b.standings, Book: g.book, Experiments: b.trials,
 		Traffic: &g.proxy.Metrics, Caches: caches, Loop: g.loop, Access: b.access.Load, Draining: g.proxy.Draining,
 		Memory: func() (held, waiting int64) { return b.memory.Used(), b.memory.Waiting() }})
-	b.crew.Heap.Store(&engine.HeapWatch{Explained: func() int64 { return b.memory.Limit() + g.proxy.Metrics.BodyBytes() },
+	b.crew.Heap.Store(&engine.HeapWatch{Explained: func() int64 { return b.memory.Limit() + g.proxy.Metrics.MostBodyBytes() },
 		Holds: func(script string) int64 { return b.memory.Holds(strings.TrimSuffix(script, shadowed)) },
 		Log:   func(line string) { g.out.logf("%s", line) }})
 	return g.listenAll()
