@@ -429,6 +429,11 @@ func TestWhoWasNeededForManyCallsAtOnceIsLetGo(t *testing.T) {
 	})
 }
 
+// asOf is what is explained where that has been the most as well.
+func asOf(explained *atomic.Int64) func() (now, most int64) {
+	return func() (now, most int64) { return explained.Load(), explained.Load() }
+}
+
 // collected has the process collect all that was let go before.
 func collected() {
 	for range 4 {
@@ -437,24 +442,25 @@ func collected() {
 }
 
 func TestTheCallThatRunsLongestIsBlamedForTheProcesssMemory(t *testing.T) {
-	inBubble(t, func(*engine.RequestContext) error { time.Sleep(100 * time.Millisecond); return nil }, func(t *testing.T, g *guarded) {
+	var explained atomic.Int64
+	do := func(*engine.RequestContext) error {
+		for range 4 {
+			time.Sleep(60 * time.Millisecond)
+			collected()
+		}
+		return nil
+	}
+	inBubble(t, do, func(t *testing.T, g *guarded) {
 		g.slot.Guard.Budget.Time = time.Minute
-		var explained atomic.Int64
 		explained.Store(1 << 50)
 		holds := func(script string) int64 { return int64(len(script)) }
-		g.crew.Heap.Store(&engine.HeapWatch{Explained: explained.Load, Holds: holds, Log: func(line string) { t.Error(line) }})
+		g.crew.Heap.Store(&engine.HeapWatch{Explained: asOf(&explained), Holds: holds, Log: func(line string) { t.Error(line) }})
 		for range 2 {
 			if !g.ask(t, "alice") {
 				t.Fatal("the script was put aside though all memory is explained")
 			}
 		}
-		explained.Store(-1 << 30)
-		for range 2 {
-			if !g.ask(t, "alice") {
-				t.Fatal("the script was put aside for what may not be collected yet")
-			}
-		}
-		collected()
+		time.AfterFunc(30*time.Millisecond, func() { explained.Store(-1 << 30) })
 		g.ask(t, "alice")
 		if g.ask(t, "bob") {
 			t.Error("the script was not put aside")
@@ -462,12 +468,80 @@ func TestTheCallThatRunsLongestIsBlamedForTheProcesssMemory(t *testing.T) {
 		if got := g.told(); got != "f.star aside __global__" {
 			t.Errorf("the log says %q", got)
 		}
+		explained.Store(1 << 50)
 		time.Sleep(31 * time.Second)
 		if !g.ask(t, "bob") {
 			t.Error("the script is not back")
 		}
 		time.Sleep(31 * time.Second)
 	})
+}
+
+// blames has one call run while the process holds more than is explained, which nobody saw before, and reports whether it is blamed. What the call
+// lets be are collections, with a look after each.
+func blames(t *testing.T, call func(w engine.Watch, let func(collections int))) (blamed bool) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // it collects when it is told to
+	let := func(collections int) {
+		for range collections {
+			runtime.GC()
+			time.Sleep(60 * time.Millisecond)
+		}
+	}
+	var explained atomic.Int64
+	do := func(ctx *engine.RequestContext) error {
+		if explained.Load() < 0 {
+			time.Sleep(60 * time.Millisecond)
+			call(ctx.Watch, let)
+		}
+		return nil
+	}
+	inBubble(t, do, func(t *testing.T, g *guarded) {
+		g.slot.Guard.Budget.Time = time.Minute
+		g.crew.Heap.Store(&engine.HeapWatch{Explained: asOf(&explained), Holds: func(string) int64 { return 1 }, Log: func(string) {}})
+		g.ask(t, "alice")
+		time.Sleep(2 * time.Second) // the watch ends
+		explained.Store(-1 << 30)
+		g.ask(t, "alice")
+		blamed = g.told() != ""
+		time.Sleep(31 * time.Second)
+	})
+	return blamed
+}
+
+func TestWhoIsBlamedForTheProcesssMemory(t *testing.T) {
+	var held []byte
+	defer func() { runtime.KeepAlive(held) }()
+	for name, test := range map[string]struct {
+		before int // MiB that are held when the call begins
+		call   func(w engine.Watch, let func(collections int))
+		blamed bool
+	}{
+		"what came before it began, while nobody looked": {64, func(_ engine.Watch, let func(int)) { let(4) }, false},
+		"what came after it began": {0, func(_ engine.Watch, let func(int)) {
+			held = make([]byte, 64<<20)
+			let(4)
+		}, true},
+		"what came after more had gone": {128, func(_ engine.Watch, let func(int)) {
+			held = nil
+			let(1)
+			held = make([]byte, 64<<20)
+			let(4)
+		}, true},
+		"what came while it waited": {0, func(w engine.Watch, let func(int)) {
+			w.Pause()
+			held = make([]byte, 64<<20)
+			let(4)
+			w.Resume(0)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			held = make([]byte, test.before<<20)
+			runtime.GC()
+			if blamed := blames(t, test.call); blamed != test.blamed {
+				t.Errorf("blamed: %v, want %v", blamed, test.blamed)
+			}
+		})
+	}
 }
 
 // What was explained counts until it is collected: three collections after it was let go, which may be after all those of a moment.
@@ -503,7 +577,7 @@ func TestNobodyIsBlamedForWhatMayNotBeCollectedYet(t *testing.T) {
 			do := func(*engine.RequestContext) error { time.Sleep(look); test.call(); return nil }
 			inBubble(t, do, func(t *testing.T, g *guarded) {
 				g.slot.Guard.Budget.Time = time.Minute
-				g.crew.Heap.Store(&engine.HeapWatch{Explained: explained.Load, Holds: func(string) int64 { return 1 }, Log: func(string) {}})
+				g.crew.Heap.Store(&engine.HeapWatch{Explained: asOf(&explained), Holds: func(string) int64 { return 1 }, Log: func(string) {}})
 				collected()
 				g.ask(t, "alice")
 				if blamed := strings.Contains(g.told(), "aside"); blamed != test.blamed {
@@ -519,10 +593,13 @@ func TestNobodyIsBlamedForWhatMayNotBeCollectedYet(t *testing.T) {
 func TestACallIsNotBlamedForWhatWasThereBefore(t *testing.T) {
 	inBubble(t, func(*engine.RequestContext) error { time.Sleep(200 * time.Millisecond); return nil }, func(t *testing.T, g *guarded) {
 		g.slot.Guard.Budget.Time = time.Minute
-		var told atomic.Int64
-		collected()
-		g.crew.Heap.Store(&engine.HeapWatch{Explained: func() int64 { return -1 << 30 }, Holds: func(string) int64 { return 1 },
+		var told, explained atomic.Int64
+		g.crew.Heap.Store(&engine.HeapWatch{Explained: asOf(&explained), Holds: func(string) int64 { return 1 },
 			Log: func(string) { told.Add(1) }})
+		g.ask(t, "alice")
+		explained.Store(-1 << 30)
+		g.ask(t, "alice")
+		collected()
 		for range 3 {
 			if !g.ask(t, "alice") {
 				t.Fatal("the script was put aside")
@@ -540,14 +617,16 @@ func TestAScriptThatHoldsNothingIsNotBlamedForTheProcesssMemory(t *testing.T) {
 		g.slot.Guard.Budget.Time = time.Minute
 		var told atomic.Int64
 		var explained atomic.Int64
-		explained.Store(-1 << 30)
-		collected()
-		g.crew.Heap.Store(&engine.HeapWatch{Explained: explained.Load, Holds: func(string) int64 { return 0 }, Log: func(line string) {
+		g.crew.Heap.Store(&engine.HeapWatch{Explained: asOf(&explained), Holds: func(string) int64 { return 0 }, Log: func(line string) {
 			told.Add(1)
 			if !strings.Contains(line, "no script that runs and holds any began before: none is put aside") {
 				t.Errorf("the log says %q", line)
 			}
 		}})
+		g.ask(t, "alice")
+		explained.Store(-1 << 30)
+		g.ask(t, "alice")
+		collected()
 		for range 3 {
 			if !g.ask(t, "alice") {
 				t.Fatal("the script was put aside though it holds nothing")
@@ -572,7 +651,7 @@ func TestAScriptThatHoldsNothingIsNotBlamedForTheProcesssMemory(t *testing.T) {
 func TestNobodyIsBlamedWhereAllMemoryIsAllowed(t *testing.T) {
 	inBubble(t, func(*engine.RequestContext) error { time.Sleep(100 * time.Millisecond); return nil }, func(t *testing.T, g *guarded) {
 		g.slot.Guard.Budget.Time = time.Minute
-		g.crew.Heap.Store(&engine.HeapWatch{Explained: func() int64 { return 1 << 62 }})
+		g.crew.Heap.Store(&engine.HeapWatch{Explained: func() (now, most int64) { return 1 << 62, 1 << 62 }})
 		for range 2 {
 			if !g.ask(t, "alice") {
 				t.Fatal("the script was put aside")

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 	"runtime/metrics"
 	"slices"
 	"time"
@@ -25,16 +26,19 @@ const (
 // HeapWatch puts a script aside before what nobody counts, such as the memory of one native step, takes the machine down. What calls, what they
 // leave behind, and bodies account for is bounded elsewhere. One goroutine uses it. Its functions may be called from any goroutine.
 type HeapWatch struct {
-	// Explained is how many bytes calls, what they leave behind, and bodies may hold at this moment, or might since it was asked before.
-	Explained func() int64
+	// Explained is how many bytes calls, what they leave behind, and bodies may hold at this moment, and the most that they may have held since
+	// it was asked before.
+	Explained func() (now, most int64)
 	// Holds is how many of them a script holds.
 	Holds func(script string) int64
 	// Log is told once that nobody is to blame, until all is explained again.
 	Log func(line string)
 
 	ticks       int
-	looks       int             // in a row that found what nobody accounts for
-	since       int64           // of the crew's clock: the first of them
+	looks       int             // in a row at which more was held than is explained at that moment
+	since       int64           // of the crew's clock: the first of them, or when that doubled
+	level       int64           // the least that was held since
+	told        bool            // of those looks
 	collections uint64          // until the last look
 	last        int64           // that was explained at it
 	most        [heapGone]int64 // that was explained since the last collection, before that one, and so on
@@ -48,50 +52,58 @@ func (h *HeapWatch) tick(c *Crew) {
 	}
 }
 
-// look blames, of the calls that run whose script holds memory, the one that runs longest: calls end within microseconds, so that one is
-// what the process waits for. What was there before a call began is not the call's.
+// look blames, of the calls that run whose script holds memory, the one that runs longest: most calls end within microseconds, so that one is
+// what the process waits for. What was there before a call began is not the call's, nor is what may not be collected yet.
 func (h *HeapWatch) look(c *Crew) {
-	why := h.unexplained()
-	if why == "" {
-		h.looks = 0
+	held, collections := h.read()
+	now, most := h.Explained()
+	most = h.uncollected(now, most, collections)
+	if held <= bound(now) {
+		h.looks, h.told = 0, false
 		return
 	}
-	if h.looks++; h.looks == 1 {
-		h.since = c.clock.Load()
+	if h.looks++; h.looks == 1 || held/2 > h.level { // half: as much again may be garbage
+		h.since, h.level = c.clock.Load(), held
 	}
+	h.level = min(h.level, held)
+	if held <= bound(most) {
+		return
+	}
+	why := fmt.Sprintf("the process holds %d MiB, want at most %d MiB for budgets.total_memory and bodies", held>>20, bound(most)>>20)
 	switch g := c.suspect(h.since, h.Holds); {
 	case g != nil:
 		g.Standing.blame(why+", and its call ran longest", time.Now())
-		h.looks = heapTold
-	case h.looks == heapTold:
+		h.told = true
+	case h.looks >= heapTold && !h.told:
 		h.Log(why + ", and no script that runs and holds any began before: none is put aside")
+		h.told = true
 	}
 }
 
-// unexplained tells of memory that nobody accounts for, "" = all is explained.
-func (h *HeapWatch) unexplained() string {
+// read returns how many bytes the process holds, garbage and all, and how often it has collected.
+func (h *HeapWatch) read() (held int64, collections uint64) {
 	h.samples[0].Name, h.samples[1].Name = "/memory/classes/heap/objects:bytes", "/gc/cycles/total:gc-cycles"
 	metrics.Read(h.samples[:])
-	held, explained := int64(h.samples[0].Value.Uint64()), h.explained(h.samples[1].Value.Uint64())
-	if held/2-heapSlack <= explained { // half: as much again may be garbage
-		return ""
-	}
-	most := 2 * (heapSlack + explained)
-	return fmt.Sprintf("the process holds %d MiB, want at most %d MiB for budgets.total_memory and bodies", held>>20, most>>20)
+	return int64(h.samples[0].Value.Uint64()), h.samples[1].Value.Uint64()
 }
 
-// explained is the most that calls, what they leave behind, and bodies could hold of what the process holds after so many collections: what they
-// could hold before may not be collected yet. What they could at the last look they may have let go only now, after all of those.
-func (h *HeapWatch) explained(collections uint64) int64 {
-	now := h.Explained()
-	if h.collections == 0 { // there is no last look
-		h.last = now
+// bound is how many bytes a process may hold where so many are explained: as much again may be garbage.
+func bound(explained int64) int64 {
+	if explained > math.MaxInt64/2-heapSlack {
+		return math.MaxInt64
 	}
+	return 2 * (heapSlack + explained)
+}
+
+// uncollected is the most that was explained of what may not be collected yet after so many collections, given what is now, and the most since the
+// last look. What was explained at that look may have been let go only now, after all those collections.
+func (h *HeapWatch) uncollected(now, most int64, collections uint64) int64 {
+	most = max(now, most)
 	past := int(min(collections-h.collections, heapGone))
 	copy(h.most[past:], h.most[:])
 	for i := range past {
-		h.most[i] = max(now, h.last)
+		h.most[i] = max(most, h.last)
 	}
-	h.collections, h.last, h.most[0] = collections, now, max(h.most[0], now)
+	h.collections, h.last, h.most[0] = collections, now, max(h.most[0], most)
 	return slices.Max(h.most[:])
 }

@@ -78,7 +78,7 @@ func (x *exchange) readUnknown(from io.Reader, limit int64) ([]byte, *engine.Ref
 // reserve takes n bytes out of bodies_total until the exchange ends.
 func (x *exchange) reserve(n int64) bool {
 	x.reserved += n
-	return !full(x.server.Metrics.hold(n), x.gen.Limits.BodiesTotal)
+	return x.server.Metrics.hold(n, x.gen.Limits.BodiesTotal)
 }
 
 // forgetBody lets go of the request's body, which nobody asks for again: no other upstream will be, and no script translates the answer. A

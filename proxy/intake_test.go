@@ -181,6 +181,9 @@ func TestBodiesTogetherStayBelowTheirSum(t *testing.T) {
 	want(t, "known length", got.code(), "529 too_busy")
 	want(t, "retry-after", got.Header.Get("retry-after"), "1")
 	want(t, "in chunks", r.do(chunkedPost+chunk(large)+lastChunk).code(), "529 too_busy")
+	if most := r.server.Metrics.MostBodyBytes(); most < int64(len(large)) || most > r.gen.Limits.BodiesTotal {
+		t.Errorf("the most that bodies held was %d bytes, want those of the first, and no more than there may be", most)
+	}
 	close(hold)
 	want(t, "the first", first.read("POST").StatusCode, 200)
 	want(t, "after the first", r.do(post("/v1/messages", large)).StatusCode, 200)

@@ -30,16 +30,19 @@ func (m *Metrics) Streams() int64 { return m.streams.Load() }
 // BodyBytes is what the request bodies of open exchanges hold, in bytes.
 func (m *Metrics) BodyBytes() int64 { return m.bodies.Load() }
 
-// MostBodyBytes is the most that the request bodies of open exchanges held since it was asked before, in bytes.
-func (m *Metrics) MostBodyBytes() int64 { return max(m.most.Swap(0), m.bodies.Load()) }
+// MostBodyBytes is the most that those held since it was asked before, in bytes, as far as any began since. It forgets that: one may ask.
+func (m *Metrics) MostBodyBytes() int64 { return m.most.Swap(0) }
 
-// hold counts so many bytes of a body more, and returns what all hold.
-func (m *Metrics) hold(bytes int64) int64 {
+// hold counts so many bytes of a body more, and reports whether all together stay within a limit.
+func (m *Metrics) hold(bytes, limit int64) bool {
 	all := m.bodies.Add(bytes)
+	if full(all, limit) {
+		return false
+	}
 	for most := m.most.Load(); all > most && !m.most.CompareAndSwap(most, all); {
 		most = m.most.Load()
 	}
-	return all
+	return true
 }
 
 // Requests calls f with the number of ended requests of each kind.

@@ -62,8 +62,8 @@ func (p *Pool) forget(s *stalled) {
 	}
 }
 
-// breakUp has one call give up where all that is taken is held by calls that wait: one for which all of that would not be enough, or else the one that
-// holds most. It does not count as one of them any more, so that the others see that something is to come free.
+// breakUp has one call give up where all that is taken is held by calls that wait: one that wants more than calls may have in all, or else the one
+// that holds most. It does not count as one of them any more, so that the others see that something is to come free.
 func (p *Pool) breakUp() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

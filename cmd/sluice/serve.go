@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -28,6 +29,7 @@ import (
 	"sluice/engine/signers"
 	"sluice/proxy"
 	"sluice/proxy/admin"
+	"sluice/runtimes"
 )
 
 func serveCommand() *cli.Command {
@@ -146,10 +148,17 @@ func (g *gateway) start(b *builder) error {
 	g.admin = admin.New(admin.Options{World: g.world, Vitals: tracker, Meters: b.meters, Standings: b.standings, Book: g.book, Experiments: b.trials,
 		Traffic: &g.proxy.Metrics, Caches: caches, Loop: g.loop, Access: b.access.Load, Draining: g.proxy.Draining,
 		Memory: func() (held, waiting int64) { return b.memory.Used(), b.memory.Waiting() }})
-	b.crew.Heap.Store(&engine.HeapWatch{Explained: func() int64 { return b.memory.Limit() + g.proxy.Metrics.MostBodyBytes() },
+	b.crew.Heap.Store(&engine.HeapWatch{Explained: func() (now, most int64) { return accounted(b.memory, &g.proxy.Metrics) },
 		Holds: func(script string) int64 { return b.memory.Holds(strings.TrimSuffix(script, shadowed)) },
 		Log:   func(line string) { g.out.logf("%s", line) }})
 	return g.listenAll()
+}
+
+// accounted is how many bytes scripts and bodies may hold at this moment, and the most since it was asked before. What began under a higher
+// limit keeps what it holds; a limit may be so large that nothing is to be added to it.
+func accounted(scripts *runtimes.Pool, traffic *proxy.Metrics) (now, most int64) {
+	may := min(max(scripts.Limit(), scripts.Used()), math.MaxInt64/2)
+	return may + traffic.BodyBytes(), may + traffic.MostBodyBytes()
 }
 
 // ledgerDir is where the rows of requests are.
