@@ -28,9 +28,6 @@ const (
 	crewSpare = 2
 	// crewUnbounded is from when on a limit is none: some hundred years.
 	crewUnbounded = math.MaxInt64 / 2
-	// crewPaused is until of a call that waits, crewBoundless that of one that runs without a bound.
-	crewPaused    = math.MaxInt64
-	crewBoundless = math.MaxInt64 - 1
 )
 
 // Crew runs calls on goroutines of its own, so that a call which does not end can be left behind. One serves a process. It may be used by
@@ -87,7 +84,7 @@ type Watch interface {
 // Pause stops the time in which the call has to end. It reports false where the call was left behind.
 func (w *worker) Pause() bool {
 	until := w.until.Load()
-	if until == 0 || !w.until.CompareAndSwap(until, crewPaused) {
+	if until == 0 || !w.until.CompareAndSwap(until, math.MaxInt64) {
 		return false
 	}
 	w.paused = until
@@ -96,11 +93,9 @@ func (w *worker) Pause() bool {
 
 // Resume has the call end so much later.
 func (w *worker) Resume(later time.Duration) {
-	until := w.paused
-	if until < crewBoundless {
-		until += int64(later)
+	if w.paused != math.MaxInt64 {
+		w.until.Store(w.paused + int64(later))
 	}
-	w.until.Store(until)
 }
 
 // job is one call. It holds all that the call reads, so that a call that was left behind reads nothing that others write.
@@ -139,7 +134,7 @@ func (c *Crew) do(j job, g *Guard, principal string, limit time.Duration) outcom
 	w.job = j
 	w.guard.Store(g)
 	w.since.Store(c.clock.Load())
-	w.until.Store(crewPaused) // for a processor
+	w.until.Store(math.MaxInt64)
 	if !c.watching.Load() {
 		c.rouse()
 	}
@@ -205,9 +200,7 @@ func (c *Crew) Close() {
 
 func (c *Crew) work(w *worker) {
 	for range w.wake {
-		if w.limit == 0 {
-			w.until.Store(crewBoundless)
-		} else {
+		if w.limit > 0 {
 			beside := time.Duration(w.Beside()) * CrewTurn
 			w.until.Store(c.clock.Load() + int64(w.limit+beside)) // from now on: many that began at once may have waited for a processor
 		}
@@ -327,16 +320,26 @@ func (c *Crew) survey() (over []*worker, busy bool) {
 }
 
 // suspect is what the call runs under that runs longest of those which have run long, began before a moment and whose script holds anything;
-// nil = there is none. A call that waits takes no memory meanwhile.
+// nil = there is none. One that was left behind before it comes first.
 func (c *Crew) suspect(before int64, holds func(script string) int64) *Guard {
 	since := min(c.clock.Load()-int64(heapSuspect), before-1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var g *Guard
-	for w := range c.all {
-		until, began := w.until.Load(), w.since.Load()
-		if until != 0 && until != crewPaused && began <= since && holds(w.guard.Load().Standing.Script) > 0 {
+	look := func(w *worker) {
+		if began := w.since.Load(); began <= since && holds(w.guard.Load().Standing.Script) > 0 {
 			g, since = w.guard.Load(), began
+		}
+	}
+	for w := range c.strays {
+		look(w)
+	}
+	if g != nil {
+		return g
+	}
+	for w := range c.all {
+		if w.until.Load() != 0 {
+			look(w)
 		}
 	}
 	return g

@@ -35,8 +35,8 @@ type HeapWatch struct {
 	Log func(line string)
 
 	ticks       int
-	looks       int             // in a row at which more was held than is explained at that moment
-	since       int64           // of the crew's clock: the first of them, or when that doubled
+	looks       int             // in a row at which more was held than is explained at that moment, from the last at which that had doubled
+	since       int64           // of the crew's clock: the first of them
 	level       int64           // the least that was held since
 	told        bool            // of those looks
 	collections uint64          // until the last look
@@ -62,10 +62,10 @@ func (h *HeapWatch) look(c *Crew) {
 		h.looks, h.told = 0, false
 		return
 	}
-	if h.looks++; h.looks == 1 || held/2 > h.level { // half: as much again may be garbage
-		h.since, h.level = c.clock.Load(), held
+	if h.looks == 0 || held/2 > h.level { // half: as much again may be garbage
+		h.looks, h.since, h.level = 0, c.clock.Load(), held
 	}
-	h.level = min(h.level, held)
+	h.looks, h.level = h.looks+1, min(h.level, held)
 	if held <= bound(most) {
 		return
 	}
