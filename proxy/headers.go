@@ -143,7 +143,7 @@ func appendHeaders(b []byte, h, left engine.Headers, requestID string) []byte {
 }
 
 func appendLine(b []byte, name, value string) []byte {
-	return append(append(append(append(b, name...), ": "...), value...), "\r\n"...)
+	return append(append(append(append(b, name...), ':', ' '), value...), '\r', '\n')
 }
 
 // appendStatus writes the first line of an answer, and its date.

@@ -262,7 +262,7 @@ func appendHead(b []byte, s engine.Signed) []byte {
 	b = append(append(append(b, " HTTP/1.1\r\nHost: "...), s.Host()...), "\r\n"...)
 	for i := range s.HeaderLines() {
 		line := s.HeaderLine(i)
-		b = append(append(append(append(b, line.Name...), ": "...), line.Value...), "\r\n"...)
+		b = appendLine(b, line.Name, line.Value)
 	}
 	b = append(b, "accept-encoding: identity\r\n"...)
 	if n := len(s.Body()); n > 0 || s.Method() == "POST" || s.Method() == "PUT" || s.Method() == "PATCH" {

@@ -2,6 +2,7 @@ package body_test
 
 import (
 	"testing"
+	"unicode/utf8"
 
 	"sluice/engine/body"
 )
@@ -153,4 +154,52 @@ func TestElementsAreThoseOfAList(t *testing.T) {
 	if len(models) != 2 || models[0] != "a" || models[1] != "b" {
 		t.Errorf("models are %q", models)
 	}
+}
+
+func TestAKeyIsFoundByItsText(t *testing.T) {
+	t.Parallel()
+	f := func(src, key, want string) {
+		t.Helper()
+		got, _ := value(t, src).Get(body.Path{key})
+		top, _ := body.Scan([]byte(src))
+		indexed, _ := top.Get(key)
+		if string(got.Raw()) != want || string(indexed.Raw()) != want {
+			t.Errorf("%q of %s is %q, and %q by the index, want %q", key, src, got.Raw(), indexed.Raw(), want)
+		}
+	}
+	f(`{"max":1,"max_tokens":2,"ma":3}`, "max_tokens", "2")
+	f(`{"max":1,"max_tokens":2,"ma":3}`, "max", "1")
+	f(`{"max":1}`, "", "")
+	f(`{"":1}`, "", "1")
+	f(`{"m\u0061x":1}`, "max", "1")
+	f(`{"\u006dax":1}`, "max", "1")
+	f(`{"max\u0000":1}`, "max", "")
+	f(`{"日本":1,"日":2}`, "日本", "1")
+	f(`{"\\n":1,"\n":2}`, `\n`, "1")
+	f(`{"\\n":1,"\n":2}`, "\n", "2")
+	f("{\"a\xff\":1}", "a\ufffd", "1")
+	f("{\"a\xff\":1}", "ab", "")
+}
+
+func FuzzKeys(f *testing.F) {
+	f.Add(`ab`, `a\u0062`)
+	f.Add(`\n`, `\\n`)
+	f.Add("a\ufffd", "a\xff")
+	f.Fuzz(func(t *testing.T, key, raw string) {
+		top, err := body.Scan([]byte(`{"` + raw + `":1}`))
+		if err != nil || top.Value().Kind() != body.Object || !utf8.ValidString(key) {
+			return
+		}
+		want := body.Value{}
+		for k, v := range top.Value().Members() {
+			if text := value(t, string(k)); text.Kind() == body.String {
+				if s, _ := text.Text(); s == key {
+					want = v
+				}
+			}
+		}
+		if got, _ := top.Get(key); string(got.Raw()) != string(want.Raw()) {
+			t.Errorf("%q of {\"%s\":1} is %q, want %q", key, raw, got.Raw(), want.Raw())
+		}
+	})
 }

@@ -17,10 +17,14 @@ func (m *member) named(b []byte, name string) bool {
 		return false
 	}
 	raw := b[m.key.start+1 : m.key.end-1]
+	n := 0
+	for n < len(raw) && n < len(name) && raw[n] == name[n] && raw[n] != '\\' {
+		n++
+	}
 	switch {
-	case string(raw) == name:
-		return true
-	case len(raw) == 0 || name == "" || raw[0] != name[0] && raw[0] != '\\' && raw[0] < utf8.RuneSelf: // what begins otherwise goes on in vain
+	case n == len(raw):
+		return n == len(name)
+	case raw[n] != '\\' && raw[n] < utf8.RuneSelf: // what differs here differs whatever comes
 		return false
 	}
 	return !plain(raw) && unquote(raw) == name
