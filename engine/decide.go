@@ -46,12 +46,12 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 		if !x.Principal.MayUse(u.ID) {
 			continue
 		}
-		if u.ForwardsClient && x.Client.Empty() {
-			forwards = true
-			continue
-		}
 		allowed++
 		if !u.serves(x.Request.Path) {
+			continue
+		}
+		if u.ForwardsClient && x.Client.Empty() {
+			forwards = true
 			continue
 		}
 		if state := u.CredentialState(); state.Reconnect {
@@ -62,13 +62,13 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 		}
 	}
 	switch {
-	case allowed == 0 && forwards:
-		return nil, &Refusal{Code: CodeBadKey, Message: fmt.Sprintf("principal %q reaches upstreams with a credential of the client's own alone: "+
-			"send the key as x-sluice-key, and the credential as x-api-key or Authorization: Bearer", x.Principal.Name)}
 	case allowed == 0:
 		return nil, &Refusal{Code: CodeNoUpstreamAvailable, Message: fmt.Sprintf("principal %q reaches no upstream", x.Principal.Name)}
 	case len(out) == 0 && lost != nil:
 		return nil, lost
+	case len(out) == 0 && forwards:
+		return nil, &Refusal{Code: CodeBadKey, Message: fmt.Sprintf("principal %q reaches what serves %s with a credential of the client's own alone: "+
+			"send the key as x-sluice-key, and the credential as x-api-key or Authorization: Bearer", x.Principal.Name, x.Request.Path)}
 	case len(out) == 0:
 		return nil, &Refusal{Code: CodePathNotServed, Message: fmt.Sprintf("no upstream of principal %q serves %s", x.Principal.Name, x.Request.Path)}
 	}

@@ -495,6 +495,23 @@ func TestCandidatesAreThoseThePrincipalMayUse(t *testing.T) {
 	}
 }
 
+func TestWhoseUpstreamWantsACredentialOfTheirOwnIsToldSo(t *testing.T) {
+	f := func(kind engine.UpstreamKind, path string, want engine.Code) {
+		t.Helper()
+		w := newWorld(t, upstreamNamed("a"), upstreamNamed("b"))
+		w.generation.Upstreams[0].ForwardsClient, w.generation.Upstreams[0].Kind = true, kind
+		w.generation.Upstreams[1].Kind = engine.KindBedrockRuntime
+		_, err := w.generation.Candidates(&engine.Exchange{Principal: w.principal, Request: &engine.RequestContext{Method: "POST", Path: path}})
+		var r *engine.Refusal
+		if !errors.As(err, &r) || r.Code != want {
+			t.Errorf("%s, by %s with the client's own credential: got %v, want %s", path, kind, err, want)
+		}
+	}
+	f(engine.KindAnthropicDirect, "/v1/messages/count_tokens", engine.CodeBadKey)
+	f(engine.KindVertex, "/v1/messages/count_tokens", engine.CodeBadKey)
+	f(engine.KindVertex, "/v1/files", engine.CodePathNotServed)
+}
+
 // renewing is a factory that renews its credential, as well as it can.
 type renewing struct {
 	keySigner

@@ -143,13 +143,17 @@ func hasMore(list *body.Doc) bool {
 	return more
 }
 
-// modelsFromConfig answers a question for models that no upstream can be asked. The error of another question stays.
+// modelsFromConfig answers a question for models that no upstream can be asked, as far as the config knows any: for want of one that serves
+// them, or of the client's own credential. The error of another question stays.
 func (x *exchange) modelsFromConfig(err error) (*engine.Answer, error) {
 	asked := askedModel(x.req.Path)
-	if refusalOf(err).Code != engine.CodePathNotServed || x.req.Method != "GET" && x.req.Method != "HEAD" || x.req.Path != modelsPath && asked == "" {
+	if x.req.Method != "GET" && x.req.Method != "HEAD" || x.req.Path != modelsPath && asked == "" {
 		return nil, err
 	}
-	known := x.configuredModels()
+	known, code := x.configuredModels(), refusalOf(err).Code
+	if code != engine.CodePathNotServed && (code != engine.CodeBadKey || len(known) == 0) {
+		return nil, err
+	}
 	var text []byte
 	switch {
 	case asked == "":

@@ -157,3 +157,21 @@ func TestModelsComeFromTheConfigWhereNoUpstreamServesThem(t *testing.T) {
 	want(t, "another path", ask("GET", "/v1/files").code(), "404 path_not_served")
 	r.ledger.wait(t, 19)
 }
+
+func TestModelsComeFromTheConfigWhereTheClientHasNoCredentialOfItsOwn(t *testing.T) {
+	u := upstream("a", "https://api.example")
+	r := newRig(t, u)
+	r.gen.Upstreams[0].ForwardsClient = true
+	u.Models = map[string]string{"claude-a": "x"}
+	r.start()
+	ask := func() reply {
+		t.Helper()
+		return r.do(request("GET", "/v1/models", "", "x-api-key: alice-key"))
+	}
+	if got := ask(); got.StatusCode != 200 || !strings.Contains(got.body, `"first_id":"claude-a"`) {
+		t.Errorf("got %d %s, want claude-a", got.StatusCode, got.body)
+	}
+	u.Models = nil
+	want(t, "where none is known", ask().code(), "401 bad_key")
+	r.ledger.wait(t, 2)
+}
