@@ -544,7 +544,7 @@ func TestACallThatWasLeftBehindIsBlamed(t *testing.T) {
 	do := func(*engine.RequestContext) error {
 		time.Sleep(205 * time.Millisecond)
 		explained.Store(-1 << 30)
-		for range 4 {
+		for range 8 {
 			time.Sleep(60 * time.Millisecond)
 			runtime.GC()
 		}
@@ -553,6 +553,14 @@ func TestACallThatWasLeftBehindIsBlamed(t *testing.T) {
 	inBubble(t, do, func(t *testing.T, g *guarded) {
 		explained.Store(1 << 50)
 		g.crew.Heap.Store(&engine.HeapWatch{Explained: asOf(&explained), Holds: func(string) int64 { return 1 }, Log: func(line string) { t.Error(line) }})
+		older := newGuarded(t, func(*engine.RequestContext) error {
+			time.Sleep(time.Second)
+			return nil
+		})
+		older.slot.Guard = &engine.Guard{Crew: g.crew, Standing: g.standings.For("older.star", "1"), Budget: engine.Budget{Time: time.Minute}}
+		go older.ask(t, "bob")
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
 		if !g.ask(t, "alice") || explained.Load() < 0 {
 			t.Fatal("the call was not left behind")
 		}
