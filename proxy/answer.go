@@ -51,7 +51,7 @@ func (b *answerBody) begin(method string) int64 {
 	c := b.conn
 	b.keep = !c.spent && !c.head.closing
 	if c.pace, _ = b.ctx.Value(paceKey{}).(*pace); c.pace != nil {
-		c.pace.begun = c.br.Buffered() > 0
+		c.pace.begun = len(c.br.here()) > 0
 	}
 	length, status := c.head.length, c.head.status
 	switch {
@@ -120,7 +120,7 @@ var errIdle = errors.New("the answer stalled")
 // Close gives the connection up, unless the end of the answer was reached before or is here already: of an error that nobody reads, it
 // mostly is.
 func (b *answerBody) Close() error {
-	if b.err == nil && b.left > 0 && int64(b.conn.br.Buffered()) >= b.left {
+	if b.err == nil && b.left > 0 && int64(len(b.conn.br.here())) >= b.left {
 		_, _ = b.conn.br.Discard(int(b.left))
 		b.settle(io.EOF)
 	}
@@ -142,7 +142,7 @@ func (b *answerBody) settle(err error) {
 		err = causeOr(b.ctx, err)
 	}
 	b.err = err
-	if free && err == io.EOF && b.keep && c.br.Buffered() == 0 {
+	if free && err == io.EOF && b.keep && len(c.br.here()) == 0 {
 		c.pace = nil
 		c.br.release()
 		c.pool.put(c)

@@ -203,7 +203,7 @@ func (c *upstreamConn) readHead() error {
 // peekHead waits until a head is here, and leaves it there.
 func (c *upstreamConn) peekHead() ([]byte, error) {
 	for {
-		b, _ := c.br.Peek(c.br.Buffered())
+		b := c.br.here()
 		if n := headEnd(b); n >= 0 {
 			return b[:n], nil
 		}

@@ -36,6 +36,9 @@ type chunks struct {
 func (c *chunks) Read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) && c.state != chunksDone {
+		if c.briefly() {
+			continue
+		}
 		if n > 0 && !c.ready() {
 			return n, nil
 		}
@@ -62,15 +65,12 @@ func (c *chunks) Read(p []byte) (int, error) {
 
 // ready reports whether the next step needs no byte beyond those that are here.
 func (c *chunks) ready() bool {
-	b, _ := c.br.Peek(c.br.Buffered())
+	b := c.br.here()
 	return len(b) > 0 && (c.state == chunkData || bytes.IndexByte(b, '\n') >= 0)
 }
 
 // advance takes one line of the framing.
 func (c *chunks) advance() error {
-	if c.briefly() {
-		return nil
-	}
 	line, err := c.line()
 	if err != nil {
 		return err
@@ -102,17 +102,17 @@ func (c *chunks) advance() error {
 
 // briefly takes a line that is here and has nothing special, as nearly all have, and reports whether it did.
 func (c *chunks) briefly() bool {
-	b, _ := c.br.Peek(c.br.Buffered())
+	b := c.br.here()
 	switch c.state {
 	case chunkEnd:
-		if bytes.HasPrefix(b, crlf) {
-			_, _ = c.br.Discard(len(crlf))
+		if isCRLF(b) {
+			_, _ = c.br.Discard(len("\r\n"))
 			c.state = chunkSize
 			return true
 		}
 	case chunkSize:
-		if n, size := leadingHex(b); size > 0 && bytes.HasPrefix(b[n:], crlf) {
-			_, _ = c.br.Discard(n + len(crlf))
+		if n, size := leadingHex(b); size > 0 && isCRLF(b[n:]) {
+			_, _ = c.br.Discard(n + len("\r\n"))
 			c.left, c.state = size, chunkData
 			return true
 		}
@@ -120,7 +120,8 @@ func (c *chunks) briefly() bool {
 	return false
 }
 
-var crlf = []byte("\r\n")
+// isCRLF reports whether b begins with the end of a line.
+func isCRLF(b []byte) bool { return len(b) >= 2 && b[0] == '\r' && b[1] == '\n' }
 
 // leadingHex reads up to eight hexadecimal digits.
 func leadingHex(b []byte) (n int, value uint64) {
@@ -134,7 +135,7 @@ func leadingHex(b []byte) (n int, value uint64) {
 // line returns the next line without its CR LF. It is taken only when all of it is here.
 func (c *chunks) line() ([]byte, error) {
 	for {
-		b, _ := c.br.Peek(c.br.Buffered())
+		b := c.br.here()
 		if i := bytes.IndexByte(b, '\n'); i >= 0 { // the one CR of a line stands before its LF
 			if i == 0 || bytes.IndexByte(b, '\r') != i-1 {
 				return nil, errBadChunk

@@ -7,7 +7,7 @@ import (
 )
 
 // inbox buffers what an upstream sends. It holds memory only from when something came until it is asked for more: thousands of streams wait
-// most of the time. The methods are those of a bufio.Reader.
+// most of the time. Its exported methods are those of a bufio.Reader.
 type inbox struct {
 	from io.Reader
 	buf  *[]byte // of inboxBuffers, nil = nothing is here
@@ -22,8 +22,13 @@ type filler interface {
 
 var inboxBuffers = sync.Pool{New: func() any { b := make([]byte, upstreamBuffer); return &b }}
 
-// Buffered is how many bytes are here.
-func (b *inbox) Buffered() int { return b.w - b.r }
+// here is what came and was not taken. It is good until the next call that waits.
+func (b *inbox) here() []byte {
+	if b.buf == nil {
+		return nil
+	}
+	return (*b.buf)[b.r:b.w]
+}
 
 // Peek waits until n bytes are here and returns them. They are good until the next call that waits.
 func (b *inbox) Peek(n int) ([]byte, error) {

@@ -85,7 +85,9 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 // parseEvent reads one whole event. data points into event, unless it had several lines. ok is false where there is neither a
 // name nor data: comments and empty lines are no event.
 func parseEvent(event []byte) (name, data []byte, ok bool) {
-	event = bytes.TrimPrefix(event, byteOrderMark)
+	if len(event) > 0 && event[0] == byteOrderMark[0] {
+		event = bytes.TrimPrefix(event, byteOrderMark)
+	}
 	lines, returns := 0, bytes.IndexByte(event, '\r') >= 0
 	for len(event) > 0 {
 		line, n := event, bytes.IndexByte(event, '\n')
@@ -132,7 +134,7 @@ func bare(event []byte) bool {
 
 // field returns the value of a line "name: value"; one space after the colon is not part of it.
 func field(line []byte, name string) ([]byte, bool) {
-	if len(line) < len(name) || string(line[:len(name)]) != name {
+	if len(line) < len(name) || line[0] != name[0] || string(line[:len(name)]) != name {
 		return nil, false
 	}
 	if line = line[len(name):]; len(line) == 0 {
@@ -141,7 +143,10 @@ func field(line []byte, name string) ([]byte, bool) {
 	if line[0] != ':' {
 		return nil, false
 	}
-	return bytes.TrimPrefix(line[1:], []byte{' '}), true
+	if line = line[1:]; len(line) > 0 && line[0] == ' ' {
+		line = line[1:]
+	}
+	return line, true
 }
 
 // linesATurn is how many lines of an event are written until others run: they take some 200 us.
