@@ -267,8 +267,36 @@ func TestAnAnswerThatBreaksOffIsAFailureOnce(t *testing.T) {
 	v.Leave()
 	v.Leave()
 	v.Broke()
-	if got := looks(tr, place(u, "")); got.InFlight != 0 || got.ErrorRate != 0.5 || tr.Failures(u)["broke"] != 1 {
+	if got := looks(tr, place(u, "")); got.InFlight != 0 || got.ErrorRate != 1 || tr.Failures(u)["broke"] != 1 {
 		t.Errorf("%+v, %v", got, tr.Failures(u))
+	}
+}
+
+func TestAnswersThatBreakOffInARowOpenTheBreaker(t *testing.T) {
+	tr, u := health.NewTracker(nil), named("up")
+	u.Breaker = engine.Breaker{Failures: 3, Within: 10 * time.Second, Open: 30 * time.Second}
+	serve := func(broke bool) {
+		t.Helper()
+		v := tr.Enter(place(u, ""))
+		if v == nil {
+			t.Fatal("the breaker is open already")
+		}
+		fine := headed(200)
+		v.Judge(&fine)
+		if broke {
+			v.Broke()
+		}
+		v.Leave()
+	}
+	for _, broke := range []bool{true, true, false, true, true} {
+		serve(broke)
+	}
+	if got := looks(tr, place(u, "")); got.Breaker != "closed" {
+		t.Fatalf("with one between them that did not: %+v", got)
+	}
+	serve(true)
+	if got := looks(tr, place(u, "")); got.Breaker != "open" {
+		t.Errorf("%+v", got)
 	}
 }
 

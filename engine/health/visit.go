@@ -22,6 +22,7 @@ type visit struct {
 	account *account
 	to      engine.Account
 	probe   bool // it is the breaker's
+	began   bool // an answer did that may break off yet
 	broke   bool
 	over    bool
 }
@@ -74,6 +75,8 @@ func (v *visit) Judge(o *engine.Outcome) engine.Verdict {
 	case verdict.Class == engine.ClassShortage: // the upstream was not asked
 	case verdict.Class.Broken():
 		v.failed(verdict.Class, o.Now)
+	case o.Status/100 == 2 && !v.probe: // a probe does not have others wait for the end of a long answer
+		v.began = true
 	default:
 		v.host.outcome(o.Status >= 500)
 		v.worked(o.Now)
@@ -199,12 +202,16 @@ func (v *visit) Broke() {
 	v.failed(classBroke, time.Now())
 }
 
-// Leave gives the place back, once. A probe that told nothing lets another one go.
+// Leave gives the place back, once. An answer that did not break off was one that worked. A probe that told nothing lets another one go.
 func (v *visit) Leave() {
 	if v.over {
 		return
 	}
 	v.over = true
+	if v.began && !v.broke {
+		v.host.outcome(false)
+		v.worked(time.Now())
+	}
 	if v.probe {
 		v.host.mu.Lock()
 		v.host.breaker.left()
