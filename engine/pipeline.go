@@ -233,7 +233,7 @@ func (x *Exchange) noAnswer(u *UpstreamSlot, err error) *Refusal {
 	x.Trace.fail(StageRelay, InternalUnavailable, err.Error())
 	what := "could not be reached"
 	if errors.Is(err, ErrBegun) {
-		what = "broke off its answer at once"
+		what = "began an answer that cannot be read"
 	}
 	return &Refusal{Code: CodeUpstreamUnreachable, Message: fmt.Sprintf("upstream %q %s", u.Name, what), Cause: err}
 }

@@ -41,12 +41,12 @@ func (x *exchange) bind(a *engine.Answer) {
 // have for the gateway. All other bytes stay, and so does an address of any other form.
 func (x *exchange) nearResults(a *engine.Answer) {
 	id, rest := engine.AccountObject(x.req.Path)
-	if x.req.Method != "GET" || a.Status != 200 || rest != "" || !strings.HasPrefix(x.req.Path+"/", batchesPath+"/") {
+	if a.Status != 200 || rest != "" && rest != "cancel" || !strings.HasPrefix(x.req.Path+"/", batchesPath+"/") {
 		return
 	}
 	text := a.Peek(maxBatches)
 	near := nearBatch
-	if id == "" {
+	if id == "" && x.req.Method == "GET" {
 		near = nearBatches
 	}
 	if b := near(text); len(b) != len(text) {

@@ -161,6 +161,17 @@ func TestTheResultsOfABatchAreAskedForHere(t *testing.T) {
 	f("cut off", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"+far, "")
 }
 
+// Whoever makes a batch, or cancels one, gets its results here too.
+func TestTheAnswerThatIsABatchTellsThatItsResultsAreHere(t *testing.T) {
+	const path = "/v1/messages/batches"
+	far := `{"id":"b1","results_url":"https://api.anthropic.com` + path + `/b1/results"}`
+	r := newRig(t, plays(t, answers(ok(far))).upstream("a")).start()
+	for _, asked := range []string{path, path + "/b1/cancel"} {
+		got := r.do(request("POST", asked, `{"requests":[]}`, "x-api-key: alice-key"))
+		want(t, asked, got.body, `{"id":"b1","results_url":"`+path+`/b1/results"}`)
+	}
+}
+
 // TestAListOfBatchesTellsThatTheirResultsAreHere: all that is no address of results stays.
 func TestAListOfBatchesTellsThatTheirResultsAreHere(t *testing.T) {
 	const provider, path = "https://api.anthropic.com", "/v1/messages/batches"

@@ -208,6 +208,9 @@ func TestProbesNeedNoKey(t *testing.T) {
 	r := newRig(t, upstream("a", "http://127.0.0.1:1")).start()
 	c := r.dial()
 	want(t, "HEAD /", c.send(request("HEAD", "/", "")).read("HEAD").code(), "200 ")
+	if got := c.send(request("HEAD", "/", "")).read("HEAD").Header.Get("request-id"); len(got) != 36 {
+		t.Errorf("HEAD /: request-id %q, want a UUID", got)
+	}
 	want(t, "HEAD /api/hello", c.send(request("HEAD", "/api/hello", "")).read("HEAD").code(), "200 ")
 	want(t, "HEAD /v1", c.send(request("HEAD", "/v1", "")).read("HEAD").code(), "401 bad_key")
 	want(t, "GET /", r.do(request("GET", "/", "")).code(), "401 bad_key")
@@ -222,7 +225,7 @@ func TestAProbeIsAnsweredInItsTurn(t *testing.T) {
 	c := r.dial().send(probe, probe, post("/v1/messages", hello), probe, post("/v1/messages", "{"), probe)
 	for i, method := range []string{"HEAD", "HEAD", "POST", "HEAD", "POST", "HEAD"} {
 		got := c.read(method)
-		if probe := got.Header.Get("request-id") == ""; probe != (method == "HEAD") {
+		if probe := got.ContentLength < 0; probe != (method == "HEAD") {
 			t.Errorf("answer %d is %s with %d lines, want that of a %s", i, got.code(), len(got.Header), method)
 		}
 	}

@@ -52,19 +52,28 @@ func (x *exchange) readKnown(from io.Reader, length int64) ([]byte, *engine.Refu
 // readUnknown reads a chunked body of at most limit bytes, 0 = any.
 func (x *exchange) readUnknown(from io.Reader, limit int64) ([]byte, *engine.Refusal) {
 	var body []byte
+	spare := make([]byte, 1) // where a byte beyond the limit comes to
 	for {
-		if len(body) == cap(body) {
+		if len(body) == cap(body) && (limit == 0 || int64(len(body)) < limit) {
 			room := max(firstPiece, 2*cap(body))
+			if full(int64(room), limit) {
+				room = int(limit)
+			}
 			if !x.reserve(int64(room - cap(body))) {
 				return nil, errTooManyBytes
 			}
 			body = append(make([]byte, 0, room), body...)
 		}
-		n, err := from.Read(body[len(body):cap(body)])
+		into := body[len(body):cap(body)]
+		if len(into) == 0 {
+			into = spare
+		}
+		n, err := from.Read(into)
+		if n > 0 && len(body) == cap(body) {
+			return nil, tooLarge(limit)
+		}
 		body = body[:len(body)+n]
 		switch {
-		case full(int64(len(body)), limit):
-			return nil, tooLarge(limit)
 		case err == io.EOF && x.conn.ended: // the server takes an end between two chunks for the last chunk
 			return nil, errClientGone
 		case err == io.EOF:

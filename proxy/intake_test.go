@@ -80,6 +80,22 @@ func TestABodyOverTheCapIsRefusedByItsPath(t *testing.T) {
 	f("413 body_too_large", "/v1/filesystem", 1001)
 }
 
+// All bodies together may be bounded as narrowly as one: a body in chunks holds no more than it may have.
+func TestABodyInChunksHoldsNoMoreThanItsCap(t *testing.T) {
+	f := func(size int, want string) {
+		t.Helper()
+		r := newRig(t, upstream("a", "http://127.0.0.1:1"))
+		r.gen.Limits.Body, r.gen.Limits.BodiesTotal = 1000, 1000
+		if got := r.start().do(chunkedPost + chunk(strings.Repeat("-", size)) + lastChunk); got.code() != want {
+			t.Errorf("%d bytes: got %s, want %s", size, got.code(), want)
+		}
+	}
+	f(60, "400 bad_body")
+	f(1000, "400 bad_body")
+	f(1001, "413 body_too_large")
+	f(5000, "413 body_too_large")
+}
+
 func TestARefusedClientGetsItsAnswerWhileItStillSends(t *testing.T) {
 	r := newRig(t, upstream("a", "http://127.0.0.1:1"))
 	r.gen.Limits.Body = 16 << 20

@@ -184,6 +184,7 @@ func (s *Server) probe(ctx *fasthttp.RequestCtx) bool {
 		return false
 	}
 	ctx.SetStatusCode(fasthttp.StatusOK)
+	ctx.Response.Header.Set("request-id", newRequestID())
 	return true
 }
 
