@@ -8,6 +8,29 @@ import (
 	"sluice/runtimes"
 )
 
+// An error of a script may hold what a client sent. It is logged and kept, without what reads as a credential.
+func TestAnErrorOfAScriptHoldsNoCredential(t *testing.T) {
+	const key = "sk-sluice-0123456789abcdef"
+	f := func(star, lua string) {
+		t.Helper()
+		source := written{".star": "def filter(ctx, principal, candidates):\n    " + star + "\n",
+			".lua": "function filter(ctx, principal, candidates)\n  " + lua + "\nend\n"}
+		for _, lang := range languages() {
+			p, err := lang.InstantiateFilter(manifest(lang, source))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = p.Filter(runtimes.SampleRequest(), runtimes.SamplePrincipal(), candidates())
+			if err == nil || strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "[redacted]") {
+				t.Errorf("%s: %v, want an error with [redacted] in the place of the key", lang.Extension(), err)
+			}
+		}
+	}
+	f(`fail("got `+key+`")`, `error("got `+key+`")`)
+	f(`return "`+key+`"`, `return "`+key+`"`)
+	f(`return {"keep": candidates, "reasons": {"`+key+`": "x"}}`, `return {keep = candidates, reasons = {["`+key+`"] = "x"}}`)
+}
+
 // What a script fails with on purpose reaches the client, the same in both languages. Any other error is for the log alone.
 func TestTheWordsThatAScriptFailsWithAreTold(t *testing.T) {
 	f := func(star, lua, want string) {
@@ -32,6 +55,7 @@ func TestTheWordsThatAScriptFailsWithAreTold(t *testing.T) {
 	f(`fail("long " * 1000)`, `error(string.rep("long ", 1000))`, strings.Repeat("long ", 1000))
 	f(`fail("no such model")`, `local model = assert(nil, "no such model")`, "no such model")
 	f(`fail("")`, `error("")`, "")
+	f(`fail("got sk-sluice-0123456789abcdef and more")`, `error("got sk-sluice-0123456789abcdef and more")`, "got [redacted] and more")
 	f(`1 // 0`, `local a = nil; return a.b`, "")
 	f(`request.url = 1`, `pcall(error, "request.url: want"); request.url = 1`, "")
 	f(`upstream.naem`, `return upstream.naem`, "")

@@ -47,12 +47,12 @@ func (s *state) failed(hook string, p any) *engine.ScriptError {
 	default:
 		s.describe(out, raised.Object)
 		if s.raisedLast(raised.Object) {
-			out.Raised = s.raised
+			out.Raised = engine.Redacted(s.raised)
 		}
 		out.Message = s.blame(out.Message)
 	}
 	s.raised = ""
-	out.Message = engine.Cut(out.Message, engine.MaxErrorMessage)
+	out.Message = engine.Redacted(engine.Cut(out.Message, engine.MaxErrorMessage))
 	return out
 }
 

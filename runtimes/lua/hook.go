@@ -70,7 +70,7 @@ func (i *instance) hook(name string) (*hook, error) {
 
 // at is an error at the hook's definition.
 func (h *hook) at(message string) *engine.ScriptError {
-	return &engine.ScriptError{File: h.file, Line: h.line, Message: message}
+	return &engine.ScriptError{File: h.file, Line: h.line, Message: engine.Redacted(message)}
 }
 
 // placed puts a complaint about what the hook returned, an *engine.OutputError, at its definition. Any other error is returned as it is.

@@ -16,7 +16,7 @@ func inScript(pos syntax.Position) bool { return pos.Line > 0 }
 
 // at is an error at a place of a file.
 func at(pos syntax.Position, message string) *engine.ScriptError {
-	return &engine.ScriptError{File: pos.Filename(), Line: int(pos.Line), Column: int(pos.Col), Message: message}
+	return &engine.ScriptError{File: pos.Filename(), Line: int(pos.Line), Column: int(pos.Col), Message: engine.Redacted(message)}
 }
 
 // maxMessage bounds what an error says, in bytes: it may hold a text of the script.
@@ -34,9 +34,9 @@ func (r *runner) scriptError(err error) *engine.ScriptError {
 		if errors.As(err, &own) {
 			return own
 		}
-		return &engine.ScriptError{File: r.file, Message: err.Error()}
+		return &engine.ScriptError{File: r.file, Message: engine.Redacted(err.Error())}
 	}
-	out := &engine.ScriptError{File: r.file, Message: engine.Cut(inner.Msg, maxMessage)}
+	out := &engine.ScriptError{File: r.file, Message: engine.Redacted(engine.Cut(inner.Msg, maxMessage))}
 	for _, frame := range inner.CallStack {
 		if inScript(frame.Pos) {
 			out.File, out.Line, out.Column = frame.Pos.Filename(), int(frame.Pos.Line), int(frame.Pos.Col)
