@@ -175,7 +175,7 @@ func (f *framer) Write(b []byte) (int, error) {
 			break
 		}
 		f.at += n
-		if name, data, ok := parseEvent(f.held[end:f.at]); ok {
+		if name, data, ok := parseEvent(f.held[end:f.at]); ok && (len(data) > 0 || string(name) == "error") { // a chunk of nothing is no JSON
 			f.out = appendFramed(f.out, name, data)
 		}
 		end = f.at

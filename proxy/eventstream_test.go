@@ -131,7 +131,7 @@ func TestWhatIsNoFrameIsAnError(t *testing.T) {
 }
 
 func TestEventsBecomeFrames(t *testing.T) {
-	events := "event: message_start\ndata: " + startData + "\n\n: comment\n\nevent: message_stop\r\ndata: " + stopData + "\r\n\r\n"
+	events := "event: message_start\ndata: " + startData + "\n\n: comment\n\nevent: vertex_event\n\nevent: message_stop\r\ndata: " + stopData + "\r\n\r\n"
 	for size := 1; size < len(events); size += 7 {
 		var out bytes.Buffer
 		w := &framer{to: &out}

@@ -89,7 +89,7 @@ local function kept_betas(names)
   for _, found in ipairs(re.find_all("[^,]+", table.concat(names, ","))) do
     local name = re.replace("^\\s+|\\s+$", found[1], "")
     if not holds(config.betas or {}, name) then name = betas_there[name] end
-    if name and not holds(kept, name) then kept[#kept + 1] = name end
+    if name and name ~= "" and not holds(kept, name) then kept[#kept + 1] = name end
   end
   return kept
 end
@@ -143,9 +143,11 @@ local function leave_out(body, betas)
   for _, f in ipairs(fields) do
     if body:has(f[1]) and not holds(betas, f[2]) then body:remove(f[1]) end
   end
-  local tools, unfit, served = body:raw("tools") or "", {}, false
+  local tools, unfit = body:raw("tools") or "", {}
+  local hidden = string.find(tools, "\\u00", 1, true) ~= nil -- an escaped letter: a name that has one is not found as it stands
+  local served = hidden
   for _, f in ipairs(tool_fields) do
-    if string.find(tools, '"' .. f[1] .. '"', 1, true) and not holds(betas, f[2]) then unfit[#unfit + 1] = f[1] end
+    if (hidden or string.find(tools, '"' .. f[1] .. '"', 1, true)) and not holds(betas, f[2]) then unfit[#unfit + 1] = f[1] end
   end
   for _, s in ipairs(server_tools) do
     served = served or string.find(tools, '"' .. s, 1, true) ~= nil
@@ -197,7 +199,7 @@ end
 
 local function version(headers, old)
   local asked = headers["anthropic-version"]
-  if old or not asked or asked == "2023-06-01" then return "bedrock-2023-05-31" end
+  if old or not asked or asked == "" or asked == "2023-06-01" then return "bedrock-2023-05-31" end
   return asked
 end
 

@@ -173,7 +173,11 @@ end
 
 -- What most pieces are: more of the open block and nothing else, in JSON as servers write it. Such a text passes as it is written.
 local JSON_TEXT = '("(?:[^"\\\\\\x00-\\x1f]|\\\\(?:["\\\\/bfnrt]|u[0-9a-fA-F]{4}))+")'
-local function more(inner) return '"delta":\\{(?:"role":"assistant",)?' .. inner .. '\\}(?:,"[a-z_]+":null)*\\}\\]' end
+local SCALAR = '(?:"[^"\\\\\\x00-\\x1f]*"|-?[0-9.]+|true|false|null)'
+local function more(inner)
+  return '^\\{(?:"[a-z_]+":' .. SCALAR .. ',)*"choices":\\[\\{(?:"[a-z_]+":(?:0|null),)*' ..
+    '"delta":\\{(?:"role":"assistant",)?' .. inner .. '\\}(?:,"[a-z_]+":null)*\\}\\](?:,"[a-z_]+":' .. SCALAR .. ')*\\}$'
+end
 local MORE_OF = {
   text = more('"content":' .. JSON_TEXT .. '(?:,"reasoning_content":null)?'),
   thinking = more('(?:"content":(?:""|null),)?"reasoning_content":' .. JSON_TEXT),
@@ -333,7 +337,7 @@ function transform_event(ctx, event, state)
   if state.over then return {} end
   local data, pattern = event.data, state.more
   local found = pattern and re.find(pattern, data)
-  if found and not string.find(data, '"usage":{', 1, true) then
+  if found and not string.find(data, '"error"', 1, true) then
     PIECES[1].data = state.lead .. found[2] .. "}}"
     return PIECES
   end

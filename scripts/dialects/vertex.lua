@@ -61,7 +61,7 @@ function shape(ctx, upstream, principal, request)
   end
   if not body:has("anthropic_version") then
     local asked = request.headers["anthropic-version"]
-    if not asked or asked == "2023-06-01" then asked = "vertex-2023-10-16" end
+    if not asked or asked == "" or asked == "2023-06-01" then asked = "vertex-2023-10-16" end
     body:set("anthropic_version", asked)
     request.headers:remove("anthropic-version")
   end

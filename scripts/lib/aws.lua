@@ -41,7 +41,7 @@ end
 function aws.aws_error(status, body, headers)
   if body:has("error.type") then return nil end
   local name = said(body, "exception") or named(headers) or said(body, "__type") or ""
-  name = re.replace("^.*#", re.replace(":.*$", name, ""), "")
+  name = re.replace("(?s)^.*#", re.replace("(?s):.*$", name, ""), "")
   local known = types[string.lower(name)] or { status ~= 0 and status or 500, statuses[status] or "api_error" }
   status = known[1]
   local message = said(body, "message") or said(body, "Message") or "the upstream answered with status " .. status .. " and no error of its own"

@@ -2,7 +2,7 @@
 local glob = {}
 
 function glob.to_re(pattern)
-  local quoted = re.replace("[^A-Za-z0-9_*?/-]", pattern, "\\${0}")
+  local quoted = re.replace("[\\\\.+()|\\[\\]{}^$]", pattern, "\\${0}")
   return "^(?s:" .. re.replace("\\?", re.replace("\\*", quoted, ".*"), ".") .. ")$"
 end
 
@@ -29,6 +29,9 @@ function test_a_glob_covers_the_whole_name(t)
   t:ok(glob.glob("a.b?", "a.bc"))
   t:ok(not glob.glob("claude", "claude-opus-5"))
   t:ok(not glob.glob("a.b", "axb"))
+  t:ok(glob.glob("modèle-*", "modèle-1"))
+  t:ok(glob.glob("a b.+()|[]{}^$\\-*", "a b.+()|[]{}^$\\-x"))
+  t:ok(not glob.glob("a+", "aa"))
 end
 
 function test_any_of_several(t)
