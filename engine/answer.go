@@ -97,6 +97,13 @@ func (a *Answer) TransformFailed(err error) *Refusal {
 	return &Refusal{Code: CodeDialectFailed, Message: fmt.Sprintf("the answer of upstream %q could not be translated", a.Upstream.Name), Cause: err}
 }
 
+// Unfinished is the refusal of a stream that came whole, and whose last event its dialect dropped.
+func (a *Answer) Unfinished(x *Exchange) *Refusal {
+	err := &OutputError{Variant: OutputShape, Reason: "the stream was left without its last event"}
+	x.Trace.failed(StageRelay, a.Dialect.Meter, err)
+	return a.TransformFailed(err)
+}
+
 // transform lets the dialect translate an answer that is no stream, of up to limit bytes. An error is a *Refusal: the original must not
 // pass.
 func (a *Answer) transform(x *Exchange, limit int64) error {

@@ -200,6 +200,8 @@ func (e *eventRelay) finish(err error) error {
 			return nil
 		}
 		return e.send(e.buf[:e.held])
+	case err == io.EOF && e.transform.works() && e.transform.last:
+		err = e.answer.Unfinished(&e.x.flow)
 	case err == io.EOF:
 		err = errTruncated
 	}

@@ -257,8 +257,11 @@ func (r *relay) write(to io.Writer, b []byte) error {
 
 // end ends the exchange. Where the answer is not over yet, the upstream's side is cancelled.
 func (r *relay) end() {
-	if r.cut != nil && cutCode(r.cut) != engine.CodeClientGone && r.x.life.Err() == nil {
-		r.answer.Broke()
+	if r.cut != nil && r.x.life.Err() == nil {
+		switch cutCode(r.cut) {
+		case engine.CodeUpstreamUnreachable, engine.CodeUpstreamTimeout: // and no fault of ours, or of a dialect
+			r.answer.Broke()
+		}
 	}
 	_ = r.answer.Body.Close()
 	if r.stream != nil {

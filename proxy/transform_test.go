@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/health"
 	"sluice/engine/turn"
 )
 
@@ -281,6 +282,34 @@ func TestTheLastLFOfAStreamThatADialectTranslatesIsNoEvent(t *testing.T) {
 		r.start()
 		if got := r.do(post("/v1/messages", helloStream)); got.body != want || got.err != nil {
 			t.Errorf("%v: got %q, %v, want %q", policy, got.body, got.err, want)
+		}
+	}
+}
+
+// A dialect that drops the last event of an answer that came whole is to blame for it, and not the upstream.
+func TestADialectThatDropsTheEndIsToBlame(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		d := translating{event: func(_ *engine.State, e engine.StreamEvent) ([]engine.StreamEvent, error) {
+			switch {
+			case e.Name != "message_stop":
+				return made("x", "1"), nil
+			case fails:
+				return nil, errors.New("no")
+			}
+			return []engine.StreamEvent{}, nil
+		}}
+		u := plays(t, rough(eventHead+chunk(start+stop)+lastChunk)).upstream("a")
+		r, tracker := newRig(t, u), health.NewTracker(nil)
+		meter := &engine.Meter{}
+		r.gen.Vitals, r.gen.Upstreams[0].Dialect = tracker, &engine.DialectSlot{Dialect: d, Script: "x.star", Meter: meter}
+		r.start()
+		got := r.do(post("/v1/messages", helloStream))
+		row := r.ledger.wait(t, 1)[0]
+		if !strings.Contains(got.body, "could not be translated") || row.Code != engine.CodeDialectFailed || len(row.Trace.Errors) != 1 {
+			t.Errorf("fails %v: %q, code %s, errors %v", fails, got.body, row.Code, row.Trace.Errors)
+		}
+		if v := tracker.Failures(u); len(v) > 0 {
+			t.Errorf("fails %v: the upstream is charged with %v", fails, v)
 		}
 	}
 }
