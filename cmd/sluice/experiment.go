@@ -28,7 +28,11 @@ func experimentCommand() *cli.Command {
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"}}
 	}
 	one := func(name, usageText, args, example string, action cli.ActionFunc) *cli.Command {
-		return &cli.Command{Name: name, Usage: usageText, ArgsUsage: args, Flags: flags(), ArgValidator: anyArguments, Action: action,
+		takes := anyArguments
+		if args == "" {
+			takes = noArguments
+		}
+		return &cli.Command{Name: name, Usage: usageText, ArgsUsage: args, Flags: flags(), ArgValidator: takes, Action: action,
 			UsageText: usage(strings.TrimSpace("sluice experiment "+name+" [--config FILE] [--admin URL] [--json] "+args), example)}
 	}
 	return &cli.Command{
