@@ -61,7 +61,7 @@ func Parse(data []byte) (*Table, error) {
 	case errors.Is(err, io.EOF):
 		return nil, errors.New("the file is empty")
 	case err != nil:
-		return nil, err
+		return nil, told(err)
 	case len(file.Models) == 0:
 		return nil, errors.New("want a date, and a map of models")
 	case d.Decode(new(yaml.Node)) != io.EOF:
@@ -82,6 +82,21 @@ func Parse(data []byte) (*Table, error) {
 		t.prices[model] = p
 	}
 	return t, nil
+}
+
+// told is an error of the decoder without the types of ours that it names.
+func told(err error) error {
+	typed, ok := errors.AsType[*yaml.TypeError](err)
+	if !ok {
+		return err
+	}
+	var all []string
+	for _, line := range typed.Errors {
+		line, _, _ = strings.Cut(line, " in type ")
+		line, _, _ = strings.Cut(line, " into ")
+		all = append(all, line)
+	}
+	return fmt.Errorf("%s: want a date, and models with their prices", strings.Join(all, "; "))
 }
 
 // maxPrice is a thousand dollars for a million tokens. At this price a billion tokens of each kind still fit into a sum.

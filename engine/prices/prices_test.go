@@ -81,7 +81,7 @@ func TestAMistakeInATableIsToldWithItsPlace(t *testing.T) {
 	f("date: 2026-01-01\nmodels: {m: {}}\n---\n{}", "want one document")
 	f("date: 2026-01-01\nmodels:\n  \"\": {input: 1, output: 0, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0}", "want the id of a model")
 	f("date: 2026-01-01\nmodels: [1]", "line 2: cannot unmarshal")
-	f("date: 2026-01-01\nmodel: {}", "line 2: field model not found")
+	f("date: 2026-01-01\nmodel: {}", "line 2: field model not found: want a date, and models with their prices")
 	want := "models.m: want input, output, cache_write_5m, cache_write_1h and cache_read, each a whole number of micro-dollars from 0"
 	f("date: 2026-01-01\nmodels:\n  m: {input: 1}", want)
 	f("date: 2026-01-01\nmodels:\n  m: {input: x, output: 0, cache_write_5m: 0, cache_write_1h: 0, cache_read: 0}", "line 3: cannot unmarshal")
