@@ -29,7 +29,7 @@ type Builder[V any] interface {
 const pieceOfJSON = 16 << 10
 
 // Decode makes a value of src, which must be one JSON value as for Scan. A number without fraction and exponent is an integer,
-// so -0 is 0; one with them that no float64 can hold, or an integer of more than 4096 digits, is an error. Every error is a
+// so -0 is 0; one with them that no float64 can hold is the largest that one can, and an integer of more than 4096 digits is an error. Every error is a
 // *SyntaxError.
 func Decode[V any](src []byte, b Builder[V]) (V, error) {
 	var none V
