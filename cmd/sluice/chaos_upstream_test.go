@@ -90,7 +90,9 @@ func aStreamThatBreaksAnywhere(t *testing.T) {
 			} else if got.status != 200 || got.errors() != 1 || !got.whole || strings.Contains(got.body, "event: message_stop") {
 				t.Errorf("%s: %d error events: %+v", fault, got.errors(), got)
 			}
-			c.do(ask(true, ""))
+			for range 2 { // where half of all fail, a breaker opens
+				c.do(ask(true, ""))
+			}
 			broken++
 		}
 	}
@@ -115,12 +117,12 @@ func aStreamThatBreaksAnywhere(t *testing.T) {
 	c.end()
 }
 
-// anUpstreamWhoseStreamsBreak answers each time, and is left alone by its error rate: b serves.
+// anUpstreamWhoseStreamsBreak answers each time, and is left alone after five of them: b serves.
 func anUpstreamWhoseStreamsBreak(t *testing.T) {
 	c := startChaos(t, settings{})
 	for i := range 20 {
 		got := c.do(ask(true, []string{"a:cut-boundary=3", "a:no-stop"}[i%2]))
-		if broken := got.errors() == 1; got.status != 200 || broken != (i < 10) {
+		if broken := got.errors() == 1; got.status != 200 || broken != (i < 5) {
 			t.Errorf("request %d: %+v", i, got)
 		}
 		c.settled() // so that it was counted

@@ -27,10 +27,12 @@ const (
 // last while were failures, and lets one request through, the probe, when it was open long enough: that one closes it, or opens it again.
 // It is plain data: time comes from outside, and its owner locks.
 type breaker struct {
-	recent  window    // since it closed
-	run     int       // failures in a row
-	until   time.Time // open until then; zero = closed
-	probing bool      // the probe is out
+	recent    window    // since it closed
+	run       int       // failures in a row
+	ended     int       // the run that the last success ended
+	successes int       // since ever
+	until     time.Time // open until then; zero = closed
+	probing   bool      // the probe is out
 }
 
 // calm reports whether it is closed.
@@ -59,22 +61,24 @@ func (b *breaker) enter(now time.Time) (ok, probe bool) {
 	return true, true
 }
 
-// worked notes an answer of an upstream that works, and reports whether that closed the breaker. Who entered before it opened closes
-// nothing.
-func (b *breaker) worked(c engine.Breaker, now time.Time, probe bool) bool {
+// worked notes an answer of an upstream that works, and reports whether that closed the breaker, or else which of its successes that is: 0 =
+// none, for who entered before it opened closes nothing.
+func (b *breaker) worked(c engine.Breaker, now time.Time, probe bool) (closed bool, success int) {
 	switch {
 	case b.until.IsZero():
 		b.recent.note(c.Within, now, false)
-		b.run = 0
-		return false
+		b.successes++
+		b.ended, b.run = b.run, 0
+		return false, b.successes
 	case probe:
-		*b = breaker{}
+		*b = breaker{successes: b.successes}
 	}
-	return probe
+	return probe, 0
 }
 
-// failed notes a failure and reports whether it opened the breaker.
-func (b *breaker) failed(c engine.Breaker, now time.Time, probe bool) bool {
+// failed notes a failure and reports whether it opened the breaker. That of an answer which was a success before, 0 = none, takes that back:
+// a run that it was the last to end goes on.
+func (b *breaker) failed(c engine.Breaker, now time.Time, probe bool, success int) bool {
 	switch {
 	case c.Failures == 0 || !b.until.IsZero() && !probe:
 		return false
@@ -83,11 +87,17 @@ func (b *breaker) failed(c engine.Breaker, now time.Time, probe bool) bool {
 		return true
 	}
 	b.recent.note(c.Within, now, true)
+	if success > 0 {
+		b.recent.forget(now)
+	}
+	if success > 0 && success == b.successes {
+		b.run, b.ended = b.run+b.ended, 0
+	}
 	b.run++
 	if !b.tripped(c, now) {
 		return false
 	}
-	*b = breaker{until: now.Add(c.Open)}
+	*b = breaker{until: now.Add(c.Open), successes: b.successes}
 	return true
 }
 
@@ -141,6 +151,13 @@ func (w *window) note(within time.Duration, now time.Time, failed bool) {
 	p.total++
 	if failed {
 		p.failed++
+	}
+}
+
+// forget takes a success back, if there is one in the part that a moment is in.
+func (w *window) forget(now time.Time) {
+	if p := &w.parts[w.number(now)%windowParts]; p.total > p.failed {
+		p.total--
 	}
 }
 

@@ -115,7 +115,7 @@ func TestABreakerDoesWhatItsModelDoes(t *testing.T) {
 				b.left()
 				o.probes--
 			case rng.IntN(10) < failing:
-				b.failed(c, now, probe)
+				b.failed(c, now, probe, 0)
 				o.note(now, false, probe)
 			default:
 				b.worked(c, now, probe)
@@ -150,7 +150,7 @@ func TestABreakerOpensAfterARunAndNotByChance(t *testing.T) {
 		now, n := time.Unix(1e9, 0), 0
 		for i := range sound {
 			if oneIn > 0 && i%oneIn == 0 {
-				b.failed(c, now, false)
+				b.failed(c, now, false, 0)
 			} else {
 				b.worked(c, now, false)
 			}
@@ -158,7 +158,7 @@ func TestABreakerOpensAfterARunAndNotByChance(t *testing.T) {
 		b.worked(c, now, false)
 		for n < 100 {
 			n++
-			if b.failed(c, now, false) {
+			if b.failed(c, now, false, 0) {
 				break
 			}
 			now = now.Add(every)
@@ -185,7 +185,7 @@ func TestABreakerOpensByTheErrorRate(t *testing.T) {
 			n++
 			if n%of >= fails {
 				b.worked(c, now, false)
-			} else if b.failed(c, now, false) {
+			} else if b.failed(c, now, false, 0) {
 				break
 			}
 			now = now.Add(every)

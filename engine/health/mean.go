@@ -22,4 +22,15 @@ func (m *mean) add(sample, weight float64) {
 	}
 }
 
+// raise makes a sample of 0 that was added with a weight one of 1.
+func (m *mean) raise(weight float64) {
+	for {
+		old := m.bits.Load()
+		next := math.Float64bits(min(1, math.Float64frombits(old)+weight))
+		if m.bits.CompareAndSwap(old, next) {
+			return
+		}
+	}
+}
+
 func (m *mean) reset() { m.bits.Store(0) }

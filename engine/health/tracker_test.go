@@ -300,6 +300,61 @@ func TestAnswersThatBreakOffInARowOpenTheBreaker(t *testing.T) {
 	}
 }
 
+// What an answer is worth is told when it begins: those that go on for long neither count late nor hold a run up when they end.
+func TestLongAnswersCountWhenTheyBegin(t *testing.T) {
+	tr, u := health.NewTracker(nil), named("up")
+	u.Breaker = engine.Breaker{Failures: 3, Within: 10 * time.Second, Open: 30 * time.Second}
+	a := place(u, "")
+	var long []engine.Visit
+	enter := func(status int) engine.Visit {
+		t.Helper()
+		v := tr.Enter(a)
+		if v == nil {
+			t.Fatal("the breaker is open already")
+		}
+		o := headed(status)
+		v.Judge(&o)
+		return v
+	}
+	for i := range 50 {
+		if v := enter(map[bool]int{true: 500, false: 200}[i%5 == 4]); i%5 == 4 {
+			v.Leave()
+		} else {
+			long = append(long, v)
+		}
+	}
+	if got := looks(tr, a); got.Breaker != "closed" || got.ErrorRate > 0.5 {
+		t.Fatalf("one failure in five: %+v", got)
+	}
+	for range 6 { // twice as many, for an upstream that fails now and then
+		enter(500).Leave()
+		long[0].Leave()
+		long = long[1:]
+	}
+	if got := looks(tr, a); got.Breaker == "closed" {
+		t.Errorf("nobody is let in while answers from before end well: %+v", got)
+	}
+}
+
+func TestAnswersThatBreakOffTogetherOpenTheBreaker(t *testing.T) {
+	tr, u := health.NewTracker(nil), named("up")
+	u.Breaker = engine.Breaker{Failures: 3, Within: 10 * time.Second, Open: 30 * time.Second}
+	a := place(u, "")
+	var all []engine.Visit
+	for range 3 {
+		v, fine := tr.Enter(a), headed(200)
+		v.Judge(&fine)
+		all = append(all, v)
+	}
+	for _, v := range all {
+		v.Broke()
+		v.Leave()
+	}
+	if got := looks(tr, a); got.Breaker != "open" || got.ErrorRate < 0.99 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestAFullUpstreamIsWaitedForInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr, u := health.NewTracker(nil), named("up")

@@ -22,7 +22,7 @@ type visit struct {
 	account *account
 	to      engine.Account
 	probe   bool // it is the breaker's
-	began   bool // an answer did that may break off yet
+	success int  // which of the breaker's its answer is, 0 = none
 	broke   bool
 	over    bool
 }
@@ -75,8 +75,6 @@ func (v *visit) Judge(o *engine.Outcome) engine.Verdict {
 	case verdict.Class == engine.ClassShortage: // the upstream was not asked
 	case verdict.Class.Broken():
 		v.failed(verdict.Class, o.Now)
-	case o.Status/100 == 2 && !v.probe: // a probe does not have others wait for the end of a long answer
-		v.began = true
 	default:
 		v.host.outcome(o.Status >= 500)
 		v.worked(o.Now)
@@ -96,8 +94,12 @@ func (h *host) outcome(failed bool) {
 	if failed {
 		sample = 1
 	}
-	h.errors.add(sample, max(errorWeight, 1/float64(h.answers.Add(1))))
+	h.answers.Add(1)
+	h.errors.add(sample, h.weight())
 }
+
+// weight is that of the newest answer.
+func (h *host) weight() float64 { return max(errorWeight, 1/float64(max(1, h.answers.Load()))) }
 
 func (h *host) count(c engine.FailureClass) {
 	h.mu.Lock()
@@ -112,8 +114,8 @@ func (h *host) count(c engine.FailureClass) {
 func (v *visit) worked(now time.Time) {
 	h := v.host
 	h.mu.Lock()
-	closed := h.breaker.worked(v.to.Breaker, now, v.probe)
-	v.probe = v.probe && !closed
+	closed, success := h.breaker.worked(v.to.Breaker, now, v.probe)
+	v.probe, v.success = v.probe && !closed, success
 	if closed {
 		h.calm.Store(true)
 	}
@@ -125,12 +127,17 @@ func (v *visit) worked(now time.Time) {
 	}
 }
 
-// failed tells the breaker of a failure.
+// failed tells the breaker of a failure, which takes the place of the success that its answer counted as before, if any: one that breaks
+// off is told of twice.
 func (v *visit) failed(why engine.FailureClass, now time.Time) {
 	h := v.host
-	h.outcome(true)
+	if v.success > 0 {
+		h.errors.raise(h.weight())
+	} else {
+		h.outcome(true)
+	}
 	h.mu.Lock()
-	opened := h.breaker.failed(v.to.Breaker, now, v.probe)
+	opened := h.breaker.failed(v.to.Breaker, now, v.probe, v.success)
 	v.probe = v.probe && !opened
 	h.calm.Store(h.breaker.calm())
 	h.mu.Unlock()
@@ -202,16 +209,12 @@ func (v *visit) Broke() {
 	v.failed(classBroke, time.Now())
 }
 
-// Leave gives the place back, once. An answer that did not break off was one that worked. A probe that told nothing lets another one go.
+// Leave gives the place back, once. A probe that told nothing lets another one go.
 func (v *visit) Leave() {
 	if v.over {
 		return
 	}
 	v.over = true
-	if v.began && !v.broke {
-		v.host.outcome(false)
-		v.worked(time.Now())
-	}
 	if v.probe {
 		v.host.mu.Lock()
 		v.host.breaker.left()
