@@ -14,9 +14,12 @@ func TestRedactedHoldsNoKey(t *testing.T) {
 		}
 	}
 	f("", "")
-	f("no such model: task-sk-1", "no such model: task-[redacted]")
+	f("no such model: task-sk-1", "no such model: task-sk-1")
+	f("unknown locale sk-SK", "unknown locale sk-SK")
+	f(`got "keys:\nsk-ant-api03-abcdefghijklmnop"`, `got "keys:\n[redacted]"`)
+	f(`\u003csk-ant-api03-abcdefghijklmnop x%20sk-ant-api03-abcdefghijklmnop`, `\u003c[redacted] x%20[redacted]`)
+	f("KEY_sk-ant-api03-abcdefghijklmnop", "KEY_[redacted]")
 	f("a risk-free word, and sk-short here", "a risk-free word, and sk-short here")
 	f("key sk-ant-api03-abcdefghijklmnop, and AKIAABCDEFGHIJKLMNOP", "key [redacted], and [redacted]")
 	f("Bearer eyJhbGciOiJIUzI1.eyJzdWIiOiIx.c2ln", "Bearer [redacted]")
-	f("cut off in sk-ant-ap", "cut off in [redacted]")
 }

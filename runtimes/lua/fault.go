@@ -52,7 +52,7 @@ func (s *state) failed(hook string, p any) *engine.ScriptError {
 		out.Message = s.blame(out.Message)
 	}
 	s.raised = ""
-	out.Message = engine.Redacted(engine.Cut(out.Message, engine.MaxErrorMessage))
+	out.Message = engine.Cut(engine.Redacted(engine.Cut(out.Message, 2*engine.MaxErrorMessage)), engine.MaxErrorMessage)
 	return out
 }
 
