@@ -29,8 +29,8 @@ type Builder[V any] interface {
 const pieceOfJSON = 16 << 10
 
 // Decode makes a value of src, which must be one JSON value as for Scan. A number without fraction and exponent is an integer,
-// so -0 is 0; one with them that no float64 can hold is the largest that one can, and an integer of more than 4096 digits is an error. Every error is a
-// *SyntaxError.
+// so -0 is 0; one with them that no float64 can hold is the largest of its sign, and an integer of more than 4096 digits is an error. Every
+// error is a *SyntaxError.
 func Decode[V any](src []byte, b Builder[V]) (V, error) {
 	var none V
 	s := scanner{b: src, count: maxIndexed} // no index of the members, which all are read

@@ -179,12 +179,15 @@ func TestAKeyIsFoundByItsText(t *testing.T) {
 	f(`{"\\n":1,"\n":2}`, "\n", "2")
 	f("{\"a\xff\":1}", "a\ufffd", "1")
 	f("{\"a\xff\":1}", "ab", "")
+	f("{\"\xefa\":1}", "\ufffda", "1")
+	f("{\"\xef\":1}", "\ufffd", "1")
 }
 
 func FuzzKeys(f *testing.F) {
 	f.Add(`ab`, `a\u0062`)
 	f.Add(`\n`, `\\n`)
 	f.Add("a\ufffd", "a\xff")
+	f.Add("\ufffda", "\xefa")
 	f.Fuzz(func(t *testing.T, key, raw string) {
 		top, err := body.Scan([]byte(`{"` + raw + `":1}`))
 		if err != nil || top.Value().Kind() != body.Object || !utf8.ValidString(key) {

@@ -22,9 +22,10 @@ func (m *member) named(b []byte, name string) bool {
 		n++
 	}
 	switch {
-	case n == len(raw):
-		return n == len(name)
-	case raw[n] != '\\' && raw[n] < utf8.RuneSelf: // what differs here differs whatever comes
+	case n == len(raw) && n == len(name):
+		return true
+	case n > 0 && raw[n-1] >= utf8.RuneSelf: // within a letter, which may be none and stand for another
+	case n == len(raw), raw[n] != '\\' && raw[n] < utf8.RuneSelf: // what differs here differs whatever comes
 		return false
 	}
 	return !plain(raw) && unquote(raw) == name
