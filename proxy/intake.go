@@ -52,7 +52,6 @@ func (x *exchange) readKnown(from io.Reader, length int64) ([]byte, *engine.Refu
 // readUnknown reads a chunked body of at most limit bytes, 0 = any.
 func (x *exchange) readUnknown(from io.Reader, limit int64) ([]byte, *engine.Refusal) {
 	var body []byte
-	spare := make([]byte, 1) // where a byte beyond the limit comes to
 	for {
 		if len(body) == cap(body) && (limit == 0 || int64(len(body)) < limit) {
 			room := max(firstPiece, 2*cap(body))
@@ -66,7 +65,7 @@ func (x *exchange) readUnknown(from io.Reader, limit int64) ([]byte, *engine.Ref
 		}
 		into := body[len(body):cap(body)]
 		if len(into) == 0 {
-			into = spare
+			into = make([]byte, 1) // a byte beyond the limit
 		}
 		n, err := from.Read(into)
 		if n > 0 && len(body) == cap(body) {

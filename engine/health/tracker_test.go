@@ -272,17 +272,25 @@ func TestAnAnswerThatBreaksOffIsAFailureOnce(t *testing.T) {
 	}
 }
 
+// begin is an answer that has begun.
+func begin(t *testing.T, tr *health.Tracker, a engine.Account, status int) engine.Visit {
+	t.Helper()
+	v := tr.Enter(a)
+	if v == nil {
+		t.Fatal("the breaker is open already")
+	}
+	o := headed(status)
+	o.Now = time.Now()
+	v.Judge(&o)
+	return v
+}
+
 func TestAnswersThatBreakOffInARowOpenTheBreaker(t *testing.T) {
 	tr, u := health.NewTracker(nil), named("up")
 	u.Breaker = engine.Breaker{Failures: 3, Within: 10 * time.Second, Open: 30 * time.Second}
 	serve := func(broke bool) {
 		t.Helper()
-		v := tr.Enter(place(u, ""))
-		if v == nil {
-			t.Fatal("the breaker is open already")
-		}
-		fine := headed(200)
-		v.Judge(&fine)
+		v := begin(t, tr, place(u, ""), 200)
 		if broke {
 			v.Broke()
 		}
@@ -300,38 +308,43 @@ func TestAnswersThatBreakOffInARowOpenTheBreaker(t *testing.T) {
 	}
 }
 
+func TestABreakerOpensWhereHalfOfAllAnswersBreakOff(t *testing.T) {
+	tr, u := health.NewTracker(nil), named("up")
+	u.Breaker = engine.Breaker{Failures: 3, Within: 10 * time.Second, Open: 30 * time.Second}
+	for i := range 12 {
+		v := begin(t, tr, place(u, ""), 200)
+		if i%2 == 1 {
+			v.Broke()
+		}
+		v.Leave()
+	}
+	if got := looks(tr, place(u, "")); got.Breaker != "open" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // What an answer is worth is told when it begins: those that go on for long neither count late nor hold a run up when they end.
 func TestLongAnswersCountWhenTheyBegin(t *testing.T) {
 	tr, u := health.NewTracker(nil), named("up")
 	u.Breaker = engine.Breaker{Failures: 3, Within: 10 * time.Second, Open: 30 * time.Second}
 	a := place(u, "")
 	var long []engine.Visit
-	enter := func(status int) engine.Visit {
-		t.Helper()
-		v := tr.Enter(a)
-		if v == nil {
-			t.Fatal("the breaker is open already")
-		}
-		o := headed(status)
-		v.Judge(&o)
-		return v
-	}
 	for i := range 50 {
-		if v := enter(map[bool]int{true: 500, false: 200}[i%5 == 4]); i%5 == 4 {
-			v.Leave()
+		if i%5 == 4 {
+			begin(t, tr, a, 500).Leave()
 		} else {
-			long = append(long, v)
+			long = append(long, begin(t, tr, a, 200))
 		}
 	}
 	if got := looks(tr, a); got.Breaker != "closed" || got.ErrorRate > 0.5 {
 		t.Fatalf("one failure in five: %+v", got)
 	}
-	for range 6 { // twice as many, for an upstream that fails now and then
-		enter(500).Leave()
+	for range 5 { // with the last of those above twice as many, for an upstream that fails now and then
+		begin(t, tr, a, 500).Leave()
 		long[0].Leave()
 		long = long[1:]
 	}
-	if got := looks(tr, a); got.Breaker == "closed" {
+	if got := looks(tr, a); got.Breaker != "open" {
 		t.Errorf("nobody is let in while answers from before end well: %+v", got)
 	}
 }
@@ -342,9 +355,7 @@ func TestAnswersThatBreakOffTogetherOpenTheBreaker(t *testing.T) {
 	a := place(u, "")
 	var all []engine.Visit
 	for range 3 {
-		v, fine := tr.Enter(a), headed(200)
-		v.Judge(&fine)
-		all = append(all, v)
+		all = append(all, begin(t, tr, a, 200))
 	}
 	for _, v := range all {
 		v.Broke()
