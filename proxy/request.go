@@ -10,8 +10,8 @@ import (
 	"sluice/engine/body"
 )
 
-// routed are the keys of a body that decide what becomes of the request. A body that has one of them twice is refused: two
-// parsers may differ on which counts.
+// routed are the keys of a body that decide what becomes of the request. A body that has one of them twice, or in other case, is refused:
+// two parsers may differ on which counts.
 var routed = []string{"model", "stream", "max_tokens", "messages", "metadata", "service_tier", "fallbacks", "requests"}
 
 // understand reads what of the body the gateway acts on into r.

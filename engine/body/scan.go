@@ -3,6 +3,8 @@ package body
 import (
 	"bytes"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 )
 
 // MaxDepth is how many objects and lists may stand inside each other.
@@ -28,7 +30,7 @@ type span struct{ start, end int }
 
 // Scan checks that b is one JSON value as in RFC 8259, with nothing but white space around it and no deeper than MaxDepth. As in
 // encoding/json, bytes in strings need not be UTF-8 and surrogates need not be paired. If b is an object none of the routed keys
-// (at most 64) may occur twice in it, however they are escaped. The error is a *SyntaxError.
+// (at most 64, in lower case) may occur twice in it, however they are escaped, nor in other case. The error is a *SyntaxError.
 func Scan(b []byte, routed ...string) (top Top, err error) {
 	err = top.Scan(b, routed...)
 	return top, err
@@ -238,8 +240,12 @@ func (s *scanner) record(m member) bool {
 		}
 	}
 	for r, key := range s.routed {
-		if string(name) != key {
+		if !alike(name, key) {
 			continue
+		}
+		if string(name) != key {
+			s.fail(m.key.start, "key "+strconv.Quote(key)+" in other case, want it in lower case")
+			return false
 		}
 		if s.seen&(1<<r) != 0 {
 			s.fail(m.key.start, "duplicate key "+strconv.Quote(key))
@@ -248,6 +254,11 @@ func (s *scanner) record(m member) bool {
 		s.seen |= 1 << r
 	}
 	return true
+}
+
+// alike reports whether a parser to which case is nothing, such as encoding/json, takes name for key.
+func alike(name []byte, key string) bool {
+	return len(name) >= len(key) && (name[0]|0x20 == key[0] || name[0] >= utf8.RuneSelf) && strings.EqualFold(string(name), key)
 }
 
 func (s *scanner) list(i, depth int) int {

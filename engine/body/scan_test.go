@@ -139,11 +139,16 @@ func TestARoutedKeyMayNotOccurTwice(t *testing.T) {
 	f(`{"model":1,"stream":2,"other":3,"other":4}`, "")
 	f(`{"model":1,"a":{"model":2,"model":3}}`, "")
 	f(`[{"model":1},{"model":2}]`, "")
-	f(`{"model":1,"Model":2,"model ":3,"\"model":4}`, "")
+	f(`{"model":1,"model ":3,"\"model":4,"modeled":5,"":6}`, "")
 	f(`{"model":1,"x":2,"model":3}`, `offset 17: duplicate key "model"`)
 	f(`{"model":1,"\u006dodel":3}`, `offset 11: duplicate key "model"`)
 	f(`{"\u006d\u006Fdel":1,"mode\u006c":3}`, `offset 21: duplicate key "model"`)
 	f(`{"stream":1,"model":1,"stream":3}`, `offset 22: duplicate key "stream"`)
+
+	f(`{"Model":1}`, `offset 1: key "model" in other case, want it in lower case`)
+	f(`{"model":1,"\u004dodel":3}`, `offset 11: key "model" in other case, want it in lower case`)
+	f(`{"ſtream":1}`, `offset 1: key "stream" in other case, want it in lower case`)
+	f(`{"a":{"Model":1},"b":[{"STREAM":1}]}`, "")
 
 	var many strings.Builder
 	many.WriteString(`{"model":1`)
