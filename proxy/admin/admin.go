@@ -9,6 +9,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -246,11 +247,13 @@ func reply(ctx *fasthttp.RequestCtx, v any) {
 // asked reads the JSON that a request brings, or answers that it is not what want shows.
 func asked(ctx *fasthttp.RequestCtx, into any, want string) bool {
 	text := ctx.PostBody()
-	err := json.Unmarshal(text, into)
+	err := unmarshal(text, into)
 	var other *json.UnmarshalTypeError
 	switch {
 	case err == nil:
 		return true
+	case errors.Is(err, errUnknownKey):
+		fail(ctx, 400, fmt.Sprintf("%v, want %s", err, want))
 	case len(text) == 0:
 		fail(ctx, 400, "the body is empty, want "+want)
 	case errors.As(err, &other) && other.Field == "":
@@ -261,6 +264,21 @@ func asked(ctx *fasthttp.RequestCtx, into any, want string) bool {
 		fail(ctx, 400, fmt.Sprintf("the body is no JSON: %v, want %s", err, want))
 	}
 	return false
+}
+
+var errUnknownKey = errors.New("unknown key")
+
+// unmarshal is json.Unmarshal that knows each key.
+func unmarshal(text []byte, into any) error {
+	if err := json.Unmarshal(text, into); err != nil {
+		return err
+	}
+	strict := json.NewDecoder(bytes.NewReader(text))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(into); err != nil { // nothing else is left to be wrong
+		return fmt.Errorf("%w %s", errUnknownKey, strings.TrimPrefix(err.Error(), "json: unknown field "))
+	}
+	return nil
 }
 
 func fail(ctx *fasthttp.RequestCtx, status int, message string) {

@@ -36,7 +36,7 @@ type Preview struct {
 
 func (s *Server) preview(ctx *fasthttp.RequestCtx) {
 	var ask PreviewRequest
-	const want = `{"principal": NAME, "request": BODY}`
+	const want = `{"principal": NAME, "request": BODY, "arms": BOOL}`
 	if !asked(ctx, &ask, want) {
 		return
 	}

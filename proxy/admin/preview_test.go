@@ -60,11 +60,12 @@ func TestAPreviewThatCannotBeMadeSaysWhy(t *testing.T) {
 			t.Errorf("%s: %d %s, want 400 and %q", body, got.status, got.body, want)
 		}
 	}
-	const shape = `want {\"principal\": NAME, \"request\": BODY}`
+	const shape = `want {\"principal\": NAME, \"request\": BODY, \"arms\": BOOL}`
 	f("", "the body is empty, "+shape)
 	f("{", "the body is no JSON: unexpected end of JSON input, "+shape)
 	f("[]", "the body is of type array, "+shape)
 	f(`{"principal": 5, "request": {}}`, `\"principal\" is a number, `+shape)
+	f(`{"principle": "bob", "request": `+asks+`}`, `unknown key \"principle\", `+shape)
 	f(`{"principal": "alice"}`, `there is no \"request\", `+shape)
 	f(`{"principal": "carol", "request": `+asks+`}`, `no principal \"carol\", want one of: alice, bob`)
 }
