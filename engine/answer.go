@@ -148,7 +148,7 @@ func (a *Answer) transform(x *Exchange, limit int64) error {
 
 // untranslated records why the dialect was not asked. cut is how the answer broke off, which the client is told where the original passes.
 func (a *Answer) untranslated(x *Exchange, cut, why error) error {
-	x.Trace.fail(StageRelay, InternalUnavailable, fmt.Sprintf("the answer of upstream %q was not translated: %v", a.Upstream.Name, why))
+	x.Trace.fail(StageShape, InternalUnavailable, fmt.Sprintf("the answer of upstream %q was not translated: %v", a.Upstream.Name, why))
 	if a.Dialect.Policy == FailClosed && cut != nil {
 		a.Body.Close()
 		x.Withheld = a

@@ -77,6 +77,33 @@ func TestObserversSeeALife(t *testing.T) {
 	want(t, "status", events[2].(engine.RequestFinished).Status, 401)
 }
 
+// TestObserversSeeWhatARequestSurvived: what ends it is told once.
+func TestObserversSeeWhatARequestSurvived(t *testing.T) {
+	for policy, wanted := range map[engine.FailurePolicy]string{
+		engine.FailOpen:   "filter_failed router_filter : the moon is full, upstream_unreachable relay dial 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused, 200 ",
+		engine.FailClosed: `filter_failed router_filter filter "played" failed, 503 filter_failed`,
+	} {
+		r := newRig(t, upstream("b", "http://127.0.0.1:1"), plays(t, answers(ok("{}"))).upstream("a"))
+		r.filter(func(*engine.RequestContext, *engine.Principal, []engine.UpstreamCandidate) (engine.FilterOutput, error) {
+			return engine.FilterOutput{}, &engine.ScriptError{Message: "the moon is full"}
+		})
+		r.gen.Filters[0].Policy = policy
+		seen := r.watched(false)
+		r.start()
+		r.do(post("/v1/messages", hello))
+		var told []string
+		for _, e := range seen() {
+			switch e := e.(type) {
+			case engine.ErrorEvent:
+				told = append(told, fmt.Sprint(e.Code, " ", e.Source, " ", e.Message))
+			case engine.RequestFinished:
+				told = append(told, fmt.Sprint(e.Status, " ", e.Code))
+			}
+		}
+		want(t, fmt.Sprint("closed: ", policy), strings.Join(told, ", "), wanted)
+	}
+}
+
 // Events wait for their observer: a client's long texts are cut in them.
 func TestEventsHoldNoLongTextsOfClients(t *testing.T) {
 	r := newRig(t, plays(t, answers(ok("{}"))).upstream("a"))
