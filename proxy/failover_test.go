@@ -585,6 +585,16 @@ func TestAPoolThatCannotBeReached(t *testing.T) {
 	}
 }
 
+// TestAnAnswerThatCannotBeRead: the upstream was reached, and may have worked on the request.
+func TestAnAnswerThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	got := newRig(t, plays(t, answers("HTTP/1.1 200 OK\r\nno colon\r\n\r\n")).upstream("a")).start().do(asksOnce)
+	want(t, "code", got.code(), "502 upstream_unreachable")
+	if !strings.Contains(got.body, `upstream \"a\" began an answer that cannot be read`) {
+		t.Errorf("%s", got.body)
+	}
+}
+
 // TestARefusalThatStallsGoesElsewhere: what it means is told by its head, and a long silence is for answers that take long.
 func TestARefusalThatStallsGoesElsewhere(t *testing.T) {
 	t.Parallel()

@@ -54,6 +54,11 @@ function test_a_name_decides(t)
   t:eq(out, { status = 429, body = { type = "error", error = { type = "rate_limit_error", message = "slow" } } })
 end
 
+function test_a_name_ends_at_its_colon(t)
+  local out = aws.aws_error(0, t:request([[{"exception": "a\n#ThrottlingException:\nof a line feed", "message": "slow"}]]).body, nil)
+  t:eq(out.body.error.type, "rate_limit_error")
+end
+
 function test_a_status_decides_where_no_name_is(t)
   t:eq(aws.aws_error(403, t:request('{"Message": "no"}').body, {}).body.error.type, "permission_error")
   t:eq(aws.aws_error(502, t:request("<html>").body, {}).status, 502)
