@@ -240,8 +240,8 @@ func printMeasures(w table, v *experiment.View) {
 			better = *m.Better
 		}
 		difference := "-"
-		if m.Means[0] != nil && m.Means[1] != nil {
-			difference = t.show(m.Difference)
+		if m.Difference != nil {
+			difference = t.show(*m.Difference)
 		}
 		w.row(t.title, m.Arm, mean(m.Means[1]), m.Against, mean(m.Means[0]), difference, sure, better)
 	}

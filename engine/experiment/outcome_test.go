@@ -2,6 +2,7 @@ package experiment_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -86,6 +87,22 @@ func TestFewUnitsCallNoWinner(t *testing.T) {
 	r.must(err)
 	if want := "too few units to call a winner: each arm needs 100"; v.Winner != nil || v.Verdict != want || v.Measures[0].Low != nil {
 		t.Errorf("the verdict is %q, want %q", v.Verdict, want)
+	}
+	if d := v.Measures[0].Difference; d == nil || math.Abs(*d) != 1 && math.Abs(*d) != 1000 {
+		t.Errorf("the difference of the first measure is %v, want a second", d)
+	}
+}
+
+func TestOneArmAloneDiffersFromNothing(t *testing.T) {
+	r := newRig(t)
+	r.load(arms(1, 0))
+	r.live.Settle(r.live.Assign(request("alice", "s"), 0), &engine.Record{Status: 200, Timings: engine.Timings{TTFB: time.Second}})
+	v, err := r.book.View("tier")
+	r.must(err)
+	for _, m := range v.Measures {
+		if m.Difference != nil {
+			t.Errorf("%s: the difference is %v, want none", m.Name, *m.Difference)
+		}
 	}
 }
 

@@ -72,7 +72,7 @@ type Measure struct {
 	Arm        string   `json:"arm"`
 	Against    string   `json:"against"`
 	Means      [2]*Mean `json:"means"` // of Against, of Arm; null: none yet
-	Difference float64  `json:"difference"`
+	Difference *float64 `json:"difference"` // null: one has no unit
 	Low        *float64 `json:"low"` // null: too few units to say
 	High       *float64 `json:"high"`
 	Better     *string  `json:"better"` // null: they do not differ, as far as one can tell
@@ -195,6 +195,9 @@ func (v *View) compare(samples [][measures]sample) {
 			for n := range measures {
 				m := v.measure(n, j, i, compare(&samples[j][n], &samples[i][n], comparisons))
 				m.Means = [2]*Mean{samples[j][n].view(), samples[i][n].view()}
+				if m.Means[0] == nil || m.Means[1] == nil {
+					m.Difference = nil
+				}
 				switch {
 				case m.Better == nil:
 				case *m.Better == v.Arms[i].Name:
@@ -212,7 +215,7 @@ func (v *View) compare(samples [][measures]sample) {
 
 // measure is the n-th measure of arm i beside arm j, which is before it.
 func (v *View) measure(n, j, i int, in Interval) Measure {
-	m := Measure{Name: measureNames[n], Arm: v.Arms[i].Name, Against: v.Arms[j].Name, Difference: in.Difference}
+	m := Measure{Name: measureNames[n], Arm: v.Arms[i].Name, Against: v.Arms[j].Name, Difference: &in.Difference}
 	if !math.IsInf(in.Low, 0) {
 		m.Low, m.High = &in.Low, &in.High
 	}
