@@ -16,6 +16,8 @@ type Admission struct {
 	Path     string // of the script, below the root of Files
 	Budget   engine.Budget
 	Bindings []Binding
+	// Alone: no config names the script. It is probed in each slot that it has a hook of.
+	Alone bool
 	// Known: these very files have served before. They serve on where there is no time for probes, or no memory.
 	Known bool
 	// Restart: they are known, and the process starts, which may be slower than the one that they served in: the top level has more time, and a
@@ -97,6 +99,9 @@ func (a *Admission) admit(out *Admitted) {
 		out.fail(a.Path, a.atGlobal(m, "plugin", err))
 	}
 	functions := m.Functions()
+	if a.Alone {
+		a.bindAlone(functions)
+	}
 	out.Errors = append(out.Errors, a.checkNames(m, functions)...)
 	out.Errors = append(out.Errors, a.checkFunctions(functions)...)
 	if len(out.Errors) == 0 {

@@ -59,21 +59,35 @@ func readConfig(b *builder) (*config.Config, error) {
 // stubs is the file in which editors look up what scripts can call. It is no script.
 const stubs = "sluice.lua"
 
-// sources lists the scripts and fixtures that paths name, folders as a whole, and finds the scripts root. That is given, or the nearest
-// folder above the first script that holds folders of the usual kinds, or ./scripts.
-func sources(given string, paths []string) (root string, files []string, err error) {
-	root = given
+// sources lists the scripts and fixtures that paths name, folders as a whole, and finds the scripts root: that of --scripts, or of the config
+// where the first script lies below it, or the folder above the nearest one of the usual kinds, or ./scripts.
+func sources(c *cli.Command, paths []string) (root string, files []string, err error) {
+	root = c.String("scripts")
 	for _, path := range paths {
 		below, err := expand(path)
 		if err != nil {
 			return "", nil, err
 		}
 		if root == "" && slices.ContainsFunc(below, func(f string) bool { return filepath.Ext(f) != ".txtar" }) {
-			root = rootOf(path)
+			root = rootOf(path, configuredRoot(c))
 		}
 		files = append(files, below...)
 	}
 	return cmp.Or(root, "scripts"), files, nil
+}
+
+// configuredRoot is the scripts root that the config names, "" where none can be read.
+func configuredRoot(c *cli.Command) string {
+	name, err := configPath(c)
+	if err != nil || name == "" {
+		return ""
+	}
+	b := newBuilder(name)
+	cfg, err := readConfig(b)
+	if err != nil {
+		return ""
+	}
+	return b.scriptsDir(cfg)
 }
 
 // expand lists what a path names: the file, or all scripts and fixtures below the folder.
@@ -99,17 +113,29 @@ func testable(name string) bool {
 }
 
 // kinds are the folders that scripts usually lie in, below their root.
-var kinds = []string{"filters", "dialects", "routers", "observers", "lib"}
+var kinds = []string{"filters", "dialects", "routers", "observers"}
 
-// rootOf is the scripts root that a script, or a folder of scripts, lies in.
-func rootOf(path string) string {
+// rootOf is the scripts root that a script, or a folder of scripts, lies in: the configured one, if it does.
+func rootOf(path, configured string) string {
+	if _, err := pathBelow(configured, path); err == nil && configured != "" {
+		return configured
+	}
+	folder, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		path = filepath.Dir(path)
+		folder = filepath.Dir(folder)
 	}
-	if abs, err := filepath.Abs(path); err == nil && slices.Contains(kinds, filepath.Base(abs)) {
-		return filepath.Dir(abs)
+	if filepath.Base(folder) == "lib" { // and none far above: that of a system is no library of scripts
+		return filepath.Dir(folder)
 	}
-	return path
+	for dir := folder; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if slices.Contains(kinds, filepath.Base(dir)) {
+			return filepath.Dir(dir)
+		}
+	}
+	return folder
 }
 
 // pathBelow is the path of a script below its root, with slashes.

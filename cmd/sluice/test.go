@@ -52,9 +52,9 @@ func runTests(_ context.Context, c *cli.Command) error {
 	}
 	paths := c.Args().Slice()
 	if len(paths) == 0 {
-		paths = []string{cmp.Or(c.String("scripts"), "scripts")}
+		paths = []string{cmp.Or(c.String("scripts"), configuredRoot(c), "scripts")}
 	}
-	root, files, err := sources(c.String("scripts"), paths)
+	root, files, err := sources(c, paths)
 	if err != nil {
 		return err
 	}

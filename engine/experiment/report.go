@@ -71,9 +71,9 @@ type Measure struct {
 	Name       string   `json:"name"`
 	Arm        string   `json:"arm"`
 	Against    string   `json:"against"`
-	Means      [2]*Mean `json:"means"` // of Against, of Arm; null: none yet
+	Means      [2]*Mean `json:"means"`      // of Against, of Arm; null: none yet
 	Difference *float64 `json:"difference"` // null: one has no unit
-	Low        *float64 `json:"low"` // null: too few units to say
+	Low        *float64 `json:"low"`        // null: too few units to say
 	High       *float64 `json:"high"`
 	Better     *string  `json:"better"` // null: they do not differ, as far as one can tell
 }
