@@ -248,6 +248,9 @@ func (b *builder) newSigner(u *config.Upstream, read func(string) ([]byte, error
 		if err != nil {
 			return nil, fmt.Errorf("credentials_file: %w", err)
 		}
+		if len(file) == 0 { // which to the signer is none
+			return nil, fmt.Errorf("credentials_file %q: it is empty", c.CredentialsFile)
+		}
 		factory, err := b.accounts.GCPOAuth(u.ID, u.Name, file)
 		if err != nil {
 			return nil, fmt.Errorf("credentials_file %q: %w", c.CredentialsFile, err)
