@@ -91,7 +91,7 @@ func (s *search) attempt(ctx context.Context, u *UpstreamSlot, d *DialectSlot, v
 	}
 	answer = s.x.room()
 	answer.Response, answer.Upstream, answer.Dialect, answer.visit = resp, u, d, visit
-	answer.body.ReadCloser, answer.body.visit, answer.body.ctx = resp.Body, visit, ctx
+	answer.body = visited{resp.Body, resp, visit, ctx}
 	resp.Body = &answer.body
 	return answer, verdict, nil
 }
@@ -241,14 +241,16 @@ func (x *Exchange) noAnswer(u *UpstreamSlot, err error) *Refusal {
 // visited is an answer's body that tells the upstream's health how it ends.
 type visited struct {
 	io.ReadCloser
+	of    *Response
 	visit Visit
 	ctx   context.Context
 }
 
-// Read notes an answer that broke off. That the client left is not its upstream's failure.
+// Read notes an answer that broke off. That the client left is not its upstream's failure, and whether an event stream was whole by then its
+// relay knows.
 func (v *visited) Read(p []byte) (int, error) {
 	n, err := v.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && v.ctx.Err() == nil {
+	if err != nil && err != io.EOF && v.ctx.Err() == nil && !v.of.IsEventStream() {
 		v.visit.Broke()
 	}
 	return n, err

@@ -8,15 +8,15 @@ import (
 // Draining reports whether Shutdown was called: the server is not ready for new requests.
 func (s *Server) Draining() bool { return s.draining.Load() }
 
-// Shutdown ends the server in order. New requests are refused at once, so that whoever balances load notices; after Notice the
-// listeners close; open exchanges run on until the drain timeout, then each event stream is told with one error event, and what
+// Shutdown ends the server in order. New requests are refused at once, so that whoever balances load notices; after Notice, or
+// the drain timeout where that is shorter, the listeners close; open exchanges run on until the drain timeout, then each event stream is told with one error event, and what
 // waits for an upstream, or for the rest of a body, is answered with an error. It returns when all exchanges and connections ended, or with ctx's error when
 // ctx does, and then cuts what is left.
 func (s *Server) Shutdown(ctx context.Context) error {
 	limit := s.timeouts().Drain
 	s.draining.Store(true)
 	s.poke()
-	notice := time.NewTimer(s.Notice)
+	notice := time.NewTimer(min(s.Notice, limit))
 	defer notice.Stop()
 	drained := time.NewTimer(limit)
 	defer drained.Stop()

@@ -86,6 +86,7 @@ func TestAtTheEndOfTheDrainEachStreamIsTold(t *testing.T) {
 	})
 	r := newRig(t, p.upstream("a"))
 	r.gen.Timeouts.Drain = 50 * time.Millisecond
+	r.options.Notice = time.Hour // not even the listeners stay open for longer than the drain
 	r.start()
 	stream := r.dial().send(post("/v1/messages", helloStream))
 	resp := stream.head("POST")

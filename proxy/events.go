@@ -186,6 +186,9 @@ func (e *eventRelay) send(b []byte) error {
 // finish ends the stream after err: cleanly if it was whole, else with one event that says why.
 func (e *eventRelay) finish(err error) error {
 	before := e.stream.ended
+	if err != io.EOF && e.x.life.Err() == nil && !before && !(e.transform.works() && e.transform.last) {
+		e.answer.Broke()
+	}
 	if e.transform.works() && cutCode(err) != engine.CodeClientGone {
 		if err := e.transformEnd(err); err != nil || e.over {
 			return err

@@ -286,6 +286,37 @@ func TestAStreamThatBreaksOffIsToldOnceAndNotTriedAgain(t *testing.T) {
 	}
 }
 
+// TestAStreamThatIsWholeBreaksNothing: how an upstream ends behind the last event is of no matter, be the events a dialect's or its own.
+func TestAStreamThatIsWholeBreaksNothing(t *testing.T) {
+	t.Parallel()
+	passes := each(func(string, int) ([]engine.StreamEvent, error) { return nil, nil })
+	for name, dialect := range map[string]engine.Dialect{"no dialect": engine.Passthrough{}, "a dialect": passes} {
+		for _, policy := range []engine.FailurePolicy{engine.FailOpen, engine.FailClosed} {
+			for _, behind := range []string{"", "no chunk\r\n", "silence"} {
+				for last, broke := range map[string]int64{stop: 0, delta: 1} {
+					u := plays(t, func(s *stage) {
+						s.next()
+						if s.say(eventHead + chunk(start+usage+last)); behind != "silence" {
+							s.say(behind)
+							return
+						}
+						s.gone()
+					}).upstream("a")
+					u.Timeouts.Idle = 50 * time.Millisecond
+					r := newRig(t, u)
+					tracker := health.NewTracker(nil)
+					r.gen.Vitals = tracker
+					r.gen.Upstreams[0].Dialect = &engine.DialectSlot{Dialect: dialect, Policy: policy, Script: "x.star", Meter: &engine.Meter{}}
+					r.start()
+					r.do(post("/v1/messages", helloStream))
+					r.ledger.wait(t, 1)
+					want(t, fmt.Sprintf("%s, closed: %v, then %q behind %.20q: broke", name, policy, behind, last), tracker.Failures(u)["broke"], broke)
+				}
+			}
+		}
+	}
+}
+
 func TestAClientThatLeavesWhileTheSecondIsAsked(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, 3)
