@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"sluice/engine"
+	"sluice/engine/limits"
 )
 
 // reserveLimits holds what the request is expected to spend of its key's limits. It is given back, or settled, when the exchange ends.
@@ -11,14 +12,20 @@ func (x *exchange) reserveLimits() *engine.Refusal {
 	if x.head.limiter == nil {
 		return nil
 	}
-	r := &x.req
-	held, err := x.head.limiter.Reserve(time.Now(), engine.Demand{Came: x.record.Started, Model: r.Model, Fallbacks: fallbacks(r),
-		Bytes: len(r.Body), MaxTokens: r.MaxTokens, Free: !spends(r.Path)})
+	d := x.demand()
+	d.Fallbacks = fallbacks(&x.req)
+	held, err := x.head.limiter.Reserve(time.Now(), d)
 	if err != nil {
 		return refusalOf(err)
 	}
 	x.spending = held
 	return nil
+}
+
+// demand is what was known of the request's cost before it was sent, but for its fallbacks, which its body tells while it is there.
+func (x *exchange) demand() engine.Demand {
+	return engine.Demand{Came: x.record.Started, Model: x.req.Model, Bytes: int(x.record.BytesIn), MaxTokens: x.req.MaxTokens,
+		Free: !spends(x.req.Path)}
 }
 
 // spends reports whether what a path asks for costs tokens that the answer tells of.
@@ -36,13 +43,21 @@ func (x *exchange) settleLimits(r *engine.Record, now time.Time) {
 	case counts && x.spending != nil:
 		r.Booked = x.spending.Settle(now, spent)
 	case counts:
-		r.Booked = engine.Booked{Counts: true, Usage: r.Usage, CostMicroUSD: r.CostMicroUSD}
+		r.Booked = x.unheld(r, spent)
 		if x.server.Unlimited != nil {
 			x.server.Unlimited(r)
 		}
 	case x.spending != nil:
 		x.spending.Refund(now)
 	}
+}
+
+// unheld is what a request without limits is booked with, for those that it may have later.
+func (x *exchange) unheld(r *engine.Record, spent engine.Spent) engine.Booked {
+	if r.Usage.Known && spent.Whole || x.gen == nil || !spends(x.req.Path) {
+		return engine.Booked{Counts: true, Usage: r.Usage, CostMicroUSD: r.CostMicroUSD}
+	}
+	return limits.Estimate(x.gen.Prices, x.demand(), spent)
 }
 
 // billed is the model whose price counts: the one that answered, or where that told nothing the one that its upstream was asked for. One

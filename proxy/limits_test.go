@@ -38,6 +38,13 @@ func TestEveryExitSettlesTheLimitsOnce(t *testing.T) {
 			left = afterRestart(row)
 			want(t, "requests left after a restart", left.Get("anthropic-ratelimit-requests-remaining"), requests)
 			want(t, "tokens left after a restart", left.Get("anthropic-ratelimit-output-tokens-remaining"), output)
+
+			r = newRig(t, plays(t, act).upstream("a"))
+			r.gen.Prices = dear{}
+			ask(r.start())
+			left = afterRestart(r.ledger.wait(t, 1)[0])
+			want(t, "requests left of limits that came later", left.Get("anthropic-ratelimit-requests-remaining"), requests)
+			want(t, "tokens left of limits that came later", left.Get("anthropic-ratelimit-output-tokens-remaining"), output)
 		})
 	}
 	whole := func(r *rig) { r.do(post("/v1/messages", hello)) }
@@ -90,11 +97,11 @@ func afterRestart(row *engine.Record) engine.Headers {
 
 // departing is an upstream that says something and waits, and a client that goes away when it has.
 func departing(say string) (act func(*stage), ask func(*rig)) {
-	said := make(chan struct{})
+	said := make(chan struct{}, 1)
 	act = func(s *stage) {
 		s.next()
 		s.say(say)
-		close(said)
+		said <- struct{}{}
 		s.gone()
 	}
 	return act, func(r *rig) {

@@ -16,6 +16,9 @@ type habit struct {
 	perByte float64 // running mean of the tokens of input in a byte of body
 }
 
+// newHabit is that of which nothing is known.
+func newHabit() *habit { return &habit{output: firstOutput, perByte: firstInput} }
+
 // habit must be called with mu held. A principal that asks for ever new models is not remembered for all of them.
 func (a *account) habit(model string) *habit {
 	h := a.habits[model]
@@ -23,7 +26,7 @@ func (a *account) habit(model string) *habit {
 		if len(a.habits) == maxHabits {
 			clear(a.habits)
 		}
-		h = &habit{output: firstOutput, perByte: firstInput}
+		h = newHabit()
 		a.habits[model] = h
 	}
 	return h

@@ -204,6 +204,14 @@ func (r *reservation) booked(spent engine.Spent) engine.Booked {
 	return b
 }
 
+// Estimate is what a request is booked with that nothing was held for: what its answer told, and of what it did not what a first one is
+// expected to spend. There may be no prices.
+func Estimate(prices engine.Prices, d engine.Demand, spent engine.Spent) engine.Booked {
+	r := reservation{set: &Set{prices: prices}, demand: d}
+	r.guess.Usage = newHabit().expect(d)
+	return r.booked(spent)
+}
+
 // counts reports whether a request that ends then is booked when it does. Else Past tells of it.
 func (c *counter) counts(ended time.Duration) bool { return !c.filling || ended >= c.since }
 
