@@ -4,7 +4,6 @@ package turn
 import (
 	"os"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -23,9 +22,9 @@ func Yield() {
 // pass lets others of this process run.
 func pass() {
 	taken.Add(1)
-	if d := doors.Get().(*door); d != nil {
+	if d := takeDoor(); d != nil {
 		d.pass()
-		doors.Put(d)
+		d.leave()
 		go func() {}() // wakes who asks the network from now on: who did has gone on with this work
 	} else {
 		runtime.Gosched()
@@ -53,8 +52,28 @@ var taken atomic.Int64
 // Taken is how often this process has yielded.
 func Taken() int64 { return taken.Load() }
 
-// doors are those that nobody uses.
-var doors = sync.Pool{New: func() any { return newDoor() }}
+// doors are those that nobody uses: one for each processor stays open, however many were in use at once.
+var doors = make(chan *door, runtime.NumCPU())
+
+// takeDoor is nil where the process may open no more files.
+func takeDoor() *door {
+	select {
+	case d := <-doors:
+		return d
+	default:
+		return newDoor()
+	}
+}
+
+// leave gives a door to the next.
+func (d *door) leave() {
+	select {
+	case doors <- d:
+	default:
+		_ = d.in.Close()
+		_ = d.out.Close()
+	}
+}
 
 // door is a pipe. Who writes to it and waits until there is something to read is behind all that the network had ready by then. One
 // goroutine uses it at a time.
@@ -65,7 +84,6 @@ type door struct {
 	enterFun func(uintptr) bool // enter, made once
 }
 
-// newDoor is nil where the process may open no more files.
 func newDoor() *door {
 	out, in, err := os.Pipe()
 	if err != nil {
