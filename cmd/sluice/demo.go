@@ -108,7 +108,10 @@ func (d *demo) home() (string, error) {
 	data, err := filepath.Abs("data")
 	if err == nil && os.TempDir() == data {
 		home := filepath.Join(data, "demo")
-		return home, os.MkdirAll(home, 0o755)
+		if err := os.MkdirAll(home, 0o755); err != nil {
+			return "", fmt.Errorf("make a folder for what the demo writes: %w, want a volume there that this user may write", err)
+		}
+		return home, nil
 	}
 	home, err := os.MkdirTemp("", "sluice-demo-")
 	if err != nil {
@@ -177,6 +180,11 @@ func (d *demo) describe(url string) string {
 			where = "./" + short
 		}
 	}
+	edit, see := "change the name in filters/choose.star", ""
+	if len(d.sims) == 0 { // there is but one upstream to choose
+		edit = "change the reason in filters/choose.star"
+		see = ", and see it with: sluice explain REQUEST_ID"
+	}
 	return fmt.Sprintf(`
 scripts   %s%s
 key       %s
@@ -185,11 +193,11 @@ Ask:
   curl -s %s/v1/messages -H 'x-api-key: %s' -H 'anthropic-version: 2023-06-01' \
     -d '{"model":"claude-sonnet-4-5","max_tokens":64,"messages":[{"role":"user","content":"hello"}]}'
 
-Edit: in these scripts, change the name in filters/choose.star; save, ask again.
+Edit: in these scripts, %s; save, ask again%s.
 
 Claude Code:
   export ANTHROPIC_BASE_URL=%s
   export ANTHROPIC_AUTH_TOKEN=%s
 
-`, where, note, d.key, url, d.key, url, d.key)
+`, where, note, d.key, url, d.key, edit, see, url, d.key)
 }

@@ -96,3 +96,14 @@ func TestTheReadmesOfScriptsShowScriptsThatLoad(t *testing.T) {
 		}
 	}
 }
+
+func TestTheFixtureThatTheReadmeShowsPassesInBothLanguages(t *testing.T) {
+	name := t.TempDir() + "/shown.txtar"
+	if err := os.WriteFile(name, []byte(blocks(t, "../../scripts/README.md", "txtar")[0]), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if code := run([]string{"sluice", "test", "--scripts", "../../scripts", name}, &out, &out); code != exitFine || out.String() != "2 passed, 0 failed\n" {
+		t.Error(out.String())
+	}
+}

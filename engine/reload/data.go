@@ -34,7 +34,7 @@ func OpenData(dir string) (*Data, error) {
 	return &Data{dir: dir, lock: lock}, nil
 }
 
-// claim takes the lock and writes our process id into it.
+// claim takes the lock and writes our process id and host into it.
 func claim(lock *os.File, dir string) error {
 	err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -52,17 +52,24 @@ func claim(lock *os.File, dir string) error {
 	if err := lock.Truncate(0); err != nil {
 		return notWritable(dir, err)
 	}
-	_, err = lock.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
+	host, _ := os.Hostname()
+	_, err = lock.WriteAt(fmt.Appendln(nil, os.Getpid(), host), 0)
 	return err
 }
 
+// holder names the process that has the lock, and its host where that is another: each container has a process 1.
 func holder(lock *os.File) string {
-	text := make([]byte, 32)
+	text := make([]byte, 300)
 	n, _ := lock.ReadAt(text, 0)
-	if pid := strings.TrimSpace(string(text[:n])); pid != "" {
-		return "process " + pid
+	pid, host, _ := strings.Cut(strings.TrimSpace(string(text[:n])), " ")
+	ours, _ := os.Hostname()
+	switch {
+	case pid == "":
+		return "another process"
+	case host != "" && host != ours:
+		return fmt.Sprintf("process %s of host %q", pid, host)
 	}
-	return "another process"
+	return "process " + pid
 }
 
 func notWritable(dir string, err error) error {

@@ -178,6 +178,12 @@ func TestTheDataDirectoryHasOneHolder(t *testing.T) {
 	if fmt.Sprint(err) != want {
 		t.Errorf("a second holder: %v, want %q", err, want)
 	}
+	r.write("new/data/lock", "1 another-pod\n")
+	_, err = reload.OpenData(r.path("new/data"))
+	want = fmt.Sprintf(`data directory %q is in use by process 1 of host "another-pod": stop that, or give another "data"`, r.path("new/data"))
+	if fmt.Sprint(err) != want {
+		t.Errorf("a holder elsewhere: %v, want %q", err, want)
+	}
 	r.must(first.Close())
 	again, err := reload.OpenData(r.path("new/data"))
 	r.must(err)
