@@ -103,6 +103,7 @@ func (a *Admission) admit(out *Admitted) {
 		a.bindAlone(functions)
 	}
 	out.Errors = append(out.Errors, a.checkNames(m, functions)...)
+	out.Errors = append(out.Errors, a.checkLocals(m)...)
 	out.Errors = append(out.Errors, a.checkFunctions(functions)...)
 	if len(out.Errors) == 0 {
 		a.probeAll(functions, out)

@@ -62,6 +62,7 @@ func (l fake) Load(files fs.FS, path string, config *engine.Object, _ engine.Bud
 
 func (m *fakeModule) Functions() []runtimes.Function { return m.order }
 func (m *fakeModule) Names() []string                { return slices.Sorted(maps.Keys(m.globals)) }
+func (m *fakeModule) Locals() []runtimes.Local       { return nil }
 func (m *fakeModule) Files() []string                { return []string{m.path} }
 
 func (m *fakeModule) Place(string) (line, column int) { return 0, 0 }

@@ -26,10 +26,22 @@ type Module interface {
 	Global(name string) (Value, bool)
 	// Place is where the top level gives a name its first value, 1-based; 0 = the language does not tell.
 	Place(name string) (line, column int)
+	// Locals are names of hooks that the top level gives to the file alone, where the gateway does not see them. Whether one was meant to be a
+	// hook is not known.
+	Locals() []Local
 	// Test runs one test_ function with a new t. An error is a *engine.ScriptError.
 	Test(name string) error
 	// Files are the script itself and every library file it loaded, as slash paths.
 	Files() []string
+}
+
+// Local is a name of a hook that is no global.
+type Local struct {
+	Name   string
+	Line   int // 1-based
+	Column int // 1-based, 0 = the language does not tell
+	// Message says what it is, and what makes a hook of it.
+	Message string
 }
 
 // Function is a function that a script defines.

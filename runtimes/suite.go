@@ -36,11 +36,15 @@ func (a *Admission) runTests(functions []Function, out *Admitted) {
 }
 
 // EachTest runs the test_ functions whose names match, in the order of the file and with the file's test_config as config, and tells each
-// result. An error means that the rest cannot run: the script does not load, a test outlived its deadline, or all together outlived theirs.
+// result. An error means that the rest cannot run: the script does not load or has a hook that is none, a test
+// outlived its deadline, or all together outlived theirs.
 func (a *Admission) EachTest(match func(name string) bool, each func(name string, err error)) error {
 	m, err := a.load(a.firstConfig())
 	if err != nil {
 		return err
+	}
+	if found := a.checkLocals(m); len(found) > 0 {
+		return found[0]
 	}
 	config, err := a.testConfig(m)
 	if err != nil {

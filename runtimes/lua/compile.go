@@ -24,7 +24,8 @@ const maxSource = 256 << 10
 // program is a compiled file. It is immutable and shared by all states.
 type program struct {
 	*glua.FunctionProto
-	needs []need
+	needs  []need
+	locals []runtimes.Local // see hookLocals
 }
 
 // need is a file that another one requires, by a name that is written out, wherever that stands.
@@ -53,6 +54,7 @@ func compile(path string, src []byte) (made *program, err error) {
 	if err != nil {
 		return nil, sourceError(path, string(src), err)
 	}
+	locals := hookLocals(chunk)
 	needs, err := guard(chunk, &turns)
 	if err != nil {
 		return nil, sourceError(path, string(src), err)
@@ -70,7 +72,7 @@ func compile(path string, src []byte) (made *program, err error) {
 		return nil, sourceError(path, string(src), err)
 	}
 	clip(proto)
-	return &program{proto, needs}, nil
+	return &program{proto, needs, locals}, nil
 }
 
 // pieces is a source that the parser reads a piece at a time.

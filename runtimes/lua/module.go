@@ -8,6 +8,8 @@ import (
 
 	"sluice/engine"
 	"sluice/runtimes"
+
+	glua "github.com/yuin/gopher-lua"
 )
 
 // loaded is a script in a state of its own, for admission.
@@ -75,6 +77,15 @@ func (m *module) global(name string) (runtimes.Value, bool) {
 	}
 	v := lower(m.globals.RawGetString(name))
 	return v, v.Kind != runtimes.Nil
+}
+
+// Locals are the hooks that are local variables of the file. One that returns a value is a library, which gives that.
+func (l *loaded) Locals() []runtimes.Local {
+	m := l.state.main
+	if m.value != nil && m.value != glua.LNil {
+		return nil
+	}
+	return l.state.compiled[m.path].locals
 }
 
 // Files are the script and what it loaded, in that order.

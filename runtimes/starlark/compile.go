@@ -24,10 +24,11 @@ type program struct {
 	loads []loading
 }
 
-// loading is a name that a file takes from another.
+// loading is a name that a file takes from another, and its own name for it.
 type loading struct {
 	file, name string
 	pos        syntax.Position
+	as         *syntax.Ident
 }
 
 // binding is a name that a file gives a value at its top level.
@@ -93,8 +94,8 @@ func placeAtName(n syntax.Node) bool {
 func loadings(stmts []syntax.Stmt) (out []loading) {
 	for _, stmt := range stmts {
 		if load, ok := stmt.(*syntax.LoadStmt); ok {
-			for _, from := range load.From {
-				out = append(out, loading{load.ModuleName(), from.Name, from.NamePos})
+			for i, from := range load.From {
+				out = append(out, loading{load.ModuleName(), from.Name, from.NamePos, load.To[i]})
 			}
 		}
 	}

@@ -62,6 +62,18 @@ func (s *script) Place(name string) (line, column int) {
 	return 0, 0
 }
 
+// Locals are the hooks that a load statement binds.
+func (s *script) Locals() []runtimes.Local {
+	var out []runtimes.Local
+	for _, l := range s.program.loads {
+		if _, ok := runtimes.FindHook(l.as.Name); ok {
+			message := fmt.Sprintf("load binds %q for this file alone, which makes no hook: want load(..., inner = %q) and %s = inner", l.as.Name, l.name, l.as.Name)
+			out = append(out, runtimes.Local{Name: l.as.Name, Line: int(l.as.NamePos.Line), Column: int(l.as.NamePos.Col), Message: message})
+		}
+	}
+	return out
+}
+
 // Files are the script and what it loaded, in that order.
 func (s *script) Files() []string { return s.files }
 
