@@ -3,8 +3,8 @@ package conformance_test
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -138,49 +138,82 @@ func TestALongWordIsRefused(t *testing.T) {
 	}
 }
 
-// wrapping are the lines of redact that name the dialect it wraps, and what they are for OpenAI's.
-var wrapping = map[string][2]string{
-	".star": {"base_event, base_response = None, None\n", "load(\"dialects/openai.star\", base_event = \"transform_event\", base_response = \"transform_response\")\n"},
-	".lua":  {`require("dialects.anthropic")`, `require("dialects.openai")`},
-}
-
-func TestRedactWrapsADialectThatTranslates(t *testing.T) {
-	for _, lang := range languages() {
-		name := "dialects/redact" + lang.Extension()
-		files := fstest.MapFS{}
-		stems := []string{"dialects/redact", "dialects/anthropic", "dialects/openai", "lib/call_ids", "lib/given", "lib/openai_request", "lib/redact"}
-		for _, stem := range stems {
-			path := stem + lang.Extension()
-			src, err := os.ReadFile("../../scripts/" + path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			files[path] = &fstest.MapFile{Data: src}
-		}
-		lines := wrapping[lang.Extension()]
-		text := strings.Replace(string(files[name].Data), lines[0], lines[1], 1)
-		files[name].Data = []byte(strings.Replace(text, `load("dialects/anthropic.star"`, `load("dialects/openai.star"`, 1))
-		m := manifest(lang, written{})
-		m.Artifact, m.Files = name, files
-		m.Budget.Steps = 2_000_000
-		made, err := lang.InstantiateDialect(m)
+// wrapping is redact with its first lines edited to wrap another bundled dialect, beside all other bundled scripts.
+func wrapping(t *testing.T, lang runtimes.Language, dialect string) *engine.PluginManifest {
+	t.Helper()
+	m := manifest(lang, nil)
+	m.Artifact, m.Budget.Steps = "dialects/redact"+lang.Extension(), 2_000_000
+	files := fstest.MapFS{}
+	paths, _ := fs.Glob(bundledScripts, "*/*"+lang.Extension())
+	for _, path := range paths {
+		src, err := fs.ReadFile(bundledScripts, path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := made.(engine.AnswerDialect)
-		got := told(t, d, []string{"the key sk-ant-01234", "56789abcdef", " is"}, func(piece string) string {
-			return fmt.Sprintf(`{"choices":[{"index":0,"delta":{"content":%q},"finish_reason":null}]}`, piece)
-		})
-		if got != "the key [key] is" {
-			t.Errorf("%s: a stream: got %q", lang.Extension(), got)
+		files[path] = &fstest.MapFile{Data: src}
+	}
+	lines := []string{`load("dialects/anthropic.star"`, `load("dialects/` + dialect + `.star"`, `require("dialects.anthropic")`, `require("dialects.` + dialect + `")`}
+	if dialect == "openai" {
+		lines = append(lines, "base_event, base_response = None, None\n", `load("dialects/openai.star", base_event = "transform_event", base_response = "transform_response")`+"\n")
+	}
+	text := strings.NewReplacer(lines...).Replace(string(files[m.Artifact].Data))
+	files[m.Artifact].Data, m.Files = []byte(text), files
+	return m
+}
+
+func TestRedactWrapsAnyBundledDialect(t *testing.T) {
+	for _, dialect := range []string{"anthropic", "bedrock", "bedrock_mantle", "openai", "vertex"} {
+		for _, lang := range languages() {
+			t.Run(dialect+lang.Extension(), func(t *testing.T) {
+				m := wrapping(t, lang, dialect)
+				a := runtimes.Admission{Language: lang, Files: m.Files, Path: m.Artifact, Budget: m.Budget,
+					Bindings: []runtimes.Binding{{Slot: engine.SlotDialect, Manifest: m}}}
+				if got := a.Admit(); len(got.Errors) > 0 || got.Tests != 2 {
+					t.Fatalf("%d tests passed, errors %v", got.Tests, got.Errors)
+				}
+				made, err := lang.InstantiateDialect(m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				asksAndAnswers(t, made, dialect)
+			})
 		}
-		asked := runtimes.SampleRequest()
-		asked.Stream = false
-		reply, err := d.TransformResponse(asked, &engine.State{}, &engine.Reply{Status: 200,
-			Body: []byte(`{"choices":[{"message":{"content":"write to me@example.org"},"finish_reason":"stop"}]}`)})
-		if err != nil || !strings.Contains(string(reply.Body), `"content":[{"type":"text","text":"write to [email]"}]`) {
-			t.Errorf("%s: an answer: got %s, %v", lang.Extension(), reply.Body, err)
-		}
+	}
+}
+
+// asksAndAnswers sends a secret through a redacting dialect in a request, a stream, an answer and an error.
+func asksAndAnswers(t *testing.T, d engine.Dialect, dialect string) {
+	t.Helper()
+	asked := runtimes.SampleRequest()
+	asked.Body = []byte(`{"model":"claude-sonnet-4-5","max_tokens":9,"messages":[{"role":"user","content":"I am me@example.org"}]}`)
+	sent, err := runtimes.Shape(d, asked, runtimes.SamplePrincipal(), candidates()[0])
+	if err != nil || !strings.Contains(string(sent.Body()), "I am [email]") {
+		t.Errorf("a request: got %v, %v", sent, err)
+	}
+	answering := d.(engine.AnswerDialect)
+	delta := `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":%q}}`
+	answer := `{"type":"message","role":"assistant","content":[{"type":"text","text":"write to me@example.org"}]}`
+	if dialect == "openai" {
+		delta = `{"choices":[{"index":0,"delta":{"content":%q},"finish_reason":null}]}`
+		answer = `{"choices":[{"message":{"content":"write to me@example.org"},"finish_reason":"stop"}]}`
+	}
+	if got := told(t, answering, []string{"the key sk-ant-01234", "56789abcdef", " is"}, func(piece string) string { return fmt.Sprintf(delta, piece) }); got != "the key [key] is" {
+		t.Errorf("a stream: got %q", got)
+	}
+	asked.Stream = false
+	reply, err := answering.TransformResponse(asked, &engine.State{}, &engine.Reply{Status: 200, Body: []byte(answer)})
+	if err != nil || !strings.Contains(string(reply.Body), `"content":[{"type":"text","text":"write to [email]"}]`) {
+		t.Errorf("an answer: got %v, %v", reply, err)
+	}
+	failed, err := d.NormalizeError(400, engine.Headers{{Name: "x-amzn-errortype", Value: "ThrottlingException"}}, []byte(`{"message":"slow, me@example.org"}`))
+	switch {
+	case err != nil || failed == nil || strings.Contains(string(failed.Body), "me@example.org"):
+		t.Errorf("an error: got %v, %v", failed, err)
+	case strings.HasPrefix(dialect, "bedrock") && (failed.Status != 429 || !strings.Contains(string(failed.Body), `"slow, [email]"`)):
+		t.Errorf("an error that a header names: got %d %s", failed.Status, failed.Body)
+	}
+	if counts := d.(engine.PathDialect).Serves("/v1/messages/count_tokens"); counts != (dialect != "openai") {
+		t.Errorf("serves count_tokens: %v", counts)
 	}
 }
 

@@ -6,7 +6,8 @@ local lib = require("lib.redact")
 local redact, WORDS = lib.redact, lib.WORDS
 local encode, find, match, type, unpack = json.encode, re.find, string.match, type, unpack
 
-plugin = { name = "redact", version = "1.1.0", description = "another dialect, without keys and addresses in what passes" }
+plugin = { name = "redact", version = "1.1.0", description = "another dialect, without keys and addresses in what passes",
+  paths = base.plugin and base.plugin.paths }
 
 -- The longest word that is held back, in bytes. Nobody can tell whether a longer one is a secret.
 local MAX_WORD = 64 * 1024
@@ -41,8 +42,8 @@ function shape(ctx, upstream, principal, request)
   lib.redact_url(request)
 end
 
-function normalize_error(status, body)
-  local out = base.normalize_error(status, body)
+function normalize_error(status, body, headers)
+  local out = base.normalize_error(status, body, headers)
   if out == nil then
     local clean = redact(body:raw(""))
     return clean ~= body:raw("") and { body = clean } or nil
@@ -253,20 +254,25 @@ function transform_event(ctx, event, state)
   return out
 end
 
+local function shaped(t, by, address, key)
+  local r = t:request('{"model":"m","system":"I am ' .. address .. '","messages":[{"role":"user","content":[{"type":"text","text":"' .. key .. '"}]},{"role":"user","content":"plain"}]}')
+  by(t:ctx({ model = "m" }), t:upstream("u", { models = { m = "own" } }), t:principal(), r)
+  return r.body:raw()
+end
+
 function test_prompts_lose_their_secrets(t)
-  local r = t:request('{"model":"m","system":"I am me@example.org","messages":[{"role":"user","content":[{"type":"text","text":"sk-ant-0123456789abcdef"}]},{"role":"user","content":"plain"}]}')
-  shape(t:ctx({ model = "m" }), t:upstream("u", { models = { m = "own" } }), t:principal(), r)
-  t:eq(r.body:raw(), '{"model":"own","system":"I am [email]","messages":[{"role":"user","content":[{"type":"text","text":"[key]"}]},{"role":"user","content":"plain"}]}')
+  local sent = shaped(t, shape, "me@example.org", "sk-ant-0123456789abcdef")
+  t:eq(sent, shaped(t, base.shape, "[email]", "[key]"))
+  t:ok(string.find(sent, "I am [email]", 1, true) and string.find(sent, "[key]", 1, true))
 end
 
 function test_a_secret_in_two_pieces_is_found(t)
-  local state, texts = {}, {}
-  local function send_in(event)
-    for _, e in ipairs(transform_event(t:ctx(), event, state)) do texts[#texts + 1] = json.decode(e.data).delta.text end
-  end
+  local state, sent, texts = { redact_held = {}, redact_over = "," }, {}, {}
   for _, text in ipairs({ "the key sk-ant-01234", "56789abc", "def is", " here" }) do
-    send_in(t:event({ name = "content_block_delta", data = { type = "content_block_delta", index = 0, delta = { type = "text_delta", text = text } } }))
+    local e = t:event({ name = "content_block_delta", data = { type = "content_block_delta", index = 0, delta = { type = "text_delta", text = text } } })
+    for _, out in ipairs(pass_event(state, e, e.name, e.data)) do sent[#sent + 1] = out end
   end
-  send_in(t:event({ name = "$end", complete = true }))
+  flush(sent, state, nil)
+  for i, e in ipairs(sent) do texts[i] = json.decode(e.data).delta.text end
   t:eq(texts, { "the key ", "[key] ", "is ", "here" })
 end
