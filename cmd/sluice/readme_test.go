@@ -85,12 +85,15 @@ func TestTheReadmesOfScriptsShowScriptsThatLoad(t *testing.T) {
 				text = blocks(t, "../../scripts/README.md", language)[0] + text // it tests the first
 			}
 			dir := t.TempDir()
+			if err := os.CopyFS(dir, os.DirFS("../../scripts")); err != nil {
+				t.Fatal(err)
+			}
 			name := dir + "/shown" + ext
 			if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			var out strings.Builder
-			if code := run([]string{"sluice", "check", name}, &out, &out); code != exitFine {
+			if code := run([]string{"sluice", "check", "--scripts", dir, name}, &out, &out); code != exitFine {
 				t.Errorf("block %d in %s: %s", i, language, out.String())
 			}
 		}
