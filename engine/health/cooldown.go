@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -50,6 +51,20 @@ func (cs coolings) of(a *engine.Account, now time.Time) engine.Cooling {
 			found = c.Cooling
 		}
 	}
+	return found
+}
+
+// models are those about one model or family of models, by its name.
+func (cs coolings) models(now time.Time) []engine.Cooling {
+	var found []engine.Cooling
+	for i := range cs {
+		if c := &cs[i]; c.Scope != "" && c.Until.After(now) {
+			found = append(found, c.Cooling)
+		}
+	}
+	slices.SortFunc(found, func(a, b engine.Cooling) int {
+		return cmp.Or(strings.Compare(a.Scope, b.Scope), a.Until.Compare(b.Until))
+	})
 	return found
 }
 

@@ -165,6 +165,15 @@ func (t *Tracker) Clients(u *engine.Upstream, now time.Time) (cooling int, until
 	return cooling, until
 }
 
+// CoolingModels are the cool-downs of an upstream's own account that are about one model or family of models, by its name. They are at
+// most maxScopes.
+func (t *Tracker) CoolingModels(u *engine.Upstream, now time.Time) []engine.Cooling {
+	if cs := t.of(u).own.cools.Load(); cs != nil {
+		return cs.models(now)
+	}
+	return nil
+}
+
 // hard is when the last cool-down of an account ends that is insisted on, whatever model it is about; zero = there is none.
 func (a *account) hard(now time.Time) (last time.Time) {
 	cs := a.cools.Load()

@@ -3,6 +3,7 @@ package health_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,5 +124,25 @@ func TestWhatAnEarlierRunSawIsTakenWhereItStillCounts(t *testing.T) {
 		f(engine.Cooling{Class: engine.ClassModel, Scope: "m", Until: in(time.Minute), Soft: true}, "m", 0)
 		f(engine.Cooling{Class: engine.ClassCredential, Until: in(time.Minute)}, "m", 0)
 		f(engine.Cooling{}, "m", 0)
+	})
+}
+
+func TestModelsThatCoolAreToldByNameAsLongAsTheyDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr, u := health.NewTracker(nil), named("up")
+		for i := range 100 {
+			model := fmt.Sprintf("m%d", (i+50)%100)
+			answer(tr, place(u, model), engine.Outcome{Status: 404, Body: fmt.Appendf(nil, `{"error":{"message":"model: %s"}}`, model)})
+		}
+		answer(tr, place(u, "m0"), headed(429, "retry-after: 1800")) // the account, and not one model
+		told := tr.CoolingModels(u, time.Now())
+		byName := slices.IsSortedFunc(told, func(a, b engine.Cooling) int { return strings.Compare(a.Scope, b.Scope) })
+		if len(told) < 60 || len(told) > 64 || !byName || told[0].Scope == "" || told[0].Class != engine.ClassModel {
+			t.Errorf("%d of them, sorted %v: %+v", len(told), byName, told)
+		}
+		time.Sleep(10 * time.Minute)
+		if told := tr.CoolingModels(u, time.Now()); len(told) != 0 {
+			t.Errorf("ten minutes later: %+v", told)
+		}
 	})
 }

@@ -167,6 +167,10 @@ func (v vitals) Failures(u *engine.Upstream) map[engine.FailureClass]int64 {
 	return v.rig.tracker.Failures(u)
 }
 
+func (v vitals) CoolingModels(u *engine.Upstream, now time.Time) []engine.Cooling {
+	return v.rig.tracker.CoolingModels(u, now)
+}
+
 // build makes a generation of the config and the scripts on disk. The config is one word: "fine" or a mistake.
 func (r *rig) build(in *reload.Input) (*engine.Generation, error) {
 	if word := string(bytes.TrimSpace(in.Config)); word != "fine" {

@@ -15,6 +15,7 @@ type upstream struct {
 	Healthy     bool                `json:"healthy"` // it may be asked
 	CooldownMS  int64               `json:"cooldown_ms"`
 	Cooling     *cooling            `json:"cooling"` // null: it does not cool
+	CoolsFor    []modelCooling      `json:"cooling_models"`
 	Clients     *clients            `json:"clients"` // null: its credential is ours
 	Breaker     string              `json:"breaker"`
 	InFlight    int                 `json:"in_flight"`
@@ -35,6 +36,19 @@ type cooling struct {
 	Reason engine.FailureClass `json:"reason"`
 	Until  time.Time           `json:"until"`
 	Soft   bool                `json:"soft"` // it is asked all the same when nobody else is free
+}
+
+// modelCooling is why an account is left alone for one model or family of models, which clients choose the names of.
+type modelCooling struct {
+	Model      string `json:"model"`
+	Family     bool   `json:"family"`
+	CooldownMS int64  `json:"cooldown_ms"`
+	cooling
+}
+
+// perModel is the power of a VitalsSource that knows for which models an account cools.
+type perModel interface {
+	CoolingModels(u *engine.Upstream, now time.Time) []engine.Cooling
 }
 
 // clients is how those do whose own credentials are passed on. It says nothing of who they are.
@@ -71,6 +85,9 @@ func (s *Server) upstreams() map[string][]upstream {
 		now := time.Now()
 		for _, u := range g.Upstreams {
 			one := viewUpstream(u, s.opts.Vitals.Vitals(u.Upstream, now), now)
+			if v, ok := s.opts.Vitals.(perModel); ok {
+				one.CoolsFor = viewModels(v.CoolingModels(u.Upstream, now), now)
+			}
 			if v, ok := s.opts.Vitals.(perClient); ok && u.ForwardsClient {
 				n, until := v.Clients(u.Upstream, now)
 				one.Clients = &clients{n, moment(until)}
@@ -84,7 +101,7 @@ func (s *Server) upstreams() map[string][]upstream {
 func viewUpstream(u *engine.UpstreamSlot, v *engine.Vitals, now time.Time) upstream {
 	out := upstream{ID: u.ID.String(), Name: u.Name, Kind: u.Kind, BaseURL: u.BaseURL.String(), Healthy: v.Healthy,
 		CooldownMS: v.Cooldown.Milliseconds(), Breaker: v.Breaker, InFlight: v.InFlight, Concurrency: v.Concurrency,
-		Queued: v.Queued, QueueMax: u.Queue.Max,
+		Queued: v.Queued, QueueMax: u.Queue.Max, CoolsFor: []modelCooling{},
 		ErrorRate: v.ErrorRate, TTFBMS: millis(v.TTFB), RateLimits: []rateLimit{}, Quotas: []quota{}}
 	if c := v.Cooling; c.Class != "" {
 		out.Cooling = &cooling{c.Class, c.Until, c.Soft}
@@ -97,6 +114,15 @@ func viewUpstream(u *engine.UpstreamSlot, v *engine.Vitals, now time.Time) upstr
 	}
 	for _, q := range v.Quotas {
 		out.Quotas = append(out.Quotas, quota{q.Window, q.State(now), q.Status, known(q.Utilization), moment(q.Resets)})
+	}
+	return out
+}
+
+func viewModels(cs []engine.Cooling, now time.Time) []modelCooling {
+	out := make([]modelCooling, 0, len(cs))
+	for _, c := range cs {
+		model := engine.Visible(engine.Cut(c.Scope, engine.MaxReason))
+		out = append(out, modelCooling{model, c.Family, c.Until.Sub(now).Milliseconds(), cooling{c.Class, c.Until, c.Soft}})
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -25,6 +26,12 @@ type upstream struct {
 		Until  time.Time
 		Soft   bool
 	}
+	CoolingModels []struct {
+		Model, Reason string
+		Family, Soft  bool
+		CooldownMS    int64 `json:"cooldown_ms"`
+		Until         time.Time
+	} `json:"cooling_models"`
 }
 
 type window struct {
@@ -137,6 +144,34 @@ func TestACoolDownIsShownWithItsReason(t *testing.T) {
 	r.get("/v1/requests/"+r.rows("")[0].RequestID, &row)
 	if one := row.Trace.Attempts[0]; one.Class != "window_exhausted" || one.Cooled != "account" || one.Until == nil {
 		t.Errorf("the trace says %+v", one)
+	}
+}
+
+func TestACoolDownForAModelIsShownBesideThatOfTheAccount(t *testing.T) {
+	r := newRig(t)
+	if u := r.named("a"); u.CoolingModels == nil || len(u.CoolingModels) != 0 {
+		t.Errorf("%+v, want an empty list", u)
+	}
+	a := r.sims["a"]
+	r.must(a.Next("404-model"))
+	r.ask(404)
+	const unified = "anthropic-ratelimit-unified-"
+	a.SetHeader(unified+"status", "rejected")
+	a.SetHeader(unified+"7d_sonnet-status", "rejected")
+	a.SetHeader(unified+"7d_sonnet-reset", strconv.FormatInt(time.Now().Add(25*time.Hour).Unix(), 10))
+	r.must(a.Next("429=1s"))
+	r.ask(429)
+	u := r.named("a")
+	if !u.Healthy || u.Cooling != nil || u.CooldownMS != 0 || len(u.CoolingModels) != 2 {
+		t.Fatalf("%+v, want two models that cool, and a healthy account", u)
+	}
+	if c := u.CoolingModels[0]; c.Model != "claude-sonnet-4-5" || c.Family || c.Reason != "model_not_served" || !c.Soft ||
+		time.Until(c.Until) > 10*time.Minute || c.CooldownMS < 9*60*1000 {
+		t.Errorf("%+v", c)
+	}
+	if c := u.CoolingModels[1]; c.Model != "sonnet" || !c.Family || c.Reason != "window_exhausted" || c.Soft ||
+		time.Until(c.Until) < 24*time.Hour || c.CooldownMS < 24*3600*1000 {
+		t.Errorf("%+v", c)
 	}
 }
 
