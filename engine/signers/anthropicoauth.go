@@ -132,6 +132,7 @@ func (o *owner) adopt(dataKey string) error {
 		if f := o.fault.Load(); !o.opened || f != nil && !errors.Is(f.err, errReconnect) {
 			o.fault.Store(nil)
 		}
+		o.tell(engine.CredentialState{}, o.CredentialState()) // what was told before was about another config
 	}
 	o.opened, o.retired = true, false
 	if o.stored && rewrite {

@@ -238,6 +238,25 @@ func TestInvalidGrantTakesTheUpstreamOutUntilItIsConnectedAnew(t *testing.T) {
 	told(t, r, `upstream "up": reconnect required: the token endpoint answered 400 invalid_grant: configure a new refresh_token`)
 }
 
+func TestAConfigThatGoesBackToADeadTokenIsToldOfIt(t *testing.T) {
+	r := newRig(t)
+	e := newEndpoint(t, invalidGrant, gives("access-9", "refresh-9", 3600))
+	a := r.start()
+	_, err := send(t, r.load(a, "", oauth(e, "refresh-planted-0")), engine.Credential{}, 200)
+	refusal(t, err, engine.CodeSignerFailed, "reconnect required")
+	if got := r.token(r.load(a, "", oauth(e, "refresh-planted-8"))); got != "access-9" {
+		t.Errorf("with a new refresh token: %s", got)
+	}
+	back := r.load(a, "", oauth(e, "refresh-planted-0"))
+	r.load(a, "", oauth(e, "refresh-planted-0")) // a reload that changes nothing of it
+	r.load(a, "key", oauth(e, "refresh-planted-0"))
+	if !state(back).Reconnect || e.calls() != 2 {
+		t.Errorf("state %+v after %d refreshes, want reconnect after 2", state(back), e.calls())
+	}
+	dead := `upstream "up": reconnect required: the token endpoint answered 400 invalid_grant: configure a new refresh_token`
+	told(t, r, dead, dead)
+}
+
 func TestAFailedRefreshBacksOff(t *testing.T) {
 	r := newRig(t)
 	html := says(502, "text/html; charset=utf-8", "<html>planted</html>")
