@@ -211,6 +211,21 @@ func TestAProfileThatIsNotThereIsToldByName(t *testing.T) {
 	refusal(t, err, engine.CodeSignerFailed, "failed to get shared config profile, teem")
 }
 
+func TestAProfileOfHalfACredentialIsToldInOneLine(t *testing.T) {
+	home := alone(t)
+	write(t, filepath.Join(home, "credentials"), "[team]\naws_access_key_id = AKIDHALF\n")
+	r := newRig(t)
+	c := chain(t, r, "team")
+	_, err := c.do(context.Background(), t)
+	refusal(t, err, engine.CodeSignerFailed, "partial credentials found for profile team; tried again")
+	if told := state(c.signers).Error; told == "" || strings.ContainsAny(told, "\r\n") || strings.TrimSpace(told) != told {
+		t.Errorf("the state tells %q, want one line", told)
+	}
+	if told := r.warnings(); strings.Contains(told, "\n") || !strings.HasSuffix(told, state(c.signers).Error) {
+		t.Errorf("told %q, want one line", told)
+	}
+}
+
 func TestWhatAProcessAnswersIsToldNobody(t *testing.T) {
 	home := alone(t)
 	output := filepath.Join(home, "output")

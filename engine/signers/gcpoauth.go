@@ -53,7 +53,7 @@ func fileCredentials(ctx context.Context, file []byte) (*google.Credentials, err
 	}
 	c, err := google.CredentialsFromJSONWithType(ctx, file, head.Type, cloudPlatform)
 	if err != nil {
-		return nil, missing("gcp_oauth: " + err.Error())
+		return nil, missing("gcp_oauth: " + oneLine(err.Error()))
 	}
 	if head.Type == google.ServiceAccount { // whose key the library reads when it signs, and not before
 		if _, err := google.JWTAccessTokenSourceFromJSON(file, cloudPlatform); err != nil {

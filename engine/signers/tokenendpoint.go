@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sluice/engine"
 )
 
 // maxTokenAnswer caps what a token endpoint may say, in bytes.
@@ -143,15 +145,18 @@ var (
 	named     = regexp.MustCompile(`(?s)((?:^|: )open|read file at|authorization token from|open credential file) "?[^/"].*`)
 )
 
-// withoutAnswer is an error up to where it repeats an answer, and without what else may be a credential.
+// withoutAnswer is an error up to where it repeats an answer, without what else may be a credential, in one line.
 func withoutAnswer(err error) error {
 	text := repeated.ReplaceAllString(err.Error(), "$1")
 	text = named.ReplaceAllString(addressed.ReplaceAllString(text, "$1 its URL"), "$1 what is no absolute path")
-	if text == err.Error() {
+	if text = oneLine(text); text == err.Error() {
 		return err
 	}
 	return errors.New(text)
 }
+
+// oneLine is the text of a library, some of which have line breaks within and behind them.
+func oneLine(text string) string { return engine.Visible(strings.Join(strings.Fields(text), " ")) }
 
 func tlsConfig(roots func() *x509.CertPool) *tls.Config {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
