@@ -172,6 +172,9 @@ func (s *search) send(ctx context.Context, u *UpstreamSlot, d *DialectSlot, sign
 		if resp.Status/100 == 4 {
 			o.Body = x.veil.text(resp.Plain(resp.Peek(UpstreamErrorBody), UpstreamErrorBody))
 		}
+		if renewed, ok := signer.(RenewedSigner); ok && resp.Status/100 == 2 {
+			renewed.OnAccepted()
+		}
 	}
 	return resp, o, err
 }

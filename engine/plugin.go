@@ -108,6 +108,10 @@ type Signer interface {
 	OnUnauthorized(ctx context.Context, err *UpstreamError) RetryDecision
 }
 
+// RenewedSigner is the optional power of a Signer to hear that an answer, one of success, accepted its credential: one that worked for a while
+// is renewed otherwise than one that never did. OnAccepted does not block.
+type RenewedSigner interface{ OnAccepted() }
+
 // RetryDecision answers a 401: a refreshed signer, or none, which is to fail.
 type RetryDecision struct {
 	Refreshed Signer

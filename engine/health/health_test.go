@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -14,6 +17,7 @@ import (
 
 	"sluice/engine"
 	"sluice/engine/health"
+	"sluice/engine/reload"
 	"sluice/engine/signers"
 )
 
@@ -163,5 +167,46 @@ func TestCountsHoldUnderConcurrency(t *testing.T) {
 	wait.Wait()
 	if v := g.vitals(); v.InFlight != 0 || v.ErrorRate != 0 {
 		t.Errorf("after all: %+v", v)
+	}
+}
+
+// TestARefusedCredentialThatIsRenewedLaterCoolsUntilThen: the account may be well again before what counts as dead is looked at again.
+func TestARefusedCredentialThatIsRenewedLaterCoolsUntilThen(t *testing.T) {
+	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"access_token":"new","refresh_token":"next","expires_in":3600}`)
+	}))
+	t.Cleanup(tokens.Close)
+	data, err := reload.OpenData(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { data.Close() })
+	now := time.Now().Add(time.Hour) // stands still
+	accounts := signers.NewAccounts(signers.Options{Shelf: data, Now: func() time.Time { return now }})
+	t.Cleanup(func() { accounts.Close() })
+	g := newGateway(t)
+	f, err := accounts.AnthropicOAuth(signers.OAuth{Upstream: g.up.ID, Name: "up", ClientID: "c", AccessToken: "old", RefreshToken: "first", TokenURL: tokens.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts.Adopt("", maps.Values(map[int]engine.SignerFactory{0: f}))
+	g.world.Upstreams[0].Signers = f
+	statuses := []int{401, 200, 401}
+	g.answer = func() (*engine.Response, error) {
+		status := statuses[0]
+		statuses = statuses[1:]
+		return reply(status, strings.NewReader("no"))()
+	}
+	a, err := g.send(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Body.Close()
+	var refusal *engine.Refusal
+	if _, err := g.send(context.Background()); !errors.As(err, &refusal) || refusal.Code != engine.CodeUpstreamCredential {
+		t.Errorf("the new token is refused: %v", err)
+	}
+	if c := g.vitals().Cooling; c.Class != engine.ClassCredential || !c.Until.Equal(now.Add(5*time.Second)) || len(statuses) != 0 {
+		t.Errorf("it cools %+v, want until %v", c, now.Add(5*time.Second))
 	}
 }

@@ -199,6 +199,78 @@ func TestA401RefreshesOnceAndNeverReachesTheClient(t *testing.T) {
 	try(5*time.Second, 2, 5)
 }
 
+// accepting is an API that accepts one token at a time, until it is told to revoke it: then the next that it sees.
+type accepting struct{ revoked, token string }
+
+func (a *accepting) status(_ int, sent engine.Signed) int {
+	token := header(sent, "authorization")
+	if token == a.revoked {
+		return 401
+	}
+	a.token = token
+	return 200
+}
+
+func (a *accepting) revoke() { a.revoked = a.token }
+
+func TestATokenThatWorkedIsRefreshedHoweverOftenThatIs(t *testing.T) {
+	r := newRig(t)
+	e := newEndpoint(t, gives("access-1", "refresh-1", 3600), gives("access-2", "refresh-2", 3600), gives("access-3", "refresh-3", 3600),
+		gives("access-4", "refresh-4", 3600), gives("access-5", "refresh-5", 3600), gives("access-6", "refresh-6", 3600))
+	var api accepting
+	c := call{signers: r.load(r.start(), "", oauth(e, "refresh-0")), answer: api.status}
+	for want := 1; want <= 6; want++ {
+		for range 30 {
+			if _, err := c.do(context.Background(), t); err != nil {
+				t.Fatalf("the API accepts %s: %v", api.token, err)
+			}
+			r.pass(100 * time.Millisecond)
+		}
+		if e.calls() != want {
+			t.Fatalf("%d refreshes, want %d", e.calls(), want)
+		}
+		api.revoke()
+	}
+	told(t, r) // nothing is wrong with the account
+}
+
+func TestATokenThatWasRefusedAtOnceWaitsAndIsTold(t *testing.T) {
+	r := newRig(t)
+	e := newEndpoint(t, gives("access-1", "refresh-1", 3600), gives("access-2", "refresh-2", 3600))
+	c := oauth(e, "refresh-0")
+	c.AccessToken = "access-0"
+	f := r.load(r.start(), "key", c)
+	if sent, err := send(t, f, engine.Credential{}, 401, 200); err != nil || len(sent) != 2 {
+		t.Fatalf("got %v, %v", sent, err)
+	}
+	refused := func(want engine.RetryDecision) {
+		t.Helper()
+		signer, err := f.Build(context.Background(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := signer.OnUnauthorized(context.Background(), nil); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	again := r.Now().Add(5 * time.Second)
+	r.pass(time.Second)
+	refused(engine.FailUntil(again))
+	if _, err := send(t, f, engine.Credential{}, 200); err != nil { // now and then it is accepted
+		t.Fatal(err)
+	}
+	r.pass(3 * time.Second)
+	refused(engine.FailUntil(again))
+	if e.calls() != 1 {
+		t.Errorf("%d refreshes, want 1", e.calls())
+	}
+	told(t, r, `upstream "up": its credential was refused as soon as it was obtained, and is renewed again from 2026-11-22T00:00:05Z on`)
+	r.pass(time.Second)
+	if sent, err := send(t, f, engine.Credential{}, 401, 200); err != nil || len(sent) != 2 || e.calls() != 2 {
+		t.Errorf("got %v, %v after %d refreshes", sent, err, e.calls())
+	}
+}
+
 func TestA401TakesANewerTokenThatIsKeptAlready(t *testing.T) {
 	r := newRig(t)
 	e := newEndpoint(t, gives("access-1", "refresh-1", 3600), gives("access-2", "refresh-2", 3600))

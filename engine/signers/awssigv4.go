@@ -151,6 +151,8 @@ type sigv4 struct {
 	keys            *lease[awsKeys]
 }
 
+var _ engine.RenewedSigner = sigv4{}
+
 func (s sigv4) with(keys *lease[awsKeys]) sigv4 {
 	s.keys = keys
 	return s
@@ -184,14 +186,15 @@ func (s sigv4) OnUnauthorized(ctx context.Context, _ *engine.UpstreamError) engi
 	if s.account == nil {
 		return engine.Fail
 	}
-	l, err := s.account.refused(ctx, s.keys)
+	l, otherwise := s.account.refused(ctx, s.keys)
 	switch {
-	case err == nil && l.value.get() != s.keys.value.get():
+	case l != nil && l.value.get() != s.keys.value.get():
 		return engine.Refresh(s.with(l))
 	case s.keys.expires.IsZero(): // the file that they are in may be rewritten
 		return engine.FailUntil(s.now().Add(staticFor))
-	case err != nil:
-		return s.account.decision()
 	}
-	return engine.Fail
+	return otherwise
 }
+
+// OnAccepted notes that the keys work.
+func (s sigv4) OnAccepted() { s.keys.accept() }

@@ -21,6 +21,8 @@ const (
 	// After a failure, renewals wait: backOff, doubled with each failure that follows, up to maxBackOff.
 	backOff    = 5 * time.Second
 	maxBackOff = 5 * time.Minute
+	// atOnce is for how long one that was accepted all the same counts as refused as soon as it was obtained.
+	atOnce = 2 * time.Second
 )
 
 // waitAfter is the wait after the n-th failure in a row.
@@ -32,7 +34,8 @@ func waitAfter(n int) time.Duration {
 	return min(wait, maxBackOff)
 }
 
-// lease is a credential and how long it lasts. It is never written after others may see it; two are the same if their pointers are.
+// lease is a credential and how long it lasts. After others may see it nothing is written but what became of it; two are the same if their
+// pointers are.
 type lease[T any] struct {
 	value    T
 	obtained time.Time // zero: it came from the config
@@ -40,6 +43,25 @@ type lease[T any] struct {
 	late     time.Time // from when requests wait for it; zero: never
 	expires  time.Time // zero: not known
 	refusals int       // in a row, of those before it
+
+	accepted atomic.Bool // by an answer
+	spurned  atomic.Bool // it was refused too soon to be replaced
+}
+
+// accept notes that an answer accepted it. Only the first one writes what all requests read.
+func (l *lease[T]) accept() {
+	if !l.accepted.Load() {
+		l.accepted.Store(true)
+	}
+}
+
+// row is how many in a row were refused before it, when it is refused at an age: none where it worked for a while.
+func (l *lease[T]) row(age time.Duration) int {
+	worked := l.accepted.Load() && !l.spurned.Load() && age >= atOnce
+	if worked || age > maxBackOff {
+		return 0
+	}
+	return l.refusals
 }
 
 // newLease is for a value obtained now that lasts until expires, zero = not known.
@@ -114,16 +136,23 @@ func (r *renewer[T]) replace(ctx context.Context, used *lease[T], refusals int) 
 	return nil, r.failure()
 }
 
-// refused returns what may work where used was refused. When new ones are refused as well, it obtains them less and less often.
-func (r *renewer[T]) refused(ctx context.Context, used *lease[T]) (*lease[T], error) {
-	refusals, age := used.refusals, r.now().Sub(used.obtained)
-	if age > maxBackOff {
-		refusals = 0
+// refused returns what may work where used was refused, or nil and what is to be done without. When new ones are refused as well, it obtains
+// them less and less often.
+func (r *renewer[T]) refused(ctx context.Context, used *lease[T]) (*lease[T], engine.RetryDecision) {
+	now := r.now()
+	refusals := used.row(now.Sub(used.obtained))
+	again := used.obtained.Add(waitAfter(refusals))
+	if r.held.Load() == used && refusals > 0 && now.Before(again) {
+		if !used.spurned.Swap(true) {
+			r.say("its credential was refused as soon as it was obtained, and is renewed again from " + again.UTC().Format(time.RFC3339) + " on")
+		}
+		return nil, engine.FailUntil(again)
 	}
-	if r.held.Load() == used && refusals > 0 && age < waitAfter(refusals) {
-		return nil, &engine.SignerError{Variant: engine.SignerInvalidCredentials, Reason: "it was refused as soon as it was obtained"}
+	next, err := r.replace(ctx, used, refusals+1)
+	if err != nil {
+		return nil, r.decision()
 	}
-	return r.replace(ctx, used, refusals+1)
+	return next, engine.Fail
 }
 
 // start begins a renewal unless one runs, used has been replaced, or it is too soon. The channel closes when it has ended; nil = none
@@ -198,7 +227,7 @@ func (r *renewer[T]) failure() error {
 	return &engine.SignerError{Variant: engine.SignerExpiredToken, Reason: reason, Cause: f.err}
 }
 
-// decision is what is to be done where a credential was refused and there is no other: wait for the next renewal, if there is to be one.
+// decision is what is to be done where a credential was refused and could not be renewed: wait for the next renewal, if there is to be one.
 func (r *renewer[T]) decision() engine.RetryDecision {
 	if f := r.fault.Load(); f != nil && !errors.Is(f.err, errReconnect) {
 		return engine.FailUntil(f.retry)

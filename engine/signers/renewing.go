@@ -33,6 +33,8 @@ type renewed[T token] struct {
 	token   *lease[T]
 }
 
+var _ engine.RenewedSigner = renewed[oauthToken]{}
+
 // Sign sets the token and seals.
 func (s renewed[T]) Sign(_ context.Context, shaped engine.Shaped, capability *engine.SigningCapability) (engine.Signed, error) {
 	lines := shaped.Headers()
@@ -43,9 +45,12 @@ func (s renewed[T]) Sign(_ context.Context, shaped engine.Shaped, capability *en
 
 // OnUnauthorized takes the token that has replaced this one, or renews it.
 func (s renewed[T]) OnUnauthorized(ctx context.Context, _ *engine.UpstreamError) engine.RetryDecision {
-	l, err := s.account.refused(ctx, s.token)
-	if err != nil {
-		return s.account.decision()
+	l, otherwise := s.account.refused(ctx, s.token)
+	if l == nil {
+		return otherwise
 	}
 	return engine.Refresh(renewed[T]{account: s.account, token: l})
 }
+
+// OnAccepted notes that the token works.
+func (s renewed[T]) OnAccepted() { s.token.accept() }
