@@ -148,6 +148,7 @@ func (o *owner) unreadable(err error) error {
 		way = "restore the data_key that it was written with, or configure a newly issued refresh_token, for the one in the config was spent"
 	}
 	err = fmt.Errorf("%w: %w: %s", errReconnect, err, way)
+	o.opened = false // the next look at the shelf ends this fault
 	o.fault.Store(&fault{err: err})
 	return err
 }

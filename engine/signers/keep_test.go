@@ -118,6 +118,24 @@ func TestALostDataKeyMendsWithANewTokenOrTheKey(t *testing.T) {
 	}
 }
 
+func TestAKeyThatIsRestoredMendsAnAccountThatWasInUseBefore(t *testing.T) {
+	r := newRig(t)
+	e := newEndpoint(t, gives("access-1", "refresh-1", 3600), invalidGrant)
+	a := r.start()
+	r.token(r.load(a, "key-1", oauth(e, "refresh-0")))
+	r.load(a, "key-1", oauth(e, "refresh-8")) // which nobody used
+	if f := r.load(a, "key-2", oauth(e, "refresh-0")); !state(f).Reconnect {
+		t.Errorf("state %+v, want reconnect", state(f))
+	}
+	f := r.load(a, "key-1", oauth(e, "refresh-0"))
+	if s := state(f); s != (engine.CredentialState{}) {
+		t.Fatalf("with the key again: state %+v", s)
+	}
+	if got := r.token(f); got != "access-1" || e.calls() != 1 {
+		t.Errorf("with the key again: %s after %d refreshes", got, e.calls())
+	}
+}
+
 // An endpoint that lets the refresh token stand has not spent the one in the config: nothing is lost with the key.
 func TestALostDataKeyCostsNothingWhereTheConfigsTokenStands(t *testing.T) {
 	r := newRig(t)
