@@ -2,6 +2,7 @@ package runtimes
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/google/uuid"
@@ -119,7 +120,7 @@ func candidateAt(hook string, v Value, candidates []engine.UpstreamCandidate) (i
 		if i, ok := findID(v.Str, candidates); ok {
 			return i, nil
 		}
-		return 0, invalid(engine.OutputUnknown, "%s returned %s, want a candidate of this request", hook, describe(v))
+		return 0, invalid(engine.OutputUnknown, "%s returned %s, want %s", hook, describe(v), insteadOf(v.Str, candidates))
 	case v.Kind == Host:
 		if c, ok := v.Ref.(*Candidate); ok && c.UpstreamCandidate != nil {
 			i := search(c.ID, candidates)
@@ -131,6 +132,14 @@ func candidateAt(hook string, v Value, candidates []engine.UpstreamCandidate) (i
 		}
 	}
 	return 0, invalid(engine.OutputShape, "%s returned %s, want a candidate of this request", hook, describe(v))
+}
+
+// insteadOf is what is wanted in the place of a text that is no id.
+func insteadOf(text string, candidates []engine.UpstreamCandidate) string {
+	if slices.ContainsFunc(candidates, func(c engine.UpstreamCandidate) bool { return c.Name == text }) {
+		return "a candidate or its id, and not its name"
+	}
+	return "a candidate of this request"
 }
 
 // findID is the place of the candidate whose id is the text s.

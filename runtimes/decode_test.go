@@ -94,7 +94,7 @@ func TestWhatAFilterReturned(t *testing.T) {
 	f(seq(num(1)), "shape: filter returned the number 1, want a candidate of this request")
 	f(seq(h[0], h[0]), `duplicate: filter returned candidate "a" twice`)
 	f(seq(h[0], str(id(0))), `duplicate: filter returned candidate "a" twice`)
-	f(seq(str("a")), `unknown: filter returned "a", want a candidate of this request`)
+	f(seq(str("a")), `unknown: filter returned "a", want a candidate or its id, and not its name`)
 	f(seq(str("00000000-0000-4000-8000-000000000009")),
 		`unknown: filter returned "00000000-0000-4000-8000-000000000009", want a candidate of this request`)
 	f(seq(str("{"+id(0)+"}")), `unknown: filter returned "{`+id(0)+`}", want a candidate of this request`)
@@ -176,7 +176,7 @@ func TestWhatARouterReturned(t *testing.T) {
 	}
 	f(nothing, "shape: route returned nothing, want a candidate of this request")
 	f(seq(h[0]), "shape: route returned a list, want a candidate of this request")
-	f(str("a"), `unknown: route returned "a", want a candidate of this request`)
+	f(str("a"), `unknown: route returned "a", want a candidate or its id, and not its name`)
 }
 
 func TestHooksThatHaveNothingToSay(t *testing.T) {
