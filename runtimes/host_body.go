@@ -41,6 +41,7 @@ var TypeBody = newType(Type{
 	Name: "body",
 	Doc: "A JSON body. Paths are dots between keys, with list positions from 0; `\\.` is a dot in a key, and the empty path is the whole. " +
 		"A body that is not JSON has nothing at any path.",
+	Edit: "set(path, value)",
 	Fields: []Field{
 		{Name: "size", Type: "int", Doc: "The length in bytes.",
 			Get: func(receiver any) Value {
@@ -79,6 +80,9 @@ var TypeBody = newType(Type{
 			Doc: "Makes the whole body a text, or a value encoded as JSON. In request and response alone.", Call: bodyReplace},
 	},
 })
+
+// editsBody is how the body of a request or a response is written to.
+const editsBody = "its set(path, value), or replace(value)"
 
 var bodyPath = Param{Name: "path", Type: "string"}
 

@@ -31,6 +31,7 @@ var TypeHeaders = newType(Type{
 	Index: func(receiver any, key string) (Value, bool) {
 		return receiver.(*HeaderView).Get(key)
 	},
+	Edit: "set(name, value)",
 	Methods: []Method{
 		{Name: "all", Params: []Param{{Name: "name", Type: "string"}}, Result: "list of string",
 			Doc: "Every value under a name, in order.",

@@ -59,7 +59,7 @@ var TypeRequest = newType(Type{
 				h.own = true
 				return putHeaders(h.lines, v)
 			}},
-		{Name: "body", Type: "body", Doc: "The body, to be edited.",
+		{Name: "body", Type: "body", Doc: "The body, to be edited.", Edit: editsBody,
 			Get: func(receiver any) Value { return OfHost(TypeBody, &receiver.(*Request).body) },
 			Put: putRequestBody},
 		{Name: "state", Type: "map", Doc: "A map of the script's own, one for each attempt.",

@@ -75,7 +75,7 @@ var TypeResponse = newType(Type{
 		{Name: "headers", Type: "headers", Doc: "The headers, to be edited.",
 			Get: func(receiver any) Value { return OfHost(TypeHeaders, &receiver.(*Response).headers) },
 			Put: func(receiver any, v Value) error { return putHeaders(receiver.(*Response).headers.lines, v) }},
-		{Name: "body", Type: "body", Doc: "The body, to be edited.",
+		{Name: "body", Type: "body", Doc: "The body, to be edited.", Edit: editsBody,
 			Get: func(receiver any) Value { return OfHost(TypeBody, &receiver.(*Response).body) },
 			Put: func(receiver any, v Value) error {
 				r := receiver.(*Response)

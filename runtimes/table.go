@@ -16,6 +16,8 @@ type Type struct {
 	// Index reads x["key"] of an open type, such as headers; nil = the type is closed. The receiver of an open type is a Mapper as well,
 	// for what walks over it. Where a language has one form for both, a method wins over a key.
 	Index func(receiver any, key string) (Value, bool)
+	// Edit is what a script does instead of x["key"] = v; "" = nothing.
+	Edit string
 	// Given are further fields that a builder takes and nothing reads.
 	Given []Field
 	index map[string]int // into Fields, or into Methods after ^
@@ -33,6 +35,8 @@ type Field struct {
 	Get      func(receiver any) Value
 	// Set takes an assignment x.f = v; nil means read-only. An error tells what was wanted, without position.
 	Set func(receiver any, v Value) error
+	// Edit is what a script does instead of an assignment; "" = nothing.
+	Edit string
 	// Put gives the field a value while a test or a fixture builds the receiver; nil means that it cannot be given.
 	Put func(receiver any, v Value) error
 }
@@ -85,20 +89,29 @@ func (t *Type) Lookup(name string) (*Field, *Method) {
 
 // Unknown is the error of reading a name that t does not have.
 func (t *Type) Unknown(name string) error {
-	return fmt.Errorf("%s has no field %q%s", t.Name, engine.Cut(name, maxQuoted), Suggest(name, t.Names()))
+	near := Suggest(name, t.Names())
+	if t.Index != nil && name == "get" { // as an open map has it in Starlark
+		near = fmt.Sprintf(", want %s[\"name\"]", t.Name)
+	}
+	return fmt.Errorf("%s has no field %q%s", t.Name, engine.Cut(name, maxQuoted), near)
 }
 
 // ReadOnly is the error of writing to a field that cannot be written.
 func (t *Type) ReadOnly(name string) error {
 	switch f, m := t.Lookup(name); {
+	case f != nil && f.Edit != "":
+		return fmt.Errorf("%s.%s cannot be assigned to, want %s", t.Name, name, f.Edit)
 	case f != nil || m != nil:
-	case t.Index != nil:
-		return fmt.Errorf("%s cannot be assigned to by key, want set(name, value)", t.Name)
+	case t.Edit != "":
+		return fmt.Errorf("%s cannot be assigned to by key, want %s", t.Name, t.Edit)
 	default:
 		return t.Unknown(name)
 	}
 	return fmt.Errorf("%s.%s is read-only", t.Name, name)
 }
+
+// Frozen follows the error of changing what outlives a call.
+const Frozen = "; globals and what the gateway gives cannot change while a script serves: want a copy, or a dialect's state"
 
 // Names lists fields, then methods.
 func (t *Type) Names() []string {

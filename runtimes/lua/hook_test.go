@@ -222,7 +222,7 @@ func TestShapeThatFailsEndsTheAttempt(t *testing.T) {
 	f(`return request`, "s.lua:1: shape returned a request, want nothing")
 	f(`request.url = 5`, "s.lua:1: request.url is a number, want a string")
 	f(`request.nope = 5`, `s.lua:1: request has no field "nope"`)
-	f(`request.body = {}`, `s.lua:1: request.body is read-only`)
+	f(`request.body = {}`, `s.lua:1: request.body cannot be assigned to, want its set(path, value), or replace(value)`)
 	f(`request.headers:set("a b", "c")`, `header name "a b" is not a token`)
 	f(`request.body:set("a.b.c", {1, nil, 3})`, `a list has nothing at position 2 of 3`)
 	f(`request.url = "https://elsewhere.example/"`, "leaves upstream")

@@ -123,7 +123,7 @@ func TestADialectThatFailsEndsTheAttempt(t *testing.T) {
 	f("return 1", "unsupported request: s.star:1:1: shape returned the number 1, want nothing")
 	f("fail(\"no\")", "unsupported request: s.star:2:9: fail: no")
 	f("request.url = 7", "unsupported request: s.star:2:13: request.url is a number, want a string")
-	f("request.body = 7", "unsupported request: s.star:2:13: request.body is read-only")
+	f("request.body = 7", "unsupported request: s.star:2:13: request.body cannot be assigned to, want its set(path, value), or replace(value)")
 	f("upstream.name = 7", "unsupported request: s.star:2:14: upstream.name is read-only")
 	f("request.url = \"https://other.example.com/\"", `invalid url: s.star:2:13: url "https://other.example.com/" leaves upstream "up-0", `+
 		`want an origin of https://up-0.example.com:443 or one of allow_origins`)
