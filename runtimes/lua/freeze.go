@@ -3,6 +3,8 @@ package lua
 import (
 	"strings"
 
+	"sluice/runtimes"
+
 	glua "github.com/yuin/gopher-lua"
 )
 
@@ -111,7 +113,7 @@ func (s *state) shown(t *glua.LTable) *glua.LTable {
 }
 
 func writeFrozen(L *glua.LState) int {
-	L.RaiseError("this table is read-only")
+	L.RaiseError("this table is read-only%s", runtimes.Frozen)
 	return 0
 }
 

@@ -36,7 +36,7 @@ func (r *runner) scriptError(err error) *engine.ScriptError {
 		}
 		return &engine.ScriptError{File: r.file, Message: engine.Redacted(err.Error())}
 	}
-	out := &engine.ScriptError{File: r.file, Message: engine.Cut(engine.Redacted(engine.Cut(inner.Msg, 2*maxMessage)), maxMessage)}
+	out := &engine.ScriptError{File: r.file, Message: engine.Cut(engine.Redacted(engine.Cut(advised(inner.Msg), 2*maxMessage)), maxMessage)}
 	for _, frame := range inner.CallStack {
 		if inScript(frame.Pos) {
 			out.File, out.Line, out.Column = frame.Pos.Filename(), int(frame.Pos.Line), int(frame.Pos.Col)

@@ -55,7 +55,7 @@ func TestAnErrorOfASourceHasItsPlace(t *testing.T) {
 	f("x = [1, 'a' 'bé' ]\n", "s.star:1:13: got string literal, want ']'")
 	f("import os\n", "s.star:1:1: got import, want primary expression")
 	f("x = struct(a = 1)\n", "s.star:1:5: undefined: struct")
-	f("def f(n):\n  return f(n)\nf(1)\n", "s.star:2:10: function f called recursively")
+	f("def f(n):\n  return f(n)\nf(1)\n", "s.star:2:10: function f called recursively, which Starlark does not have: want a loop")
 	f(strings.Repeat("#", 256<<10)+"\n", "s.star: the file has 262145 bytes, want at most 262144")
 }
 

@@ -86,6 +86,9 @@ func TestStringsAreBytes(t *testing.T) {
 	}
 }
 
+// frozen follows each error of changing what outlives a call.
+const frozen = "; globals and what the gateway gives cannot change while a script serves: want a copy, or a dialect's state"
+
 func TestAWrongUseOfAHostValueSaysWhatWasWanted(t *testing.T) {
 	t.Parallel()
 	f := func(stmt, want string) {
@@ -110,9 +113,9 @@ func TestAWrongUseOfAHostValueSaysWhatWasWanted(t *testing.T) {
 	f(`c.labels["tier"] = "x"`, `this map is read-only`)
 	f(`config["x"] = 1`, `this map is read-only`)
 	f(`config.max_utilization`, `map has no method "max_utilization", want m["max_utilization"] for what is in it, or get, items, keys, values`)
-	f(`config["regions"].append("x")`, `append: cannot append to frozen list`)
-	f(`config["regions"][0] = "x"`, `cannot assign to element of frozen list`)
-	f(`candidates.append(c)`, `append: cannot append to frozen list`)
+	f(`config["regions"].append("x")`, `append: cannot append to frozen list`+frozen)
+	f(`config["regions"][0] = "x"`, `cannot assign to element of frozen list`+frozen)
+	f(`candidates.append(c)`, `append: cannot append to frozen list`+frozen)
 	f(`c.quotas[0].status = "x"`, `quota.status is read-only`)
 	f(`ctx.headers["x"] = "y"`, `headers cannot be assigned to by key, want set(name, value)`)
 	f(`ctx.headers.set("x", "y")`, `set: these headers are read-only, want request.headers`)
