@@ -50,6 +50,9 @@ func (s *state) failed(hook string, p any) *engine.ScriptError {
 			out.Raised = engine.Redacted(s.raised)
 		}
 		out.Message = s.blame(out.Message)
+		if out.Raised == "" {
+			out.Message = s.advised(out.Message)
+		}
 	}
 	s.raised = ""
 	out.Message = engine.Cut(engine.Redacted(engine.Cut(out.Message, 2*engine.MaxErrorMessage)), engine.MaxErrorMessage)

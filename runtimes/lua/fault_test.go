@@ -56,7 +56,7 @@ func TestErrorsCarryTheirPlace(t *testing.T) {
 	f(`return #candidates[1].in_flight`, `s.lua:3: a number has no length`)
 	f(`return #candidate`, `s.lua:3: nothing has no length; undefined: candidate, want candidates`)
 	f(`return 1 + {}`, `s.lua:3: cannot perform add operation between number and table`)
-	f(`return (nil)()`, `s.lua:3: attempt to call a non-function object`)
+	f(`return (nil)()`, `s.lua:3: attempt to call a non-function object: it is nothing`)
 	f(`return undefined()`, `s.lua:3: attempt to call a non-function object; undefined: undefined`)
 	f(`return fitler(ctx, principal, candidates)`, `s.lua:3: attempt to call a non-function object; undefined: fitler, want filter`)
 	f(`for _ in ipairs(candidate) do end`, `s.lua:3: ipairs takes a list, got nothing; undefined: candidate, want candidates`)

@@ -129,7 +129,11 @@ func arithmetic(event string, f func(a, b float64) float64) *glua.LFunction {
 			L.Call(2, 1)
 			return 1
 		}
-		L.RaiseError("cannot perform %s operation between %s and %s", event[2:], a.Type(), b.Type())
+		want := ""
+		if event == "__add" {
+			want = ", want .. to join texts"
+		}
+		L.RaiseError("cannot perform %s operation between %s and %s%s", event[2:], a.Type(), b.Type(), want)
 		return 0
 	})
 }

@@ -93,6 +93,7 @@ type instruction struct {
 	reg   *peekedRegistry
 }
 
+func (i instruction) op() int { return int(i.code >> 26) }
 func (i instruction) a() int  { return int(i.code>>18) & 0xff }
 func (i instruction) b() int  { return int(i.code & 0x1ff) }
 func (i instruction) c() int  { return int(i.code>>9) & 0x1ff }

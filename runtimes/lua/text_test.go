@@ -251,8 +251,8 @@ func TestOneOperationCannotTakeAllMemory(t *testing.T) {
 	f(`local s = "x" while true do s = s .. s .. s .. s .. s .. s end`, "..: the text is longer than 16 MiB")
 	f(`return unpack({}, 1, 1e8)`, "unpack gives at most 8000 values")
 	f(`return string.byte(("x"):rep(1e6), 1, -1)`, "string.byte gives at most 8000 values")
-	f(`local function f() return f() + 1 end return f()`, "stack overflow")
-	f(`local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k] end return t.x`, "stack overflow")
+	f(`local function f() return f() + 1 end return f()`, "stack overflow: calls go 128 deep, want a loop")
+	f(`local t = setmetatable({}, {}) getmetatable(t).__index = function(t, k) return t[k] end return t.x`, "stack overflow: calls go 128 deep, want a loop")
 	got, err := eval(t, `local t = {} t[60000000] = 1 t[1e15] = 2 return #t .. t[60000000] .. t[1e15]`)
 	if err != nil || got != "012" {
 		t.Errorf("a far position: %q, %v", got, err)

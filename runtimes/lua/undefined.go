@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"sluice/engine"
 	"sluice/runtimes"
 
 	glua "github.com/yuin/gopher-lua"
@@ -46,10 +47,18 @@ func (s *state) undefined(frame *glua.Debug) string {
 		}
 		name := f.Proto.Constants[code&0x3ffff].String()
 		if globals.RawGetString(name) == glua.LNil && s.base.RawGetString(name) == glua.LNil {
-			return fmt.Sprintf("; undefined: %s%s", name, runtimes.Suggest(name, s.inScope(frame, f)))
+			return fmt.Sprintf("; undefined: %s%s", name, runtimes.Suggest(name, nearTo(name, s.inScope(frame, f))))
 		}
 	}
 	return ""
+}
+
+// shortName is how long a name is at most of which one letter alone may be wrong, in bytes: of more there is little left.
+const shortName = 4
+
+// nearTo leaves out what a short name cannot have meant.
+func nearTo(name string, names []string) []string {
+	return slices.DeleteFunc(names, func(n string) bool { return len(name) <= shortName && engine.Slips(name, n) > 1 })
 }
 
 // inScope lists the names that a function may have meant, in a fixed order.

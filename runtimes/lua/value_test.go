@@ -169,7 +169,7 @@ func TestMisuseOfHostValuesSaysWhatIsWanted(t *testing.T) {
 	f(`return #ctx`, "a ctx has no length")
 	f(`return ctx .. "x"`, "cannot join a ctx and a string")
 	f(`return ctx + 1`, "cannot perform add operation between userdata and number")
-	f(`return ctx()`, "attempt to call a non-function object")
+	f(`return ctx()`, "attempt to call a non-function object: it is a ctx")
 	f(`for _ in ipairs(config) do end`, "ipairs takes a list, got a map")
 	f(`return ipairs({})(nil, 0)`, "ipairs takes a list, got nothing")
 	f(`return ipairs({})(ctx, 0)`, "ipairs takes a list, got a ctx")
