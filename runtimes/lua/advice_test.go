@@ -35,3 +35,13 @@ func TestAShortNameIsNotTakenForAnother(t *testing.T) {
 	f(`local cat = 1 return cut(cat)`, "attempt to call a non-function object; undefined: cut, want cat")
 	f(`return fltr(ctx)`, "attempt to call a non-function object; undefined: fltr")
 }
+
+func TestAFileThatIsRequiredIsRefusedForANameOfAnotherLanguage(t *testing.T) {
+	t.Parallel()
+	_, err := ask(t, files{"s.lua": `local lib = require("lib.x") function filter(ctx, principal, candidates) return candidates end`,
+		"lib/x.lua": "local M = {}\nfunction M.f(x) return x ~= False end\nreturn M"})
+	const want = "lib/x.lua:2: undefined: False, want false"
+	if err == nil || scriptError(t, err).Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}

@@ -71,6 +71,9 @@ func compile(path string, src []byte) (made *program, err error) {
 	if err := checkUpvalues(proto); err != nil {
 		return nil, sourceError(path, string(src), err)
 	}
+	if err := checkForeign(proto); err != nil {
+		return nil, err
+	}
 	clip(proto)
 	return &program{proto, needs, locals}, nil
 }

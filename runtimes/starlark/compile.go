@@ -202,6 +202,9 @@ func sourceError(path string, src []byte, err error) *engine.ScriptError {
 	if !errors.As(err, &list) {
 		return &engine.ScriptError{File: path, Message: err.Error()}
 	}
+	for i := range list {
+		list[i].Msg = meant(list[i].Msg)
+	}
 	first := at(list[0].Pos, engine.Cut(list[0].Msg, maxMessage))
 	for _, e := range list[1:min(len(list), maxResolveErrors)] {
 		first.Also = append(first.Also, engine.Cut(e.Error(), maxMessage))

@@ -1,0 +1,54 @@
+package lua
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"sluice/engine"
+
+	glua "github.com/yuin/gopher-lua"
+)
+
+// foreign are names of other languages, and what stands for them here. A global that nobody defines is nil, so that x == True would pass
+// every test and decide wrongly.
+var foreign = map[string]string{
+	"True": "true", "False": "false", "None": "nil", "null": "nil, or json.null", "len": "#x", "str": "tostring(x)", "int": "tonumber(x)",
+	"float": "tonumber(x)", "enumerate": "ipairs(x)", "range": "for i = 1, n", "fail": "error(message)",
+}
+
+// checkForeign refuses a file that reads such a name and assigns it nowhere. One that reads _G may do so there. The error is a
+// *engine.ScriptError.
+func checkForeign(p *glua.FunctionProto) error {
+	read, assigned := make(map[string]int), make(map[string]int)
+	globalsOf(p, read, assigned)
+	if read["_G"] > 0 {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(foreign)) {
+		if line := read[name]; line > 0 && assigned[name] == 0 {
+			return &engine.ScriptError{File: p.SourceName, Line: line, Message: fmt.Sprintf("undefined: %s, want %s", name, foreign[name])}
+		}
+	}
+	return nil
+}
+
+// globalsOf notes at which line a function, and those in it, first read and assign each global.
+func globalsOf(p *glua.FunctionProto, read, assigned map[string]int) {
+	for pc, code := range p.Code {
+		lines := read
+		switch int(code >> 26) {
+		case glua.OP_GETGLOBAL:
+		case glua.OP_SETGLOBAL:
+			lines = assigned
+		default:
+			continue
+		}
+		if name := p.Constants[code&0x3ffff].String(); lines[name] == 0 {
+			lines[name] = p.DbgSourcePositions[pc]
+		}
+	}
+	for _, inner := range p.FunctionPrototypes {
+		globalsOf(inner, read, assigned)
+	}
+}
