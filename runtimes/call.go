@@ -47,12 +47,14 @@ type Call struct {
 	body    BodyView
 }
 
-// Codec is JSON in one language's own values.
+// Codec is values in one language's own words: JSON, and no value.
 type Codec interface {
 	// AppendJSON appends v, which may be a language's own list or map of any depth up to 256. An error has no position.
 	AppendJSON(dst []byte, v Value) ([]byte, error)
 	// DecodeJSON makes a value of the language's own. An error has no position.
 	DecodeJSON(src []byte) (Value, error)
+	// Nothing is the language's word for no value.
+	Nothing() string
 }
 
 // Limits of what one call may log.

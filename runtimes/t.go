@@ -133,14 +133,22 @@ func testOK(c *Call, _ any, args []Value) (Value, error) {
 	if args[1].Kind == String {
 		return Value{}, fmt.Errorf("ok: %s", engine.Cut(args[1].Str, engine.MaxErrorMessage))
 	}
-	return Value{}, fmt.Errorf("ok: got %s", show(c, args[0]))
+	return Value{}, fmt.Errorf("ok: got %s", checked(c, args[0]))
 }
 
 func testEqual(c *Call, _ any, args []Value) (Value, error) {
 	if equal(c, args[0], args[1]) {
 		return Value{}, nil
 	}
-	return Value{}, fmt.Errorf("eq: %s is not %s", showNested(c, args[0], 0), showNested(c, args[1], 0))
+	return Value{}, fmt.Errorf("eq: %s is not %s", checked(c, args[0]), checked(c, args[1]))
+}
+
+// checked is a value in the error of a check, as its language writes it where it is nothing.
+func checked(c *Call, v Value) string {
+	if v.Kind == Nil && c.Codec != nil {
+		return c.Codec.Nothing()
+	}
+	return showNested(c, v, 0)
 }
 
 func testFails(c *Call, _ any, args []Value) (Value, error) {

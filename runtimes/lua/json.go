@@ -124,3 +124,6 @@ func (t meteredTable) Each(f func(string, runtimes.Value) bool) string {
 		return f(key, t.at(v))
 	})
 }
+
+// Nothing is the word for no value.
+func (s *state) Nothing() string { return "nil" }

@@ -87,3 +87,6 @@ func (b builder) Object(keys []string, values []sky.Value) sky.Value {
 	}
 	return d
 }
+
+// Nothing is the word for no value.
+func (r *runner) Nothing() string { return "None" }
