@@ -15,7 +15,7 @@ func (s *state) advised(message string) string {
 		return fmt.Sprintf("stack overflow: calls go %d deep, want a loop", stateOptions.CallStackSize)
 	case frame == nil || frame.Fn.IsG:
 	case message == "attempt to call a non-function object":
-		return message + ": " + called(s.failing(frame))
+		return message + called(s.failing(frame))
 	case strings.HasPrefix(message, "attempt to index a non-table object(nil)") && indexedZero(s.failing(frame)):
 		return message + ": lists count from 1"
 	}
@@ -27,8 +27,19 @@ func (s *state) failing(frame *peekedFrame) instruction {
 	return instruction{frame.Fn.Proto.Code[frame.Pc-1], frame, s.meter.vm.reg}
 }
 
-// called tells what a call took for a function.
+// called tells what was taken for a function; "" where the interpreter calls by itself what a metatable has.
 func called(call instruction) string {
+	switch call.op() {
+	case glua.OP_TFORLOOP:
+		return fmt.Sprintf(": for … in got %s, want ipairs(x) or pairs(x)", describe(call.register(call.a())))
+	case glua.OP_CALL, glua.OP_TAILCALL:
+		return ": " + calledName(call, call.register(call.a()))
+	}
+	return ""
+}
+
+// calledName is what a call of a value that is no function was meant for.
+func calledName(call instruction, got glua.LValue) string {
 	from := call.maker(call.a())
 	switch from.op() {
 	case glua.OP_SELF:
@@ -38,9 +49,9 @@ func called(call instruction) string {
 		}
 		return fmt.Sprintf("%s has no method %q, want [\"key\"] for what is in it", describe(receiver), told(from.value(from.c())))
 	case glua.OP_GETTABLE, glua.OP_GETTABLEKS:
-		return fmt.Sprintf("%q is %s", told(from.value(from.c())), describe(call.register(call.a())))
+		return fmt.Sprintf("%q is %s", told(from.value(from.c())), describe(got))
 	}
-	return "it is " + describe(call.register(call.a()))
+	return "it is " + describe(got)
 }
 
 // indexedZero reports whether what an instruction looks into came from position 0 of a list.

@@ -13,6 +13,8 @@ func TestErrorsOfTheInterpreterSayWhatToDo(t *testing.T) {
 	f(`return string.startswith(ctx.model)`, call+`"startswith" is nothing`)
 	f(`return 1 + config.regions()`, call+`"regions" is a list`)
 	f(`return 1 + ctx()`, call+`it is a ctx`)
+	f(`local t = setmetatable({}, {__unm = function() local x = nil return x() end}) return -t`, call+`it is nothing`)
+	f(`for _, c in candidates do return c end`, call+`for … in got a list, want ipairs(x) or pairs(x)`)
 	f(`return (nil)()`, call+`it is nothing`)
 	const index = "attempt to index a non-table object(nil) with key "
 	f(`return candidates[0].name`, index+`'name': lists count from 1`)
