@@ -85,7 +85,7 @@ func (c *caretaker) sync() error {
 		return nil
 	}
 	size := s.size.Load()
-	if err := f.Sync(); err != nil {
+	if err := s.secure(f); err != nil {
 		return err
 	}
 	if s != c.synced {
@@ -94,6 +94,18 @@ func (c *caretaker) sync() error {
 		}
 	}
 	c.synced, c.size = s, size
+	return nil
+}
+
+// secure makes durable what was written. Rows that come fast are not kept in memory behind it: those pages would push out what others
+// read, and on a virtual machine that has to ask its host for each of them they cost more than all else that a row does.
+func (s *segment) secure(f *os.File) error {
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if age := time.Unix(0, s.last.Load()).Sub(s.start); float64(s.size.Load()) > flood*max(age, syncEvery).Seconds() {
+		uncache(f)
+	}
 	return nil
 }
 
@@ -106,7 +118,7 @@ func (c *caretaker) seal() error {
 	c.disk.Unlock()
 	var errs []error
 	for _, o := range ended {
-		errs = append(errs, o.file.Sync(), o.file.Close())
+		errs = append(errs, o.secure(o.file), o.file.Close())
 	}
 	for _, s := range segments {
 		if s != live && !s.indexed.Load() {

@@ -36,6 +36,9 @@ const (
 	lastTries = 12
 	// syncEvery is how often what was written is made durable.
 	syncEvery = time.Second
+	// flood is how fast a segment grows whose rows do not stay in memory, in bytes a second: some thousand rows. What a start reads of rows
+	// that came slower is still there.
+	flood = 1 << 20
 )
 
 // Policy is what the config says of the files.
