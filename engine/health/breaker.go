@@ -31,6 +31,8 @@ type breaker struct {
 	run       int       // failures in a row
 	ended     int       // the run that the last success ended
 	successes int       // since ever
+	proof     int       // the one that closed it, 0 = none
+	standing  int       // successes since it closed that were not taken back
 	until     time.Time // open until then; zero = closed
 	probing   bool      // the probe is out
 }
@@ -68,26 +70,32 @@ func (b *breaker) worked(c engine.Breaker, now time.Time, probe bool) (closed bo
 	case b.until.IsZero():
 		b.recent.note(c.Within, now, false)
 		b.successes++
+		b.standing++
 		b.ended, b.run = b.run, 0
 		return false, b.successes
 	case probe:
-		*b = breaker{successes: b.successes}
+		n := b.successes + 1
+		*b = breaker{successes: n, proof: n, standing: 1}
+		return true, n
 	}
-	return probe, 0
+	return false, 0
 }
 
 // failed notes a failure and reports whether it opened the breaker. That of an answer which was a success before, 0 = none, takes that back:
-// a run that it was the last to end goes on.
+// a run that it was the last to end goes on, and a breaker that it closed is open again where no other stands.
 func (b *breaker) failed(c engine.Breaker, now time.Time, probe bool, success int) bool {
+	if success > 0 && success >= b.proof {
+		b.standing--
+	}
 	switch {
 	case c.Failures == 0 || !b.until.IsZero() && !probe:
 		return false
-	case probe:
-		b.probing, b.until = false, now.Add(c.Open)
+	case probe, success > 0 && success == b.proof && b.standing == 0:
+		*b = breaker{until: now.Add(c.Open), successes: b.successes}
 		return true
 	}
 	b.recent.note(c.Within, now, true)
-	if success > 0 {
+	if success > b.proof { // any other counts in no window
 		b.recent.forget(now)
 	}
 	if success > 0 && success == b.successes {

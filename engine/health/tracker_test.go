@@ -308,6 +308,47 @@ func TestAnswersThatBreakOffInARowOpenTheBreaker(t *testing.T) {
 	}
 }
 
+func TestAProbeThatBreaksOffOpensTheBreakerAgain(t *testing.T) {
+	for name, is := range map[string]struct {
+		between []bool // answers while that of the probe goes on, and whether they break off
+		want    string
+	}{
+		"alone":                 {nil, "open"},
+		"after another failure": {[]bool{true}, "open"},
+		"after a success":       {[]bool{false}, "closed"},
+		"after both":            {[]bool{false, true}, "closed"},
+		"after a run":           {[]bool{false, true, true}, "open"}, // of three, with its own
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tr, u := health.NewTracker(nil), named("up")
+				u.Breaker = engine.Breaker{Failures: 3, Within: 10 * time.Second, Open: 30 * time.Second}
+				a := place(u, "")
+				for range 3 {
+					answer(tr, a, engine.Outcome{Err: errors.New("refused"), Now: time.Now()})
+				}
+				time.Sleep(30 * time.Second)
+				probe := begin(t, tr, a, 200)
+				if got := looks(tr, a); got.Breaker != "closed" {
+					t.Fatalf("its answer begins: %+v", got)
+				}
+				for _, broke := range is.between {
+					v := begin(t, tr, a, 200)
+					if broke {
+						v.Broke()
+					}
+					v.Leave()
+				}
+				probe.Broke()
+				probe.Leave()
+				if got := looks(tr, a); got.Breaker != is.want || got.Breaker == "open" && got.Reopens != 30*time.Second {
+					t.Errorf("%+v, want %s", got, is.want)
+				}
+			})
+		})
+	}
+}
+
 func TestABreakerOpensWhereHalfOfAllAnswersBreakOff(t *testing.T) {
 	tr, u := health.NewTracker(nil), named("up")
 	u.Breaker = engine.Breaker{Failures: 3, Within: 10 * time.Second, Open: 30 * time.Second}
