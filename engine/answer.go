@@ -87,7 +87,7 @@ func (a *Answer) TransformEvent(x *Exchange, e StreamEvent) ([]StreamEvent, erro
 	a.Dialect.Meter.observe(start, err)
 	if err != nil {
 		x.become(State{})
-		x.Trace.failed(StageRelay, a.Dialect.Meter, err)
+		x.Trace.failed(StageRelay, CodeDialectFailed, a.Dialect.Meter, err)
 	}
 	return out, err
 }
@@ -100,7 +100,7 @@ func (a *Answer) TransformFailed(err error) *Refusal {
 // Unfinished is the refusal of a stream that came whole, and whose last event its dialect dropped.
 func (a *Answer) Unfinished(x *Exchange) *Refusal {
 	err := &OutputError{Variant: OutputShape, Reason: "the stream was left without its last event"}
-	x.Trace.failed(StageRelay, a.Dialect.Meter, err)
+	x.Trace.failed(StageRelay, CodeDialectFailed, a.Dialect.Meter, err)
 	return a.TransformFailed(err)
 }
 
@@ -137,7 +137,7 @@ func (a *Answer) transform(x *Exchange, limit int64) error {
 	a.unread(body, nil)
 	if err != nil {
 		x.become(State{})
-		x.Trace.failed(StageRelay, a.Dialect.Meter, err)
+		x.Trace.failed(StageRelay, CodeDialectFailed, a.Dialect.Meter, err)
 		return a.closed(x, body, err)
 	}
 	if reply != nil {
@@ -148,8 +148,14 @@ func (a *Answer) transform(x *Exchange, limit int64) error {
 
 // untranslated records why the dialect was not asked. cut is how the answer broke off, which the client is told where the original passes.
 func (a *Answer) untranslated(x *Exchange, cut, why error) error {
-	x.Trace.fail(StageShape, InternalUnavailable, fmt.Sprintf("the answer of upstream %q was not translated: %v", a.Upstream.Name, why))
-	if a.Dialect.Policy == FailClosed && cut != nil {
+	withheld := a.Dialect.Policy == FailClosed && cut != nil
+	e := InternalError{Stage: StageShape, Kind: InternalUnavailable, Code: CodeDialectFailed, cause: why,
+		Message: fmt.Sprintf("the answer of upstream %q was not translated: %v", a.Upstream.Name, why)}
+	if withheld {
+		e.cause = cut
+	}
+	x.Trace.fail(e)
+	if withheld {
 		a.Body.Close()
 		x.Withheld = a
 		return &Refusal{Code: CodeUpstreamUnreachable, Message: fmt.Sprintf("upstream %q ended its answer early", a.Upstream.Name), Cause: cut}
@@ -174,7 +180,7 @@ func (a *Answer) replace(x *Exchange, reply *Reply, original []byte) {
 		switch {
 		case EqualFold(line.Name, "content-length"), EqualFold(line.Name, "content-encoding"):
 		case reservedHeader(line.Name) && a.Headers.Get(line.Name) != line.Value:
-			x.Trace.fail(StageRelay, InternalInvalidOutput, fmt.Sprintf("dialect set header %q, which is not its to set: dropped", line.Name))
+			x.Trace.fail(notItsHeader(StageRelay, line.Name))
 		default:
 			h = append(h, line)
 		}

@@ -154,7 +154,7 @@ func (f *FilterSlot) run(x *Exchange, in []UpstreamCandidate, stage *StageDecisi
 
 // failed records why a filter's decision does not count, and lets the candidates pass unless it must be closed.
 func (f *FilterSlot) failed(x *Exchange, in []UpstreamCandidate, stage *StageDecision, err error) ([]UpstreamCandidate, error) {
-	x.Trace.failed(StageFilter, x.meter(f.Meter), err)
+	x.Trace.failed(StageFilter, CodeFilterFailed, x.meter(f.Meter), err)
 	stage.Error = Cut(err.Error(), MaxErrorMessage)
 	stage.Kept = idsOf(in)
 	if f.Policy == FailClosed {
@@ -272,7 +272,7 @@ func (g *Generation) route(x *Exchange, kept []UpstreamCandidate) (*UpstreamSlot
 		_, err = apply(kept, []uuid.UUID{d.UpstreamID})
 	}
 	if err != nil {
-		x.Trace.failed(StageRouter, meter, err)
+		x.Trace.failed(StageRouter, CodeRouterFailed, meter, err)
 		return nil, nil, &Refusal{Code: CodeRouterFailed, Message: fmt.Sprintf("router %q chose no upstream", g.Router.Name), Cause: err}
 	}
 	slot := g.slot(d.UpstreamID)

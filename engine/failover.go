@@ -149,9 +149,10 @@ func (s *search) keep(a *Answer, v Verdict, err error) {
 		s.last = err
 	case v.Class == ClassCredential:
 		a.Body.Close()
-		s.x.Trace.fail(StageSigner, InternalUnavailable, fmt.Sprintf("upstream %q refused our credential", a.Upstream.Name))
-		s.last = &Refusal{Code: CodeUpstreamCredential, Message: fmt.Sprintf("upstream %q refused the gateway's credential", a.Upstream.Name),
-			Cause: &UpstreamError{Variant: UpstreamUnauthorized, Status: a.Status}}
+		cause := &UpstreamError{Variant: UpstreamUnauthorized, Status: a.Status}
+		s.x.Trace.fail(InternalError{Stage: StageSigner, Kind: InternalUnavailable, Code: CodeSignerFailed, cause: cause,
+			Message: fmt.Sprintf("upstream %q refused our credential", a.Upstream.Name)})
+		s.last = &Refusal{Code: CodeUpstreamCredential, Message: fmt.Sprintf("upstream %q refused the gateway's credential", a.Upstream.Name), Cause: cause}
 	case s.best != nil && !s.better(a, v):
 		a.Body.Close()
 	default:

@@ -22,8 +22,8 @@ func (a *Answer) normalize(x *Exchange) {
 	closed := a.Dialect.Policy == FailClosed
 	if err != nil || len(head) > MaxErrorBody || closed && a.encoded() {
 		if a.unread(head, err); closed {
-			x.Trace.fail(StageShape, InternalUnavailable, fmt.Sprintf("an error of upstream %q was withheld: it is encoded, cut or larger than %d KiB",
-				a.Upstream.Name, MaxErrorBody>>10))
+			x.Trace.fail(InternalError{Stage: StageShape, Kind: InternalUnavailable, Code: CodeDialectFailed, Message: fmt.Sprintf(
+				"an error of upstream %q was withheld: it is encoded, cut or larger than %d KiB", a.Upstream.Name, MaxErrorBody>>10)})
 			a.setBody(a.withheld(x))
 		}
 		return
@@ -59,7 +59,7 @@ func (a *Answer) normalized(x *Exchange, status int, h Headers, body []byte) *No
 	n, err := d.normalized(x, status, x.veil.headers(h), x.veil.text(body))
 	d.Meter.observe(start, err)
 	if err != nil {
-		x.Trace.failed(StageShape, d.Meter, err)
+		x.Trace.failed(StageShape, CodeDialectFailed, d.Meter, err)
 		if n = nil; d.Policy == FailClosed {
 			n = &NormalizedError{Body: a.withheld(x)}
 		}

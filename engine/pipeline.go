@@ -122,7 +122,7 @@ func (x *Exchange) signerFailed(ctx context.Context, u *UpstreamSlot, err error)
 	if ctx.Err() != nil {
 		return gone(context.Cause(ctx))
 	}
-	x.Trace.fail(StageSigner, InternalUnavailable, err.Error())
+	x.Trace.fail(InternalError{Stage: StageSigner, Kind: InternalUnavailable, Message: err.Error(), Code: CodeSignerFailed, cause: err})
 	return &Refusal{Code: CodeSignerFailed, Message: fmt.Sprintf("upstream %q: its credential could not be applied", u.Name), Cause: err}
 }
 
@@ -202,15 +202,21 @@ func (g *Generation) shape(x *Exchange, u *UpstreamSlot, d *DialectSlot) (Shaped
 		d.Meter.observe(start, err)
 	}
 	for _, name := range dropped {
-		x.Trace.fail(StageShape, InternalInvalidOutput, fmt.Sprintf("dialect set header %q, which is not its to set: dropped", name))
+		x.Trace.fail(notItsHeader(StageShape, name))
 	}
 	if err != nil {
 		x.become(State{})
-		x.Trace.failed(StageShape, d.Meter, err)
+		x.Trace.failed(StageShape, CodeDialectFailed, d.Meter, err)
 		return Shaped{}, &Refusal{Code: CodeDialectFailed, Message: fmt.Sprintf("the request could not be shaped for upstream %q%s", u.Name, raised(err)),
 			Cause: err}
 	}
 	return shaped, nil
+}
+
+// notItsHeader is the record of a header that a dialect set in vain.
+func notItsHeader(stage InternalErrorStage, name string) InternalError {
+	return InternalError{Stage: stage, Kind: InternalInvalidOutput, Code: CodeDialectFailed,
+		Message: fmt.Sprintf("dialect set header %q, which is not its to set: dropped", name)}
 }
 
 // raised is what a script tells who asked: the words that it failed with on purpose. Its other errors are for the log.
@@ -222,20 +228,34 @@ func raised(err error) string {
 	return ": " + Visible(Cut(script.Raised, MaxReason))
 }
 
-// noAnswer is the refusal of a request that an upstream gave no answer to.
+// noAnswer is the refusal of a request that an upstream gave no answer to, which is recorded: another upstream may have one.
 func (x *Exchange) noAnswer(u *UpstreamSlot, err error) *Refusal {
+	r := x.unanswered(u, err)
+	if r.Code == CodeClientGone {
+		return r
+	}
+	e := InternalError{Stage: StageRelay, Kind: InternalUnavailable, Message: err.Error(), Code: r.Code, cause: err}
+	if r.Code == CodeUpstreamTimeout {
+		e.Kind = InternalTimeout
+	}
+	if errors.Is(err, r) {
+		e.Message = r.Message
+	}
+	x.Trace.fail(e)
+	return r
+}
+
+func (x *Exchange) unanswered(u *UpstreamSlot, err error) *Refusal {
 	var refusal *Refusal
+	what := "could not be reached"
 	switch {
 	case errors.As(err, &refusal):
 		return refusal
 	case errors.Is(err, ErrUpstreamTimeout):
 		return &Refusal{Code: CodeUpstreamTimeout, Message: fmt.Sprintf("upstream %q sent no answer in time", u.Name), Cause: err}
 	case errors.Is(err, context.Canceled):
-		return &Refusal{Code: CodeClientGone, Message: "the client left", Cause: err}
-	}
-	x.Trace.fail(StageRelay, InternalUnavailable, err.Error())
-	what := "could not be reached"
-	if errors.Is(err, ErrBegun) {
+		return gone(err)
+	case errors.Is(err, ErrBegun):
 		what = "began an answer that cannot be read"
 	}
 	return &Refusal{Code: CodeUpstreamUnreachable, Message: fmt.Sprintf("upstream %q %s", u.Name, what), Cause: err}

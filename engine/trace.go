@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,6 +81,19 @@ type InternalError struct {
 	Kind    InternalErrorKind
 	Message string
 	Stack   []string // of a script, innermost first; may be empty
+
+	Code  Code  // what a request ends with that does not survive it
+	cause error // what that refusal says is its cause
+}
+
+// Survived returns the failures that did not end a request: all but the one that its end, nil = a good one, comes from.
+func (t *RoutingTrace) Survived(end error) []InternalError {
+	for i := len(t.Errors) - 1; i >= 0 && end != nil; i-- {
+		if cause := t.Errors[i].cause; cause != nil && errors.Is(end, cause) {
+			return slices.Delete(slices.Clone(t.Errors), i, i+1)
+		}
+	}
+	return t.Errors
 }
 
 // MaxErrorMessage caps a recorded message, in bytes.
@@ -102,17 +117,18 @@ func (t *RoutingTrace) attempt(upstream string) *Attempt {
 }
 
 // fail records a failure. Where there are many already it takes the place of the last: the one that ends the request is told in any case.
-func (t *RoutingTrace) fail(stage InternalErrorStage, kind InternalErrorKind, message string) {
-	t.Errors = t.Errors[:min(len(t.Errors), maxErrors-1)]
-	t.Errors = append(t.Errors, InternalError{Stage: stage, Kind: kind, Message: Cut(message, MaxErrorMessage)})
+func (t *RoutingTrace) fail(e InternalError) {
+	e.Message = Cut(e.Message, MaxErrorMessage)
+	t.Errors = append(t.Errors[:min(len(t.Errors), maxErrors-1)], e)
 }
 
-// failed records the failure of a plugin, and counts it.
-func (t *RoutingTrace) failed(stage InternalErrorStage, m *Meter, err error) {
-	t.fail(stage, count(m, err), err.Error())
+// failed records the failure of a plugin, and counts it. code is what a request ends with that does not survive it.
+func (t *RoutingTrace) failed(stage InternalErrorStage, code Code, m *Meter, err error) {
+	e := InternalError{Stage: stage, Kind: count(m, err), Message: err.Error(), Code: code, cause: err}
 	if se := scriptErrorOf(err); se != nil {
-		t.Errors[len(t.Errors)-1].Stack = se.Stack
+		e.Stack = se.Stack
 	}
+	t.fail(e)
 }
 
 // Cut shortens s to at most n bytes without breaking a UTF-8 sequence. What it cuts off is not kept in memory.

@@ -183,10 +183,14 @@ func (e *eventRelay) send(b []byte) error {
 	return e.write(e.to, b)
 }
 
-// finish ends the stream after err: cleanly if it was whole, else with one event that says why.
+// finish ends the stream after err: cleanly if it was whole, however its connection ended behind it, else with one event that says why.
 func (e *eventRelay) finish(err error) error {
 	before := e.stream.ended
-	if err != io.EOF && e.x.life.Err() == nil && !before && !(e.transform.works() && e.transform.last) {
+	switch whole := e.transform.works() && e.transform.last; {
+	case err == io.EOF, e.x.life.Err() != nil, before:
+	case whole:
+		err, e.held = io.EOF, 0 // with what was begun behind it
+	default:
 		e.answer.Broke()
 	}
 	if e.transform.works() && cutCode(err) != engine.CodeClientGone {

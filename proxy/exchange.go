@@ -38,6 +38,7 @@ type exchange struct {
 	watched  bool          // the client's leaving cancels it
 	seen     atomic.Uint64 // the headers that scripts read, for req
 	relaying relay
+	failure  error // what ended it, nil = nothing did
 	ended    bool
 }
 
@@ -254,7 +255,8 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, r *engine.Refusal) {
 	if len(x.flow.Arms) > 0 {
 		ctx.Response.Header.Set(armsHeader, x.flow.ArmLabels())
 	}
-	x.emitError(r.Code, r.Message, sourceOf(r.Code))
+	x.failure = r
+	x.emitError(time.Now(), r.Code, r.Message, sourceOf(r.Code))
 	x.end()
 	for _, line := range x.limitsLeft() { // what was held is given back
 		ctx.Response.Header.Set(line.Name, line.Value)

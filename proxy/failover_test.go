@@ -286,11 +286,22 @@ func TestAStreamThatBreaksOffIsToldOnceAndNotTriedAgain(t *testing.T) {
 	}
 }
 
+// holds is a dialect that keeps the last event until the stream has ended.
+var holds = translating{event: func(s *engine.State, e engine.StreamEvent) ([]engine.StreamEvent, error) {
+	switch {
+	case e.Complete:
+		return []engine.StreamEvent{{Name: "message_stop", Data: []byte(`{"type":"message_stop"}`)}}, nil
+	case e.End, e.Name == "message_stop":
+		return []engine.StreamEvent{}, nil
+	}
+	return nil, nil
+}}
+
 // TestAStreamThatIsWholeBreaksNothing: how an upstream ends behind the last event is of no matter, be the events a dialect's or its own.
 func TestAStreamThatIsWholeBreaksNothing(t *testing.T) {
 	t.Parallel()
 	passes := each(func(string, int) ([]engine.StreamEvent, error) { return nil, nil })
-	for name, dialect := range map[string]engine.Dialect{"no dialect": engine.Passthrough{}, "a dialect": passes} {
+	for name, dialect := range map[string]engine.Dialect{"no dialect": engine.Passthrough{}, "a dialect": passes, "one that holds the end": holds} {
 		for _, policy := range []engine.FailurePolicy{engine.FailOpen, engine.FailClosed} {
 			for _, behind := range []string{"", "no chunk\r\n", "silence"} {
 				for last, broke := range map[string]int64{stop: 0, delta: 1} {
@@ -308,9 +319,11 @@ func TestAStreamThatIsWholeBreaksNothing(t *testing.T) {
 					r.gen.Vitals = tracker
 					r.gen.Upstreams[0].Dialect = &engine.DialectSlot{Dialect: dialect, Policy: policy, Script: "x.star", Meter: &engine.Meter{}}
 					r.start()
-					r.do(post("/v1/messages", helloStream))
-					r.ledger.wait(t, 1)
-					want(t, fmt.Sprintf("%s, closed: %v, then %q behind %.20q: broke", name, policy, behind, last), tracker.Failures(u)["broke"], broke)
+					got := r.do(post("/v1/messages", helloStream))
+					what := fmt.Sprintf("%s, closed: %v, then %q behind %.20q: ", name, policy, behind, last)
+					want(t, what+"row", r.ledger.wait(t, 1)[0].Code == "", broke == 0)
+					want(t, what+"broke", tracker.Failures(u)["broke"], broke)
+					want(t, what+"whole", strings.HasSuffix(string(got.body), stop), broke == 0)
 				}
 			}
 		}

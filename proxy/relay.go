@@ -280,12 +280,12 @@ func (r *relay) end() {
 // endEarly notes why the answer is not whole, and tells the observers.
 func (r *relay) endEarly(why error) {
 	rec := r.x.record
-	rec.Code = cutCode(why)
+	rec.Code, r.x.failure = cutCode(why), why
 	if rec.Code == engine.CodeClientGone {
 		rec.Status = statusGone
 	}
 	_, message := r.blame(why)
-	r.x.emitError(rec.Code, message, engine.StageRelay)
+	r.x.emitError(time.Now(), rec.Code, message, engine.StageRelay)
 }
 
 // cutCode is the code of an answer that ended early.

@@ -25,42 +25,19 @@ func (x *exchange) emitStart() {
 func brief(text string, most int) string { return strings.Clone(engine.Cut(text, most)) }
 
 // emitError tells the observers why the request was refused, or its answer is not whole.
-func (x *exchange) emitError(code engine.Code, message string, source engine.InternalErrorStage) {
+func (x *exchange) emitError(at time.Time, code engine.Code, message string, source engine.InternalErrorStage) {
 	if x.gen == nil || x.gen.Observers == nil {
 		return
 	}
-	h := engine.EventHead{RequestID: x.req.RequestID, At: time.Now()}
+	h := engine.EventHead{RequestID: x.req.RequestID, At: at}
 	x.gen.Observers.Emit(engine.ErrorEvent{EventHead: h, Code: string(code), Message: engine.Cut(message, engine.MaxErrorMessage), Source: string(source)})
 }
 
 // emitSurvived tells the observers what went wrong on the way and did not end the request.
-func (x *exchange) emitSurvived() {
-	ended := x.record.Code
-	if ended == engine.CodeUpstreamCredential {
-		ended = engine.CodeSignerFailed
+func (x *exchange) emitSurvived(at time.Time) {
+	for _, e := range x.flow.Trace.Survived(x.failure) {
+		x.emitError(at, e.Code, e.Message, e.Stage)
 	}
-	for _, e := range x.flow.Trace.Errors {
-		if code := codeOf(&e); code != ended {
-			x.emitError(code, e.Message, e.Stage)
-		}
-	}
-}
-
-// codeOf is what a request would have ended with that does not survive a failure.
-func codeOf(e *engine.InternalError) engine.Code {
-	switch e.Stage {
-	case engine.StageFilter:
-		return engine.CodeFilterFailed
-	case engine.StageRouter:
-		return engine.CodeRouterFailed
-	case engine.StageSigner:
-		return engine.CodeSignerFailed
-	case engine.StageRelay:
-		if e.Kind == engine.InternalUnavailable {
-			return engine.CodeUpstreamUnreachable
-		}
-	}
-	return engine.CodeDialectFailed
 }
 
 // sourceOf is the stage at which a code arises.
@@ -100,7 +77,7 @@ func (x *exchange) settle() {
 	x.settleLimits(r, now)
 	x.learn(r, now)
 	if x.gen != nil && x.gen.Observers != nil {
-		x.emitSurvived()
+		x.emitSurvived(now)
 		x.gen.Observers.Emit(engine.RequestFinished{EventHead: engine.EventHead{RequestID: r.RequestID, At: now}, Status: r.Status,
 			Code: r.Code, Model: brief(r.Model, engine.MaxEventText), Upstream: r.Upstream, Usage: r.Usage, CostUSD: float64(r.CostMicroUSD) / 1e6, TTFB: r.Timings.TTFB, Duration: r.Timings.Duration,
 			Attempts: len(r.Trace.Attempts)})

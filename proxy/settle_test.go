@@ -77,30 +77,93 @@ func TestObserversSeeALife(t *testing.T) {
 	want(t, "status", events[2].(engine.RequestFinished).Status, 401)
 }
 
+// faults are the errors among events, and how the request ended.
+func faults(t *testing.T, events []engine.ObserveEvent) string {
+	t.Helper()
+	var told []string
+	var last time.Time
+	for _, e := range events {
+		if e.Head().At.Before(last) {
+			t.Errorf("%s is older than the event before it", e.Kind())
+		}
+		last = e.Head().At
+		switch e := e.(type) {
+		case engine.ErrorEvent:
+			told = append(told, fmt.Sprint(e.Code, " ", e.Source, " ", e.Message))
+		case engine.RequestFinished:
+			told = append(told, fmt.Sprint(e.Status, " ", e.Code))
+		}
+	}
+	return strings.Join(told, ", ")
+}
+
 // TestObserversSeeWhatARequestSurvived: what ends it is told once.
 func TestObserversSeeWhatARequestSurvived(t *testing.T) {
-	for policy, wanted := range map[engine.FailurePolicy]string{
-		engine.FailOpen:   "filter_failed router_filter : the moon is full, upstream_unreachable relay dial 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused, 200 ",
-		engine.FailClosed: `filter_failed router_filter filter "played" failed, 503 filter_failed`,
-	} {
-		r := newRig(t, upstream("b", "http://127.0.0.1:1"), plays(t, answers(ok("{}"))).upstream("a"))
-		r.filter(func(*engine.RequestContext, *engine.Principal, []engine.UpstreamCandidate) (engine.FilterOutput, error) {
-			return engine.FilterOutput{}, &engine.ScriptError{Message: "the moon is full"}
-		})
-		r.gen.Filters[0].Policy = policy
-		seen := r.watched(false)
-		r.start()
-		r.do(post("/v1/messages", hello))
-		var told []string
-		for _, e := range seen() {
-			switch e := e.(type) {
-			case engine.ErrorEvent:
-				told = append(told, fmt.Sprint(e.Code, " ", e.Source, " ", e.Message))
-			case engine.RequestFinished:
-				told = append(told, fmt.Sprint(e.Status, " ", e.Code))
-			}
+	const unreachable = "upstream_unreachable relay dial 127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"
+	dead := func() *engine.Upstream { return upstream("b", "http://127.0.0.1:1") }
+	fine := func(t *testing.T) *engine.Upstream { return plays(t, answers(ok("{}"))).upstream("a") }
+	fails := func(r *rig, policies ...engine.FailurePolicy) *rig {
+		for i, policy := range policies {
+			r.filter(func(*engine.RequestContext, *engine.Principal, []engine.UpstreamCandidate) (engine.FilterOutput, error) {
+				return engine.FilterOutput{}, &engine.ScriptError{Message: fmt.Sprintf("moon %d is full", i)}
+			})
+			r.gen.Filters[i].Policy = policy
 		}
-		want(t, fmt.Sprint("closed: ", policy), strings.Join(told, ", "), wanted)
+		return r
+	}
+	dialect := func(t *testing.T, play, ask string, d engine.Dialect, policy engine.FailurePolicy) (*rig, string) {
+		r := newRig(t, plays(t, func(s *stage) { s.next(); s.say(play) }).upstream("a"))
+		r.gen.Upstreams[0].Dialect = &engine.DialectSlot{Dialect: d, Policy: policy, Script: "x.star", Meter: &engine.Meter{}}
+		return r, ask
+	}
+	aside := each(func(string, int) ([]engine.StreamEvent, error) {
+		return nil, &engine.DialectError{Variant: "x", Cause: &engine.AsideError{}}
+	})
+	whole := translating{response: func(*engine.State, *engine.Reply) (*engine.Reply, error) { return nil, nil }}
+	const cut = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+	for name, is := range map[string]struct {
+		rig  func(t *testing.T) (*rig, string)
+		want string
+	}{
+		"a filter that fails open, and an upstream": {func(t *testing.T) (*rig, string) {
+			return fails(newRig(t, dead(), fine(t)), engine.FailOpen), post("/v1/messages", hello)
+		}, "filter_failed router_filter : moon 0 is full, " + unreachable + ", 200 "},
+		"a filter that fails closed": {func(t *testing.T) (*rig, string) {
+			return fails(newRig(t, dead(), fine(t)), engine.FailClosed), post("/v1/messages", hello)
+		}, `filter_failed router_filter filter "played" failed, 503 filter_failed`},
+		"one that fails open before one that fails closed": {func(t *testing.T) (*rig, string) {
+			return fails(newRig(t, fine(t)), engine.FailOpen, engine.FailClosed), post("/v1/messages", hello)
+		}, `filter_failed router_filter filter "played" failed, filter_failed router_filter : moon 0 is full, 503 filter_failed`},
+		"an upstream that is late": {func(t *testing.T) (*rig, string) {
+			late := plays(t, func(s *stage) { s.next(); s.gone() }).upstream("b")
+			late.Timeouts.ResponseHeader = 50 * time.Millisecond
+			return newRig(t, late, fine(t)), post("/v1/messages/count_tokens", hello)
+		}, "upstream_timeout relay no answer in time: waited 50ms, 200 "},
+		"an upstream before one whose stream breaks off": {func(t *testing.T) (*rig, string) {
+			return newRig(t, dead(), plays(t, answers(eventHead+chunk(start)+lastChunk)).upstream("a")), post("/v1/messages", helloStream)
+		}, `upstream_unreachable relay upstream "a" ended its answer early, ` + unreachable + ", 200 upstream_unreachable"},
+		"no stream before one": {func(t *testing.T) (*rig, string) {
+			cloud := plays(t, answers(ok("{}"))).upstream("b")
+			cloud.Kind = engine.KindVertex
+			return newRig(t, cloud, plays(t, answers(eventHead+chunk(start+stop)+lastChunk)).upstream("a")), post("/v1/messages", helloStream)
+		}, `upstream_unreachable relay upstream "b" answered "application/json" to a request for a stream, want an event stream, 200 `},
+		"a dialect that is put aside in a stream": {func(t *testing.T) (*rig, string) {
+			return dialect(t, eventHead+chunk(start+usage+stop)+lastChunk, post("/v1/messages", helloStream), aside, engine.FailOpen)
+		}, "dialect_failed relay dialect: x: , 200 "},
+		"one that fails closed": {func(t *testing.T) (*rig, string) {
+			return dialect(t, eventHead+chunk(start+usage+stop)+lastChunk, post("/v1/messages", helloStream), aside, engine.FailClosed)
+		}, `dialect_failed shape the answer of upstream "a" could not be translated, 502 dialect_failed`},
+		"an answer that breaks off before its translation": {func(t *testing.T) (*rig, string) {
+			return dialect(t, cut, post("/v1/messages", hello), whole, engine.FailClosed)
+		}, `upstream_unreachable relay upstream "a" ended its answer early, 502 upstream_unreachable`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, ask := is.rig(t)
+			seen := r.watched(false)
+			r.start()
+			r.do(ask)
+			want(t, "events", faults(t, seen()), is.want)
+		})
 	}
 }
 

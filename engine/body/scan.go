@@ -256,9 +256,9 @@ func (s *scanner) record(m member) bool {
 	return true
 }
 
-// alike reports whether a parser to which case is nothing, such as encoding/json, takes name for key.
+// alike reports whether a parser to which case is nothing, such as encoding/json, takes name for key. A long name is not copied for that.
 func alike(name []byte, key string) bool {
-	return len(name) >= len(key) && (name[0]|0x20 == key[0] || name[0] >= utf8.RuneSelf) && strings.EqualFold(string(name), key)
+	return len(key) <= len(name) && len(name) <= utf8.UTFMax*len(key) && (name[0]|0x20 == key[0] || name[0] >= utf8.RuneSelf) && strings.EqualFold(string(name), key)
 }
 
 func (s *scanner) list(i, depth int) int {

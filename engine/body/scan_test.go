@@ -241,6 +241,7 @@ func TestScanAllocatesNothingButTheIndex(t *testing.T) {
 	f(claudeBody(200_000), 1)
 	f([]byte(`{"model":"a","\u0073tream":true}`), 2)
 	f([]byte(`[[1],[2]]`), 0)
+	f([]byte(`{"m`+strings.Repeat("x", 100_000)+`":1,"é`+strings.Repeat("x", 100_000)+`":1}`), 1)
 	f([]byte("{"+strings.Repeat(`"a":{"b":[]},`, 100_000)+`"z":0}`), 5)
 }
 

@@ -78,7 +78,7 @@ func viewTrace(t *engine.RoutingTrace) *Trace {
 		out.Attempts = append(out.Attempts, one)
 	}
 	for _, e := range t.Errors {
-		out.Errors = append(out.Errors, Fault(e))
+		out.Errors = append(out.Errors, Fault{e.Stage, e.Kind, e.Message, e.Stack})
 	}
 	return out
 }
