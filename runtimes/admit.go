@@ -32,6 +32,8 @@ type Admission struct {
 	Deadline time.Duration
 	// Suite bounds all tests together, and all probes; 0 = DefaultSuite.
 	Suite time.Duration
+
+	guessed bool // Alone, and it reads a config of which it says nothing
 }
 
 const (
@@ -100,7 +102,7 @@ func (a *Admission) admit(out *Admitted) {
 	}
 	functions := m.Functions()
 	if a.Alone {
-		a.bindAlone(functions)
+		a.bindAlone(m, functions)
 	}
 	out.Errors = append(out.Errors, a.checkNames(m, functions)...)
 	out.Errors = append(out.Errors, a.checkLocals(m)...)

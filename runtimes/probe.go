@@ -33,7 +33,7 @@ func (a *Admission) probeAll(functions []Function, out *Admitted) {
 			err = a.probeOnce(b, what)
 		}
 		switch {
-		case err == nil || a.Served && late(err) || a.Known && noRoom(err) || a.Alone && onPurpose(err):
+		case err == nil || a.Served && late(err) || a.Known && noRoom(err) || a.forgives(err):
 		case wasAbandoned(err):
 			out.fail(a.Path, err)
 			return

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -139,6 +140,11 @@ func (b *builder) path(name string) string {
 		return name
 	}
 	return filepath.Join(b.dir, name)
+}
+
+// env is the process's environment, and the files beside the config.
+func (b *builder) env() config.Env {
+	return config.Env{Var: os.LookupEnv, Vars: os.Environ, File: func(name string) ([]byte, error) { return os.ReadFile(b.path(name)) }}
 }
 
 func (b *builder) scriptsDir(cfg *config.Config) string {

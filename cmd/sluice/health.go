@@ -50,8 +50,7 @@ func adminURL(c *cli.Command) (string, error) {
 		return "", err
 	}
 	b := newBuilder(name)
-	read := func(name string) ([]byte, error) { return os.ReadFile(b.path(name)) }
-	listen, err := config.AdminListen(name, text, config.Env{Var: os.LookupEnv, Vars: os.Environ, File: read})
+	listen, err := config.AdminListen(name, text, b.env())
 	if err != nil {
 		return "", err
 	}

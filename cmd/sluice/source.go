@@ -53,14 +53,14 @@ func readConfig(b *builder) (*config.Config, error) {
 			return nil, err
 		}
 	}
-	return b.parse(text, func(name string) ([]byte, error) { return os.ReadFile(b.path(name)) })
+	return b.parse(text, b.env().File)
 }
 
 // stubs is the file in which editors look up what scripts can call. It is no script.
 const stubs = "sluice.lua"
 
-// sources lists the scripts and fixtures that paths name, folders as a whole, and finds the scripts root: that of --scripts, or of the config
-// where the first script lies below it, or the folder above the nearest one of the usual kinds, or ./scripts.
+// sources lists the scripts and fixtures that paths name, folders as a whole, and finds the scripts root: that of --scripts, or the one that the
+// first script lies in, or for fixtures alone that of the config, or ./scripts.
 func sources(c *cli.Command, paths []string) (root string, files []string, err error) {
 	root = c.String("scripts")
 	for _, path := range paths {
@@ -73,21 +73,28 @@ func sources(c *cli.Command, paths []string) (root string, files []string, err e
 		}
 		files = append(files, below...)
 	}
-	return cmp.Or(root, "scripts"), files, nil
+	if root == "" {
+		root = cmp.Or(configuredRoot(c), "scripts")
+	}
+	return root, files, nil
 }
 
-// configuredRoot is the scripts root that the config names, "" where none can be read.
+// configuredRoot is the scripts root that the config names, whatever else is wrong with that; "" where none can be read.
 func configuredRoot(c *cli.Command) string {
 	name, err := configPath(c)
 	if err != nil || name == "" {
 		return ""
 	}
-	b := newBuilder(name)
-	cfg, err := readConfig(b)
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return ""
 	}
-	return b.scriptsDir(cfg)
+	b := newBuilder(name)
+	root, err := config.ScriptsRoot(name, text, b.env())
+	if err != nil {
+		return ""
+	}
+	return b.path(root)
 }
 
 // expand lists what a path names: the file, or all scripts and fixtures below the folder.
@@ -115,7 +122,8 @@ func testable(name string) bool {
 // kinds are the folders that scripts usually lie in, below their root.
 var kinds = []string{"filters", "dialects", "routers", "observers"}
 
-// rootOf is the scripts root that a script, or a folder of scripts, lies in: the configured one, if it does.
+// rootOf is the scripts root that a script, or a folder of scripts, lies in: the configured one, if it does, or the folder itself where it holds
+// one of the usual kinds, or the one above the nearest of these.
 func rootOf(path, configured string) string {
 	if _, err := pathBelow(configured, path); err == nil && configured != "" {
 		return configured
@@ -127,15 +135,33 @@ func rootOf(path, configured string) string {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		folder = filepath.Dir(folder)
 	}
+	if holdsKind(folder, "") {
+		return folder
+	}
 	if filepath.Base(folder) == "lib" { // and none far above: that of a system is no library of scripts
 		return filepath.Dir(folder)
 	}
 	for dir := folder; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if slices.Contains(kinds, filepath.Base(dir)) {
-			return filepath.Dir(dir)
+		above, name := filepath.Dir(dir), filepath.Base(dir)
+		if slices.Contains(kinds, name) && (dir == folder || isHere(dir) || holdsKind(above, name)) {
+			return above
 		}
 	}
 	return folder
+}
+
+// holdsKind reports whether a folder has one of the usual kinds in it beside the one named. Without, one far above a script may be anybody's.
+func holdsKind(folder, beside string) bool {
+	return slices.ContainsFunc(kinds, func(kind string) bool {
+		info, err := os.Stat(filepath.Join(folder, kind))
+		return err == nil && info.IsDir() && kind != beside
+	})
+}
+
+// isHere reports whether a folder lies where the command runs.
+func isHere(folder string) bool {
+	_, err := pathBelow(".", folder)
+	return err == nil
 }
 
 // pathBelow is the path of a script below its root, with slashes.

@@ -53,13 +53,26 @@ func (c *Config) WithListeners(listen, admin string) (*Config, error) {
 func AdminListen(name string, data []byte, env Env) (string, error) {
 	d := &decoder{file: name, env: env, cfg: defaults(), key: "listen", contents: map[string]string{}}
 	listen := value(d, &d.cfg.Admin.Listen, parseListen)
+	err := d.one(data, "admin", func(n *yaml.Node) { d.pairs(n, only("listen", listen)) })
+	return d.cfg.Admin.Listen, err
+}
+
+// ScriptsRoot is the folder of scripts that a config file names. Nothing else of it is read.
+func ScriptsRoot(name string, data []byte, env Env) (string, error) {
+	d := &decoder{file: name, env: env, cfg: defaults(), key: "scripts", contents: map[string]string{}}
+	err := d.one(data, "scripts", value(d, &d.cfg.Scripts, parseText))
+	return d.cfg.Scripts, err
+}
+
+// one reads one key of the file.
+func (d *decoder) one(data []byte, key string, to decode) error {
 	if root := d.document(data); root != nil {
-		d.pairs(root, only("admin", func(n *yaml.Node) { d.pairs(n, only("listen", listen)) }))
+		d.pairs(root, only(key, to))
 	}
 	if len(d.problems) > 0 {
-		return "", d.problems
+		return d.problems
 	}
-	return d.cfg.Admin.Listen, nil
+	return nil
 }
 
 // only decodes the value of one key of a mapping.
