@@ -54,10 +54,16 @@ func calledName(call instruction, got glua.LValue) string {
 	return "it is " + describe(got)
 }
 
-// indexedZero reports whether what an instruction looks into came from position 0 of a list.
+// indexedZero reports whether what an instruction looks into came from position 0 of a list that is still at hand.
 func indexedZero(index instruction) bool {
-	from := index.maker(index.b())
-	return from.op() == glua.OP_GETTABLE && from.value(from.c()) == glua.LNumber(0)
+	into := index.b()
+	switch index.op() {
+	case glua.OP_SETTABLE, glua.OP_SETTABLEKS:
+		into = index.a()
+	}
+	from := index.maker(into)
+	return from.op() == glua.OP_GETTABLE && from.value(from.c()) == glua.LNumber(0) &&
+		from.a() != from.b() && describe(from.register(from.b())) == "a list"
 }
 
 // maker is the last instruction before i that names a register as its result; i itself where there is none.

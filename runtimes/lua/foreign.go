@@ -17,8 +17,10 @@ var foreign = map[string]string{
 	"float": "tonumber(x)", "enumerate": "ipairs(x)", "range": "for i = 1, n", "fail": "error(message)",
 }
 
-// checkForeign refuses a file that reads such a name and assigns it nowhere. One that reads _G may do so there. The error is a
-// *engine.ScriptError.
+// constants are those of them that stand for a value. Whether one of the others is there a file may test, before it takes another.
+var constants = []string{"True", "False", "None", "null"}
+
+// checkForeign refuses a file that reads such a name and assigns it nowhere. One that reads _G may do so there. The error is a *engine.ScriptError.
 func checkForeign(p *glua.FunctionProto) error {
 	read, assigned := make(map[string]int), make(map[string]int)
 	globalsOf(p, read, assigned)
@@ -44,11 +46,17 @@ func globalsOf(p *glua.FunctionProto, read, assigned map[string]int) {
 		default:
 			continue
 		}
-		if name := p.Constants[code&0x3ffff].String(); lines[name] == 0 {
+		name := p.Constants[code&0x3ffff].String()
+		if lines[name] == 0 && (slices.Contains(constants, name) || !tested(p.Code[pc+1:])) {
 			lines[name] = p.DbgSourcePositions[pc]
 		}
 	}
 	for _, inner := range p.FunctionPrototypes {
 		globalsOf(inner, read, assigned)
 	}
+}
+
+// tested reports whether what was read last is asked for its truth, and no more.
+func tested(next []uint32) bool {
+	return len(next) > 0 && slices.Contains([]int{glua.OP_TEST, glua.OP_TESTSET}, int(next[0]>>26))
 }
