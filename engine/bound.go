@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -65,8 +66,6 @@ func (g *Generation) inAccount(x *Exchange, c []UpstreamCandidate) ([]UpstreamCa
 	switch {
 	case known:
 		return g.where(x, c, id, bound)
-	case r.Creates() && pathBelow(r.Path, "/v1/messages"):
-		return g.withFiles(x, c)
 	case r.Creates():
 		return c, nil
 	case !accountPath(r.Path):
@@ -132,12 +131,13 @@ func (g *Generation) sole(x *Exchange, upstream uuid.UUID) bool {
 	return true
 }
 
-// withFiles leaves the candidate that holds the files which a message refers to. Those of unknown origin are the upstream's affair.
-func (g *Generation) withFiles(x *Exchange, c []UpstreamCandidate) ([]UpstreamCandidate, error) {
-	if g.Bindings == nil || !g.Bindings.Any() || !mayNameFile(x.Request.Body) {
+// withNamed leaves the candidate that holds the things which a body refers to. Those of unknown origin are the upstream's affair. A file that is
+// uploaded may hold any text.
+func (g *Generation) withNamed(x *Exchange, c []UpstreamCandidate) ([]UpstreamCandidate, error) {
+	if g.Bindings == nil || !g.Bindings.Any() || !mayName(x.Request.Body) || HasFoldPrefix(x.Request.Headers.Get("content-type"), "multipart/") {
 		return c, nil
 	}
-	for id := range fileIDs(x.Request.Body) {
+	for id := range named(x.Request.Body) {
 		if b, known := g.binding(id); known {
 			left, err := g.where(x, c, id, b)
 			if err != nil {
@@ -149,13 +149,19 @@ func (g *Generation) withFiles(x *Exchange, c []UpstreamCandidate) ([]UpstreamCa
 	return c, nil
 }
 
-// mayNameFile is false for most bodies, at little cost. No other escape stands for a letter of the key.
-func mayNameFile(body []byte) bool {
-	return bytes.Contains(body, []byte("file_id")) || bytes.Contains(body, []byte(`\u00`))
+// naming are the keys by which bodies refer to things that live in an account: to files, skills, the containers in which code ran, and what
+// sessions of agents are made of. Where one of them has an object, that has the id.
+var naming = []string{"file_id", "skill_id", "container", "agent", "environment_id", "id"}
+
+// mayName is false for most bodies, at little cost. No other escape stands for a letter of a key.
+func mayName(body []byte) bool {
+	return bytes.Contains(body, []byte(`\u00`)) || slices.ContainsFunc(naming[:len(naming)-1], func(key string) bool {
+		return bytes.Contains(body, []byte(`"`+key+`"`))
+	})
 }
 
-// fileIDs finds the values of all keys "file_id", however they are written: with escapes, as another parser would read them.
-func fileIDs(body []byte) iter.Seq[string] {
+// named finds the texts behind all these keys, however they are written: with escapes, as another parser would read them.
+func named(body []byte) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for {
 			key, rest := nextText(body)
@@ -163,7 +169,7 @@ func fileIDs(body []byte) iter.Seq[string] {
 				return
 			}
 			body = rest
-			if string(key) != `"file_id"` && !(bytes.IndexByte(key, '\\') >= 0 && unquoted(key) == "file_id") {
+			if !names(key) {
 				continue
 			}
 			after := bytes.TrimLeft(rest, " \t\r\n")
@@ -180,6 +186,14 @@ func fileIDs(body []byte) iter.Seq[string] {
 			}
 		}
 	}
+}
+
+// names reports whether a text, with its quotes, is one of these keys.
+func names(text []byte) bool {
+	if bytes.IndexByte(text, '\\') >= 0 {
+		return slices.Contains(naming, unquoted(text))
+	}
+	return slices.Contains(naming, string(text[1:len(text)-1]))
 }
 
 // nextText is the next text of a JSON body, with its quotes, and what follows it; nil = there is none.

@@ -118,6 +118,23 @@ func TestWhatLivesInAnAccountIsReachedByItsMakerAlone(t *testing.T) {
 	g(`{"file\u005fid":"file_b"}`, nobody)
 	g(`{"file_id":"file\u005fb"}`, nobody)
 	g(`{"\u0066ile_id" :"file\u005Fa"}`, "a")
+	g(`{"container":"file_b"}`, nobody)
+	g(`{"container":{"id":"file_c","skills":[{"type":"custom","skill_id":"file_c"}]}}`, "c")
+	g(`{"container":{"skills":[{"type":"custom","skill_id":"file_b"}]}}`, nobody)
+	g(`{"id":"file_b"}`, all) // of a message's part, say
+	for path, want := range map[string]string{"/v1/sessions": "a", "/v1/sessions/file_a/resources": "a", "/v1/sessions/file_c/resources": nobody} {
+		if got := ask(alice, "POST", path, `{"agent":"file_a","resources":[{"type":"file","file_id":"file_a"}]}`); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+		if got := ask(alice, "POST", path, file("file_b")); got != nobody {
+			t.Errorf("%s with the file of another: %s, want %s", path, got, nobody)
+		}
+	}
+	upload := &engine.Exchange{Principal: alice, Request: &engine.RequestContext{Method: "POST", Path: "/v1/files", Body: []byte(file("file_b")),
+		Headers: engine.Headers{{Name: "Content-Type", Value: "Multipart/form-data; boundary=x"}, {Name: "anthropic-beta", Value: "files-api-2025-04-14"}}}}
+	if found, err := w.generation.Candidates(upload); err != nil || names(found) != all {
+		t.Errorf("a file that is uploaded: %s, %v, want %s", names(found), err, all)
+	}
 	if got := ask(alice, "POST", "/v1/messages/batches", `{"requests":[{"params":`+file("file_b")+`}]}`); got != nobody {
 		t.Errorf("a batch with the file of another: %s, want %s", got, nobody)
 	}

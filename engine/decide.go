@@ -72,11 +72,10 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 	case len(out) == 0:
 		return nil, &Refusal{Code: CodePathNotServed, Message: fmt.Sprintf("no upstream of principal %q serves %s", x.Principal.Name, x.Request.Path)}
 	}
-	choose := g.withFiles
-	if AccountBound(x.Request.Path) {
-		choose = g.inAccount
+	out, err := g.withNamed(x, out)
+	if err == nil && AccountBound(x.Request.Path) {
+		out, err = g.inAccount(x, out)
 	}
-	out, err := choose(x, out)
 	if err != nil {
 		return nil, err
 	}
