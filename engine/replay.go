@@ -194,7 +194,7 @@ func (d *Decision) Compared(after *Decision, was *RoutingTrace, stages []StageDe
 	}
 	for i := range stages {
 		for j := range was.Stages {
-			if a, b := &was.Stages[j], &stages[i]; a.Stage == b.Stage && (a.Reason != b.Reason || !slices.Equal(a.Dropped, b.Dropped)) {
+			if a, b := &was.Stages[j], &stages[i]; a.Stage == b.Stage && (a.Reason != b.Reason || !sameReasons(a.Dropped, b.Dropped)) {
 				return OtherReasons
 			}
 		}

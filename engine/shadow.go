@@ -1,6 +1,9 @@
 package engine
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+)
 
 // Shadowing takes decisions, to have shadows decide the same off the request's path. Offer is called on the request's goroutine: it waits
 // for nothing and allocates nothing.
@@ -62,7 +65,7 @@ func (d *Decided) Compare(shadow *FilterSlot) Comparison {
 		served = nil
 	}
 	if failed == nil && d.Stage.Denied == stage.Denied && d.refused == stage.Denied && slices.EqualFunc(served, kept, sameUpstream) {
-		if stage.Reason != d.Stage.Reason || !slices.Equal(stage.Dropped, d.Stage.Dropped) {
+		if stage.Reason != d.Stage.Reason || !sameReasons(stage.Dropped, d.Stage.Dropped) {
 			c.Likeness = OtherReasons
 		}
 		return c
@@ -73,6 +76,15 @@ func (d *Decided) Compare(shadow *FilterSlot) Comparison {
 		c.Likeness = OtherPick
 	}
 	return c
+}
+
+// sameReasons reports whether each candidate has the same reason: they are a map, in whatever order a script filled it.
+func sameReasons(a, b []PerCandidateReason) bool {
+	if len(a) != len(b) || slices.Equal(a, b) {
+		return len(a) == len(b)
+	}
+	byID := func(a, b PerCandidateReason) int { return bytes.Compare(a.UpstreamID[:], b.UpstreamID[:]) }
+	return slices.Equal(slices.SortedFunc(slices.Values(a), byID), slices.SortedFunc(slices.Values(b), byID))
 }
 
 func sameUpstream(a, b UpstreamCandidate) bool { return a.ID == b.ID }

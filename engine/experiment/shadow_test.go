@@ -123,6 +123,18 @@ func TestAShadowIsComparedWithWhatServed(t *testing.T) {
 	}
 	f(keeps("x", "a b"), keeps("x", "a b"), engine.SameDecision)
 	f(keeps("x", "a b"), keeps("y", "a b"), engine.OtherReasons)
+	because := func(order ...int) policy {
+		return func(_ *engine.RequestContext, in []engine.UpstreamCandidate) (out engine.FilterOutput, err error) {
+			for _, i := range order {
+				out.PerCandidateReasons = append(out.PerCandidateReasons, engine.PerCandidateReason{UpstreamID: in[i%10].ID, Reason: fmt.Sprint("it is ", i)})
+			}
+			out.KeptUpstreamIDs = []uuid.UUID{in[2].ID}
+			return out, nil
+		}
+	}
+	f(because(0, 1), because(1, 0), engine.SameDecision)
+	f(because(0, 1), because(11, 0), engine.OtherReasons)
+	f(because(0, 1), because(0), engine.OtherReasons)
 	f(keeps("x", "a b"), keeps("x", "a c"), engine.OtherKept) // a is picked all the same
 	f(keeps("x", "a b"), keeps("x", "b"), engine.OtherPick)
 	f(keeps("x", "a b"), keeps("x"), engine.OtherPick) // nobody
