@@ -41,6 +41,17 @@ func (g *Generation) Serve(ctx context.Context, x *Exchange, t Transport) (*Answ
 	if err != nil {
 		return nil, err
 	}
+	return g.search(ctx, x, t, left)
+}
+
+// Ask is Serve for one more question of a request that was decided, to the upstream that answered it.
+func (g *Generation) Ask(ctx context.Context, x *Exchange, t Transport, u *UpstreamSlot) (*Answer, error) {
+	a := x.account(u)
+	return g.search(ctx, x, t, []UpstreamCandidate{{Upstream: u.Upstream, Vitals: g.health().Look(&a, time.Now())}})
+}
+
+// search asks those that are left, one after the other.
+func (g *Generation) search(ctx context.Context, x *Exchange, t Transport, left []UpstreamCandidate) (*Answer, error) {
 	var s search
 	s.g, s.x, s.transport, s.health, s.left = g, x, t, g.health(), left
 	attempts := len(left)

@@ -63,7 +63,7 @@ func (x *exchange) cutModels(a *engine.Answer) (*engine.Answer, error) {
 			return &engine.Answer{Response: &response, Upstream: upstream, Dialect: dialect}, nil
 		}
 		x.req.Query = next
-		if a, err = x.gen.Serve(&x.life, &x.flow, x); err != nil {
+		if a, err = x.gen.Ask(&x.life, &x.flow, x, upstream); err != nil {
 			return nil, err
 		}
 	}

@@ -92,6 +92,38 @@ func TestAPageThatNothingIsLeftOfIsPassedOver(t *testing.T) {
 	want(t, "the query of a row", r.ledger.wait(t, 4)[0].Inputs.Query, "limit=2&beta=true")
 }
 
+// TestThePagesOfAListComeFromOneUpstream: another does not know where the first one's ended.
+func TestThePagesOfAListComeFromOneUpstream(t *testing.T) {
+	lists := func(name string) *play {
+		return plays(t, func(s *stage) {
+			for req, more := s.next(); more; req, more = s.next() {
+				if strings.Contains(req, "after_id="+name+"1") {
+					s.say(ok(`{"data":[{"id":"c0"}],"has_more":false,"first_id":"c0","last_id":"c0"}`))
+				} else if strings.Contains(req, "after_id") {
+					s.say(strings.Replace(ok(`{"type":"error"}`), "200", "400", 1))
+				} else {
+					s.say(ok(`{"data":[{"id":"` + name + `1"}],"has_more":true,"first_id":"` + name + `1","last_id":"` + name + `1"}`))
+				}
+			}
+		})
+	}
+	a, b := lists("a"), lists("b")
+	r := newRig(t, a.upstream("a"), b.upstream("b"))
+	r.gen.Strategy, _ = engine.NewStrategy("round-robin", 0)
+	filtered := 0
+	r.filter(func(_ *engine.RequestContext, _ *engine.Principal, c []engine.UpstreamCandidate) (engine.FilterOutput, error) {
+		filtered++
+		return keepAll(c), nil
+	})
+	r.alice.Models = []string{"c*"}
+	r.start()
+	for range 4 {
+		want(t, "list", r.do(request("GET", "/v1/models", "", "x-api-key: alice-key")).body, `{"data":[{"id":"c0"}],"has_more":false,"first_id":"c0","last_id":"c0"}`)
+	}
+	want(t, "asked", fmt.Sprint(len(a.requests())%2, len(a.requests())+len(b.requests()), filtered), "0 8 4")
+	want(t, "stages", len(r.ledger.wait(t, 4)[0].Trace.Stages), 1)
+}
+
 func TestPagesThatHoldNothingAreNotAskedForEver(t *testing.T) {
 	n := 0
 	p := plays(t, func(s *stage) {
