@@ -32,6 +32,7 @@ type Booked struct {
 	Counts       bool // as a request
 	Usage        Usage
 	CostMicroUSD int64
+	Own          string // the kinds of which the key had limits of its own, with commas: in its principal's of these it does not count
 }
 
 // Reservation is what a request holds of its limits. It belongs to its exchange and ends once: by Settle or by Refund, whichever comes

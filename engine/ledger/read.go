@@ -306,6 +306,8 @@ func (p *parser) outcome(key []byte, r *engine.Record) bool {
 		r.CostMicroUSD = p.number()
 	case "counts": // stands behind what was told, which holds where nothing else is written
 		r.Booked = engine.Booked{Counts: p.flag(), Usage: r.Usage, CostMicroUSD: r.CostMicroUSD}
+	case "own_limits":
+		r.Booked.Own = p.word()
 	case "booked_usage":
 		r.Booked.Usage = p.usage()
 	case "booked_micro_usd":

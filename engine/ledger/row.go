@@ -221,6 +221,7 @@ func (w *row) usage(k string, u *engine.Usage) {
 // booked writes what a request counts for, where that is not what its answer told.
 func (w *row) booked(r *engine.Record) {
 	w.flag("counts", r.Booked.Counts)
+	w.text("own_limits", r.Booked.Own)
 	if r.Booked.Counts && r.Booked.Usage != r.Usage {
 		w.usage("booked_usage", &r.Booked.Usage)
 	}

@@ -54,7 +54,7 @@ func (d dice) record() *engine.Record {
 	case 0:
 		r.Booked = engine.Booked{Counts: true, Usage: r.Usage, CostMicroUSD: r.CostMicroUSD}
 	case 1:
-		r.Booked = engine.Booked{Counts: true, Usage: d.usage(), CostMicroUSD: d.number()}
+		r.Booked = engine.Booked{Counts: true, Usage: d.usage(), CostMicroUSD: d.number(), Own: d.text()}
 		r.Booked.Usage.Known = r.Booked.Usage != engine.Usage{} || r.Usage.Known
 	}
 	d.trace(&r.Trace)

@@ -13,6 +13,7 @@ package limits
 import (
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,6 +45,8 @@ type Book struct {
 	start time.Time // the zero of its clock: that of the machine's, so that windows are cut alike in every run
 	made  time.Duration
 
+	asked time.Duration // when Missing was, whose caller's it is
+
 	mu       sync.RWMutex
 	accounts map[string]*account // by principal; guarded by mu
 	running  bool                // guarded by mu; requests were served: what counts in a new limit may be settled meanwhile
@@ -71,6 +74,9 @@ type account struct {
 type tally struct {
 	counters []*counter
 	replaces []Kind // a key's: of which it has limits of its own, which its usage counts in alone
+
+	gone  []Kind                 // of which it has none any more: Past tells its principal's of what counted in them
+	until map[Kind]time.Duration // and up to when that was done before
 }
 
 // counter is one sum. Rules that differ in Max alone share it, so that a changed limit keeps what was counted.
@@ -102,6 +108,7 @@ type Set struct {
 	own      *tally // the key's
 	shared   *tally // the principal's
 	replaced []Kind // of which the key has limits of its own
+	booked   string // the same as rows have it
 }
 
 type bound struct {
@@ -139,8 +146,46 @@ func (b *Book) Set(h Holder, prices engine.Prices) *Set {
 			s.rules = append(s.rules, bound{r, "principal", s.counter(s.shared, r)})
 		}
 	}
-	s.own.replaces = s.replaced
+	s.booked = join(s.replaced)
+	s.own.replace(s.replaced)
 	return s
+}
+
+// replace notes of which kinds a key has limits of its own now.
+func (t *tally) replace(kinds []Kind) {
+	t.gone = append(t.gone, t.replaces...)
+	t.gone = slices.DeleteFunc(t.gone, func(k Kind) bool { return slices.Contains(kinds, k) })
+	slices.Sort(t.gone)
+	t.gone, t.replaces = slices.Compact(t.gone), kinds
+}
+
+// told notes up to when Past told what counted in limits that are gone.
+func (t *tally) told(at time.Duration) {
+	for _, k := range t.gone {
+		if t.until == nil {
+			t.until = make(map[Kind]time.Duration)
+		}
+		t.until[k] = at
+	}
+	t.gone = nil
+}
+
+func join(kinds []Kind) string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = string(k)
+	}
+	return strings.Join(names, ",")
+}
+
+// isOf reports whether a list that join made has a kind.
+func isOf(list string, k Kind) bool {
+	for name := range strings.SplitSeq(list, ",") {
+		if name == string(k) {
+			return true
+		}
+	}
+	return false
 }
 
 // tally must be called with mu held.

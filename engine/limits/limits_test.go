@@ -214,7 +214,7 @@ func TestWhatAKeyOfItsOwnLimitSpentIsNotItsPrincipals(t *testing.T) {
 	plain := book.Set(limits.Holder{Principal: "alice", Rules: principal, Key: "k1"}, flat{})
 	own := book.Set(limits.Holder{Principal: "alice", Rules: principal, Key: "k2", KeyRules: []limits.Rule{{Kind: limits.Requests, Window: time.Hour, Max: 3}}}, flat{})
 	for range 2 {
-		book.Past(limits.Past{Principal: "alice", Key: "k2", Booked: engine.Booked{Counts: true}, Came: start.Add(-time.Minute), Ended: start.Add(-time.Minute)})
+		book.Past(limits.Past{Principal: "alice", Key: "k2", Booked: engine.Booked{Counts: true, Own: "cost_usd,requests"}, Came: start.Add(-time.Minute), Ended: start.Add(-time.Minute)})
 	}
 	reserve(t, plain, start)
 	reserve(t, own, start)

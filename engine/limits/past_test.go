@@ -3,6 +3,7 @@ package limits_test
 import (
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,4 +204,86 @@ func TestARequestWaitsForTheLimitThatFreesLast(t *testing.T) {
 	if r := refused(t, s, start); r.Code != "limit_output_tokens" || r.RetryAfter < time.Hour {
 		t.Errorf("%s, retry after %v: the other limit is still reached by then", r.Code, r.RetryAfter)
 	}
+}
+
+// moves is a key whose own limit comes and goes.
+type moves struct {
+	t    *testing.T
+	book *limits.Book
+	rows []limits.Past
+	now  time.Time
+}
+
+func (m *moves) set(own bool) *limits.Set {
+	h := limits.Holder{Principal: "alice", Rules: []limits.Rule{{Kind: limits.Requests, Window: time.Hour, Max: 1 << 20}}, Key: "k"}
+	m.book.Set(limits.Holder{Principal: "alice", Rules: h.Rules, Key: "another"}, flat{})
+	if own {
+		h.KeyRules = []limits.Rule{{Kind: limits.Requests, Window: time.Minute * 30, Max: 1 << 20}}
+	}
+	return m.book.Set(h, flat{})
+}
+
+// save is what a reload does: it makes the set, and tells what the ledger has.
+func (m *moves) save(own bool) *limits.Set {
+	s := m.set(own)
+	if back, _ := m.book.Missing(m.now); back > 0 {
+		for _, row := range m.rows {
+			m.book.Past(row)
+		}
+	}
+	m.book.Complete()
+	return s
+}
+
+func (m *moves) spend(s *limits.Set, n int) {
+	for range n {
+		m.now = m.now.Add(time.Second)
+		came := m.now
+		r := reserve(m.t, s, came)
+		m.rows = append(m.rows, limits.Past{Principal: "alice", Key: "k", Came: came, Ended: m.now, Booked: r.Settle(m.now, engine.Spent{})})
+	}
+	m.now = m.now.Add(time.Second)
+}
+
+// wants compares the windows of this process, and of one that starts with the same config.
+func (m *moves) wants(what string, own bool, principal, key int64) {
+	m.t.Helper()
+	again := &moves{m.t, limits.NewBook(m.now), m.rows, m.now}
+	again.save(own)
+	for which, book := range map[string]*limits.Book{"this process": m.book, "one that starts": again.book} {
+		got := map[time.Duration]int64{}
+		for name, n := range book.Windows("alice", m.now) {
+			switch {
+			case strings.Contains(name, "1h0m0s"):
+				got[time.Hour] += n
+			case strings.Contains(name, "30m0s"):
+				got[30*time.Minute] += n
+			}
+		}
+		if got[time.Hour] != principal || own && got[30*time.Minute] != key {
+			m.t.Errorf("%s, %s: the principal has spent %d, the key %d, want %d and %d", what, which, got[time.Hour], got[30*time.Minute], principal, key)
+		}
+	}
+}
+
+func TestNoWindowOpensWhereAKeysOwnLimitComesOrGoes(t *testing.T) {
+	m := &moves{t: t, book: limits.NewBook(start), now: start}
+	m.spend(m.save(false), 5)
+	m.wants("no limit of its own", false, 5, 0)
+	s := m.save(true)
+	m.wants("it comes", true, 5, 5) // what counted for the principal still does
+	m.spend(s, 3)
+	m.wants("it holds", true, 5, 8)
+	m.set(false) // a config that is refused
+	m.book.Abandon()
+	m.set(true)
+	s = m.save(false)
+	m.wants("it goes", false, 8, 0)
+	m.spend(s, 1)
+	m.wants("it is gone", false, 9, 0)
+	m.spend(m.save(true), 2)
+	m.save(false)
+	m.wants("it came and went again", false, 11, 0)
+	m.save(false)
+	m.wants("nothing changed", false, 11, 0)
 }

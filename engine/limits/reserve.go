@@ -24,7 +24,7 @@ type reservation struct {
 // keeps the next one waiting.
 func (s *Set) Reserve(now time.Time, d engine.Demand) (engine.Reservation, error) {
 	at := s.book.at(now)
-	r := &reservation{set: s, demand: d, guess: engine.Booked{Counts: true}, came: at}
+	r := &reservation{set: s, demand: d, guess: engine.Booked{Counts: true, Own: s.booked}, came: at}
 	if !d.Came.IsZero() {
 		r.came = s.book.at(d.Came)
 	}
@@ -188,7 +188,7 @@ func (r *reservation) booked(spent engine.Spent) engine.Booked {
 	if r.demand.Free {
 		return r.guess
 	}
-	b := engine.Booked{Counts: true, Usage: spent.Usage}
+	b := engine.Booked{Counts: true, Usage: spent.Usage, Own: r.guess.Own}
 	switch {
 	case !spent.Usage.Known:
 		b.Usage = r.guess.Usage
