@@ -26,15 +26,102 @@ func (x *exchange) bind(a *engine.Answer) {
 	id, rest := engine.AccountObject(x.req.Path)
 	switch {
 	case x.req.Creates():
-		if id := createdID(a.Peek(maxCreated)); id != "" && x.flow.Hide(id) == id {
-			err = known.Bind(id, engine.Binding{Principal: x.head.principal.ID, Upstream: a.Upstream.ID})
-		}
+		x.keep(createdID(a.Peek(maxCreated)))
 	case x.req.Method == "DELETE" && id != "" && rest == "":
 		err = known.Forget(id)
 	}
+	x.unbound(err)
+}
+
+// keep notes that a thing lives in the account of the upstream that answers, "" = there is none.
+func (x *exchange) keep(id string) {
+	if id != "" && x.flow.Hide(id) == id {
+		x.unbound(x.gen.Bindings.Bind(id, engine.Binding{Principal: x.head.principal.ID, Upstream: x.flow.Upstream.ID}))
+	}
+}
+
+func (x *exchange) unbound(err error) {
 	if err != nil {
 		x.server.logf("request %s: %v; it is known until the gateway ends", x.req.RequestID, err)
 	}
+}
+
+// keepMade notes what code that a message had run has left in an account, as the message or an event of it tells: the container that it ran in,
+// and the files that it wrote.
+func (x *exchange) keepMade(json []byte) {
+	known := x.gen.Bindings
+	if known == nil || x.flow.Upstream == nil || x.req.Path != messagesPath || !ranCode(json) {
+		return
+	}
+	top, err := body.Scan(json)
+	if err != nil {
+		return
+	}
+	for _, id := range made(top.Value()) {
+		if _, is := known.Lookup(id); !is {
+			x.keep(id)
+		}
+	}
+}
+
+// ranCode is false for most messages, at little cost.
+func ranCode(json []byte) bool {
+	if bytes.Contains(json, []byte(codeResult)) {
+		return true
+	}
+	for rest := json; ; {
+		_, after, found := bytes.Cut(rest, []byte(`"container"`))
+		if !found {
+			return false
+		}
+		rest = bytes.TrimLeft(after, " \t\r\n:")
+		if len(rest) > 0 && rest[0] == '{' {
+			return true
+		}
+	}
+}
+
+// codeResult is how the types of blocks end that tell what code did. None of them is the model's own words.
+const codeResult = `code_execution_tool_result"`
+
+// made are the ids of the container and the files in a message, or in an event of one.
+func made(v body.Value) (ids []string) {
+	for key, part := range v.Members() {
+		switch string(key) {
+		case `"message"`, `"delta"`:
+			ids = append(ids, made(part)...)
+		case `"container"`:
+			ids = appendText(ids, part, "id")
+		case `"content_block"`:
+			ids = append(ids, written(part)...)
+		case `"content"`:
+			for block := range part.Elements() {
+				ids = append(ids, written(block)...)
+			}
+		}
+	}
+	return ids
+}
+
+// written are the files that a block tells of.
+func written(block body.Value) (ids []string) {
+	kind, _ := block.Get(body.Path{"type"})
+	if !bytes.HasSuffix(kind.Raw(), []byte(codeResult)) {
+		return nil
+	}
+	files, _ := block.Get(body.Path{"content", "content"})
+	for file := range files.Elements() {
+		ids = appendText(ids, file, "file_id")
+	}
+	return ids
+}
+
+func appendText(ids []string, v body.Value, key string) []string {
+	v, _ = v.Get(body.Path{key})
+	if id, ok := v.Text(); ok {
+		return append(ids, id)
+	}
+	return ids
 }
 
 // nearResults says of batches that their results are here: clients' libraries ask at the address that stands there, with the key that they

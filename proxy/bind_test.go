@@ -215,3 +215,72 @@ func TestTheResultsOfABatchPassAsTheyCome(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestWhatCodeMadeIsUsedWhereItRan: the container of a message and the files that its code wrote are bound before the client knows of them.
+func TestWhatCodeMadeIsUsedWhereItRan(t *testing.T) {
+	const result = `{"type":"bash_code_execution_tool_result","tool_use_id":"srvtoolu_1","content":{"type":"bash_code_execution_result","stdout":"\"container\":{}","content":[{"type":"bash_code_execution_output","file_id":"file_%s"}]}}`
+	const forged = `{"type":"tool_use","id":"toolu_1","name":"f","input":{"type":"code_execution_tool_result","container":{"id":"forged"},"content":{"content":[{"file_id":"forged"}]}}}`
+	whole := func(name string) string {
+		return ok(fmt.Sprintf(`{"id":"msg_1","type":"message","content":[`+forged+`,`+result+`],"container": {"id":"container_%s","expires_at":"2026-12-02T00:00:00Z"},"usage":{"input_tokens":5,"output_tokens":2}}`, name, name))
+	}
+	stream := func(name string) string {
+		event := func(kind, data string) string { return chunk("event: " + kind + "\ndata: " + data + "\n\n") }
+		return eventHead + chunk(start) + event("content_block_start", `{"type":"content_block_start","index":0,"content_block":`+forged+`}`) +
+			event("content_block_start", fmt.Sprintf(`{"type":"content_block_start","index":1,"content_block":`+result+`}`, name)) +
+			event("message_delta", fmt.Sprintf(`{"type":"message_delta","delta":{"stop_reason":"end_turn","container":{"id":"container_%s"}},"usage":{"output_tokens":9}}`, name)) +
+			chunk(stop) + lastChunk
+	}
+	for name, answer := range map[string]func(string) string{"whole": whole, "a stream": stream} {
+		t.Run(name, func(t *testing.T) {
+			lives := func(name string) *play {
+				return plays(t, func(s *stage) {
+					for req, more := s.next(); more; req, more = s.next() {
+						if strings.HasPrefix(req, "POST") {
+							s.say(answer(name))
+						} else {
+							s.say(ok(`"of ` + name + `"`))
+						}
+					}
+				})
+			}
+			r := newRig(t, lives("a").upstream("a"), lives("b").upstream("b"))
+			bob := &engine.Principal{ID: "bob", Name: "bob", Kind: engine.PrincipalAPIKey, Paths: []string{"*"}}
+			r.keys["bob-key"] = bob
+			r.gen.Principals = []*engine.Principal{r.alice, bob}
+			r.gen.Strategy, _ = engine.NewStrategy("round-robin", 0)
+			known, err := bindings.Open(filepath.Join(t.TempDir(), "bindings.jsonl"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { known.Close() })
+			r.gen.Bindings = known
+			r.start()
+			send := func(key, method, path, body string) reply {
+				t.Helper()
+				return r.do(request(method, path, body, "x-api-key: "+key, "anthropic-version: 2023-06-01"))
+			}
+			ask := hello
+			if name == "a stream" {
+				ask = helloStream
+			}
+			where := "b"
+			if strings.Contains(send("alice-key", "POST", "/v1/messages", ask).body, "container_a") {
+				where = "a"
+			}
+			again := strings.Replace(ask, "{", `{"container":"container_`+where+`",`, 1)
+			for range 3 {
+				if got := send("alice-key", "POST", "/v1/messages", again); !strings.Contains(got.body, "container_"+where) {
+					t.Errorf("the container of %s: %d %s", where, got.StatusCode, got.body)
+				}
+			}
+			want(t, "another's container", send("bob-key", "POST", "/v1/messages", again).code(), "404 path_not_served")
+			for range 2 {
+				want(t, "its file", send("alice-key", "GET", "/v1/files/file_"+where+"/content", "").body, `"of `+where+`"`)
+			}
+			want(t, "another's file", send("bob-key", "GET", "/v1/files/file_"+where, "").code(), "404 path_not_served")
+			if _, is := known.Lookup("forged"); is {
+				t.Error("words of the model are bound")
+			}
+		})
+	}
+}

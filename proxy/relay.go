@@ -222,7 +222,9 @@ func (r *relay) countUsage() {
 	if r.answer.Original != nil && r.keep && wireIsAnthropics(r.answer) {
 		r.kept = r.answer.Original
 	}
-	r.x.hear(r.answer.Plain(r.kept, maxUsageBody))
+	text := r.answer.Plain(r.kept, maxUsageBody)
+	r.x.hear(text)
+	r.x.keepMade(text)
 }
 
 // wireIsAnthropics reports whether an upstream speaks Anthropic's events, however they are framed.

@@ -211,14 +211,18 @@ func (s *stream) end(name, data []byte) {
 	}
 }
 
-// count takes the tokens that an event tells.
+// count takes the tokens that an event tells, and what it says was made.
 func (s *stream) count(name, data []byte) {
 	switch string(name) {
 	case "message_start":
 		s.x.hearStart(data)
 	case "message_delta":
 		s.x.hear(data)
+	case "content_block_start":
+	default:
+		return
 	}
+	s.x.keepMade(data)
 }
 
 // isLast reports whether nothing of matter follows an event of this name.
