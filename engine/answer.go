@@ -89,6 +89,11 @@ func (a *Answer) TransformEvent(x *Exchange, e StreamEvent) ([]StreamEvent, erro
 		x.become(State{})
 		x.Trace.failed(StageRelay, CodeDialectFailed, a.Dialect.Meter, err)
 	}
+	for i := range out {
+		if made := &out[i]; made.Name == "error" && !made.Received {
+			made.Data = identified(made.Data, x.Request.RequestID)
+		}
+	}
 	return out, err
 }
 
@@ -186,8 +191,12 @@ func (a *Answer) replace(x *Exchange, reply *Reply, original []byte) {
 		}
 	}
 	a.Original = original
+	body := reply.Body
+	if reply.Status/100 != 2 {
+		body = identified(body, x.Request.RequestID)
+	}
 	resp := *a.Response
 	resp.Status, resp.Headers = reply.Status, h
-	resp.Body, resp.Length = resp.replaced(reply.Body)
+	resp.Body, resp.Length = resp.replaced(body)
 	a.Response = &resp
 }

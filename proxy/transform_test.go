@@ -83,6 +83,42 @@ func TestEventsOfADialectGoOutInPlaceOfTheUpstreams(t *testing.T) {
 	want(t, "usage", row.Usage.Known, true)
 }
 
+// TestAnErrorThatADialectMakesOfASuccessHasTheIdOfItsRequest: of an event, of the end of a stream, and of a whole answer.
+func TestAnErrorThatADialectMakesOfASuccessHasTheIdOfItsRequest(t *testing.T) {
+	const plain, own, other = `{"type":"error","error":{"type":"x"}}`, `{"request_id":"own","type":"error"}`, `{"error":{"type":"x"}}`
+	const identified = `{"type":"error","error":{"type":"x"},"request_id":"ID"}`
+	event := func(policy engine.FailurePolicy, name, data, wanted string) {
+		t.Helper()
+		for _, at := range []string{"", engine.EndEvent} {
+			d := each(func(on string, _ int) ([]engine.StreamEvent, error) {
+				if on != at {
+					return dropped, nil
+				}
+				return append(made(name, data), made("error", own)...), nil
+			})
+			got, row := translates(t, d, policy, custom, eventHead+chunk("data: x\n\n")+lastChunk)
+			sent := "event: " + name + "\ndata: " + strings.Replace(wanted, "ID", row.RequestID, 1) + "\n\nevent: error\ndata: " + own + "\n\n"
+			want(t, "stream", got.body, sent)
+		}
+	}
+	event(engine.FailOpen, "error", plain, identified)
+	event(engine.FailClosed, "error", plain, identified)
+	event(engine.FailOpen, "error", other, other)
+	event(engine.FailOpen, "error", "no JSON", "no JSON")
+	event(engine.FailOpen, "told", plain, plain)
+	answer := func(status int, body, wanted string) {
+		t.Helper()
+		got, row := translates(t, translating{response: func(*engine.State, *engine.Reply) (*engine.Reply, error) {
+			return &engine.Reply{Status: status, Body: []byte(body)}, nil
+		}}, engine.FailOpen, custom, ok("hello"))
+		want(t, "answer", got.body, strings.Replace(wanted, "ID", row.RequestID, 1))
+	}
+	answer(500, plain, identified)
+	answer(500, own, own)
+	answer(500, other, other)
+	answer(200, plain, plain)
+}
+
 func TestADialectEndsAStream(t *testing.T) {
 	f := func(kind engine.UpstreamKind, answer, ending, body string, code engine.Code) {
 		t.Helper()
