@@ -213,7 +213,7 @@ local function put_sampling(out, asked, reasoning)
 end
 
 -- Tools that the API runs itself, or knows the schema of, have none to give: they are left out.
-local function add_tool(tools, names, tool)
+local function add_tool(tools, names, gone, tool)
   local schema, own = object(tool).input_schema, object(tool).type
   if schema == json.null then schema = nil end
   own = own ~= nil and own ~= json.null and own ~= "custom"
@@ -225,6 +225,8 @@ local function add_tool(tools, names, tool)
     local f = { name = name, description = "", parameters = schema }
     put(f, "description", tool.description)
     tools[#tools + 1] = { type = "function", ["function"] = f }
+  else
+    gone[tool.name] = true
   end
 end
 
@@ -239,13 +241,13 @@ local function put_choice(out, choice)
 end
 
 local function put_tools(out, asked, state)
-  local tools, names = {}, {}
-  for _, tool in ipairs(items(asked.tools)) do add_tool(tools, names, tool) end
+  local choice, tools, names, gone = asked.tool_choice, {}, {}, {}
+  for _, tool in ipairs(items(asked.tools)) do add_tool(tools, names, gone, tool) end
   if kind(asked.tools) ~= "list" then put(out, "tools", asked.tools) end
   if next(names) then state.names = names end
   if #tools > 0 then
     out.tools = tools
-    put_choice(out, asked.tool_choice)
+    if object(choice).type ~= "tool" or not gone[choice.name] then put_choice(out, choice) end
   end
 end
 
