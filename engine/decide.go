@@ -41,6 +41,7 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 	health, allowed := g.health(), 0
 	a := &x.asked
 	forwards := false // the client's credential, and there is none
+	nameless := false // the request, and there is who would serve it if it named a model
 	var lost error    // of an upstream that would serve, had it its credential
 	for _, u := range g.Upstreams {
 		if !x.Principal.MayUse(u.ID) {
@@ -52,6 +53,10 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 		}
 		if u.ForwardsClient && x.Client.Empty() {
 			forwards = true
+			continue
+		}
+		if u.Kind.IsCloud() && x.Request.Model == "" { // it has ids of its own, and most have them in the address
+			nameless = true
 			continue
 		}
 		if state := u.CredentialState(); state.Reconnect {
@@ -69,6 +74,9 @@ func (g *Generation) Candidates(x *Exchange) ([]UpstreamCandidate, error) {
 	case len(out) == 0 && forwards:
 		return nil, &Refusal{Code: CodeBadKey, Message: fmt.Sprintf("principal %q reaches what serves %s with a credential of the client's own alone: "+
 			"send the key as x-sluice-key, and the credential as x-api-key or Authorization: Bearer", x.Principal.Name, x.Request.Path)}
+	case len(out) == 0 && nameless:
+		return nil, &Refusal{Code: CodeBadBody, Message: fmt.Sprintf("model: Field required: no upstream of principal %q serves %s without one",
+			x.Principal.Name, x.Request.Path)}
 	case len(out) == 0:
 		return nil, &Refusal{Code: CodePathNotServed, Message: fmt.Sprintf("no upstream of principal %q serves %s", x.Principal.Name, x.Request.Path)}
 	}

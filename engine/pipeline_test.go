@@ -512,6 +512,37 @@ func TestWhoseUpstreamWantsACredentialOfTheirOwnIsToldSo(t *testing.T) {
 	f(engine.KindVertex, "/v1/files", engine.CodePathNotServed)
 }
 
+// TestNoCloudServesARequestThatNamesNoModel: whoever speaks the API as it is does, and says what is missing.
+func TestNoCloudServesARequestThatNamesNoModel(t *testing.T) {
+	f := func(path, model, wanted string, kinds ...engine.UpstreamKind) {
+		t.Helper()
+		w := newWorld(t, upstreamNamed("a"), upstreamNamed("b"))
+		for i, kind := range kinds {
+			w.generation.Upstreams[i].Kind = kind
+		}
+		c, err := w.generation.Candidates(&engine.Exchange{Principal: w.principal, Request: &engine.RequestContext{Method: "POST", Path: path, Model: model}})
+		got := ""
+		for i := range c {
+			got += string(c[i].Kind) + " "
+		}
+		if r, ok := errors.AsType[*engine.Refusal](err); ok {
+			got = string(r.Code) + " " + r.Message
+		}
+		if got != wanted {
+			t.Errorf("%s of %v for model %q: got %q, want %q", path, kinds, model, got, wanted)
+		}
+	}
+	const direct, runtime, mantle, vertex = engine.KindAnthropicDirect, engine.KindBedrockRuntime, engine.KindBedrockMantle, engine.KindVertex
+	const messages, count = "/v1/messages", "/v1/messages/count_tokens"
+	f(messages, "", `bad_body model: Field required: no upstream of principal "alice" serves /v1/messages without one`, runtime, vertex)
+	f(messages, "", `bad_body model: Field required: no upstream of principal "alice" serves /v1/messages without one`, mantle, mantle)
+	f(count, "", `bad_body model: Field required: no upstream of principal "alice" serves /v1/messages/count_tokens without one`, runtime, vertex)
+	f(count, "", `path_not_served no upstream of principal "alice" serves /v1/messages/count_tokens`, runtime, mantle)
+	f(messages, "", "anthropic_direct ", vertex, direct)
+	f(messages, "", "anthropic_direct custom ", direct, engine.KindCustom)
+	f(messages, "m", "vertex anthropic_direct ", vertex, direct)
+}
+
 // renewing is a factory that renews its credential, as well as it can.
 type renewing struct {
 	keySigner

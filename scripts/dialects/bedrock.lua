@@ -73,6 +73,7 @@ local function holds(list, value)
 end
 
 local function bedrock_model(asked, upstream)
+  if not asked then error("the request names no model") end
   local own = upstream:model(asked)
   if own ~= asked then return own end
   own = config.models and config.models[asked]

@@ -4,6 +4,7 @@ local aws_error = require("lib.aws").aws_error
 plugin = { name = "bedrock_mantle", version = "1.0.0", description = "Claude in Amazon Bedrock, the Messages API" }
 
 local function mantle_model(asked, upstream)
+  if not asked then error("the request names no model") end
   local own = upstream:model(asked)
   if own == asked and string.sub(asked, 1, 10) ~= "anthropic." then own = "anthropic." .. asked end
   return own

@@ -15,6 +15,7 @@ local statuses = { [400] = "invalid_request_error", [401] = "authentication_erro
                    [529] = "overloaded_error" }
 
 local function vertex_model(asked, upstream)
+  if not asked then error("the request names no model") end
   local own = upstream:model(asked)
   if own ~= asked then return own end
   own = config.models and config.models[asked]
