@@ -191,8 +191,12 @@ func statusOf(data []byte) int {
 	if err != nil {
 		return 500
 	}
+	told := top.Value()
+	if told.Kind() == body.List { // as Google's are at times
+		told, _ = told.Get(body.Path{"0"})
+	}
 	for _, path := range []body.Path{{"error", "code"}, {"error", "type"}, {"exception"}, {"code"}} {
-		v, _ := top.Value().Get(path)
+		v, _ := told.Get(path)
 		if n, err := strconv.Atoi(strings.Trim(string(v.Raw()), `"`)); err == nil && n >= 400 && n <= 599 {
 			return n
 		}

@@ -83,6 +83,12 @@ func TestAStreamThatBeginsWithAnErrorIsAnAnswerWithItsStatus(t *testing.T) {
 	f(custom, eventHead+chunk(": wait")+chunk("\n\n")+chunk("\n\ndata: {\"error\":{\"code\":503}}\n\n")+lastChunk, "503 ", 503, true)
 	f(custom, eventHead+chunk("retry: 3\r\n\r\n")+chunk("data: {\"error\":{\"code\":503}}\n")+lastChunk, "503 ", 503, true)
 	f(custom, eventHead+chunk("data: {\"error\":{\"message\":\"m\",\"type\":\"rate_limit_exceeded\"}}\n\n")+lastChunk, "429 ", 429, true)
+	google := func(data string) string { return eventHead + chunk("event: error\ndata: "+data+"\n\n") + lastChunk }
+	f(engine.KindVertex, google(`{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}`), "429 ", 429, true)
+	f(engine.KindVertex, google(`[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}}]`), "429 ", 429, true)
+	f(engine.KindVertex, google(`[{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT"}}]`), "400 ", 400, false)
+	f(engine.KindVertex, google(`[]`), "500 ", 500, true)
+	f(engine.KindVertex, google(`[[{"error":{"code":429}}]]`), "500 ", 500, true)
 	f(engine.KindBedrockRuntime, bedrockHead+chunk(exceptionFrame("throttlingException"))+lastChunk, "429 ", 429, true)
 	f(engine.KindBedrockRuntime, bedrockHead+chunk(exceptionFrame("validationException"))+lastChunk, "400 ", 400, false)
 	f(engine.KindBedrockRuntime, bedrockHead+chunk(exceptionFrame("modelStreamErrorException"))+lastChunk, "424 ", 424, true)

@@ -1,5 +1,7 @@
 -- Claude on Google Cloud (rawPredict). The model goes into the address; betas stay in their header.
 -- config: models {asked: Google's id}, drop_betas [those that Google refuses].
+local count = require("lib.given").count
+
 plugin = { name = "vertex", version = "1.0.0", description = "Claude on Google Cloud Vertex AI" }
 
 -- Names without a date for which Google wants one.
@@ -70,8 +72,10 @@ function shape(ctx, upstream, principal, request)
 end
 
 function normalize_error(status, body)
+  if body:has("error.type") then return nil end
   local at = body:type("0.error") and "0.error" or "error"
-  if status == 0 or body:has("error.type") then return nil end
+  if status == 0 then status = count(body:get(at .. ".code")) end -- a stream has none
+  if status == 0 then return nil end
   local message = body:get(at .. ".message")
   if type(message) ~= "string" or message == "" then
     message = "the upstream answered with status " .. status .. " and no error of its own"
