@@ -186,11 +186,19 @@ local function give_role(body, role, most)
 end
 
 local function fit_messages(body, old)
-  local messages = body:raw("messages") or ""
+  local messages, listed = body:raw("messages") or "", {}
+  local function has(part) return string.find(messages, part, 1, true) ~= nil end
   local role = config.system_role or (old and "user" or "system")
-  if role ~= "system" then give_role(body, role, count(messages, '"system"')) end
-  if not string.find(messages, '"url"', 1, true) and not string.find(messages, '"file"', 1, true) then return end
-  for i, m in ipairs(tables(body:get("messages"))) do
+  local hidden = has("\\u00") and (has("\\u006") or has("\\u007")) -- a letter of what is looked for may be escaped
+  if hidden or has('"url"') or has('"file"') then listed = tables(body:get("messages")) end
+  if role ~= "system" and hidden then
+    for i, m in ipairs(listed) do
+      if m.role == "system" then body:set("messages." .. i - 1 .. ".role", role) end
+    end
+  elseif role ~= "system" then
+    give_role(body, role, count(messages, '"system"'))
+  end
+  for i, m in ipairs(listed) do
     for _, block in ipairs(tables(m.content)) do
       refuse_elsewhere(block.source, i - 1)
       for _, b in ipairs(tables(block.content)) do refuse_elsewhere(b.source, i - 1) end
