@@ -55,14 +55,16 @@ func escapeLen(s string) int {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return 2
 	case 'u':
-		for k := 2; k < 6; k++ {
-			if k == len(s) || hex(s[k]) < 0 {
-				return 0
-			}
+		if isHex4(s[2:]) {
+			return 6
 		}
-		return 6
 	}
 	return 0
+}
+
+// isHex4 reports whether s begins with four hexadecimal digits.
+func isHex4(s string) bool {
+	return len(s) >= 4 && hex(s[0]) >= 0 && hex(s[1]) >= 0 && hex(s[2]) >= 0 && hex(s[3]) >= 0
 }
 
 // Reading is a text with its escapes resolved, and where each of its bytes comes from.
@@ -82,7 +84,13 @@ func (r Reading) From(i int) int {
 // Read resolves the escapes of s, the inside of a string of JSON where inside says so, else any text. Letters, digits and the signs %+-._@,
 // which JSON never has to escape, are read behind as many backslashes as there are: in JSON within the strings of JSON, too. s has at most
 // 2 GiB.
-func Read(s string, inside bool) Reading {
+func Read(s string, inside bool) Reading { return read(s, inside, false) }
+
+// ReadDeep is Read, and resolves as well what is left then that looks like an escape of JSON within strings: a backslash and a letter, or u
+// and four digits. Such an escape is one character of Text, be it for what it stands for or not: what begins behind it begins there.
+func ReadDeep(s string, inside bool) Reading { return read(s, inside, true) }
+
+func read(s string, inside, deep bool) Reading {
 	if strings.IndexByte(s, '\\') < 0 {
 		return Reading{Text: s}
 	}
@@ -95,22 +103,25 @@ func Read(s string, inside bool) Reading {
 			part = i + readPart
 		}
 		var c byte
-		if i >= plain {
+		if i >= plain && s[i] == '\\' {
 			var run int
 			c, run = plainEscape(s[i:])
 			plain = i + run
 		}
-		before, n := len(text), 1
+		before, from, n := len(text), i, 1
 		switch {
 		case c != 0:
 			text, n = append(text, c), plain-i+len("u0000")
 		case s[i] == '\\' && inside:
 			text, n = appendEscape(text, s[i:])
+		case deep && before > 0 && text[before-1] == '\\' && deeperLen(s[i:]) > 0:
+			from, n = int(at[before-1]), deeperLen(s[i:])
+			text = appendDeeper(text[:before-1], s[i:])
 		default:
 			text = append(text, s[i])
 		}
-		for range len(text) - before {
-			at = append(at, int32(i))
+		for len(at) < len(text) {
+			at = append(at, int32(from))
 		}
 		i += n
 	}
@@ -144,4 +155,26 @@ func appendEscape(dst []byte, s string) ([]byte, int) {
 	}
 	r, n := unescape([]byte(s[:min(len(s), 12)]))
 	return utf8.AppendRune(dst, r), n
+}
+
+// deeperLen is how many bytes at the start of s are an escape together with a backslash before them, 0 = none. Those that hold no letter
+// need no reading: nothing that is looked for begins with a part of them.
+func deeperLen(s string) int {
+	switch s[0] {
+	case 'b', 'f', 'n', 'r', 't':
+		return 1
+	case 'u':
+		if isHex4(s[1:]) {
+			return 5
+		}
+	}
+	return 0
+}
+
+// appendDeeper appends what the escape stands for that is a backslash and the start of s; half of a pair as U+FFFD.
+func appendDeeper(dst []byte, s string) []byte {
+	if s[0] != 'u' {
+		return append(dst, short(s[0]))
+	}
+	return utf8.AppendRune(dst, hex4([]byte(s[1:5])))
 }

@@ -37,14 +37,7 @@ func TestStringsFindsEachAndPassesOverWhatIsNone(t *testing.T) {
 func TestAReadingKnowsWhereItsBytesComeFrom(t *testing.T) {
 	f := func(s string, inside bool, text string, from ...int) {
 		t.Helper()
-		r := body.Read(s, inside)
-		var got []int
-		for i := range len(r.Text) + 1 {
-			got = append(got, r.From(i))
-		}
-		if r.Text != text || !slices.Equal(got, from) {
-			t.Errorf("%s: got %q, %v, want %q, %v", s, r.Text, got, text, from)
-		}
+		checkReading(t, s, body.Read(s, inside), text, from)
 	}
 	f(`ab`, true, "ab", 0, 1, 2)
 	f(`\u0061\nb`, true, "a\nb", 0, 6, 8, 9)
@@ -55,10 +48,44 @@ func TestAReadingKnowsWhereItsBytesComeFrom(t *testing.T) {
 	f(`\u0022\u000a`, false, `\u0022\u000a`, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
 }
 
+func checkReading(t *testing.T, s string, r body.Reading, text string, from []int) {
+	t.Helper()
+	var got []int
+	for i := range len(r.Text) + 1 {
+		got = append(got, r.From(i))
+	}
+	if r.Text != text || !slices.Equal(got, from) {
+		t.Errorf("%s: got %q, %v, want %q, %v", s, r.Text, got, text, from)
+	}
+}
+
+func TestADeepReadingTearsNoEscapeApart(t *testing.T) {
+	f := func(s string, inside bool, text string, from ...int) {
+		t.Helper()
+		checkReading(t, s, body.ReadDeep(s, inside), text, from)
+	}
+	f(`ab`, true, "ab", 0, 1, 2)
+	f(`\\nb`, true, "\nb", 0, 3, 4)
+	f(`\\\\nb`, true, "\\\nb", 0, 2, 5, 6) // an escaped backslash and n, or the end of a line one string deeper
+	f(`\\\nb`, true, "\\\nb", 0, 2, 4, 5)
+	f(`\nb`, false, "\nb", 0, 2, 3)
+	f(`\\nb`, false, "\\\nb", 0, 1, 3, 4)
+	f(`\b\f\r\t\"\/\xn`, false, "\b\f\r\t\\\"\\/\\xn", 0, 2, 4, 6, 8, 9, 10, 11, 12, 13, 14, 15)
+	f(`\\u00e9a`, true, "éa", 0, 0, 7, 8)
+	f(`\ud83d\u003Ca`, false, "\ufffd<a", 0, 0, 0, 6, 12, 13)
+	f(`\\u0061\\u00g0`, true, `a\u00g0`, 0, 7, 9, 10, 11, 12, 13, 14)
+	f(`\u005cn\u005cu005cu0061`, false, "\na", 0, 7, 23)
+	f(`\\u00`, true, `\u00`, 0, 2, 3, 4, 5)
+	f(`\\`, true, `\`, 0, 2)
+}
+
 // What is read takes as long as it is, whatever it holds: a reading that looked at all backslashes from each of them took minutes.
 func TestAReadingOfBackslashesEnds(t *testing.T) {
 	long := strings.Repeat(`\`, 2<<20)
 	for _, inside := range []bool{true, false} {
+		if got := body.ReadDeep(long+"n", inside).Text; len(got) != len(long) && len(got) != len(long)/2 {
+			t.Errorf("%d bytes are read deep as %d", len(long)+1, len(got))
+		}
 		if got := body.Read(long+"a", inside).Text; len(got) != len(long)+1 && len(got) != len(long)/2+1 {
 			t.Errorf("%d bytes are read as %d", len(long)+1, len(got))
 		}
