@@ -136,7 +136,7 @@ func (r *jsonReplacer) text(s string, inside bool) (string, error) {
 			return "", err
 		}
 	}
-	read := body.Read(s, inside)
+	read := r.re.read(s, inside)
 	if r.re.misses(read.Text) {
 		return s, nil
 	}
@@ -144,4 +144,13 @@ func (r *jsonReplacer) text(s string, inside bool) (string, error) {
 		return "", err
 	}
 	return r.call.replaced("json.replace", r.re, source{s, read, inside}, r.with)
+}
+
+// read is how the expression sees a text. One that names no backslash sees the escapes of JSON within strings as characters, so that none
+// of them is torn apart.
+func (re *compiled) read(s string, inside bool) body.Reading {
+	if re.backslash {
+		return body.Read(s, inside)
+	}
+	return body.ReadDeep(s, inside)
 }

@@ -56,6 +56,15 @@ func TestLibraryFunctions(t *testing.T) {
 		f("json", "replace", jsonOf(t, str(`["[]"]`)), str(expr), str(`["`+inside+`"]`), str("[]"))
 		f("json", "replace", jsonOf(t, str(`["[]"]`)), str("(?:"+expr+"|never)"), str(`["`+inside+`"]`), str("[]")) // nothing stands in all matches
 	}
+	for s, want := range map[string]string{ // what is there of a group, and the escapes around, stay as they were written
+		`"\\u00e9ab"`: `"\\u00e9[\\u00e9]"`, `"\\nab"`: `"\\n[\\n]"`, `"\nab"`: `"\n[\n]"`, `"\\\\nab"`: `"\\\\n[\\n]"`, `\nab`: `\n[\n]`, `"n\u0061b"`: `"n\u0061b"`,
+	} {
+		f("json", "replace", jsonOf(t, str(want)), str("([^a-z])ab"), str(s), str("${1}[${1}]"))
+	}
+	for _, expr := range []string{`x\\n[a-z]+`, `[x]\\[a-z]+`, `x[\\/][a-z]+`} { // what names a backslash finds one
+		f("json", "replace", jsonOf(t, str(`"[] [\"]"`)), str(expr), str(`"x\\name [\"]"`), str("[]"))
+	}
+	f("json", "replace", jsonOf(t, str(`"x\\n[]"`)), str(`[^\[\]\s]+@`), str(`"x\\nab@"`), str("[]")) // what only leaves others out names none
 	f("json", "replace", `"b b"`, seq(str("a"), str("c")), str("a a"), seq(str("c"), str("b")))
 	f("json", "replace", `"a"`, seq(), str("a"), seq())
 	f("json", "replace", "json.replace: p and with are not two strings, nor two lists of one length", seq(str("a")), str("a"), str("b"))

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,7 @@ type compiled struct {
 	part  string // stands in every match; "" = nothing does that is known
 	hides string // stands in every JSON that holds part otherwise than as it is
 
+	backslash bool                         // is named: a text is read with those that it has
 	looksBack bool                         // at what stands before a match
 	prog      func() (*syntax.Prog, error) // instructions for a machine, made when they are first asked for
 }
@@ -128,7 +130,7 @@ func compilePattern(expr string) (*compiled, error) {
 	}
 	part := partOf(tree)
 	prog := sync.OnceValues(func() (*syntax.Prog, error) { return syntax.Compile(tree.Simplify()) })
-	return &compiled{re, insts, part, hidesOf(part), looksBack(tree), prog}, nil
+	return &compiled{re, insts, part, hidesOf(part), namesBackslash(tree), looksBack(tree), prog}, nil
 }
 
 // foldsCase is where an expression begins to mean letters in either case.
@@ -161,6 +163,22 @@ func hidesOf(part string) string {
 		return `\`
 	}
 	return `\u00`
+}
+
+// namesBackslash reports whether tree has a backslash, alone or in a list of characters. A range that goes over it names none, nor does
+// a list of what is left out.
+func namesBackslash(tree *syntax.Regexp) bool {
+	switch tree.Op {
+	case syntax.OpLiteral:
+		return slices.Contains(tree.Rune, '\\')
+	case syntax.OpCharClass:
+		for i := 0; i < len(tree.Rune) && tree.Rune[len(tree.Rune)-1] != unicode.MaxRune; i += 2 {
+			if tree.Rune[i] == '\\' && tree.Rune[i+1] == '\\' {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(tree.Sub, namesBackslash)
 }
 
 // partOf is a text that is a part of every match of tree, "" = none is known.
@@ -285,10 +303,22 @@ func (c *Call) replaced(name string, re *compiled, s source, with string) (strin
 	if groups > 0 && len(with) > maxTemplate {
 		return "", fmt.Errorf("%s: a replacement with $ of %d bytes, want at most %d", name, len(with), maxTemplate)
 	}
+	if s.inside {
+		if err := c.payText(6 * len(with)); err != nil {
+			return "", err
+		}
+		quoted := c.pieces().AppendString(nil, with)
+		with = body.TextOf(quoted[1 : len(quoted)-1])
+	}
 	for _, at := range all {
+		for i := range at {
+			if at[i] >= 0 { // a group that is in the match
+				at[i] = s.read.From(at[i])
+			}
+		}
 		// The template may name a group many times: what is about to grow is paid for before it does.
-		start := s.read.From(at[0])
-		grows := start - end + len(with) + groups*(at[1]-at[0])
+		start := at[0]
+		grows := start - end + len(with) + groups*(at[1]-start)
 		if len(out)+grows > MaxText {
 			return "", fmt.Errorf("%s: %w", name, errLongText)
 		}
@@ -296,17 +326,12 @@ func (c *Call) replaced(name string, re *compiled, s source, with string) (strin
 			return "", err
 		}
 		out = c.pieces().AppendText(c.pieces().Grow(out, grows), s.text[end:start])
-		before := len(out)
 		if groups == 0 {
 			out = append(out, with...)
 		} else {
-			out = re.ExpandString(out, with, s.read.Text, at)
+			out = re.ExpandString(out, with, s.text, at) // a group is what was read there, with its escapes
 		}
-		if s.inside {
-			quoted := c.pieces().AppendString(nil, string(out[before:]))
-			out = append(out[:before], quoted[1:len(quoted)-1]...)
-		}
-		end = s.read.From(at[1])
+		end = at[1]
 	}
 	if err := c.payText(2*(len(s.text)-end) + len(out)); err != nil {
 		return "", err

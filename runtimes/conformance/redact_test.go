@@ -40,7 +40,8 @@ func told(t *testing.T, d engine.AnswerDialect, pieces []string, event func(piec
 // A text that comes in pieces, cut anywhere, is the one that comes whole, and holds no secret.
 func TestRedactedTextsAreTheSameHoweverTheyCome(t *testing.T) {
 	words := []string{"the key", "sk-ant-0123456789abcdef", "me@example.org", "or@", "sk-", "me@bloſs.org", "me@example.Korg", "me@example.org,you@example.org", "\n", "Grüße", "😀", "AKIAABCDEFGHIJKLMNOP",
-		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc", "x=sk-ant-0123456789abcdef;", "\"quoted\\"}
+		"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc", "x=sk-ant-0123456789abcdef;", "\"quoted\\",
+		`{"a":"\nme@example.org\u00e9me@example.org"}`}
 	delta := func(piece string) string {
 		text, _ := json.Marshal(piece) // a string always has JSON
 		return fmt.Sprintf(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":%s}}`, text)
