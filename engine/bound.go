@@ -131,13 +131,21 @@ func (g *Generation) sole(x *Exchange, upstream uuid.UUID) bool {
 	return true
 }
 
-// withNamed leaves the candidate that holds the things which a body refers to. Those of unknown origin are the upstream's affair. A file that is
-// uploaded may hold any text.
+// withNamed leaves the candidate that holds the things which a body refers to. Those of unknown origin are the upstream's affair.
 func (g *Generation) withNamed(x *Exchange, c []UpstreamCandidate) ([]UpstreamCandidate, error) {
-	if g.Bindings == nil || !g.Bindings.Any() || !mayName(x.Request.Body) || HasFoldPrefix(x.Request.Headers.Get("content-type"), "multipart/") {
+	r := x.Request
+	if g.Bindings == nil || !g.Bindings.Any() || r.uploads() {
 		return c, nil
 	}
-	for id := range named(x.Request.Body) {
+	if !isMessages(r.Path) && bytes.IndexByte(r.Body, 0) >= 0 { // UTF-16, say, which some parsers take: nothing could be found in it
+		return nil, &Refusal{Code: CodeBadBody, Message: "the body has a zero byte, want JSON in UTF-8"}
+	}
+	return g.whereAll(x, c, r.Named())
+}
+
+// whereAll leaves the candidate that holds all of these things.
+func (g *Generation) whereAll(x *Exchange, c []UpstreamCandidate, ids iter.Seq[string]) ([]UpstreamCandidate, error) {
+	for id := range ids {
 		if b, known := g.binding(id); known {
 			left, err := g.where(x, c, id, b)
 			if err != nil {
@@ -149,27 +157,49 @@ func (g *Generation) withNamed(x *Exchange, c []UpstreamCandidate) ([]UpstreamCa
 	return c, nil
 }
 
-// naming are the keys by which bodies refer to things that live in an account: to files, skills, the containers in which code ran, and what
-// sessions of agents are made of. Where one of them has an object, that has the id.
-var naming = []string{"file_id", "skill_id", "container", "agent", "environment_id", "id"}
-
-// mayName is false for most bodies, at little cost. No other escape stands for a letter of a key.
-func mayName(body []byte) bool {
-	return bytes.Contains(body, []byte(`\u00`)) || slices.ContainsFunc(naming[:len(naming)-1], func(key string) bool {
-		return bytes.Contains(body, []byte(`"`+key+`"`))
-	})
+// uploads reports whether the body is a file, which may hold any text, and refers to nothing.
+func (r *RequestContext) uploads() bool {
+	return len(r.Body) == 0 || pathBelow(r.Path, "/v1/files") || pathBelow(r.Path, "/v1/skills")
 }
 
-// named finds the texts behind all these keys, however they are written: with escapes, as another parser would read them.
-func named(body []byte) iter.Seq[string] {
+func isMessages(path string) bool { return pathBelow(path, "/v1/messages") || path == "/v1/complete" }
+
+// Named are the ids by which a body may refer to things that live in an account: of messages those behind the keys that do, of any other all
+// of its texts. They are found however they are written: with escapes, as another parser would read them.
+func (r *RequestContext) Named() iter.Seq[string] {
+	if isMessages(r.Path) {
+		return inMessages(r.Body)
+	}
 	return func(yield func(string) bool) {
-		for {
-			key, rest := nextText(body)
-			if key == nil {
+		for text, rest := nextText(r.Body); text != nil; text, rest = nextText(rest) {
+			if len(text) <= 6*maxID && !yield(unquoted(text)) {
 				return
 			}
-			body = rest
-			if !names(key) {
+		}
+	}
+}
+
+// maxID is the length of the longest id that is looked for, in bytes. Those of Anthropic have some 30.
+const maxID = 256
+
+// naming are the keys by which messages refer to files, skills and the containers in which code ran. Where the last has an object, that has
+// the id.
+var naming = []string{"file_id", "skill_id", "container"}
+
+// mayName is false for most messages, at little cost. No other escape stands for a letter of a key.
+func mayName(body []byte) bool {
+	return bytes.Contains(body, []byte(`\u00`)) || slices.ContainsFunc(naming, func(key string) bool { return bytes.Contains(body, []byte(key+`"`)) })
+}
+
+func inMessages(body []byte) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if !mayName(body) {
+			return
+		}
+		within := false // an object whose id comes
+		for key, rest := nextText(body); key != nil; key, rest = nextText(rest) {
+			name := nameIn(key)
+			if name == "" || name == "id" && !within {
 				continue
 			}
 			after := bytes.TrimLeft(rest, " \t\r\n")
@@ -177,23 +207,32 @@ func named(body []byte) iter.Seq[string] {
 				continue
 			}
 			after = bytes.TrimLeft(after[1:], " \t\r\n")
+			within = name == "container" && len(after) > 0 && after[0] == '{' || within && name != "id"
 			if len(after) == 0 || after[0] != '"' {
 				continue
 			}
-			value, rest := nextText(after)
-			if body = rest; value != nil && !yield(unquoted(value)) {
+			var value []byte
+			if value, rest = nextText(after); value != nil && !yield(unquoted(value)) {
 				return
 			}
 		}
 	}
 }
 
-// names reports whether a text, with its quotes, is one of these keys.
-func names(text []byte) bool {
-	if bytes.IndexByte(text, '\\') >= 0 {
-		return slices.Contains(naming, unquoted(text))
+// nameIn is which of these keys a text is, with its quotes; "" = none.
+func nameIn(text []byte) string {
+	const longest = len(`"container"`)
+	if len(text) > 6*longest {
+		return ""
 	}
-	return slices.Contains(naming, string(text[1:len(text)-1]))
+	name := string(text[1 : len(text)-1])
+	if strings.IndexByte(name, '\\') >= 0 {
+		name = unquoted(text)
+	}
+	if name != "id" && !slices.Contains(naming, name) {
+		return ""
+	}
+	return name
 }
 
 // nextText is the next text of a JSON body, with its quotes, and what follows it; nil = there is none.

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -121,19 +122,33 @@ func TestWhatLivesInAnAccountIsReachedByItsMakerAlone(t *testing.T) {
 	g(`{"container":"file_b"}`, nobody)
 	g(`{"container":{"id":"file_c","skills":[{"type":"custom","skill_id":"file_c"}]}}`, "c")
 	g(`{"container":{"skills":[{"type":"custom","skill_id":"file_b"}]}}`, nobody)
-	g(`{"id":"file_b"}`, all) // of a message's part, say
+	g(`{"container":{"skills":[]},"content":[{"id":"file_x"}]}`, all)
+	g(`{"c\u006fntainer":{"\u0069d":"file_b"}}`, nobody)
+	g(`{"id":"file_b","input":{"agent":"file_b","path":"file_b"}}`, all) // of a message's part, say
+	g(`{"x":"\u00e9","metadata":{"user_id":"file_b"},"`+strings.Repeat("\\u0061", 100)+`":"file_b"}`, all)
 	for path, want := range map[string]string{"/v1/sessions": "a", "/v1/sessions/file_a/resources": "a", "/v1/sessions/file_c/resources": nobody} {
 		if got := ask(alice, "POST", path, `{"agent":"file_a","resources":[{"type":"file","file_id":"file_a"}]}`); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
-		if got := ask(alice, "POST", path, file("file_b")); got != nobody {
-			t.Errorf("%s with the file of another: %s, want %s", path, got, nobody)
+		for _, body := range []string{file("file_b"), `{"vault_ids":["vlt_1","file_b"]}`, `{"memory_store_id":"\u0066ile_b"}`, `["file_b"]`} {
+			if got := ask(alice, "POST", path, body); got != nobody {
+				t.Errorf("%s with %s: %s, want %s", path, body, got, nobody)
+			}
+		}
+		if got := ask(alice, "POST", path, "\xff\xfe\"\x00"); got != string(engine.CodeBadBody) {
+			t.Errorf("%s in UTF-16: %s, want %s", path, got, engine.CodeBadBody)
 		}
 	}
 	upload := &engine.Exchange{Principal: alice, Request: &engine.RequestContext{Method: "POST", Path: "/v1/files", Body: []byte(file("file_b")),
-		Headers: engine.Headers{{Name: "Content-Type", Value: "Multipart/form-data; boundary=x"}, {Name: "anthropic-beta", Value: "files-api-2025-04-14"}}}}
+		Headers: engine.Headers{{Name: "Content-Type", Value: "multipart/form-data; boundary=x"}, {Name: "anthropic-beta", Value: "files-api-2025-04-14"}}}}
 	if found, err := w.generation.Candidates(upload); err != nil || names(found) != all {
 		t.Errorf("a file that is uploaded: %s, %v, want %s", names(found), err, all)
+	}
+	for _, path := range []string{"/v1/sessions", "/v1/messages"} { // what a header says of a body changes nothing
+		upload.Request.Path = path
+		if _, err := w.generation.Candidates(upload); err == nil {
+			t.Errorf("%s: a body that is said to be an upload names the file of another", path)
+		}
 	}
 	if got := ask(alice, "POST", "/v1/messages/batches", `{"requests":[{"params":`+file("file_b")+`}]}`); got != nobody {
 		t.Errorf("a batch with the file of another: %s, want %s", got, nobody)

@@ -58,10 +58,25 @@ func (x *exchange) keepMade(json []byte) {
 		return
 	}
 	for _, id := range made(top.Value()) {
-		if _, is := known.Lookup(id); !is {
+		if _, is := known.Lookup(id); !is && id != x.container() {
 			x.keep(id)
 		}
 	}
+}
+
+// container is the one that the request itself names, "" = none: that was made before, by nobody knows whom.
+func (x *exchange) container() string {
+	top, ok := x.req.Index.(*body.Top)
+	if !ok {
+		return x.ranIn
+	}
+	v, _ := top.Get("container")
+	if id, ok := v.Text(); ok {
+		return id
+	}
+	v, _ = v.Get(body.Path{"id"})
+	id, _ := v.Text()
+	return id
 }
 
 // ranCode is false for most messages, at little cost.

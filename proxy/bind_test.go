@@ -281,6 +281,13 @@ func TestWhatCodeMadeIsUsedWhereItRan(t *testing.T) {
 			if _, is := known.Lookup("forged"); is {
 				t.Error("words of the model are bound")
 			}
+			theirs := strings.Replace(ask, "{", `{"container":"c\u006fntainer_`+map[string]string{"a": "b", "b": "a"}[where]+`",`, 1)
+			for range 2 { // of which nothing is known
+				send("bob-key", "POST", "/v1/messages", theirs)
+			}
+			if _, is := known.Lookup("container_" + map[string]string{"a": "b", "b": "a"}[where]); is {
+				t.Error("a container is bound to who named it")
+			}
 		})
 	}
 }

@@ -38,7 +38,8 @@ type exchange struct {
 	watched  bool          // the client's leaving cancels it
 	seen     atomic.Uint64 // the headers that scripts read, for req
 	relaying relay
-	failure  error // what ended it, nil = nothing did
+	failure  error  // what ended it, nil = nothing did
+	ranIn    string // the container that the body named, which is gone
 	ended    bool
 }
 

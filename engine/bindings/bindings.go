@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -110,10 +111,24 @@ func (l *Log) change(b line) {
 	}
 	l.known[b.ID] = binding{engine.Binding{Principal: l.names[b.Principal], Upstream: *b.Upstream}, b.Made}
 	if len(l.known) > maxBindings {
-		for _, b := range l.lines()[:maxBindings/10] {
+		for _, b := range l.leaves() {
 			delete(l.known, b.ID)
 		}
 	}
+}
+
+// leaves are the oldest tenth, of which containers go first: code makes one for nearly each message that runs some, and they do not live long.
+func (l *Log) leaves() []line {
+	all := l.lines()
+	slices.SortStableFunc(all, func(a, b line) int { return cmp.Compare(stays(a.ID), stays(b.ID)) })
+	return all[:maxBindings/10]
+}
+
+func stays(id string) int {
+	if strings.HasPrefix(id, "container_") {
+		return 0
+	}
+	return 1
 }
 
 // lines are all bindings, the oldest first. It is called with mu held, or before anybody else knows l.

@@ -191,3 +191,37 @@ func TestAFolderThatIsNotThereIsToldOf(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// TestContainersMakeRoomForWhatStays: a file that is forgotten is anybody's.
+func TestContainersMakeRoomForWhatStays(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "bindings.jsonl")
+	const most = 500_000
+	var text bytes.Buffer
+	add := func(kind string, from, to int) {
+		for i := from; i < to; i++ {
+			fmt.Fprintf(&text, `{"id":"%s_%d","principal":"alice","upstream":"01000000-0000-0000-0000-000000000000","made":%d}`+"\n", kind, i, i)
+		}
+	}
+	add("file", 0, 30_000)
+	add("container", 30_000, 70_000)
+	add("file", 70_000, most)
+	if err := os.WriteFile(name, text.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, name)
+	f := func(id string, want bool) {
+		t.Helper()
+		if _, is := l.Lookup(id); is != want {
+			t.Errorf("%s is known: %v, want %v", id, is, want)
+		}
+	}
+	f("file_0", true)
+	f("container_69999", true)
+	if err := l.Bind("container_x", engine.Binding{Principal: "alice", Upstream: uuid.UUID{1}}); err != nil {
+		t.Fatal(err)
+	}
+	f("container_30000", false)
+	f("container_69999", false) // 40,001 of them are less than a tenth of all
+	f("file_9998", false)
+	f("file_9999", true)
+}
