@@ -45,7 +45,8 @@ type Book struct {
 	start time.Time // the zero of its clock: that of the machine's, so that windows are cut alike in every run
 	made  time.Duration
 
-	asked time.Duration // when Missing was, whose caller's it is
+	asked time.Duration         // when Missing was, whose caller's it is
+	extra map[*counter]*counter // the same one's: what Complete adds to limits that are not new
 
 	mu       sync.RWMutex
 	accounts map[string]*account // by principal; guarded by mu
@@ -74,9 +75,8 @@ type account struct {
 type tally struct {
 	counters []*counter
 	replaces []Kind // a key's: of which it has limits of its own, which its usage counts in alone
-
-	gone  []Kind                 // of which it has none any more: Past tells its principal's of what counted in them
-	until map[Kind]time.Duration // and up to when that was done before
+	known    bool   // a key's: the config has it, or had
+	gone     map[Kind]*gone
 }
 
 // counter is one sum. Rules that differ in Max alone share it, so that a changed limit keeps what was counted.
@@ -148,26 +148,8 @@ func (b *Book) Set(h Holder, prices engine.Prices) *Set {
 	}
 	s.booked = join(s.replaced)
 	s.own.replace(s.replaced)
+	s.own.known = h.Key != ""
 	return s
-}
-
-// replace notes of which kinds a key has limits of its own now.
-func (t *tally) replace(kinds []Kind) {
-	t.gone = append(t.gone, t.replaces...)
-	t.gone = slices.DeleteFunc(t.gone, func(k Kind) bool { return slices.Contains(kinds, k) })
-	slices.Sort(t.gone)
-	t.gone, t.replaces = slices.Compact(t.gone), kinds
-}
-
-// told notes up to when Past told what counted in limits that are gone.
-func (t *tally) told(at time.Duration) {
-	for _, k := range t.gone {
-		if t.until == nil {
-			t.until = make(map[Kind]time.Duration)
-		}
-		t.until[k] = at
-	}
-	t.gone = nil
 }
 
 func join(kinds []Kind) string {

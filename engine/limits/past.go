@@ -21,9 +21,9 @@ type Past struct {
 // ended in that time and is in the ledger when Missing returns, and then Complete to be called, or Abandon where that fails: by one goroutine
 // at a time. Meanwhile requests go on; each counts once.
 func (b *Book) Missing(now time.Time) (back time.Duration, of map[string]bool) {
-	b.asked, of = b.at(now), make(map[string]bool)
+	b.asked, b.extra, of = b.at(now), make(map[*counter]*counter), make(map[string]bool)
 	b.each(func(principal string, a *account, c *counter) {
-		if !c.filling && !a.lacks(c) {
+		if !c.filling && !a.lacks(c, b.asked) {
 			return
 		}
 		if c.since == math.MaxInt64 {
@@ -34,20 +34,21 @@ func (b *Book) Missing(now time.Time) (back time.Duration, of map[string]bool) {
 	return back, of
 }
 
-// lacks reports whether c is the principal's and of a kind that some key has no limits of its own of any more.
-func (a *account) lacks(c *counter) bool {
+// lacks reports whether c is the principal's and of a kind that some key has no limits of its own of any more, of which Past is to tell.
+func (a *account) lacks(c *counter, asked time.Duration) (lacks bool) {
 	if !slices.Contains(a.tally("").counters, c) {
 		return false
 	}
 	for _, t := range a.tallies {
-		if slices.Contains(t.gone, c.kind) {
-			return true
+		if g := t.gone[c.kind]; g != nil && g.pending {
+			g.asked, lacks = asked, true
 		}
 	}
-	return false
+	return lacks
 }
 
-// Past books a request in the limits that are new: in its principal's where its key had none of its own of that kind, or has none now.
+// Past books a request in the limits that are new: in its principal's where its key had none of its own of that kind, or has none now and is
+// still there.
 func (b *Book) Past(p Past) {
 	b.tell(p, func(own, shared *tally, came, ended time.Duration) {
 		for _, c := range own.counters {
@@ -55,14 +56,25 @@ func (b *Book) Past(p Past) {
 		}
 		for _, c := range shared.counters {
 			switch apart := isOf(p.Booked.Own, c.kind); {
-			case apart && slices.Contains(own.replaces, c.kind):
+			case apart && (!own.known || slices.Contains(own.replaces, c.kind)):
 			case c.filling:
 				b.fill(c, came, ended, &p.Booked)
-			case apart && slices.Contains(own.gone, c.kind) && ended >= own.until[c.kind]:
-				c.book(min(came, b.asked), min(ended, b.asked), &p.Booked)
+			case apart && own.lacks(c.kind, ended):
+				b.add(c, came, ended, &p.Booked)
 			}
 		}
 	})
+}
+
+// add has Complete book a request in a limit that others go by.
+func (b *Book) add(c *counter, came, ended time.Duration, booked *engine.Booked) {
+	if c.used == nil {
+		return
+	}
+	if b.extra[c] == nil {
+		b.extra[c] = &counter{kind: c.kind, span: c.span, used: newWindow(c.span)}
+	}
+	b.extra[c].book(came, ended, booked)
 }
 
 // fill books a request in a limit that is new, if no request tells of it itself. A row from the future, by a clock that was set back since,
@@ -113,21 +125,31 @@ func (b *Book) Complete() {
 	b.running = true
 	for _, a := range b.accounts {
 		a.mu.Lock()
+		for _, c := range a.tally("").counters {
+			if extra := b.extra[c]; extra != nil {
+				c.used.merge(extra.used)
+			}
+		}
 		for _, t := range a.tallies {
-			t.told(b.asked)
+			t.told()
 		}
 		a.mu.Unlock()
 	}
+	b.extra = nil
 }
 
 // Abandon forgets the limits that are new: nobody serves by them, and their like will be new again.
 func (b *Book) Abandon() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.extra = nil
 	for _, a := range b.accounts {
 		a.mu.Lock()
 		for _, t := range a.tallies {
 			t.counters = slices.DeleteFunc(t.counters, func(c *counter) bool { return c.filling })
+			for _, g := range t.gone {
+				g.asked = 0
+			}
 		}
 		a.mu.Unlock()
 	}
