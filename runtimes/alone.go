@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 
 	"sluice/engine"
@@ -30,15 +31,18 @@ func (a *Admission) bindAlone(m Module, functions []Function) {
 	}
 }
 
-var configWord = regexp.MustCompile(`\bconfig\b`)
+// configWord is the name in a line of code: in neither language may a comment stand before it.
+var configWord = map[string]*regexp.Regexp{
+	".star": regexp.MustCompile(`(?m)^[^#\n]*\bconfig\b`),
+	".lua":  regexp.MustCompile(`(?m)^([^-\n]|-[^-\n])*\bconfig\b`),
+}
 
 func (a *Admission) readsConfig(files []string) bool {
-	for _, name := range files {
-		if text, err := fs.ReadFile(a.Files, name); err == nil && configWord.Match(text) {
-			return true
-		}
-	}
-	return false
+	word := configWord[a.Language.Extension()]
+	return word != nil && slices.ContainsFunc(files, func(name string) bool {
+		text, err := fs.ReadFile(a.Files, name)
+		return err == nil && word.Match(text)
+	})
 }
 
 // what names a binding in an error.

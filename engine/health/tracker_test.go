@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -312,12 +313,13 @@ func TestAProbeThatBreaksOffOpensTheBreakerAgain(t *testing.T) {
 	for name, is := range map[string]struct {
 		between []bool // answers while that of the probe goes on, and whether they break off
 		want    string
+		errors  float64
 	}{
-		"alone":                 {nil, "open"},
-		"after another failure": {[]bool{true}, "open"},
-		"after a success":       {[]bool{false}, "closed"},
-		"after both":            {[]bool{false, true}, "closed"},
-		"after a run":           {[]bool{false, true, true}, "open"}, // of three, with its own
+		"alone":                 {nil, "open", 1},
+		"after another failure": {[]bool{true}, "open", 1},
+		"after a success":       {[]bool{false}, "closed", 1. / 2},
+		"after both":            {[]bool{false, true}, "closed", 2. / 3},
+		"after a run":           {[]bool{false, true, true}, "open", 3. / 4}, // of three, with its own
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -341,8 +343,9 @@ func TestAProbeThatBreaksOffOpensTheBreakerAgain(t *testing.T) {
 				}
 				probe.Broke()
 				probe.Leave()
-				if got := looks(tr, a); got.Breaker != is.want || got.Breaker == "open" && got.Reopens != 30*time.Second {
-					t.Errorf("%+v, want %s", got, is.want)
+				got := looks(tr, a)
+				if got.Breaker != is.want || got.Breaker == "open" && got.Reopens != 30*time.Second || math.Abs(got.ErrorRate-is.errors) > 0.01 {
+					t.Errorf("%+v, want %s and %.2f", got, is.want, is.errors)
 				}
 			})
 		})

@@ -121,7 +121,7 @@ func (v *visit) worked(now time.Time) {
 	}
 	h.mu.Unlock()
 	if closed {
-		h.answers.Store(0)
+		h.answers.Store(1)
 		h.errors.reset()
 		v.tracker.logf("upstream %s: it works again: breaker closed", v.to.Name)
 	}

@@ -47,7 +47,7 @@ func globalsOf(p *glua.FunctionProto, read, assigned map[string]int) {
 			continue
 		}
 		name := p.Constants[code&0x3ffff].String()
-		if lines[name] == 0 && (slices.Contains(constants, name) || !tested(p.Code[pc+1:])) {
+		if lines[name] == 0 && (slices.Contains(constants, name) || !tested(code, p.Code[pc+1:])) {
 			lines[name] = p.DbgSourcePositions[pc]
 		}
 	}
@@ -56,7 +56,17 @@ func globalsOf(p *glua.FunctionProto, read, assigned map[string]int) {
 	}
 }
 
-// tested reports whether what was read last is asked for its truth, and no more.
-func tested(next []uint32) bool {
-	return len(next) > 0 && slices.Contains([]int{glua.OP_TEST, glua.OP_TESTSET}, int(next[0]>>26))
+// tested reports whether what an instruction read is asked for its truth by the next.
+func tested(code uint32, next []uint32) bool {
+	if len(next) == 0 {
+		return false
+	}
+	read, asks := instruction{code: code}, instruction{code: next[0]}
+	switch asks.op() {
+	case glua.OP_TEST:
+		return asks.a() == read.a()
+	case glua.OP_TESTSET:
+		return asks.b() == read.a()
+	}
+	return false
 }
