@@ -290,7 +290,7 @@ func decodeAnswer(c *Call, v Value) (*engine.NormalizedError, error) {
 	out := &engine.NormalizedError{}
 	if status.Kind != Nil {
 		n, ok := wholeNumber(status)
-		if !ok || n < 400 || n > 599 {
+		if !ok || n != 0 && (n < 400 || n > 599) { // 0 is that of an event of a stream
 			return nil, invalid(engine.OutputShape, "normalize_error returned %s as the status, want 400 to 599", describe(status))
 		}
 		out.Status = int(n)

@@ -154,8 +154,12 @@ func (a *Admission) probeObserver(b *Binding) error {
 	if err != nil {
 		return err
 	}
+	only, choosy := o.(interface{ Wants(kind string) bool })
 	for i := range eventKinds {
 		ev, err := eventKinds[i].make(Value{})
+		if err == nil && choosy && !only.Wants(ev.Kind()) {
+			continue
+		}
 		if err == nil {
 			err = o.Observe(ev)
 		}

@@ -143,23 +143,27 @@ func (s *state) readField(L *glua.LState, t *hostType) int {
 
 func (s *state) field(h *host, t *hostType, key glua.LValue) glua.LValue {
 	name, isText := key.(glua.LString)
-	if !isText {
+	switch {
+	case isText:
+	case t.of.Index != nil:
+		return glua.LNil
+	default:
 		s.raise(t.of.Unknown(told(key)))
 	}
 	f, m := t.of.Lookup(string(name))
-	switch {
-	case f != nil:
+	if f != nil {
 		return s.lift(h.call, f.Read(h.call, h.of.Ref))
-	case m != nil:
-		return s.method(t, m)
-	case t.of.Index != nil:
+	}
+	if t.of.Index != nil && (m == nil || !callsMethod(s.L)) { // a client may send a header that is called like a method
 		v, found := t.of.Index(h.of.Ref, string(name))
-		if found || !callsMethod(s.L) {
+		if found || m == nil && !callsMethod(s.L) {
 			return s.lift(h.call, v)
 		}
 	}
-	s.raise(t.of.Unknown(told(name)))
-	return nil
+	if m == nil {
+		s.raise(t.of.Unknown(told(name)))
+	}
+	return s.method(t, m)
 }
 
 // callsMethod reports whether the script calls x:name(…), where the interpreter asks for a method as for any field. What tells them apart

@@ -1,6 +1,7 @@
 package starlark
 
 import (
+	"fmt"
 	"math/big"
 
 	"sluice/engine/body"
@@ -68,6 +69,9 @@ func (b builder) BigInt(digits string) sky.Value {
 }
 
 func (b builder) Array(elems []sky.Value) sky.Value {
+	if len(elems) > maxCount {
+		panic(endOfCall{fmt.Errorf("a list has %d elements, want at most %d", len(elems), maxCount)})
+	}
 	b.charge(listBytes + 2*slotBytes*int64(len(elems)))
 	return sky.NewList(elems)
 }
