@@ -45,9 +45,6 @@ type Book struct {
 	start time.Time // the zero of its clock: that of the machine's, so that windows are cut alike in every run
 	made  time.Duration
 
-	asked time.Duration         // when Missing was, whose caller's it is
-	extra map[*counter]*counter // the same one's: what Complete adds to limits that are not new
-
 	mu       sync.RWMutex
 	accounts map[string]*account // by principal; guarded by mu
 	running  bool                // guarded by mu; requests were served: what counts in a new limit may be settled meanwhile
@@ -72,12 +69,7 @@ type account struct {
 }
 
 // tally is the counters of one key, or of all keys of a principal together. Guarded by its account.
-type tally struct {
-	counters []*counter
-	replaces []Kind // a key's: of which it has limits of its own, which its usage counts in alone
-	known    bool   // a key's: the config has it, or had
-	gone     map[Kind]*gone
-}
+type tally struct{ counters []*counter }
 
 // counter is one sum. Rules that differ in Max alone share it, so that a changed limit keeps what was counted.
 type counter struct {
@@ -107,7 +99,7 @@ type Set struct {
 	rules    []bound
 	own      *tally // the key's
 	shared   *tally // the principal's
-	replaced []Kind // of which the key has limits of its own
+	replaced []Kind // of which the key has limits of its own, which its usage counts in alone
 	booked   string // the same as rows have it
 }
 
@@ -147,8 +139,6 @@ func (b *Book) Set(h Holder, prices engine.Prices) *Set {
 		}
 	}
 	s.booked = join(s.replaced)
-	s.own.replace(s.replaced)
-	s.own.known = h.Key != ""
 	return s
 }
 
@@ -198,14 +188,15 @@ func (s *Set) counter(t *tally, r Rule) *counter {
 }
 
 // counters are those that a request of this key counts in. It must be called with mu held.
-func (s *Set) counters(f func(c *counter)) { counters(s.own, s.shared, s.replaced, f) }
+func (s *Set) counters(f func(c *counter)) { counters(s.own, s.shared, s.booked, f) }
 
-func counters(own, shared *tally, replaced []Kind, f func(c *counter)) {
+// counters are those that a request counts in whose key had limits of its own of these kinds.
+func counters(own, shared *tally, replaced string, f func(c *counter)) {
 	for _, c := range own.counters {
 		f(c)
 	}
 	for _, c := range shared.counters {
-		if !slices.Contains(replaced, c.kind) {
+		if replaced == "" || !isOf(replaced, c.kind) {
 			f(c)
 		}
 	}

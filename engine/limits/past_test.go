@@ -267,88 +267,30 @@ func (m *moves) wants(what string, own bool, principal, key int64) {
 	}
 }
 
-func TestNoWindowOpensWhereAKeysOwnLimitComesOrGoes(t *testing.T) {
+// TestARequestCountsInTheLimitsThatItsKeyHad: whatever its key has later, in this process and in one that starts.
+func TestARequestCountsInTheLimitsThatItsKeyHad(t *testing.T) {
 	m := &moves{t: t, book: limits.NewBook(start), now: start}
 	m.spend(m.save(false), 5)
 	m.wants("no limit of its own", false, 5, 0)
 	s := m.save(true)
-	m.wants("it comes", true, 5, 5) // what counted for the principal still does
+	m.wants("it comes", true, 5, 5) // and is filled with what the key spent
 	m.spend(s, 3)
 	m.wants("it holds", true, 5, 8)
 	m.set(false) // a config that is refused
 	m.book.Abandon()
-	m.set(true)
+	m.spend(m.save(true), 1)
+	m.wants("it did not go", true, 5, 9)
+	came := m.now
+	r := reserve(t, s, came)
 	s = m.save(false)
-	m.wants("it goes", false, 8, 0)
-	m.spend(s, 1)
-	m.wants("it is gone", false, 9, 0)
+	m.now = m.now.Add(time.Second)
+	m.rows = append(m.rows, limits.Past{Principal: "alice", Key: "k", Came: came, Ended: m.now, Booked: r.Settle(m.now, engine.Spent{})})
+	m.wants("it goes while one runs", false, 5, 0)
+	m.spend(s, 2)
+	m.wants("it is gone", false, 7, 0)
 	m.spend(m.save(true), 2)
+	m.wants("it is back", true, 7, 14)
 	m.save(false)
-	m.wants("it came and went again", false, 11, 0)
 	m.save(false)
-	m.wants("nothing changed", false, 11, 0)
-}
-
-func TestWhatIsToldInVainIsToldOnce(t *testing.T) {
-	m := &moves{t: t, book: limits.NewBook(start), now: start}
-	m.spend(m.save(true), 3)
-	for range 2 { // the ledger cannot be read to its end
-		m.set(false)
-		m.book.Missing(m.now)
-		for _, row := range m.rows {
-			m.book.Past(row)
-		}
-		m.book.Abandon()
-	}
-	m.save(false)
-	m.wants("it goes at last", false, 3, 0)
-}
-
-func TestWhatRunsWhileAKeyLosesItsLimitCountsForItsPrincipal(t *testing.T) {
-	for name, end := range map[string]func(m *moves, settle func()){
-		"before the ledger is asked": func(m *moves, settle func()) { m.set(false); settle(); m.save(false) },
-		"while it is read": func(m *moves, settle func()) {
-			m.set(false)
-			m.book.Missing(m.now)
-			m.now = m.now.Add(time.Second)
-			rows := m.rows
-			settle()
-			for _, row := range rows {
-				m.book.Past(row)
-			}
-			m.book.Complete()
-		},
-		"after it": func(m *moves, settle func()) { m.save(false); m.now = m.now.Add(time.Second); settle() },
-	} {
-		m := &moves{t: t, book: limits.NewBook(start), now: start}
-		s := m.save(true)
-		m.spend(s, 2)
-		came := m.now
-		r := reserve(t, s, came)
-		m.now = m.now.Add(time.Second)
-		end(m, func() {
-			m.rows = append(m.rows, limits.Past{Principal: "alice", Key: "k", Came: came, Ended: m.now, Booked: r.Settle(m.now, engine.Spent{})})
-			m.now = m.now.Add(time.Second)
-		})
-		m.wants(name, false, 3, 0)
-		m.spend(m.save(true), 1)
-		m.save(false)
-		m.wants(name+", and once more", false, 4, 0)
-	}
-}
-
-func TestAKeyThatIsTakenAwayLeavesItsPrincipalNothing(t *testing.T) {
-	m := &moves{t: t, book: limits.NewBook(start), now: start}
-	m.spend(m.save(true), 5)
-	rules := []limits.Rule{{Kind: limits.Requests, Window: time.Hour, Max: 1 << 20}}
-	again := limits.NewBook(m.now)
-	again.Set(limits.Holder{Principal: "alice", Rules: rules, Key: "another"}, flat{})
-	again.Missing(m.now)
-	for _, row := range m.rows {
-		again.Past(row)
-	}
-	again.Complete()
-	if got := again.Windows("alice", m.now); len(got) > 0 {
-		t.Errorf("after a restart %v, want nothing, as before it", got)
-	}
+	m.wants("it goes once more", false, 7, 0)
 }

@@ -173,7 +173,6 @@ func (r *reservation) Settle(now time.Time, spent engine.Spent) engine.Booked {
 			c.book(r.came, at, &b)
 		}
 	})
-	s.pool(r.came, at, &b)
 	return b
 }
 

@@ -43,15 +43,6 @@ func (w *window) add(at time.Duration, amount int64) {
 	w.sum += amount
 }
 
-// merge books what another window of the same span has.
-func (w *window) merge(from *window) {
-	for slot := max(0, from.now-slots); slot <= from.now; slot++ {
-		if amount := from.spent[slot%(slots+1)]; amount != 0 {
-			w.add(time.Duration(slot)*w.width, amount)
-		}
-	}
-}
-
 // frees is how long after a moment it takes until at most that much is spent, if nothing is added.
 func (w *window) frees(at time.Duration, most int64) time.Duration {
 	left := w.sum
