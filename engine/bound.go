@@ -107,8 +107,8 @@ func noObject(x *Exchange, id string) error {
 	return &Refusal{Code: CodePathNotServed, Message: fmt.Sprintf("principal %q has nothing with the id %q", x.Principal.Name, Cut(id, MaxReason))}
 }
 
-// shared are the candidates whose accounts the principal may look through: all if the config says so, else those that nobody else
-// reaches with such a request. An upstream that is signed with the client's own credential has an account of the client's.
+// shared are the candidates whose accounts the principal may look through: all if the config says so, else those that nobody else reaches: a
+// message may leave files in an account. An upstream that is signed with the client's own credential has an account of the client's.
 func (g *Generation) shared(x *Exchange, c []UpstreamCandidate) []UpstreamCandidate {
 	if x.Principal.SharedObjects {
 		return c
@@ -124,7 +124,7 @@ func (g *Generation) shared(x *Exchange, c []UpstreamCandidate) []UpstreamCandid
 
 func (g *Generation) sole(x *Exchange, upstream uuid.UUID) bool {
 	for _, p := range g.Principals {
-		if p.ID != x.Principal.ID && p.MayUse(upstream) && p.MayAskPath(x.Request.Path) {
+		if p.ID != x.Principal.ID && p.MayUse(upstream) {
 			return false
 		}
 	}
@@ -134,7 +134,7 @@ func (g *Generation) sole(x *Exchange, upstream uuid.UUID) bool {
 // withNamed leaves the candidate that holds the things which a body refers to. Those of unknown origin are the upstream's affair.
 func (g *Generation) withNamed(x *Exchange, c []UpstreamCandidate) ([]UpstreamCandidate, error) {
 	r := x.Request
-	if g.Bindings == nil || !g.Bindings.Any() || r.uploads() {
+	if g.Bindings == nil || !g.Bindings.Any() || r.Uploads() {
 		return c, nil
 	}
 	if !isMessages(r.Path) && bytes.IndexByte(r.Body, 0) >= 0 { // UTF-16, say, which some parsers take: nothing could be found in it
@@ -157,8 +157,8 @@ func (g *Generation) whereAll(x *Exchange, c []UpstreamCandidate, ids iter.Seq[s
 	return c, nil
 }
 
-// uploads reports whether the body is a file, which may hold any text, and refers to nothing.
-func (r *RequestContext) uploads() bool {
+// Uploads reports whether there is no body, or one that is a file: that may hold any text, and refers to nothing.
+func (r *RequestContext) Uploads() bool {
 	return len(r.Body) == 0 || pathBelow(r.Path, "/v1/files") || pathBelow(r.Path, "/v1/skills")
 }
 
@@ -170,8 +170,13 @@ func (r *RequestContext) Named() iter.Seq[string] {
 	if isMessages(r.Path) {
 		return inMessages(r.Body)
 	}
+	return Texts(r.Body)
+}
+
+// Texts are all texts in JSON, keys among them, that may be an id.
+func Texts(json []byte) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for text, rest := nextText(r.Body); text != nil; text, rest = nextText(rest) {
+		for text, rest := nextText(json); text != nil; text, rest = nextText(rest) {
 			if len(text) <= 6*maxID && !yield(unquoted(text)) {
 				return
 			}
@@ -196,7 +201,7 @@ func inMessages(body []byte) iter.Seq[string] {
 		if !mayName(body) {
 			return
 		}
-		within := false // an object whose id comes
+		within := false // a container is an object: any id from here on may be its
 		for key, rest := nextText(body); key != nil; key, rest = nextText(rest) {
 			name := nameIn(key)
 			if name == "" || name == "id" && !within {
@@ -207,7 +212,7 @@ func inMessages(body []byte) iter.Seq[string] {
 				continue
 			}
 			after = bytes.TrimLeft(after[1:], " \t\r\n")
-			within = name == "container" && len(after) > 0 && after[0] == '{' || within && name != "id"
+			within = within || name == "container" && len(after) > 0 && after[0] == '{'
 			if len(after) == 0 || after[0] != '"' {
 				continue
 			}
@@ -254,6 +259,9 @@ func nextText(body []byte) (text, rest []byte) {
 
 // unquoted is what a text says, "" where it cannot be read.
 func unquoted(text []byte) (s string) {
+	if bytes.IndexByte(text, '\\') < 0 {
+		return string(text[1 : len(text)-1])
+	}
 	_ = json.Unmarshal(text, &s)
 	return s
 }

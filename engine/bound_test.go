@@ -54,9 +54,9 @@ func TestWhatLivesInAnAccountIsReachedByItsMakerAlone(t *testing.T) {
 	alice, bob, carol := principalNamed("alice"), principalNamed("bob", a, b), principalNamed("carol", c)
 	sharing := principalNamed("sharing", a)
 	sharing.SharedObjects = true
-	deny := principalNamed("deny")
-	deny.Paths = []string{"/v1/messages"} // never looks into an account
-	w.generation.Principals = []*engine.Principal{alice, bob, deny}
+	talks := principalNamed("talks", a, b)
+	talks.Paths = []string{"/v1/messages"} // whose code may leave files all the same
+	w.generation.Principals = []*engine.Principal{alice, bob, talks}
 	w.generation.Bindings = noted{"file_a": {Principal: "alice", Upstream: a.ID}, "file_c": {Principal: "alice", Upstream: c.ID},
 		"file_b": {Principal: "bob", Upstream: b.ID}}
 	ask := func(p *engine.Principal, method, path, body string) string {
@@ -99,6 +99,10 @@ func TestWhatLivesInAnAccountIsReachedByItsMakerAlone(t *testing.T) {
 	f(alice, "GET", "/v1/models/claude-x", all)
 	f(alice, "GET", "/v1/organizations/me", nobody)
 	f(sharing, "GET", "/v1/organizations/me", "a")
+	talks.Upstreams = nil
+	f(alice, "GET", "/v1/files", nobody)
+	talks.Upstreams = map[uuid.UUID]bool{a.ID: true}
+	f(alice, "GET", "/v1/files", "c")
 	w.generation.Principals = append(w.generation.Principals, carol)
 	f(alice, "GET", "/v1/files", nobody)
 
@@ -123,6 +127,9 @@ func TestWhatLivesInAnAccountIsReachedByItsMakerAlone(t *testing.T) {
 	g(`{"container":{"id":"file_c","skills":[{"type":"custom","skill_id":"file_c"}]}}`, "c")
 	g(`{"container":{"skills":[{"type":"custom","skill_id":"file_b"}]}}`, nobody)
 	g(`{"container":{"skills":[]},"content":[{"id":"file_x"}]}`, all)
+	g(`{"container":{"id":null,"id":"file_b"}}`, nobody)
+	g(`{"container":{"id":"file_x","id":"file_b"}}`, nobody)
+	g(`{"container":{"skills":[{"id":"x"}],"skills":[],"id":"file_b"}}`, nobody)
 	g(`{"c\u006fntainer":{"\u0069d":"file_b"}}`, nobody)
 	g(`{"id":"file_b","input":{"agent":"file_b","path":"file_b"}}`, all) // of a message's part, say
 	g(`{"x":"\u00e9","metadata":{"user_id":"file_b"},"`+strings.Repeat("\\u0061", 100)+`":"file_b"}`, all)

@@ -33,11 +33,13 @@ func (x *exchange) bind(a *engine.Answer) {
 	x.unbound(err)
 }
 
-// keep notes that a thing lives in the account of the upstream that answers, "" = there is none.
+// keep notes that a thing lives in the account of the upstream that answers, "" = there is none. What another principal made stays theirs.
 func (x *exchange) keep(id string) {
-	if id != "" && x.flow.Hide(id) == id {
-		x.unbound(x.gen.Bindings.Bind(id, engine.Binding{Principal: x.head.principal.ID, Upstream: x.flow.Upstream.ID}))
+	known, mine := x.gen.Bindings, x.head.principal.ID
+	if b, is := known.Lookup(id); id == "" || is && b.Principal != mine || x.flow.Hide(id) != id {
+		return
 	}
+	x.unbound(known.Bind(id, engine.Binding{Principal: mine, Upstream: x.flow.Upstream.ID}))
 }
 
 func (x *exchange) unbound(err error) {
@@ -58,25 +60,30 @@ func (x *exchange) keepMade(json []byte) {
 		return
 	}
 	for _, id := range made(top.Value()) {
-		if _, is := known.Lookup(id); !is && id != x.container() {
+		if _, is := known.Lookup(id); !is && !x.named(id) {
 			x.keep(id)
 		}
 	}
 }
 
-// container is the one that the request itself names, "" = none: that was made before, by nobody knows whom.
-func (x *exchange) container() string {
+// named reports whether the request itself names a container: that was made before, by nobody knows whom.
+func (x *exchange) named(id string) bool {
+	for text := range engine.Texts(x.container()) {
+		if text == id {
+			return true
+		}
+	}
+	return false
+}
+
+// container is what the body says of its container, nil = nothing.
+func (x *exchange) container() []byte {
 	top, ok := x.req.Index.(*body.Top)
 	if !ok {
 		return x.ranIn
 	}
 	v, _ := top.Get("container")
-	if id, ok := v.Text(); ok {
-		return id
-	}
-	v, _ = v.Get(body.Path{"id"})
-	id, _ := v.Text()
-	return id
+	return v.Raw()
 }
 
 // ranCode is false for most messages, at little cost.

@@ -39,7 +39,7 @@ type exchange struct {
 	seen     atomic.Uint64 // the headers that scripts read, for req
 	relaying relay
 	failure  error  // what ended it, nil = nothing did
-	ranIn    string // the container that the body named, which is gone
+	ranIn    []byte // what the body said of its container, which is gone
 	ended    bool
 }
 

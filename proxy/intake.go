@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -95,7 +96,7 @@ func (x *exchange) forgetBody() {
 	if x.forecast != nil {
 		x.forecast.Forget(x.foreseen())
 	}
-	x.ranIn = x.container()
+	x.ranIn = bytes.Clone(x.container())
 	x.req.Body, x.req.Index = nil, nil
 	x.server.Metrics.bodies.Add(-x.reserved)
 	x.reserved = 0

@@ -12,7 +12,7 @@ import (
 
 // routed are the keys of a body that decide what becomes of the request. A body that has one of them twice, or in other case, is refused:
 // two parsers may differ on which counts.
-var routed = []string{"model", "stream", "max_tokens", "messages", "metadata", "service_tier", "fallbacks", "requests"}
+var routed = []string{"model", "stream", "max_tokens", "messages", "metadata", "service_tier", "fallbacks", "requests", "container"}
 
 // understand reads what of the body the gateway acts on into r.
 func understand(r *engine.RequestContext, p *engine.Principal) *engine.Refusal {
@@ -57,9 +57,7 @@ func mustBeJSON(r *engine.RequestContext) bool {
 }
 
 // mayNameModel reports whether a body of any other path is to be held against an allow-list: all but uploads.
-func mayNameModel(r *engine.RequestContext) bool {
-	return len(r.Body) > 0 && r.Path != "/v1/files" && !strings.HasPrefix(r.Path, "/v1/files/")
-}
+func mayNameModel(r *engine.RequestContext) bool { return !r.Uploads() }
 
 // checkModels takes the model out of the body, and refuses a request that names any the principal may not ask for.
 func checkModels(r *engine.RequestContext, top *body.Top, p *engine.Principal) *engine.Refusal {
