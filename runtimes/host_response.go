@@ -159,10 +159,19 @@ const (
 // Kept counts what a script keeps in its state, which its language walks over.
 type Kept struct{ values, text int }
 
+// Endless is what a list or map counts while it is walked over: one that holds itself has no end.
+var Endless = Kept{values: MaxKeptValues + 1}
+
 // Add counts one value with so many bytes of text. An error has no position.
-func (k *Kept) Add(text int) error {
-	k.values++
-	k.text += text
+func (k *Kept) Add(text int) error { return k.Repeat(Kept{1, text}) }
+
+// Since is what was counted after k was before.
+func (k *Kept) Since(before Kept) Kept { return Kept{k.values - before.values, k.text - before.text} }
+
+// Repeat counts what was counted in another place. An error has no position.
+func (k *Kept) Repeat(of Kept) error {
+	k.values += of.values
+	k.text += of.text
 	if k.values > MaxKeptValues || k.text > MaxKeptText {
 		return invalid(engine.OutputShape, "%s", errKept)
 	}

@@ -44,14 +44,14 @@ func (c *call) keep(s *engine.State, t *glua.LTable) (int64, error) {
 		return n.Size(), nil
 	}
 	var k keeper
-	copied, err := k.table(t)
+	kept, err := k.table(t)
 	if err != nil {
 		return 0, err
 	}
 	if len(k.all) > maxFollowed {
 		k.all = nil
 	}
-	s.Kept = &keptState{copied, k.all}
+	s.Kept = &keptState{kept, k.all}
 	return k.Size(), nil
 }
 
@@ -114,10 +114,38 @@ const maxPresized = 64
 // keeper copies what can be kept: what belongs to no interpreter.
 type keeper struct {
 	runtimes.Kept
-	all []*glua.LTable // that were made
+	all    []*glua.LTable          // that were made
+	first  glua.LValue             // that all others are below
+	copies map[glua.LValue]*copied // of what was met; nil: that is the first alone, as in most states
 }
 
-func (k *keeper) table(t *glua.LTable) (*glua.LTable, error) {
+// copied is what became of a table.
+type copied struct {
+	of   *glua.LTable
+	size runtimes.Kept
+}
+
+// table copies a table once, however many ways lead to it: a write by one of them is seen by all. It counts for each.
+func (k *keeper) table(v *glua.LTable) (*glua.LTable, error) {
+	switch {
+	case k.first == nil:
+		k.first = v
+		return k.copy(v)
+	case k.copies == nil:
+		k.copies = map[glua.LValue]*copied{k.first: {size: runtimes.Endless}}
+	}
+	if c := k.copies[v]; c != nil {
+		return c.of, k.Repeat(c.size)
+	}
+	c, before := &copied{size: runtimes.Endless}, k.Kept
+	k.copies[v] = c
+	var err error
+	c.of, err = k.copy(v)
+	c.size = k.Since(before)
+	return c.of, err
+}
+
+func (k *keeper) copy(t *glua.LTable) (*glua.LTable, error) {
 	if err := k.Add(0); err != nil {
 		return nil, err
 	}
