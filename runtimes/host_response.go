@@ -187,8 +187,11 @@ func (k *Kept) Size() int64 { return int64(k.text) + int64(k.values)*valueSize }
 var errKept = fmt.Errorf("state holds more than %d values or %d MiB of text", MaxKeptValues, MaxKeptText>>20)
 
 // ErrNotKept is the error of a value that cannot be kept from one call to the next.
-func ErrNotKept(v Value) error {
-	return invalid(engine.OutputShape, "state holds %s, want texts, numbers, bools, lists and maps", describeKind(v))
+func ErrNotKept(v Value) error { return NotKept(describeKind(v)) }
+
+// NotKept is the same for what a kind does not say.
+func NotKept(what string) error {
+	return invalid(engine.OutputShape, "state holds %s, want texts, numbers, bools, lists and maps", what)
 }
 
 var errNoEvents = errors.New("want a list of events, each the one received or {name, data}")

@@ -43,7 +43,7 @@ func (c *call) keep(s *engine.State, t *glua.LTable) (int64, error) {
 		s.Kept = before
 		return n.Size(), nil
 	}
-	var k keeper
+	k := keeper{s: c.state}
 	kept, err := k.table(t)
 	if err != nil {
 		return 0, err
@@ -111,9 +111,10 @@ func compactValue(v glua.LValue, n *runtimes.Kept) bool {
 // maxPresized bounds the room that a copy has from the start: what is too large to be kept is noticed on the way.
 const maxPresized = 64
 
-// keeper copies what can be kept: what belongs to no interpreter.
+// keeper copies what can be kept: what belongs to no interpreter and no call.
 type keeper struct {
 	runtimes.Kept
+	s      *state
 	all    []*glua.LTable          // that were made
 	first  glua.LValue             // that all others are below
 	copies map[glua.LValue]*copied // of what was met; nil: that is the first alone, as in most states
@@ -125,8 +126,9 @@ type copied struct {
 	size runtimes.Kept
 }
 
-// table copies a table once, however many ways lead to it: a write by one of them is seen by all. It counts for each.
-func (k *keeper) table(v *glua.LTable) (*glua.LTable, error) {
+// table copies a table, or a list or map of the gateway, once, however many ways lead to it: a write by one of them is seen by all. It
+// counts for each.
+func (k *keeper) table(v glua.LValue) (*glua.LTable, error) {
 	switch {
 	case k.first == nil:
 		k.first = v
@@ -145,12 +147,16 @@ func (k *keeper) table(v *glua.LTable) (*glua.LTable, error) {
 	return c.of, err
 }
 
-func (k *keeper) copy(t *glua.LTable) (*glua.LTable, error) {
+func (k *keeper) copy(v glua.LValue) (*glua.LTable, error) {
+	t, ok := v.(*glua.LTable)
+	if !ok {
+		return k.view(hostOf(v).of)
+	}
 	if err := k.Add(0); err != nil {
 		return nil, err
 	}
-	mark := marked(t)
 	t = behind(t)
+	mark := t.Metatable == glua.LValue(listMetatable)
 	size := peekTable(t)
 	if !mark && len(size.array)+len(size.dict) == 0 {
 		return k.texts(size)
@@ -216,6 +222,9 @@ func (k *keeper) value(v glua.LValue) (glua.LValue, error) {
 	case *glua.LTable:
 		return k.table(of)
 	case *glua.LUserData:
+		if h := hostOf(v); h != nil {
+			return k.host(h)
+		}
 		if _, isNumber := of.Value.(engine.Number); !isNumber && of != null {
 			return nil, runtimes.ErrNotKept(lower(v))
 		}
@@ -223,4 +232,72 @@ func (k *keeper) value(v glua.LValue) (glua.LValue, error) {
 		return nil, runtimes.ErrNotKept(lower(v))
 	}
 	return v, k.Add(0)
+}
+
+// host copies a list or map of the gateway. All else of it belongs to its call.
+func (k *keeper) host(h *host) (glua.LValue, error) {
+	switch {
+	case h.of.Kind == runtimes.Host:
+		return nil, runtimes.ErrNotKept(h.of)
+	case h.call != nil && h.call.Over:
+		return nil, runtimes.NotKept("a " + h.typeName() + " of an earlier call")
+	}
+	t, err := k.table(&h.LUserData)
+	if err == nil {
+		err = k.s.meter.tick() // its texts are made, and paid for, as they are read
+	}
+	return t, err
+}
+
+// view copies a list or map of the gateway, which becomes the script's own.
+func (k *keeper) view(v runtimes.Value) (*glua.LTable, error) {
+	if err := k.Add(0); err != nil {
+		return nil, err
+	}
+	if l, ok := v.Ref.(runtimes.Lister); ok {
+		return k.viewedList(l)
+	}
+	return k.viewedMap(v.Ref.(runtimes.Mapper))
+}
+
+func (k *keeper) viewedList(l runtimes.Lister) (*glua.LTable, error) {
+	out := (*glua.LState)(nil).CreateTable(min(l.Len(), maxPresized), 0)
+	out.Metatable = listMetatable
+	k.all = append(k.all, out)
+	for i := range l.Len() {
+		v, err := k.viewed(l.At(i))
+		if err != nil {
+			return nil, err
+		}
+		out.RawSetInt(i+1, v)
+	}
+	return out, nil
+}
+
+func (k *keeper) viewedMap(m runtimes.Mapper) (*glua.LTable, error) {
+	out := (*glua.LState)(nil).CreateTable(0, min(m.Len(), maxPresized))
+	k.all = append(k.all, out)
+	var err error
+	m.Each(func(key string, v runtimes.Value) bool {
+		var copied glua.LValue
+		if err = k.Add(len(key)); err == nil {
+			copied, err = k.viewed(v)
+		}
+		if err == nil {
+			out.RawSetString(key, copied)
+		}
+		return err == nil
+	})
+	return out, err
+}
+
+// viewed copies what a list or map of the gateway holds.
+func (k *keeper) viewed(v runtimes.Value) (glua.LValue, error) {
+	switch v.Kind {
+	case runtimes.List, runtimes.Map:
+		return k.view(v)
+	case runtimes.Host:
+		return nil, runtimes.ErrNotKept(v)
+	}
+	return k.value(k.s.lift(nil, v))
 }

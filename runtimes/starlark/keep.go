@@ -10,7 +10,7 @@ import (
 )
 
 // copyAfter is how many bytes calls allocate until what they keep is copied. A text may be a small part of a long one, and a table have had
-// room for many entries: what is kept would hold all of that.
+// room for many entries: what is kept would hold all of that. What the script may not write to is copied at once: a state is its own.
 const copyAfter = 1 << 20
 
 // keptState is what is kept between two calls.
@@ -39,7 +39,7 @@ func (k *keptState) keep(s *engine.State, allocated int64) (int64, error) {
 	if err := walk.value(&k.Dict); err != nil {
 		return 0, err
 	}
-	if k.allocated += allocated; k.allocated > copyAfter {
+	if k.allocated += allocated; walk.readOnly || k.allocated > copyAfter {
 		old := k
 		k = new(keptState)
 		copies{&old.Dict: &k.Dict}.fill(&k.Dict, &old.Dict)
@@ -93,6 +93,16 @@ func (c copies) of(v sky.Value) sky.Value {
 			c.fill(out, v)
 		}
 		return c[v]
+	case *openMap:
+		if c[v] == nil {
+			out := sky.NewDict(v.Len())
+			c[v] = out
+			v.of.Each(func(key string, v runtimes.Value) bool {
+				_ = out.SetKey(c.of(sky.String(key)), c.of(lift(nil, v)))
+				return true
+			})
+		}
+		return c[v]
 	}
 	return v
 }
@@ -113,6 +123,7 @@ type keeper struct {
 	runtimes.Kept
 	eachEntry func(key, value sky.Value) bool // entry, made once: a method value costs an allocation
 	err       error                           // of an entry
+	readOnly  bool                            // there is a list or map that the script may not write to: one of the gateway or of a global
 }
 
 // entry walks over an entry of a dict, and reports whether to go on.
@@ -130,9 +141,15 @@ func (k *keeper) value(v sky.Value) error {
 	}
 	switch v := v.(type) {
 	case *sky.Dict:
+		k.readOnly = k.readOnly || frozenDict(v)
 		v.Entries()(k.eachEntry)
 		return k.err
+	case *openMap:
+		k.readOnly = true
+		v.of.Each(func(key string, of runtimes.Value) bool { return k.entry(sky.String(key), lift(nil, of)) })
+		return k.err
 	case *sky.List:
+		k.readOnly = k.readOnly || frozenList(v)
 		for i := range v.Len() {
 			if err := k.value(v.Index(i)); err != nil {
 				return err
@@ -150,3 +167,22 @@ func (k *keeper) value(v sky.Value) error {
 	}
 	return nil
 }
+
+// frozenList reports whether a list is frozen. The interpreter tells it only by an error.
+func frozenList(l *sky.List) bool {
+	if l.Len() == 0 {
+		return l.Clear() != nil
+	}
+	return l.SetIndex(0, l.Index(0)) != nil
+}
+
+func frozenDict(d *sky.Dict) bool {
+	_, _, err := d.Delete(noKey{})
+	return err != nil
+}
+
+// noKey is the key of no dict.
+type noKey struct{ sky.NoneType }
+
+// Type is none of the language.
+func (noKey) Type() string { return "no key" }
