@@ -84,7 +84,8 @@ func (s *state) seal(t *glua.LTable) *glua.LTable {
 	return shown
 }
 
-// further is the metatable of what t shows: t's own __index goes on from there. A function is given t, as it was before.
+// further is the metatable of what t shows, where t had one of its own: whose __index goes on from there. A function is given t, as it was
+// before.
 func (s *state) further(t *glua.LTable, index glua.LValue) glua.LValue {
 	if f, ok := index.(*glua.LFunction); ok {
 		index = s.L.NewClosure(func(L *glua.LState) int {
@@ -95,9 +96,6 @@ func (s *state) further(t *glua.LTable, index glua.LValue) glua.LValue {
 			L.Call(2, 1)
 			return 1
 		}, f) // locals looks at what f keeps
-	}
-	if index == glua.LNil {
-		return glua.LNil
 	}
 	mt := s.L.CreateTable(0, 1)
 	mt.RawSetString("__index", index)

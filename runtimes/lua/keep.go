@@ -157,6 +157,9 @@ func (k *keeper) copy(v glua.LValue) (*glua.LTable, error) {
 	}
 	t = behind(t)
 	mark := t.Metatable == glua.LValue(listMetatable)
+	if !mark && t.Metatable != glua.LNil {
+		return nil, runtimes.NotKept("a table with a metatable")
+	}
 	size := peekTable(t)
 	if !mark && len(size.array)+len(size.dict) == 0 {
 		return k.texts(size)
