@@ -33,10 +33,11 @@ import (
 // The input has the hook's arguments by name, each as the builders of t take it; what is left out is the sample's. A candidate may be
 // just a name, and a drop may be given one candidate instead of candidates.
 //
-// want.json holds the parts of the result that matter: keep (names or ids, in any order), reason, reasons ({name: text}) and deny of a filter; the reason or
-// null of a drop of one candidate; upstream (the name) of route; method, url, headers (those that matter, null = absent), body (text =
-// byte for byte, otherwise as JSON) and recorded of shape; null, or status and body, of normalize_error; null, or status, headers and
-// body, of transform_response; events of transform_event, each {name, data}; log (the lines) of any hook.
+// want.json holds the parts of the result that matter: keep (names or ids, in any order), reason, reasons ({name or id: text}) and deny of a
+// filter; reason of a drop of one candidate, or that text or null alone; upstream (the name) of route; method, url, headers (those that
+// matter, null = absent), body (text = byte for byte, otherwise as JSON) and recorded of shape; null, or status and body, of
+// normalize_error; null, or status, headers and body, of transform_response; events of transform_event, each {name, data}; log (the lines)
+// of any hook. Of a result that is nothing each part but log is null.
 //
 // A transform hook is one of an attempt: where the input has an upstream, shape is called first, so that its state is there. The input of
 // transform_response has a response; that of transform_event has a list of events, {name, data}, which are given one after the other, and
@@ -188,7 +189,7 @@ func (f *Fixture) Result(lang Language, scripts fs.FS) (result string, known boo
 	if err != nil {
 		return "", !errors.As(err, &input), err
 	}
-	text, err := r.call.encodeJSON(OfPlain(got))
+	text, err := r.call.encodeJSON(OfPlain(r.parts(got)))
 	return string(text), true, err
 }
 

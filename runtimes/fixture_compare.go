@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -10,26 +11,29 @@ import (
 	"sluice/engine"
 )
 
-// compare tells how a result differs from what was wanted. Of an object the keys that want.json names are compared.
+// compare tells how a result differs from what was wanted. Where want.json has an object, the keys that it names are compared.
 func (r *fixtureRun) compare(got any) error {
 	if !r.wanted {
 		return nil
 	}
-	result, ok := got.(*engine.Object)
-	want, ok2 := r.Want.(*engine.Object)
-	if list, isList := r.Want.([]any); isList && ok { // the short form of a filter's decision
-		want, ok2 = &engine.Object{}, true
+	want, ok := r.Want.(*engine.Object)
+	_, hasParts := got.(*engine.Object)
+	if list, isList := r.Want.([]any); isList && hasParts { // the short form of a filter's decision
+		want, ok = &engine.Object{}, true
 		want.Set("keep", list)
 	}
-	if !ok || !ok2 {
+	if !ok {
 		return r.same("result", got, r.Want)
 	}
+	result := r.parts(got)
 	for key, w := range want.All() {
 		g, _ := result.Lookup(key)
 		var err error
 		switch key {
 		case "keep":
 			err = r.same(key, r.asSet(g), r.asSet(w))
+		case "reasons":
+			err = r.same(key, g, r.byName(w))
 		case "headers":
 			err = r.sameHeaders(g, w)
 		case "body":
@@ -68,6 +72,19 @@ func (r *fixtureRun) asSet(v any) any {
 	}
 	slices.SortFunc(names, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 	return names
+}
+
+// byName puts reasons, by name or by id, under the names.
+func (r *fixtureRun) byName(v any) any {
+	reasons, ok := v.(*engine.Object)
+	if !ok {
+		return v
+	}
+	named := &engine.Object{}
+	for key, reason := range reasons.All() {
+		named.Set(cmp.Or(r.names[key], key), reason)
+	}
+	return named
 }
 
 func (r *fixtureRun) sameHeaders(got, want any) error {

@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,7 +19,7 @@ type fixtureRun struct {
 	log      []any
 }
 
-// run calls the hook and returns its result in plain values.
+// run calls the hook and returns its result in plain values: see parts.
 func (r *fixtureRun) run() (any, error) {
 	switch r.Hook {
 	case "filter", "drop":
@@ -142,14 +143,14 @@ func (r *fixtureRun) dropped(out engine.FilterOutput) any {
 	if len(out.KeptUpstreamIDs) > 0 {
 		return nil
 	}
-	return out.Reason
+	return engine.Cut(out.Reason, engine.MaxReason)
 }
 
-// decision names a filter's kept candidates in the order of candidates.
+// decision names a filter's kept candidates in the order of candidates. Its texts are cut as the gateway cuts them.
 func (r *fixtureRun) decision(out engine.FilterOutput, candidates []engine.UpstreamCandidate) any {
 	o := r.result()
 	if out.Denied {
-		o.Set("deny", out.Reason)
+		o.Set("deny", engine.Cut(out.Reason, engine.MaxReason))
 		return o
 	}
 	keep := []any{}
@@ -162,12 +163,12 @@ func (r *fixtureRun) decision(out engine.FilterOutput, candidates []engine.Upstr
 	}
 	o.Set("keep", keep)
 	if out.Reason != "" {
-		o.Set("reason", out.Reason)
+		o.Set("reason", engine.Cut(out.Reason, engine.MaxReason))
 	}
 	if len(out.PerCandidateReasons) > 0 {
 		reasons := &engine.Object{}
 		for _, reason := range out.PerCandidateReasons {
-			reasons.Set(candidates[search(reason.UpstreamID, candidates)].Name, reason.Reason)
+			reasons.Set(candidates[search(reason.UpstreamID, candidates)].Name, engine.Cut(reason.Reason, engine.MaxReason))
 		}
 		o.Set("reasons", reasons)
 	}
@@ -178,6 +179,18 @@ func (r *fixtureRun) decision(out engine.FilterOutput, candidates []engine.Upstr
 func (r *fixtureRun) result() *engine.Object {
 	o := &engine.Object{}
 	o.Set("log", append([]any{}, r.log...))
+	return o
+}
+
+// parts is a result as an object. What is none is the reason of a drop of one candidate, or nothing.
+func (r *fixtureRun) parts(got any) *engine.Object {
+	if o, ok := got.(*engine.Object); ok {
+		return o
+	}
+	o := r.result()
+	if r.Hook == "drop" {
+		o.Set("reason", got)
+	}
 	return o
 }
 
@@ -292,7 +305,7 @@ func (r *fixtureRun) normalizeError() (any, error) {
 		return nil, err
 	}
 	o := r.result()
-	o.Set("status", int64(n.Status))
+	o.Set("status", int64(cmp.Or(n.Status, status))) // 0 keeps the error's own
 	o.Set("body", string(n.Body))
 	return o, nil
 }
