@@ -60,7 +60,7 @@ var TypeQuota = newType(Type{
 			Put: func(receiver any, v Value) error { return putString(&receiver.(*quota).Status, v) }},
 		{Name: "utilization", Type: "float or nothing", Doc: "How full the window was, 0..1.",
 			Get: getQuotaUtilization,
-			Put: func(receiver any, v Value) error { return putShare(&receiver.(*quota).Utilization, v) }},
+			Put: putQuotaUtilization},
 		{Name: "resets_ms", Type: "int or nothing", Doc: "Milliseconds until the window begins anew, 0 when it has.",
 			Get: func(receiver any) Value { return untilReset(receiver.(*quota).Resets, receiver.(*quota).now) },
 			Put: func(receiver any, v Value) error {
@@ -88,6 +88,14 @@ func getQuotaUtilization(receiver any) Value {
 		return OfFloat(u)
 	}
 	return Value{}
+}
+
+func putQuotaUtilization(receiver any, v Value) error {
+	if v.Kind == Nil {
+		receiver.(*quota).Utilization = -1
+		return nil
+	}
+	return putShare(&receiver.(*quota).Utilization, v)
 }
 
 // said is n, or nothing where the provider did not say.

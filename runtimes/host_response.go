@@ -136,7 +136,14 @@ var TypeStreamEvent = newType(Type{
 				}
 				return Value{}
 			},
-			Put: func(receiver any, v Value) error { return putBool(&receiver.(*StreamEvent).of.Complete, v) }},
+			Put: func(receiver any, v Value) error {
+				e := &receiver.(*StreamEvent).of
+				if v.Kind == Nil {
+					e.Complete = false
+					return nil
+				}
+				return putBool(&e.Complete, v)
+			}},
 	},
 	Methods: []Method{
 		{Name: "json", Result: "any", Doc: "The data, decoded. Data that is not JSON is an error.",

@@ -46,7 +46,7 @@ func putInt[I ~int | ~int64](to *I, v Value) error {
 
 func putFloat(to *float64, v Value) error {
 	f, ok := v.Number()
-	if !ok {
+	if !ok && v.Kind != Nil {
 		return wrongType(v, "a number")
 	}
 	*to = f
