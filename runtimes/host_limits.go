@@ -7,13 +7,13 @@ import (
 	"sluice/engine"
 )
 
-// rateLimit is one observed rate limit, seen at a moment.
+// rateLimit is one observed rate limit, seen at a moment. It is given by value, so that two of one observation are equal.
 type rateLimit struct {
 	*engine.RateLimit
 	now time.Time
 }
 
-// quota is one window of a subscription, seen at a moment.
+// quota is one window of a subscription, seen at a moment. It is given by value as well.
 type quota struct {
 	*engine.Quota
 	now time.Time
@@ -25,21 +25,21 @@ var TypeRateLimit = newType(Type{
 	Doc:  "The last observation of one of an account's rate limits.",
 	Fields: []Field{
 		{Name: "kind", Type: "string", Doc: "requests, tokens, input_tokens or output_tokens.",
-			Get: func(receiver any) Value { return text(receiver.(*rateLimit).Kind) },
-			Put: func(receiver any, v Value) error { return putString(&receiver.(*rateLimit).Kind, v) }},
+			Get: func(receiver any) Value { return text(receiver.(rateLimit).Kind) },
+			Put: func(receiver any, v Value) error { return putString(&receiver.(rateLimit).Kind, v) }},
 		{Name: "window", Type: "string or nothing", Doc: "The window it counts in.",
-			Get: func(receiver any) Value { return text(receiver.(*rateLimit).Window) },
-			Put: func(receiver any, v Value) error { return putString(&receiver.(*rateLimit).Window, v) }},
+			Get: func(receiver any) Value { return text(receiver.(rateLimit).Window) },
+			Put: func(receiver any, v Value) error { return putString(&receiver.(rateLimit).Window, v) }},
 		{Name: "limit", Type: "int or nothing", Doc: "How much a window allows.",
-			Get: func(receiver any) Value { return said(receiver.(*rateLimit).Limit) },
-			Put: func(receiver any, v Value) error { return putSaid(&receiver.(*rateLimit).Limit, v) }},
+			Get: func(receiver any) Value { return said(receiver.(rateLimit).Limit) },
+			Put: func(receiver any, v Value) error { return putSaid(&receiver.(rateLimit).Limit, v) }},
 		{Name: "remaining", Type: "int or nothing", Doc: "How much is left in this window.",
-			Get: func(receiver any) Value { return said(receiver.(*rateLimit).Remaining) },
-			Put: func(receiver any, v Value) error { return putSaid(&receiver.(*rateLimit).Remaining, v) }},
+			Get: func(receiver any) Value { return said(receiver.(rateLimit).Remaining) },
+			Put: func(receiver any, v Value) error { return putSaid(&receiver.(rateLimit).Remaining, v) }},
 		{Name: "resets_ms", Type: "int or nothing", Doc: "Milliseconds until the window begins anew, 0 when it has.",
-			Get: func(receiver any) Value { return untilReset(receiver.(*rateLimit).Resets, receiver.(*rateLimit).now) },
+			Get: func(receiver any) Value { return untilReset(receiver.(rateLimit).Resets, receiver.(rateLimit).now) },
 			Put: func(receiver any, v Value) error {
-				return putMoment(&receiver.(*rateLimit).Resets, receiver.(*rateLimit).now, v)
+				return putMoment(&receiver.(rateLimit).Resets, receiver.(rateLimit).now, v)
 			}},
 	},
 })
@@ -50,21 +50,21 @@ var TypeQuota = newType(Type{
 	Doc:  "The last observation of one window of a subscription.",
 	Fields: []Field{
 		{Name: "window", Type: "string", Doc: "5h, 7d, 7d_opus, overage, unified …",
-			Get: func(receiver any) Value { return text(receiver.(*quota).Window) },
-			Put: func(receiver any, v Value) error { return putString(&receiver.(*quota).Window, v) }},
+			Get: func(receiver any) Value { return text(receiver.(quota).Window) },
+			Put: func(receiver any, v Value) error { return putString(&receiver.(quota).Window, v) }},
 		{Name: "state", Type: "string", Doc: "fresh, stale (observed more than ten minutes ago) or missing.",
-			Get: func(receiver any) Value { q := receiver.(*quota); return OfString(q.State(q.now)) },
+			Get: func(receiver any) Value { q := receiver.(quota); return OfString(q.State(q.now)) },
 			Put: putQuotaState},
 		{Name: "status", Type: "string or nothing", Doc: "allowed, allowed_warning, rejected … as the provider says.",
-			Get: func(receiver any) Value { return text(receiver.(*quota).Status) },
-			Put: func(receiver any, v Value) error { return putString(&receiver.(*quota).Status, v) }},
+			Get: func(receiver any) Value { return text(receiver.(quota).Status) },
+			Put: func(receiver any, v Value) error { return putString(&receiver.(quota).Status, v) }},
 		{Name: "utilization", Type: "float or nothing", Doc: "How full the window was, 0..1.",
 			Get: getQuotaUtilization,
 			Put: putQuotaUtilization},
 		{Name: "resets_ms", Type: "int or nothing", Doc: "Milliseconds until the window begins anew, 0 when it has.",
-			Get: func(receiver any) Value { return untilReset(receiver.(*quota).Resets, receiver.(*quota).now) },
+			Get: func(receiver any) Value { return untilReset(receiver.(quota).Resets, receiver.(quota).now) },
 			Put: func(receiver any, v Value) error {
-				return putMoment(&receiver.(*quota).Resets, receiver.(*quota).now, v)
+				return putMoment(&receiver.(quota).Resets, receiver.(quota).now, v)
 			}},
 	},
 })
@@ -77,14 +77,14 @@ type (
 
 func (l rateLimits) Len() int { return len(l.c.RateLimits) }
 func (l rateLimits) At(i int) Value {
-	return OfHost(TypeRateLimit, &rateLimit{&l.c.RateLimits[i], l.c.Call.Now})
+	return OfHost(TypeRateLimit, rateLimit{&l.c.RateLimits[i], l.c.Call.Now})
 }
 
 func (l quotas) Len() int       { return len(l.c.Quotas) }
-func (l quotas) At(i int) Value { return OfHost(TypeQuota, &quota{&l.c.Quotas[i], l.c.Call.Now}) }
+func (l quotas) At(i int) Value { return OfHost(TypeQuota, quota{&l.c.Quotas[i], l.c.Call.Now}) }
 
 func getQuotaUtilization(receiver any) Value {
-	if u := receiver.(*quota).Utilization; u >= 0 {
+	if u := receiver.(quota).Utilization; u >= 0 {
 		return OfFloat(u)
 	}
 	return Value{}
@@ -92,10 +92,10 @@ func getQuotaUtilization(receiver any) Value {
 
 func putQuotaUtilization(receiver any, v Value) error {
 	if v.Kind == Nil {
-		receiver.(*quota).Utilization = -1
+		receiver.(quota).Utilization = -1
 		return nil
 	}
-	return putShare(&receiver.(*quota).Utilization, v)
+	return putShare(&receiver.(quota).Utilization, v)
 }
 
 // said is n, or nothing where the provider did not say.
@@ -115,7 +115,7 @@ func putSaid(to *int64, v Value) error {
 }
 
 func putQuotaState(receiver any, v Value) error {
-	q := receiver.(*quota)
+	q := receiver.(quota)
 	switch {
 	case v.Kind != String:
 		return wrongType(v, "fresh, stale or missing")
@@ -136,7 +136,7 @@ func putRateLimits(receiver any, v Value) error {
 	c := receiver.(*Candidate)
 	c.RateLimits = nil
 	return eachEntry(v, func(kind string, entry Value) error {
-		r := &rateLimit{&engine.RateLimit{Kind: kind, Limit: -1, Remaining: -1}, c.Call.Now}
+		r := rateLimit{&engine.RateLimit{Kind: kind, Limit: -1, Remaining: -1}, c.Call.Now}
 		err := build(TypeRateLimit, r, entry)
 		c.RateLimits = append(c.RateLimits, *r.RateLimit)
 		return err
@@ -148,7 +148,7 @@ func putQuotas(receiver any, v Value) error {
 	c := receiver.(*Candidate)
 	c.Quotas = nil
 	return eachEntry(v, func(window string, entry Value) (err error) {
-		q := &quota{&engine.Quota{Window: window, Status: "allowed", Utilization: -1, Observed: c.Call.Now}, c.Call.Now}
+		q := quota{&engine.Quota{Window: window, Status: "allowed", Utilization: -1, Observed: c.Call.Now}, c.Call.Now}
 		if _, isNumber := entry.Number(); isNumber {
 			err = TypeQuota.put(q, "utilization", entry)
 		} else {

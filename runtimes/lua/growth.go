@@ -24,6 +24,8 @@ const (
 	upvalueBytes = 56 // one upvalue of a closure
 	hostBytes    = 144
 	frozenBytes  = 1536
+	// comparedBytes is an element of a list of the gateway while it is compared.
+	comparedBytes = 32
 )
 
 // newTableBytes is what a table made with room for so many elements and keys takes.

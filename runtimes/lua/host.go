@@ -103,7 +103,7 @@ func (s *state) protected() *glua.LTable {
 // makeMetatables makes what all values of a kind share.
 func (s *state) makeMetatables() {
 	s.events = map[string]*glua.LFunction{
-		"__len": s.function(s.hostLen), "__eq": s.function(hostEqual), "__tostring": s.function(hostText),
+		"__len": s.function(s.hostLen), "__eq": s.function(s.hostEqual), "__tostring": s.function(hostText),
 	}
 	s.readOnlyWrite, s.fieldWrite = s.function(writeReadOnly), s.function(s.writeField)
 	s.frozenWrite, s.frozenLen = s.function(writeFrozen), s.function(s.tableLen)
@@ -201,11 +201,37 @@ func (s *state) hostLen(L *glua.LState) int {
 	return 1
 }
 
-// hostEqual is a == b: two values of the gateway are equal if they stand for the same thing.
-func hostEqual(L *glua.LState) int {
-	a, b := hostOf(L.Get(1)), hostOf(L.Get(2))
-	L.Push(glua.LBool(a.of.Kind == b.of.Kind && a.of.Type == b.of.Type && reflect.TypeOf(a.of.Ref).Comparable() && a.of.Ref == b.of.Ref))
+// hostEqual is a == b: two values of the gateway are equal if they stand for the same thing, two lists if their elements are.
+func (s *state) hostEqual(L *glua.LState) int {
+	L.Push(glua.LBool(s.same(L, hostOf(L.Get(1)).of, hostOf(L.Get(2)).of)))
 	return 1
+}
+
+func (s *state) same(L *glua.LState, a, b runtimes.Value) bool {
+	if a.Kind == runtimes.List && b.Kind == runtimes.List {
+		return s.sameElements(L, a.Ref.(runtimes.Lister), b.Ref.(runtimes.Lister))
+	}
+	if x, ok := a.Number(); ok && (a.Kind != runtimes.Int || b.Kind != runtimes.Int) {
+		y, ok := b.Number()
+		return ok && x == y
+	}
+	return (a.Ref == nil || reflect.TypeOf(a.Ref).Comparable()) && a == b
+}
+
+// sameElements pays for each element before it is compared.
+func (s *state) sameElements(L *glua.LState, a, b runtimes.Lister) bool {
+	if a.Len() != b.Len() {
+		return false
+	}
+	for i := range a.Len() {
+		s.allocate(L, 2*comparedBytes)
+		x, y := a.At(i), b.At(i)
+		s.spend(L, 1+len(x.Str)/256)
+		if !s.same(L, x, y) {
+			return false
+		}
+	}
+	return true
 }
 
 func hostText(L *glua.LState) int {
