@@ -237,7 +237,7 @@ func bodySetRaw(c *Call, b *BodyView, p body.Path, args []Value) error {
 	if err := c.payText(2 * len(args[1].Str)); err != nil {
 		return err
 	}
-	return b.doc.Set(p, []byte(args[1].Str))
+	return b.doc.SetAs("set_raw", p, []byte(args[1].Str))
 }
 
 func bodyRemove(_ *Call, b *BodyView, p body.Path, _ []Value) error { return b.doc.Remove(p) }

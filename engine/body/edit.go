@@ -14,20 +14,23 @@ import (
 //
 // Where p passes a key that occurs twice in an object, all but the last are dropped, so that afterwards parsers that take the
 // first and parsers that take the last read the same. The body stays within MaxDepth. An error changes nothing.
-func (d *Doc) Set(p Path, text []byte) error {
+func (d *Doc) Set(p Path, text []byte) error { return d.SetAs("set", p, text) }
+
+// SetAs is Set under another name, which its errors begin with.
+func (d *Doc) SetAs(name string, p Path, text []byte) error {
 	if err := d.Err(); err != nil {
-		return fmt.Errorf("set %q: the body is not JSON: %w", p.String(), err)
+		return fmt.Errorf("%s %q: the body is not JSON: %w", name, p.String(), err)
 	}
 	text, err := oneValue(text, len(p))
 	if err != nil {
-		return fmt.Errorf("set %q: value: %w", p.String(), err)
+		return fmt.Errorf("%s %q: value: %w", name, p.String(), err)
 	}
 	at, k, splices := d.descend(p)
 	switch {
 	case k < len(p):
 		s, err := d.insertion(at, p, k, text)
 		if err != nil {
-			return fmt.Errorf("set %q: %w", p.String(), err)
+			return fmt.Errorf("%s %q: %w", name, p.String(), err)
 		}
 		splices = append(splices, s)
 	case !bytes.Equal(d.top.src[at.start:at.end], text):
