@@ -314,7 +314,7 @@ func (r *fixtureRun) observe() (any, error) {
 	if err := r.takes("event"); err != nil {
 		return nil, err
 	}
-	kind, fields := "request_finished", &engine.Object{}
+	kind, fields := sampleKind, &engine.Object{}
 	if v, _ := r.Input.Lookup("event"); v != nil {
 		given, ok := v.(*engine.Object)
 		if !ok {

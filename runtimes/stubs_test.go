@@ -14,7 +14,7 @@ func LuaStub() []byte {
 		w.luaClass(t)
 	}
 	w.line("")
-	w.line("---@alias sluice.event %s", strings.Join(eventNames("sluice.event_"), "|"))
+	w.line("---@alias sluice.event %s|sluice.stream_event", strings.Join(eventNames("sluice.event_"), "|"))
 	w.line("")
 	w.line("-- The binding's config.")
 	w.line("---@type table<string, any>")
@@ -137,12 +137,12 @@ func luaType(t string) string {
 func StarlarkStub() []byte {
 	var w docWriter
 	w.line("# What Starlark scripts see, for editors that read Python stubs. Made from the gateway's own tables.")
-	w.line("from typing import Any, Callable, Literal, Union")
+	w.line("from typing import Any, Callable, Iterator, Literal, Union, overload")
 	for _, t := range documented() {
 		w.pyClass(t)
 	}
 	w.line("")
-	w.line("Event = Union[%s]", strings.Join(eventClasses(), ", "))
+	w.line("Event = Union[%s, StreamEvent]", strings.Join(eventClasses(), ", "))
 	w.line("")
 	w.line("config: dict[str, Any]")
 	for i := range Libraries {
@@ -170,9 +170,36 @@ func (w *docWriter) pyClass(t namedType) {
 	if t.Index != nil {
 		w.line("    def __getitem__(self, name: str) -> str | None: ...")
 		w.line("    def get(self, name: str, default: Any = None) -> Any: ...")
+		w.line("    def __contains__(self, name: str) -> bool: ...")
+		w.line("    def __iter__(self) -> Iterator[str]: ...")
+		w.line("    def __len__(self) -> int: ...")
+		w.line("    def keys(self) -> list[str]: ...")
+		w.line("    def values(self) -> list[str]: ...")
+		w.line("    def items(self) -> list[tuple[str, str]]: ...")
 	}
 	for i := range t.Methods {
-		w.pyFunction(&t.Methods[i], "    ", "self")
+		if t.Methods[i].Result == "event" {
+			w.pyEvents(&t.Methods[i])
+		} else {
+			w.pyFunction(&t.Methods[i], "    ", "self")
+		}
+	}
+}
+
+// pyEvents tells apart what the builder of events makes: of a stream by its fields, else by the kind.
+func (w *docWriter) pyEvents(m *Method) {
+	f := func(params, class string) {
+		w.line("    @overload")
+		w.line("    def %s(self, %s) -> %s: ...  # %s", m.Name, params, class, m.Doc)
+	}
+	f("*, data: Any, name: str = ..., complete: bool | None = ...", "StreamEvent")
+	f("*, name: str, complete: bool | None = ...", "StreamEvent")
+	for _, k := range eventKinds {
+		optional := ""
+		if k.kind == sampleKind {
+			optional = " = ..."
+		}
+		f(fmt.Sprintf("kind: Literal[%q]%s, **fields: Any", k.kind, optional), pyClassName("event_"+k.kind))
 	}
 }
 

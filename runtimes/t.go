@@ -44,7 +44,7 @@ var TypeT = newType(Type{
 				made := NewStreamEvent(c, engine.StreamEvent{})
 				return OfHost(TypeStreamEvent, made), build(TypeStreamEvent, made, fields)
 			}
-			made, err := NewEvent(nameOr(args[0], "request_finished"), fields)
+			made, err := NewEvent(nameOr(args[0], sampleKind), fields)
 			if err != nil {
 				return Value{}, err
 			}
@@ -63,6 +63,9 @@ func builder(name string, makes *Type, params []Param, make func(c *Call, args [
 }
 
 var sampleName = []Param{{Name: "name", Type: "string", Optional: true}}
+
+// sampleKind is the kind of an event that names none.
+const sampleKind = "request_finished"
 
 // namesFields reports whether fields are given, and all of them are t's.
 func namesFields(t *Type, fields Value) bool {

@@ -351,7 +351,7 @@ function t:response(body, fields) end
 ---@return sluice.event
 function t:event(kind, fields) end
 
----@alias sluice.event sluice.event_request_started|sluice.event_authn_complete|sluice.event_upstream_chosen|sluice.event_chunk|sluice.event_request_finished|sluice.event_error
+---@alias sluice.event sluice.event_request_started|sluice.event_authn_complete|sluice.event_upstream_chosen|sluice.event_chunk|sluice.event_request_finished|sluice.event_error|sluice.stream_event
 
 -- The binding's config.
 ---@type table<string, any>

@@ -1,5 +1,5 @@
 # What Starlark scripts see, for editors that read Python stubs. Made from the gateway's own tables.
-from typing import Any, Callable, Literal, Union
+from typing import Any, Callable, Iterator, Literal, Union, overload
 
 class Ctx:
     "The request to decide about, as it came from the client. No credential is in it."
@@ -93,6 +93,12 @@ class Headers:
     "Header lines: h[\"name\"] is the first value under a name in any case, or nothing. Walking over it gives lower-case names."
     def __getitem__(self, name: str) -> str | None: ...
     def get(self, name: str, default: Any = None) -> Any: ...
+    def __contains__(self, name: str) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+    def keys(self) -> list[str]: ...
+    def values(self) -> list[str]: ...
+    def items(self) -> list[tuple[str, str]]: ...
     def all(self, name: str) -> list[str]: ...  # Every value under a name, in order.
     def set(self, name: str, value: str) -> None: ...  # Makes value the only one under a name. In request and response alone.
     def add(self, name: str, value: str) -> None: ...  # Adds a line. In request and response alone.
@@ -210,9 +216,24 @@ class T:
     def upstream(self, name: str = ..., **fields: Any) -> Upstream: ...  # A sample upstream with the fields that are given.
     def request(self, body: Any = ..., **fields: Any) -> Request: ...  # A sample request with the fields that are given.
     def response(self, body: Any = ..., **fields: Any) -> Response: ...  # A sample response with the fields that are given.
-    def event(self, kind: str = ..., **fields: Any) -> Event: ...  # A sample event with the fields that are given.
+    @overload
+    def event(self, *, data: Any, name: str = ..., complete: bool | None = ...) -> StreamEvent: ...  # A sample event with the fields that are given.
+    @overload
+    def event(self, *, name: str, complete: bool | None = ...) -> StreamEvent: ...  # A sample event with the fields that are given.
+    @overload
+    def event(self, kind: Literal["request_started"], **fields: Any) -> EventRequestStarted: ...  # A sample event with the fields that are given.
+    @overload
+    def event(self, kind: Literal["authn_complete"], **fields: Any) -> EventAuthnComplete: ...  # A sample event with the fields that are given.
+    @overload
+    def event(self, kind: Literal["upstream_chosen"], **fields: Any) -> EventUpstreamChosen: ...  # A sample event with the fields that are given.
+    @overload
+    def event(self, kind: Literal["chunk"], **fields: Any) -> EventChunk: ...  # A sample event with the fields that are given.
+    @overload
+    def event(self, kind: Literal["request_finished"] = ..., **fields: Any) -> EventRequestFinished: ...  # A sample event with the fields that are given.
+    @overload
+    def event(self, kind: Literal["error"], **fields: Any) -> EventError: ...  # A sample event with the fields that are given.
 
-Event = Union[EventRequestStarted, EventAuthnComplete, EventUpstreamChosen, EventChunk, EventRequestFinished, EventError]
+Event = Union[EventRequestStarted, EventAuthnComplete, EventUpstreamChosen, EventChunk, EventRequestFinished, EventError, StreamEvent]
 
 config: dict[str, Any]
 
