@@ -75,6 +75,9 @@ func TestAFixtureTellsHowAResultDiffers(t *testing.T) {
 	f("-- hook --\nroute\n-- files/x.fake --\nroute(3)\n-- want.json --\n{\"upstream\": \"direct\"}\n",
 		`upstream is "bedrock", want "direct"`)
 	f("-- hook --\nnormalize_error\n-- files/x.fake --\nnormalize_error(3)\n-- want.json --\nnull\n", "")
+	f("-- hook --\nnormalize_error\n-- files/x.fake --\nnormalize_error(3)\n-- want.json --\n{\"log\": [], \"status\": 503}\n", `status is null, want 503`)
+	f("-- hook --\nnormalize_error\n-- files/x.fake --\nnormalize_error(3)\n-- want.json --\n{\"log\": [\"seen\"]}\n", `log is [], want ["seen"]`)
+	f("-- hook --\nfilter\n-- files/x.fake --\nfilter(3)\n-- want.json --\n{\"reasons\": {\"a\": \"x\"}}\n", `reasons is null, want {"a": "x"}`)
 	f("-- hook --\ntest\n-- files/x.fake --\ntest_a(1)\n-- want.json --\n{\"tests\": 1}\n", "")
 	f("-- hook --\ntest\n-- files/x.fake --\ntest_a(1) fails\n-- error --\n{file}:9: test_a: eq: 1 is not 2\n", "")
 	f("-- hook --\nobserve\n-- files/x.fake --\nobserve(1)\n-- input.json --\n{\"event\": {\"kind\": \"chunk\"}}\n-- want.json --\n{\"log\": [\"chunk\"]}\n", "")
