@@ -95,7 +95,7 @@ var finishedFields = []Field{
 	eventField("duration_ms", "int", "Milliseconds from the request's first byte to the answer's last.",
 		func(e engine.RequestFinished) Value { return OfInt(e.Duration.Milliseconds()) },
 		func(e *engine.RequestFinished, v Value) error { return putMillis(&e.Duration, v) }),
-	eventCount("attempts", "How many upstreams were asked.", func(e *engine.RequestFinished) *int { return &e.Attempts }),
+	eventCount("attempts", "How often an upstream was asked.", func(e *engine.RequestFinished) *int { return &e.Attempts }),
 }
 
 // TypeUsage is the tokens of an answer. Its receiver is an *engine.Usage.

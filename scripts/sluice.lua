@@ -271,7 +271,7 @@ local event_chunk = {}
 ---@field cost_usd number? The price in US dollars.
 ---@field ttfb_ms integer? Milliseconds to the answer's first byte.
 ---@field duration_ms integer Milliseconds from the request's first byte to the answer's last.
----@field attempts integer How many upstreams were asked.
+---@field attempts integer How often an upstream was asked.
 local event_request_finished = {}
 
 -- Something went wrong, which the request may have survived.

@@ -187,7 +187,7 @@ class EventRequestFinished:
     cost_usd: float | None  # The price in US dollars.
     ttfb_ms: int | None  # Milliseconds to the answer's first byte.
     duration_ms: int  # Milliseconds from the request's first byte to the answer's last.
-    attempts: int  # How many upstreams were asked.
+    attempts: int  # How often an upstream was asked.
 
 class EventError:
     "Something went wrong, which the request may have survived."
