@@ -140,7 +140,7 @@ func (g *Generation) withNamed(x *Exchange, c []UpstreamCandidate) ([]UpstreamCa
 	if !isMessages(r.Path) && bytes.IndexByte(r.Body, 0) >= 0 { // UTF-16, say, which some parsers take: nothing could be found in it
 		return nil, &Refusal{Code: CodeBadBody, Message: "the body has a zero byte, want JSON in UTF-8"}
 	}
-	return g.whereAll(x, c, r.Named())
+	return g.whereAll(x, c, r.named())
 }
 
 // whereAll leaves the candidate that holds all of these things.
@@ -164,9 +164,9 @@ func (r *RequestContext) Uploads() bool {
 
 func isMessages(path string) bool { return pathBelow(path, "/v1/messages") || path == "/v1/complete" }
 
-// Named are the ids by which a body may refer to things that live in an account: of messages those behind the keys that do, of any other all
+// named are the ids by which a body may refer to things that live in an account: of messages those behind the keys that do, of any other all
 // of its texts. They are found however they are written: with escapes, as another parser would read them.
-func (r *RequestContext) Named() iter.Seq[string] {
+func (r *RequestContext) named() iter.Seq[string] {
 	if isMessages(r.Path) {
 		return inMessages(r.Body)
 	}

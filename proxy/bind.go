@@ -33,13 +33,13 @@ func (x *exchange) bind(a *engine.Answer) {
 	x.unbound(err)
 }
 
-// keep notes that a thing lives in the account of the upstream that answers, "" = there is none. What another principal made stays theirs.
+// keep notes that a thing lives in the account of the upstream that answers, "" = there is none. What is bound already stays whose it is.
 func (x *exchange) keep(id string) {
-	known, mine := x.gen.Bindings, x.head.principal.ID
-	if b, is := known.Lookup(id); id == "" || is && b.Principal != mine || x.flow.Hide(id) != id {
+	known := x.gen.Bindings
+	if _, is := known.Lookup(id); is || id == "" || x.flow.Hide(id) != id {
 		return
 	}
-	x.unbound(known.Bind(id, engine.Binding{Principal: mine, Upstream: x.flow.Upstream.ID}))
+	x.unbound(known.Bind(id, engine.Binding{Principal: x.head.principal.ID, Upstream: x.flow.Upstream.ID}))
 }
 
 func (x *exchange) unbound(err error) {
@@ -51,8 +51,7 @@ func (x *exchange) unbound(err error) {
 // keepMade notes what code that a message had run has left in an account, as the message or an event of it tells: the container that it ran in,
 // and the files that it wrote.
 func (x *exchange) keepMade(json []byte) {
-	known := x.gen.Bindings
-	if known == nil || x.flow.Upstream == nil || x.req.Path != messagesPath || !ranCode(json) {
+	if x.gen.Bindings == nil || x.flow.Upstream == nil || x.req.Path != messagesPath || !ranCode(json) {
 		return
 	}
 	top, err := body.Scan(json)
@@ -60,7 +59,7 @@ func (x *exchange) keepMade(json []byte) {
 		return
 	}
 	for _, id := range made(top.Value()) {
-		if _, is := known.Lookup(id); !is && !x.named(id) {
+		if !x.named(id) {
 			x.keep(id)
 		}
 	}
