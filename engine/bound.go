@@ -93,11 +93,17 @@ func (g *Generation) binding(id string) (Binding, bool) {
 
 // where leaves the candidate that holds a thing. Whoever did not make it does not learn that it is there.
 func (g *Generation) where(x *Exchange, c []UpstreamCandidate, id string, b Binding) ([]UpstreamCandidate, error) {
-	if b.Principal == x.Principal.ID {
-		for i := range c {
-			if c[i].ID == b.Upstream {
-				return c[i : i+1 : i+1], nil
-			}
+	if b.Principal != x.Principal.ID {
+		return nil, noObject(x, id)
+	}
+	for i := range c {
+		if c[i].ID == b.Upstream {
+			return c[i : i+1 : i+1], nil
+		}
+	}
+	for _, u := range g.Upstreams {
+		if state := u.CredentialState(); u.ID == b.Upstream && x.Principal.MayUse(u.ID) && state.Reconnect {
+			return nil, disconnected(u, state)
 		}
 	}
 	return nil, noObject(x, id)

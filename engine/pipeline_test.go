@@ -564,6 +564,12 @@ func TestAnAccountToBeConnectedAnewIsNoCandidate(t *testing.T) {
 	if got := names(candidates(t, w)); got != one {
 		t.Errorf("got %q, want %q", got, one)
 	}
+	w.generation.Bindings = noted{"file_a": {Principal: w.principal.ID, Upstream: w.generation.Upstreams[0].ID}}
+	x := &engine.Exchange{Principal: w.principal, Request: &engine.RequestContext{Method: "GET", Path: "/v1/files/file_a"}}
+	var held *engine.Refusal
+	if _, err := w.generation.Candidates(x); !errors.As(err, &held) || held.Code != engine.CodeUpstreamCredential {
+		t.Errorf("a thing in its account: got %v, want %s", err, engine.CodeUpstreamCredential)
+	}
 	w.principal.Upstreams = map[uuid.UUID]bool{w.generation.Upstreams[0].ID: true}
 	if r := w.refusal(t); r.Code != engine.CodeUpstreamCredential || !strings.Contains(r.Error(), "must be connected anew: the endpoint is down") {
 		t.Errorf("got %v, want %s", r, engine.CodeUpstreamCredential)
