@@ -53,13 +53,40 @@ func (b *begun) release() {
 // firstEventWait is how long the head of a stream waits for its first event. A provider that refuses does so at once.
 const firstEventWait = time.Second
 
-// await reads the first event of a stream of messages. One that is an error becomes the answer that its upstream would have given with a
-// status: nothing went to the client yet, so it can go elsewhere. The head of a stream that is slow to begin goes out without its first
-// event, so that its client sees that it was let in, and gets its pings. An error means that the stream ended before its first event.
+// await reads the beginning of an answer while nothing of it went to the client, so that one which does not begin can still be an error, or go
+// elsewhere.
 func (x *exchange) await(resp *engine.Response) error {
-	if x.req.Path != messagesPath || x.req.Method == "HEAD" || !resp.IsEventStream() {
+	switch stream := resp.IsEventStream(); {
+	case x.req.Method == "HEAD":
+		return nil
+	case stream && x.req.Path == messagesPath:
+		return x.awaitEvent(resp)
+	case stream, x.life.pace.begun, resp.Status/100 != 2:
 		return nil
 	}
+	return x.awaitBytes(resp)
+}
+
+// awaitBytes reads the first bytes of an answer that is no stream.
+func (x *exchange) awaitBytes(resp *engine.Response) error {
+	b := &begun{ReadCloser: resp.Body, buffers: &x.server.buffers, buf: x.server.buffers.Get().(*[]byte)}
+	n, err := resp.Body.Read(*b.buf)
+	for n == 0 && err == nil {
+		n, err = resp.Body.Read(*b.buf)
+	}
+	if n == 0 && err != io.EOF {
+		b.release()
+		return x.neverBegan(err)
+	}
+	b.head, b.end = (*b.buf)[:n], err
+	resp.Body = b
+	return nil
+}
+
+// awaitEvent reads the first event of a stream of messages. One that is an error becomes the answer that its upstream would have given with a
+// status. The head of a stream that is slow to begin goes out without its first event, so that its client sees that it was let in, and gets its
+// pings. An error means that the stream ended before its first event.
+func (x *exchange) awaitEvent(resp *engine.Response) error {
 	pace, first := &x.life.pace, firstEvent{}
 	pace.wake = time.Now().Add(min(x.server.PingEvery, firstEventWait))
 	defer func() { pace.wake = time.Time{} }()

@@ -200,3 +200,23 @@ func TestAnErrorInAStreamCountsAsItsStatusWould(t *testing.T) {
 		want(t, kind+": broke", tracker.Failures(r.gen.Upstreams[0].Upstream)["broke"], n)
 	}
 }
+
+// TestAnAnswerThatEndsBehindItsHeadIsAnError: its client got nothing yet. What leaves nothing behind goes elsewhere.
+func TestAnAnswerThatEndsBehindItsHeadIsAnError(t *testing.T) {
+	t.Parallel()
+	const head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+	for name, answer := range map[string]string{
+		"length": head + "Content-Length: 100\r\n\r\n", "chunks": head + "Transfer-Encoding: chunked\r\n\r\n",
+	} {
+		r := pair(t, direct, answer, true)
+		got := r.do(post("/v1/messages", hello))
+		want(t, name, got.code(), "502 upstream_unreachable")
+		row := r.ledger.wait(t, 1)[0]
+		want(t, name+": row", fmt.Sprintln(row.Status, row.Code, row.Trace.Attempts[0].Class), "502 upstream_unreachable reset\n")
+		want(t, name+": counted elsewhere", r.do(post("/v1/messages/count_tokens", hello)).code(), "200 ")
+	}
+	for name, answer := range map[string]string{"empty": head + "Content-Length: 0\r\n\r\n", "no chunk": head + "Transfer-Encoding: chunked\r\n\r\n" + lastChunk} {
+		got := pair(t, direct, answer, false).do(post("/v1/messages", hello))
+		want(t, name, got.code()+got.body, "200 ")
+	}
+}
