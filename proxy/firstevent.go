@@ -61,22 +61,27 @@ func (x *exchange) await(resp *engine.Response) error {
 		return nil
 	case stream && x.req.Path == messagesPath:
 		return x.awaitEvent(resp)
-	case stream, x.life.pace.begun, resp.Status/100 != 2:
+	case stream, x.life.pace.begun:
 		return nil
 	}
 	return x.awaitBytes(resp)
 }
 
-// awaitBytes reads the first bytes of an answer that is no stream.
+// awaitBytes reads the first bytes of an answer that is no stream. An error that has none is one by its status: it loses the words that did not
+// come.
 func (x *exchange) awaitBytes(resp *engine.Response) error {
 	b := &begun{ReadCloser: resp.Body, buffers: &x.server.buffers, buf: x.server.buffers.Get().(*[]byte)}
 	n, err := resp.Body.Read(*b.buf)
 	for n == 0 && err == nil {
 		n, err = resp.Body.Read(*b.buf)
 	}
-	if n == 0 && err != io.EOF {
+	switch {
+	case n > 0 || err == io.EOF:
+	case resp.Status/100 == 2 || x.life.Err() != nil:
 		b.release()
 		return x.neverBegan(err)
+	default:
+		resp.Length, err = 0, io.EOF
 	}
 	b.head, b.end = (*b.buf)[:n], err
 	resp.Body = b

@@ -215,6 +215,10 @@ func TestAnAnswerThatEndsBehindItsHeadIsAnError(t *testing.T) {
 		want(t, name+": row", fmt.Sprintln(row.Status, row.Code, row.Trace.Attempts[0].Class), "502 upstream_unreachable reset\n")
 		want(t, name+": counted elsewhere", r.do(post("/v1/messages/count_tokens", hello)).code(), "200 ")
 	}
+	for _, status := range []string{"400", "500"} { // which says enough
+		got := pair(t, direct, strings.Replace(head, "200 OK", status+" Sorry", 1)+"Content-Length: 100\r\n\r\n", false).do(post("/v1/messages", hello))
+		want(t, status, got.code()+got.body, status+" ")
+	}
 	for name, answer := range map[string]string{"empty": head + "Content-Length: 0\r\n\r\n", "no chunk": head + "Transfer-Encoding: chunked\r\n\r\n" + lastChunk} {
 		got := pair(t, direct, answer, false).do(post("/v1/messages", hello))
 		want(t, name, got.code()+got.body, "200 ")
