@@ -33,7 +33,7 @@ type Admission struct {
 	// Suite bounds all tests together, and all probes; 0 = DefaultSuite.
 	Suite time.Duration
 
-	guessed bool // Alone, and it reads a config of which it says nothing
+	guessed bool // Alone, and it may read a config of which it says nothing
 }
 
 const (
@@ -102,7 +102,9 @@ func (a *Admission) admit(out *Admitted) {
 	}
 	functions := m.Functions()
 	if a.Alone {
-		a.bindAlone(m, functions)
+		if err := a.bindAlone(m, functions); err != nil {
+			out.fail(a.Path, err)
+		}
 	}
 	out.Errors = append(out.Errors, a.checkNames(m, functions)...)
 	out.Errors = append(out.Errors, a.checkLocals(m)...)

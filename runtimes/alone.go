@@ -17,31 +17,30 @@ var slots = []engine.SlotKind{engine.SlotFilter, engine.SlotRouter, engine.SlotD
 const libraries = "lib/"
 
 // bindAlone binds a script that no config names to each slot that it has a hook of, with the config of its tests.
-func (a *Admission) bindAlone(m Module, functions []Function) {
-	config, err := a.testConfig(m)
-	if err != nil || strings.HasPrefix(a.Path, libraries) { // its tests tell of the error
-		return
+func (a *Admission) bindAlone(m Module, functions []Function) error {
+	if strings.HasPrefix(a.Path, libraries) {
+		return nil
 	}
-	a.guessed = config == nil && a.readsConfig(m.Files())
+	config, err := a.testConfig(m)
+	if err != nil {
+		return err
+	}
+	a.guessed = config == nil && a.namesConfig(m.Files())
 	for _, slot := range slots {
 		if definesOne(functions, slotHooks(slot)) {
 			a.Bindings = append(a.Bindings, Binding{Slot: slot,
 				Manifest: &engine.PluginManifest{Name: string(slot), Artifact: a.Path, Config: config, Files: a.Files, Budget: a.Budget}})
 		}
 	}
+	return nil
 }
 
-// configWord is the name in a line of code: in neither language may a comment stand before it.
-var configWord = map[string]*regexp.Regexp{
-	".star": regexp.MustCompile(`(?m)^[^#\n]*\bconfig\b`),
-	".lua":  regexp.MustCompile(`(?m)^([^-\n]|-[^-\n])*\bconfig\b`),
-}
+var configWord = regexp.MustCompile(`\bconfig\b`)
 
-func (a *Admission) readsConfig(files []string) bool {
-	word := configWord[a.Language.Extension()]
-	return word != nil && slices.ContainsFunc(files, func(name string) bool {
+func (a *Admission) namesConfig(files []string) bool {
+	return slices.ContainsFunc(files, func(name string) bool {
 		text, err := fs.ReadFile(a.Files, name)
-		return err == nil && word.Match(text)
+		return err == nil && configWord.Match(text)
 	})
 }
 
@@ -57,9 +56,13 @@ func (a *Admission) what(b *Binding) string {
 }
 
 // forgives reports whether a script that no config names may be right although it failed: in words of its own, as it may where it has another
-// upstream, or for want of a config that nobody told.
+// upstream, or over something that is not there, for want of a config that nobody told.
 func (a *Admission) forgives(err error) bool {
 	_, returned := errors.AsType[*engine.OutputError](err)
 	e, ok := errors.AsType[*engine.ScriptError](err)
-	return a.Alone && ok && !returned && (e.Raised != "" || a.guessed && e.Budget == "" && !e.Trap)
+	return a.Alone && ok && !returned && (e.Raised != "" || a.guessed && forWant.MatchString(e.Message))
 }
+
+// forWant is what errors of both languages say where something is not there, and of a script that fails without words. Those of a name that is
+// misspelt say neither.
+var forWant = regexp.MustCompile(`\b(None|NoneType|nil|nothing)\b|^key .* not in |^fail: $|^the script raised |^assertion failed`)

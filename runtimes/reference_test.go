@@ -95,7 +95,8 @@ func (w *docWriter) hooks() {
 	w.line("")
 	w.line("A script may also define `plugin`, a map with name, version, description, events (a list of further kinds of events that")
 	w.line("`observe` gets: `chunk`) and paths (a list of those that a dialect's wire has: for others its upstream is no candidate), and")
-	w.line("`test_config`, the config that its `test_` functions see.")
+	w.line("`test_config`, the config that its `test_` functions see, and its hooks where `sluice check SCRIPT` tries them. Alone, the top level runs")
+	w.line("without a config first, to find that: what it reads of one needs a default.")
 }
 
 func (w *docWriter) hostType(t namedType) {

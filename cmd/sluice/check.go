@@ -23,8 +23,8 @@ func checkCommand() *cli.Command {
 		Usage: "check the config and its scripts as serve would load them; silent when all is fine",
 		UsageText: usage("sluice check [--config FILE] [--scripts DIR] [-v] [SCRIPT…]",
 			"sluice check --config sluice.yaml", "sluice check -v scripts/filters/tier.star"),
-		Description: "A SCRIPT is checked by itself, with an empty config, and the config only where --config names it: then all that is bound is tried as it is\n" +
-			"bound, too.",
+		Description: "A SCRIPT is checked by itself, with its test_config or an empty config. The config is checked only where --config names it:\n" +
+			"then all that is bound is tried as it is bound, too.",
 		Flags:        []cli.Flag{configFlag(), scriptsFlag(), &cli.BoolFlag{Name: "v", Usage: "list what was checked"}},
 		ArgValidator: anyArguments,
 		Action: func(_ context.Context, c *cli.Command) error {
@@ -126,7 +126,7 @@ func checkScripts(c *cli.Command, paths []string, list func(path string, tests i
 	return errors.Join(errs...)
 }
 
-// examine admits one script by itself: its hooks, a sample call of each and its tests, with an empty config.
+// examine admits one script by itself: its hooks, a sample call of each and its tests.
 func (b *builder) examine(snapshot *reload.Snapshot, path string) *runtimes.Admitted {
 	a := runtimes.Admission{Language: b.languages[filepath.Ext(path)], Files: snapshot, Path: path, Budget: aloneBudget(), Suite: aloneSuite,
 		Alone: true}
