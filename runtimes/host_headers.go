@@ -27,7 +27,7 @@ func NewHeaders(c *Call, lines engine.Headers) *HeaderView {
 // TypeHeaders is header lines. Its receiver is a *HeaderView.
 var TypeHeaders = newType(Type{
 	Name: "headers",
-	Doc:  `Header lines: h["name"] is the first value under a name in any case, or nothing. Walking over it gives lower-case names.`,
+	Doc:  `Header lines: h["name"] is the first value under a name in any case, or nothing. Walking over it gives lower-case names. In Lua h.all and h["all"] are the method, and h[name] is the header.`,
 	Index: func(receiver any, key string) (Value, bool) {
 		return receiver.(*HeaderView).Get(key)
 	},

@@ -116,7 +116,7 @@ local rate_limit = {}
 ---@field resets_ms integer? Milliseconds until the window begins anew, 0 when it has.
 local quota = {}
 
--- Header lines: h["name"] is the first value under a name in any case, or nothing. Walking over it gives lower-case names.
+-- Header lines: h["name"] is the first value under a name in any case, or nothing. Walking over it gives lower-case names. In Lua h.all and h["all"] are the method, and h[name] is the header.
 ---@class sluice.headers
 ---@field [string] string?
 local headers = {}

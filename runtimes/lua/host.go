@@ -154,9 +154,10 @@ func (s *state) field(h *host, t *hostType, key glua.LValue) glua.LValue {
 	if f != nil {
 		return s.lift(h.call, f.Read(h.call, h.of.Ref))
 	}
-	if t.of.Index != nil && (m == nil || !callsMethod(s.L)) { // a client may send a header that is called like a method
+	by := access(s.L)
+	if t.of.Index != nil && (m == nil || by == glua.OP_GETTABLE) { // h.all is the method, whatever headers a client sends
 		v, found := t.of.Index(h.of.Ref, string(name))
-		if found || m == nil && !callsMethod(s.L) {
+		if found || m == nil && by != glua.OP_SELF {
 			return s.lift(h.call, v)
 		}
 	}
@@ -166,11 +167,14 @@ func (s *state) field(h *host, t *hostType, key glua.LValue) glua.LValue {
 	return s.method(t, m)
 }
 
-// callsMethod reports whether the script calls x:name(…), where the interpreter asks for a method as for any field. What tells them apart
-// is the instruction.
-func callsMethod(L *glua.LState) bool {
+// access is the instruction by which the script reads a field, -1 = it is not the script that does: OP_SELF for the method of x:name(…),
+// OP_GETTABLEKS for x.name, which is x["name"], and OP_GETTABLE for the value of any other expression, x[name].
+func access(L *glua.LState) int {
 	script := peekState(L).currentFrame.Parent
-	return script != nil && !script.Fn.IsG && int(script.Fn.Proto.Code[script.Pc-1]>>26) == glua.OP_SELF
+	if script == nil || script.Fn.IsG {
+		return -1
+	}
+	return int(script.Fn.Proto.Code[script.Pc-1] >> 26)
 }
 
 // writeField is x.f = v.
