@@ -75,7 +75,7 @@ var finishedFields = []Field{
 			if !e.Usage.Known {
 				return Value{}
 			}
-			return OfHost(TypeUsage, &e.Usage)
+			return OfHost(TypeUsage, e.Usage)
 		},
 		func(e *engine.RequestFinished, v Value) error {
 			e.Usage.Known = v.Kind != Nil
@@ -98,7 +98,7 @@ var finishedFields = []Field{
 	eventCount("attempts", "How often an upstream was asked.", func(e *engine.RequestFinished) *int { return &e.Attempts }),
 }
 
-// TypeUsage is the tokens of an answer. Its receiver is an *engine.Usage.
+// TypeUsage is the tokens of an answer. Its receiver is an engine.Usage, so that two which say the same are equal; a builder's is a *engine.Usage.
 var TypeUsage = newType(Type{
 	Name: "usage",
 	Doc:  "The tokens of one answer, as the upstream reported them.",
@@ -115,7 +115,7 @@ var TypeUsage = newType(Type{
 
 func usageTokens(name, doc string, at func(u *engine.Usage) *int64) Field {
 	return Field{Name: name, Type: "int", Doc: doc,
-		Get: func(receiver any) Value { return OfInt(*at(receiver.(*engine.Usage))) },
+		Get: func(receiver any) Value { u := receiver.(engine.Usage); return OfInt(*at(&u)) },
 		Put: func(receiver any, v Value) error { return putInt(at(receiver.(*engine.Usage)), v) }}
 }
 
