@@ -57,7 +57,7 @@ func TestLibraryFunctions(t *testing.T) {
 		f("json", "replace", jsonOf(t, str(`["[]"]`)), str("(?:"+expr+"|never)"), str(`["`+inside+`"]`), str("[]")) // nothing stands in all matches
 	}
 	for s, want := range map[string]string{ // what is there of a group, and the escapes around, stay as they were written
-		`"\\u00e9ab"`: `"\\u00e9[\\u00e9]"`, `"\\nab"`: `"\\n[\\n]"`, `"\nab"`: `"\n[\n]"`, `"\\\\nab"`: `"\\\\n[\\n]"`, `\nab`: `\n[\n]`, `"n\u0061b"`: `"n\u0061b"`,
+		`"\\u00e9ab"`: `"\\u00e9[\\u00e9]"`, `"\\nab"`: `"\\n[\\n]"`, `"\nab"`: `"\n[\n]"`, `"\\\\nab"`: `"\\\\n[\\\\n]"`, `\nab`: `\n[\n]`, `"n\u0061b"`: `"n\u0061b"`,
 	} {
 		f("json", "replace", jsonOf(t, str(want)), str("([^a-z])ab"), str(s), str("${1}[${1}]"))
 	}

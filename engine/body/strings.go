@@ -86,8 +86,9 @@ func (r Reading) From(i int) int {
 // 2 GiB.
 func Read(s string, inside bool) Reading { return read(s, inside, false) }
 
-// ReadDeep is Read, and resolves as well what is left then that looks like an escape of JSON within strings: a backslash and a letter, or u
-// and four digits. Such an escape is one character of Text, be it for what it stands for or not: what begins behind it begins there.
+// ReadDeep is Read, and resolves as well what is left then that looks like an escape of JSON within strings: backslashes and what they escape,
+// a letter, u and four digits, a quote or a solidus, or backslashes alone. Such an escape is one character of Text, be it for what it stands
+// for or not: what begins behind it begins there.
 func ReadDeep(s string, inside bool) Reading { return read(s, inside, true) }
 
 func read(s string, inside, deep bool) Reading {
@@ -119,6 +120,9 @@ func read(s string, inside, deep bool) Reading {
 			text = appendDeeper(text[:before-1], s[i:])
 		default:
 			text = append(text, s[i])
+		}
+		if deep && c == 0 {
+			text = joinEscape(text, before)
 		}
 		for len(at) < len(text) {
 			at = append(at, int32(from))
@@ -155,6 +159,15 @@ func appendEscape(dst []byte, s string) ([]byte, int) {
 	}
 	r, n := unescape([]byte(s[:min(len(s), 12)]))
 	return utf8.AppendRune(dst, r), n
+}
+
+// joinEscape makes one character of a backslash before n and what begins there, if that is another, a quote or a solidus.
+func joinEscape(text []byte, n int) []byte {
+	if n == 0 || len(text) != n+1 || text[n-1] != '\\' || strings.IndexByte(`\"/`, text[n]) < 0 {
+		return text
+	}
+	text[n-1] = text[n]
+	return text[:n]
 }
 
 // deeperLen is how many bytes at the start of s are an escape together with a backslash before them, 0 = none. Those that hold no letter
