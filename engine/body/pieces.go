@@ -63,9 +63,6 @@ func (p Pieces) Repeat(s string, n int) string {
 // Append appends src to dst as append does, piece by piece, for anybody.
 func Append[E any](dst, src []E) []E { return appendPieces(Pieces{}, dst, src) }
 
-// AppendText is Append of a text.
-func AppendText(dst []byte, s string) []byte { return Pieces{}.AppendText(dst, s) }
-
 // Grow makes room for n more elements as slices.Grow does, piece by piece, for anybody.
 func Grow[E any](dst []E, n int) []E { return grow(Pieces{}, dst, n) }
 

@@ -13,7 +13,7 @@ func TestAppendsByPiecesAreAppends(t *testing.T) {
 		for _, more := range sizes {
 			dst, text := []byte(strings.Repeat("ab", before)[:before]), strings.Repeat("xyz", more)[:more]
 			kept := string(dst)
-			if got := AppendText(dst, text); string(got) != kept+text || string(dst) != kept {
+			if got := (Pieces{}).AppendText(dst, text); string(got) != kept+text || string(dst) != kept {
 				t.Errorf("%d bytes and %d more: got %d others", before, more, len(got))
 			}
 			if got := Grow(dst, more); string(got) != kept || cap(got)-len(got) < more {

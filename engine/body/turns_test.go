@@ -19,7 +19,7 @@ func TestMovesOfMegabytesLetOthersRun(t *testing.T) {
 	full := []byte(text)[:size:size]
 	words := make([]string, size/16)
 	for name, move := range map[string]func(){
-		"AppendText":   func() { body.AppendText(nil, text) },
+		"AppendText":   func() { body.Pieces{}.AppendText(nil, text) },
 		"Append":       func() { body.Append(nil, words) },
 		"Grow":         func() { body.Grow(full, 1) },
 		"AppendString": func() { body.AppendString(nil, text) },
