@@ -218,6 +218,10 @@ func inMessages(body []byte) iter.Seq[string] {
 				continue
 			}
 			after = bytes.TrimLeft(after[1:], " \t\r\n")
+			if name == "input" {
+				rest = behind(after)
+				continue
+			}
 			within = within || name == "container" && len(after) > 0 && after[0] == '{'
 			if len(after) == 0 || after[0] != '"' {
 				continue
@@ -240,10 +244,36 @@ func nameIn(text []byte) string {
 	if strings.IndexByte(name, '\\') >= 0 {
 		name = unquoted(text)
 	}
-	if name != "id" && !slices.Contains(naming, name) {
+	if name != "id" && name != "input" && !slices.Contains(naming, name) {
 		return ""
 	}
 	return name
+}
+
+// behind is what follows an object or a list at the start of json: the input of a tool is data, and names nothing. It is json itself where that
+// starts with neither.
+func behind(json []byte) []byte {
+	if len(json) == 0 || json[0] != '{' && json[0] != '[' {
+		return json
+	}
+	depth := 0
+	for i := 0; i < len(json); i++ {
+		switch json[i] {
+		case '"':
+			text, _ := nextText(json[i:])
+			if text == nil {
+				return nil
+			}
+			i += len(text) - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return json[i+1:]
+			}
+		}
+	}
+	return nil
 }
 
 // nextText is the next text of a JSON body, with its quotes, and what follows it; nil = there is none.

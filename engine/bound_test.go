@@ -132,6 +132,13 @@ func TestWhatLivesInAnAccountIsReachedByItsMakerAlone(t *testing.T) {
 	g(`{"container":{"skills":[{"id":"x"}],"skills":[],"id":"file_b"}}`, nobody)
 	g(`{"c\u006fntainer":{"\u0069d":"file_b"}}`, nobody)
 	g(`{"id":"file_b","input":{"agent":"file_b","path":"file_b"}}`, all) // of a message's part, say
+	// What a tool is given is data.
+	for _, input := range []string{`{"file_id":"file_b"}`, `{"a":[{"x":"}\""},{"container":{"id":"file_b"}}]}`, `["]",{"file_id":"file_b"}]`, `7`, `"{"`} {
+		g(`{"input":`+input+`}`, all)
+		g(`{"input": `+input+`,"file_id":"file_b"}`, nobody)
+	}
+	g(`{"inp\u0075t":[{"file_id":"file_a"}]}`, all)
+	g(`{"input":{"file_id":"file_b"`, all)
 	g(`{"x":"\u00e9","metadata":{"user_id":"file_b"},"`+strings.Repeat("\\u0061", 100)+`":"file_b"}`, all)
 	for path, want := range map[string]string{"/v1/sessions": "a", "/v1/sessions/file_a/resources": "a", "/v1/sessions/file_c/resources": nobody} {
 		if got := ask(alice, "POST", path, `{"agent":"file_a","resources":[{"type":"file","file_id":"file_a"}]}`); got != want {
