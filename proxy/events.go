@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"time"
@@ -193,7 +194,12 @@ func (e *eventRelay) finish(err error) error {
 	default:
 		e.answer.Broke()
 	}
-	if e.transform.works() && cutCode(err) != engine.CodeClientGone {
+	switch {
+	case !e.transform.works():
+		if err == io.EOF && e.held > 0 && !e.inside {
+			e.endLast()
+		}
+	case cutCode(err) != engine.CodeClientGone:
 		if err := e.transformEnd(err); err != nil || e.over {
 			return err
 		}
@@ -217,6 +223,21 @@ func (e *eventRelay) finish(err error) error {
 		return err
 	}
 	return e.sendError(err)
+}
+
+// endLast ends what is held, if that is the last event of a stream without its empty line. Of a stream that ended with it nothing is missing but
+// that, without which its client would not see it.
+func (e *eventRelay) endLast() {
+	event := append(bytes.TrimRight(e.buf[:e.held:e.held], "\r\n"), "\n\n"...)
+	name, data, _ := parseEvent(event)
+	if _, err := body.Scan(data); err != nil || e.stream.ended || !isLast(name) {
+		return
+	}
+	replacement, replaces, _ := e.see(event) // fails where a dialect does
+	if !replaces {
+		replacement = event
+	}
+	e.buf, e.held = replacement, len(replacement)
 }
 
 // sendError sends one event that says why the stream ends here.

@@ -86,6 +86,20 @@ func TestATruncatedStreamEndsInOneError(t *testing.T) {
 	f(start+"data: {}\n\n", lastChunk, start, "data: {}\n\n")
 }
 
+func TestALastEventNeedsNoEmptyLine(t *testing.T) {
+	const failure = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"m\"}}\n\n"
+	for _, last := range []string{stop, failure} {
+		for _, left := range []string{last, last[:len(last)-1], last[:len(last)-2], strings.ReplaceAll(last[:len(last)-1], "\n", "\r\n"), strings.ReplaceAll(last[:len(last)-1], "\n", "\r")} {
+			r := newRig(t, plays(t, rough(eventHead+chunk(start+delta+left)+lastChunk)).upstream("a")).start()
+			got := r.do(post("/v1/messages", helloStream))
+			if plain := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(got.body); got.err != nil || plain != start+delta+last {
+				t.Errorf("%q: got %v %q", left, got.err, got.body)
+			}
+			want(t, "code", r.ledger.wait(t, 1)[0].Code, "")
+		}
+	}
+}
+
 func TestAStreamThatSaidItsLastWordMayBeCut(t *testing.T) {
 	r := newRig(t, plays(t, rough(eventHead+chunk(start+stop))).upstream("a")).start()
 	got := r.do(post("/v1/messages", helloStream))
