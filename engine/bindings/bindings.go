@@ -92,12 +92,16 @@ func (l *Log) resume(name string) error {
 	return err
 }
 
-// apply does what a line says.
+// apply does what a line says. It is called with disk held, or before anybody else knows l.
 func (l *Log) apply(b line) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.change(b)
-	l.any.Store(len(l.known) > 0)
+	n := len(l.known)
+	l.any.Store(n > 0)
+	l.mu.Unlock()
+	if n > maxBindings {
+		l.evict()
+	}
 }
 
 // change is apply, with mu held.
@@ -110,18 +114,18 @@ func (l *Log) change(b line) {
 		l.names[b.Principal] = b.Principal
 	}
 	l.known[b.ID] = binding{engine.Binding{Principal: l.names[b.Principal], Upstream: *b.Upstream}, b.Made}
-	if len(l.known) > maxBindings {
-		for _, b := range l.leaves() {
-			delete(l.known, b.ID)
-		}
-	}
 }
 
-// leaves are the oldest tenth, of which containers go first: code makes one for nearly each message that runs some, and they do not live long.
-func (l *Log) leaves() []line {
+// evict drops the oldest tenth, of which containers go first: code makes one for nearly each message that runs some, and they do not live long.
+// Lookups go on while it finds them.
+func (l *Log) evict() {
 	all := l.lines()
 	slices.SortStableFunc(all, func(a, b line) int { return cmp.Compare(stays(a.ID), stays(b.ID)) })
-	return all[:maxBindings/10]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range all[:maxBindings/10] {
+		delete(l.known, b.ID)
+	}
 }
 
 func stays(id string) int {
@@ -131,12 +135,14 @@ func stays(id string) int {
 	return 1
 }
 
-// lines are all bindings, the oldest first. It is called with mu held, or before anybody else knows l.
+// lines are all bindings, the oldest first.
 func (l *Log) lines() []line {
+	l.mu.RLock()
 	all := make([]line, 0, len(l.known))
 	for id, b := range l.known {
 		all = append(all, line{id, b.Principal, &b.Upstream, b.made})
 	}
+	l.mu.RUnlock()
 	slices.SortFunc(all, func(a, b line) int { return cmp.Or(cmp.Compare(a.Made, b.Made), cmp.Compare(a.ID, b.ID)) })
 	return all
 }
