@@ -228,7 +228,8 @@ func (e *eventRelay) finish(err error) error {
 // endLast ends what is held, if that is the last event of a stream without its empty line. Of a stream that ended with it nothing is missing but
 // that, without which its client would not see it.
 func (e *eventRelay) endLast() {
-	event := append(bytes.TrimRight(e.buf[:e.held:e.held], "\r\n"), "\n\n"...)
+	event := bytes.TrimRight(e.buf[:e.held], "\r\n")
+	event = append(event[:len(event):len(event)], "\n\n"...) // a copy: it may be no last one
 	name, data, _ := parseEvent(event)
 	if _, err := body.Scan(data); err != nil || e.stream.ended || !isLast(name) {
 		return

@@ -120,6 +120,8 @@ func TestOtherStreamsMayEndWithAnyEvent(t *testing.T) {
 	}
 	f("/v1/complete", eventHead+chunk(delta)+lastChunk, delta)
 	f("/v1/complete", eventHead+chunk(delta), delta)
+	unended := "event: x\r\ndata: {\"a\":1}\r\n"
+	f("/v1/complete", eventHead+chunk(delta+unended)+lastChunk, delta+unended)
 }
 
 func TestAnEventGoesOutWhenItIsThere(t *testing.T) {

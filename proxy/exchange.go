@@ -94,6 +94,7 @@ func (x *exchange) serve(ctx *fasthttp.RequestCtx) *engine.Refusal {
 		x.bill(x.flow.Withheld)
 		return refusalOf(causeOr(&x.life, err))
 	}
+	x.awaitWords(answer)
 	x.bind(answer)
 	x.nearResults(answer)
 	return x.relay(ctx, answer)

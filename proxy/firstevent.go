@@ -53,39 +53,47 @@ func (b *begun) release() {
 // firstEventWait is how long the head of a stream waits for its first event. A provider that refuses does so at once.
 const firstEventWait = time.Second
 
-// await reads the beginning of an answer while nothing of it went to the client, so that one which does not begin can still be an error, or go
-// elsewhere.
+// await reads the beginning of a success while nothing of it went to the client, so that one which does not begin can still be an error, or go
+// elsewhere. Other answers are told by their heads: whoever goes elsewhere waits for none of their words.
 func (x *exchange) await(resp *engine.Response) error {
 	switch stream := resp.IsEventStream(); {
 	case x.req.Method == "HEAD":
 		return nil
 	case stream && x.req.Path == messagesPath:
 		return x.awaitEvent(resp)
-	case stream, x.life.pace.begun:
+	case stream, x.life.pace.begun, resp.Status/100 != 2:
 		return nil
 	}
-	return x.awaitBytes(resp)
-}
-
-// awaitBytes reads the first bytes of an answer that is no stream. An error that has none is one by its status: it loses the words that did not
-// come.
-func (x *exchange) awaitBytes(resp *engine.Response) error {
-	b := &begun{ReadCloser: resp.Body, buffers: &x.server.buffers, buf: x.server.buffers.Get().(*[]byte)}
-	n, err := resp.Body.Read(*b.buf)
-	for n == 0 && err == nil {
-		n, err = resp.Body.Read(*b.buf)
-	}
-	switch {
-	case n > 0 || err == io.EOF:
-	case resp.Status/100 == 2 || x.life.Err() != nil:
+	b := x.open(resp.Body)
+	if len(b.head) == 0 && b.end != io.EOF {
 		b.release()
-		return x.neverBegan(err)
-	default:
-		resp.Length, err = 0, io.EOF
+		return x.neverBegan(b.end)
 	}
-	b.head, b.end = (*b.buf)[:n], err
 	resp.Body = b
 	return nil
+}
+
+// awaitWords reads the beginning of an answer that the client is to see, if it is no success. One that has none is told by its status alone.
+func (x *exchange) awaitWords(a *engine.Answer) {
+	if a.Status/100 == 2 || x.req.Method == "HEAD" || a.IsEventStream() {
+		return
+	}
+	b := x.open(a.Body)
+	if len(b.head) == 0 && x.life.Err() == nil {
+		a.Length, b.end = 0, io.EOF
+	}
+	a.Body = b
+}
+
+// open waits for the first bytes of a body, or its end, and returns it as it was.
+func (x *exchange) open(body io.ReadCloser) *begun {
+	b := &begun{ReadCloser: body, buffers: &x.server.buffers, buf: x.server.buffers.Get().(*[]byte)}
+	n := 0
+	for n == 0 && b.end == nil {
+		n, b.end = body.Read(*b.buf)
+	}
+	b.head = (*b.buf)[:n]
+	return b
 }
 
 // awaitEvent reads the first event of a stream of messages. One that is an error becomes the answer that its upstream would have given with a

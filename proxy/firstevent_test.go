@@ -224,3 +224,30 @@ func TestAnAnswerThatEndsBehindItsHeadIsAnError(t *testing.T) {
 		want(t, name, got.code()+got.body, "200 ")
 	}
 }
+
+// TestNobodyWaitsForTheWordsOfAnErrorBeforeItGoesElsewhere: its head says all that is wanted of it.
+func TestNobodyWaitsForTheWordsOfAnErrorBeforeItGoesElsewhere(t *testing.T) {
+	t.Parallel()
+	asked := make(chan struct{})
+	a := plays(t, func(s *stage) {
+		s.next()
+		s.say("HTTP/1.1 529 Busy\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n")
+		s.gone() // once the other one has answered
+		select {
+		case <-asked:
+		default:
+			t.Error("the connection was given up before the other upstream was asked")
+		}
+	}).upstream("a")
+	a.Timeouts.Idle = 50 * time.Millisecond
+	b := plays(t, func(s *stage) {
+		s.next()
+		close(asked)
+		s.say(ok("{}"))
+	}).upstream("b")
+	b.Priority = 1
+	r := newRig(t, a, b)
+	r.gen.Vitals, r.gen.Retry = health.NewTracker(nil), engine.Retry{Attempts: 2, Statuses: []int{529}}
+	r.gen.Strategy, _ = engine.NewStrategy("priority", 0)
+	want(t, "answer", r.start().do(post("/v1/messages", hello)).code(), "200 ")
+}
