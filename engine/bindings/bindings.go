@@ -94,26 +94,25 @@ func (l *Log) resume(name string) error {
 
 // apply does what a line says. It is called with disk held, or before anybody else knows l.
 func (l *Log) apply(b line) {
-	l.mu.Lock()
-	l.change(b)
-	n := len(l.known)
-	l.any.Store(n > 0)
-	l.mu.Unlock()
-	if n > maxBindings {
+	if l.change(b) > maxBindings {
 		l.evict()
 	}
 }
 
-// change is apply, with mu held.
-func (l *Log) change(b line) {
+// change binds or forgets what a line names, and returns how many things are known then.
+func (l *Log) change(b line) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if b.Upstream == nil {
 		delete(l.known, b.ID)
-		return
+	} else {
+		if _, ok := l.names[b.Principal]; !ok {
+			l.names[b.Principal] = b.Principal
+		}
+		l.known[b.ID] = binding{engine.Binding{Principal: l.names[b.Principal], Upstream: *b.Upstream}, b.Made}
 	}
-	if _, ok := l.names[b.Principal]; !ok {
-		l.names[b.Principal] = b.Principal
-	}
-	l.known[b.ID] = binding{engine.Binding{Principal: l.names[b.Principal], Upstream: *b.Upstream}, b.Made}
+	l.any.Store(len(l.known) > 0)
+	return len(l.known)
 }
 
 // evict drops the oldest tenth, of which containers go first: code makes one for nearly each message that runs some, and they do not live long.
