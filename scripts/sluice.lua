@@ -384,7 +384,7 @@ function json.decode(text) end
 ---@return string
 function json.encode(value) end
 
--- re.replace in each string of the JSON text s, keys as well; all bytes but the matches stay. What stands outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and %+-._@ that are escaped as \u0041 are found at any depth, in JSON within strings too. There \n, \", \u00e9 and the like, and backslashes alone, read as one character, unless p names a backslash: no match begins or ends in one. Of two lists, each expression is replaced after the one before it.
+-- re.replace in each string of the JSON text s, keys as well; all bytes but the matches stay. What stands outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and %+-._@ that are escaped as \u0041 are found at any depth, in JSON within strings too. There \n, \", \u00e9 and the like, and backslashes alone, read as one character, unless p names a backslash: no match begins or ends in one. A match that takes a quote may break JSON within strings. Of two lists, each expression is replaced after the one before it.
 ---@param p string|string[]
 ---@param s string
 ---@param with string|string[]

@@ -248,7 +248,7 @@ class json:
     @staticmethod
     def encode(value: Any) -> str: ...  # The JSON text of a value.
     @staticmethod
-    def replace(p: str | list[str], s: str, with_: str | list[str]) -> str: ...  # re.replace in each string of the JSON text s, keys as well; all bytes but the matches stay. What stands outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and %+-._@ that are escaped as \u0041 are found at any depth, in JSON within strings too. There \n, \", \u00e9 and the like, and backslashes alone, read as one character, unless p names a backslash: no match begins or ends in one. Of two lists, each expression is replaced after the one before it.
+    def replace(p: str | list[str], s: str, with_: str | list[str]) -> str: ...  # re.replace in each string of the JSON text s, keys as well; all bytes but the matches stay. What stands outside of strings is searched as it is: s may be cut, or no JSON at all. Letters, digits and %+-._@ that are escaped as \u0041 are found at any depth, in JSON within strings too. There \n, \", \u00e9 and the like, and backslashes alone, read as one character, unless p names a backslash: no match begins or ends in one. A match that takes a quote may break JSON within strings. Of two lists, each expression is replaced after the one before it.
     @staticmethod
     def array(t: Any) -> list[Any]: ...  # Marks a table to be written as a list, even when it is empty; in Starlark it returns what it is given.
 
