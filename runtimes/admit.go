@@ -32,8 +32,6 @@ type Admission struct {
 	Deadline time.Duration
 	// Suite bounds all tests together, and all probes; 0 = DefaultSuite.
 	Suite time.Duration
-
-	guessed bool // Alone, and it may read a config of which it says nothing
 }
 
 const (

@@ -3,9 +3,6 @@ package runtimes
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"regexp"
-	"slices"
 	"strings"
 
 	"sluice/engine"
@@ -25,7 +22,6 @@ func (a *Admission) bindAlone(m Module, functions []Function) error {
 	if err != nil {
 		return err
 	}
-	a.guessed = config == nil && a.namesConfig(m.Files())
 	for _, slot := range slots {
 		if definesOne(functions, slotHooks(slot)) {
 			a.Bindings = append(a.Bindings, Binding{Slot: slot,
@@ -35,34 +31,21 @@ func (a *Admission) bindAlone(m Module, functions []Function) error {
 	return nil
 }
 
-var configWord = regexp.MustCompile(`\bconfig\b`)
-
-func (a *Admission) namesConfig(files []string) bool {
-	return slices.ContainsFunc(files, func(name string) bool {
-		text, err := fs.ReadFile(a.Files, name)
-		return err == nil && configWord.Match(text)
-	})
-}
-
 // what names a binding in an error.
 func (a *Admission) what(b *Binding) string {
 	switch {
 	case !a.Alone:
 		return fmt.Sprintf("binding %q", b.Manifest.Name)
 	case b.Manifest.Config == nil:
-		return b.Manifest.Name + " with an empty config"
+		return b.Manifest.Name + " with an empty config (there is no " + configOfTests + ")"
 	}
 	return b.Manifest.Name + " with its " + configOfTests
 }
 
 // forgives reports whether a script that no config names may be right although it failed: in words of its own, as it may where it has another
-// upstream, or over something that is not there, for want of a config that nobody told.
+// upstream, or for want of a config.
 func (a *Admission) forgives(err error) bool {
 	_, returned := errors.AsType[*engine.OutputError](err)
 	e, ok := errors.AsType[*engine.ScriptError](err)
-	return a.Alone && ok && !returned && (e.Raised != "" || a.guessed && forWant.MatchString(e.Message))
+	return a.Alone && ok && !returned && e.Raised != ""
 }
-
-// forWant is what errors of both languages say where something is not there, and of a script that fails without words. Those of a name that is
-// misspelt say neither.
-var forWant = regexp.MustCompile(`\b(None|NoneType|nil|nothing)\b|^key .* not in |^fail: $|^the script raised |^assertion failed`)

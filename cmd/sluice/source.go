@@ -135,7 +135,7 @@ func rootOf(path, configured string) string {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		folder = filepath.Dir(folder)
 	}
-	if holds(folder, kinds...) {
+	if holdsKind(folder, "") {
 		return folder
 	}
 	if filepath.Base(folder) == "lib" { // and none far above: that of a system is no library of scripts
@@ -143,24 +143,18 @@ func rootOf(path, configured string) string {
 	}
 	for dir := folder; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		above, name := filepath.Dir(dir), filepath.Base(dir)
-		if slices.Contains(kinds, name) && (dir == folder || isHere(dir) || hasCompany(above, name)) {
+		if slices.Contains(kinds, name) && (dir == folder || isHere(dir) || holdsKind(above, name)) {
 			return above
 		}
 	}
 	return folder
 }
 
-// hasCompany reports whether a folder has another of the usual kinds in it beside the one named, or a library. Without, one far above a script
-// may be anybody's.
-func hasCompany(folder, kind string) bool {
-	return holds(folder, slices.DeleteFunc(append(slices.Clone(kinds), "lib"), func(k string) bool { return k == kind })...)
-}
-
-// holds reports whether a folder has one of these in it.
-func holds(folder string, names ...string) bool {
-	return slices.ContainsFunc(names, func(name string) bool {
-		info, err := os.Stat(filepath.Join(folder, name))
-		return err == nil && info.IsDir()
+// holdsKind reports whether a folder has one of the usual kinds in it beside the one named. Without, one far above a script may be anybody's.
+func holdsKind(folder, beside string) bool {
+	return slices.ContainsFunc(kinds, func(kind string) bool {
+		info, err := os.Stat(filepath.Join(folder, kind))
+		return err == nil && info.IsDir() && kind != beside
 	})
 }
 
